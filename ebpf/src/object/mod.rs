@@ -1,0 +1,92 @@
+//! What code generation gives: maps, programs, type information; loadable as it is, or as an ELF file.
+
+use crate::ir::{SourceTag, StoreId};
+
+/// A whole script as eBPF.
+#[derive(Clone, Debug, Default)]
+pub struct Object {
+    pub maps: Vec<MapDef>,
+    pub programs: Vec<ProgramDef>,
+    /// Raw `.BTF`: types of the programs' functions.
+    pub btf: Vec<u8>,
+}
+
+/// Index into [`Object::maps`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MapIndex(pub u32);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MapDef {
+    /// At most 15 bytes, as the kernel keeps it.
+    pub name: String,
+    /// `BPF_MAP_TYPE_*` of uapi/linux/bpf.h.
+    pub kind: u32,
+    pub key_size: u32,
+    pub value_size: u32,
+    pub max_entries: u32,
+    /// `BPF_F_*`.
+    pub flags: u32,
+    pub role: MapRole,
+    /// Content of element 0 of an array before anything runs.
+    pub initial: Option<Vec<u8>>,
+    /// Frozen before programs load, so the verifier knows the content.
+    pub frozen: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapRole {
+    /// The ring buffer records come through.
+    Ring,
+    /// Session state and switches: [`crate::layout::control`]. One element, mmapable.
+    Control,
+    /// Loss counters for each CPU: [`crate::layout::counters`].
+    Counters,
+    /// Literals and site texts; frozen.
+    Rodata,
+    /// Scalars of the script, all in one mmapable element.
+    Scalars,
+    /// An array or a statistic.
+    Store(StoreId),
+    /// Working memory.
+    Scratch,
+    /// Tail-call targets.
+    Programs,
+    /// Anything else the programs need.
+    Internal,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProgramDef {
+    /// At most 15 bytes.
+    pub name: String,
+    /// ELF section: `raw_tp/sys_enter`, `perf_event`, …
+    pub section: String,
+    pub kind: ProgramKind,
+    /// Which IR entry it serves; `None` for tail-call targets' own programs.
+    pub entry: Option<usize>,
+    /// Put into this program array at this index.
+    pub tail: Option<(MapIndex, u32)>,
+    /// 8 bytes each, RFC 9669, subprograms appended.
+    pub code: Vec<u8>,
+    pub relocations: Vec<Relocation>,
+    /// `(instruction index, BTF type id)` of each function; empty when BTF is not needed.
+    pub functions: Vec<(u32, u32)>,
+    /// `(instruction index, where it came from)`, ascending.
+    pub lines: Vec<(u32, SourceTag)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ProgramKind {
+    RawTracepoint { name: String },
+    PerfEvent,
+}
+
+/// A 16-byte `lddw` that wants a map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Relocation {
+    /// Index of the first of the two instructions.
+    pub insn: u32,
+    pub map: MapIndex,
+    /// `Some`: the address of element 0 plus this many bytes; `None`: the map itself.
+    pub value_offset: Option<u32>,
+}

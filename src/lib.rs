@@ -1,0 +1,12 @@
+//! tapdeck: SystemTap scripts compiled in process to eBPF, watched live in a terminal.
+#![deny(unsafe_code)]
+
+pub mod builtins;
+pub mod debuginfo;
+pub mod diagnostics;
+pub mod elaborate;
+pub mod host;
+pub mod language;
+pub mod probes;
+pub mod runtime;
+pub mod source;

@@ -1,0 +1,41 @@
+//! How a site is attached, as data. `runtime::attach` carries it out; pass 2 and 3 only carry it.
+
+/// One way to arrive at a handler.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum AttachPlan {
+    /// In user space when the session starts, lowest number first.
+    Begin { order: i64 },
+    /// In user space when the session stops normally.
+    End { order: i64 },
+    /// In user space when the session stops because of an error.
+    Error { order: i64 },
+    /// Never runs; checked all the same.
+    Never,
+    /// In user space, every `period_ns` plus or minus up to `randomize_ns`.
+    Timer { period_ns: u64, randomize_ns: u64 },
+    /// On every processor, `hz` times a second: perf software clock.
+    Profile { hz: u64 },
+    /// raw_tp sys_enter or sys_exit, filtered by syscall number.
+    Syscall { nr: u32, exit: bool },
+    /// raw_tp/`name`, with `n_args` words of context.
+    Tracepoint { name: String, n_args: u8 },
+    /// A process starts (its exec, or at session start if it runs already) or ends.
+    Process { event: ProcessEvent, target: ProcessTarget },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ProcessEvent {
+    Begin,
+    End,
+    ThreadBegin,
+    ThreadEnd,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ProcessTarget {
+    /// Every process; with -c or -x the target and its descendants.
+    All,
+    Pid(u32),
+    /// Absolute path of the executable.
+    Path(String),
+}

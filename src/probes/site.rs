@@ -1,0 +1,101 @@
+//! One place where a handler runs, and what it sees there.
+
+use std::sync::Arc;
+
+use super::{access::Access, attach_plan::AttachPlan};
+use crate::debuginfo::World;
+
+/// SystemTap's derived probe.
+#[derive(Clone, Debug)]
+pub struct ProbeSite {
+    /// The point, fully resolved: what `pp()` gives and `-l` prints.
+    pub point: Arc<str>,
+    pub attach: AttachPlan,
+    /// `ppfunc()`, `probefunc()`: the function or syscall name; may be empty.
+    pub func: Arc<str>,
+    /// What `name` is in families that have it (`openat`, `sched_switch`); may be empty.
+    pub name: Arc<str>,
+    pub scope: Arc<dyn ContextScope>,
+    /// Script variables the family sets before the handler, like an alias prologue, in order. Only those a handler reads
+    /// are evaluated.
+    pub vars: Vec<SiteVar>,
+}
+
+/// `name = expr` in front of a handler; the expression is script text over `$context` variables and functions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SiteVar {
+    pub name: Arc<str>,
+    pub expr: Arc<str>,
+    /// `long` or `string`, for `-L`.
+    pub ty: crate::language::types::Type,
+}
+
+/// What `$…` means at a site.
+pub trait ContextScope: std::fmt::Debug + Send + Sync {
+    /// Every `$name` with its C type, in order; for `-L`, completion and messages.
+    fn variables(&self, world: &World) -> Vec<ContextVariable>;
+
+    /// The access for `$name` and what follows it.
+    fn resolve(&self, name: &str, path: &[PathStep], address_of: bool, world: &World) -> Result<Access, ContextError>;
+
+    /// `$$vars`, `$$parms`, `$$locals`, `$$return`, `$$name`, `$$system` …: a printf format with its arguments.
+    /// `name` is without the first `$`: `"$vars"`.
+    fn summary(&self, name: &str, pretty: Option<Depth>, world: &World) -> Result<Pretty, ContextError>;
+
+    /// `$x$` and `$x$$` with a path.
+    fn pretty(&self, name: &str, path: &[PathStep], depth: Depth, world: &World) -> Result<Pretty, ContextError>;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContextVariable {
+    /// With its `$`.
+    pub name: String,
+    pub type_text: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PathStep {
+    Member(String),
+    Index(i64),
+    /// An index known only when it runs.
+    DynamicIndex,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// `$`
+    Shallow,
+    /// `$$`
+    Deep,
+}
+
+/// A value shown as text: `{.pid=%i, .comm="%s"}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pretty {
+    /// printf format.
+    pub format: String,
+    pub args: Vec<PrettyArg>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PrettyArg {
+    Long(Access),
+    /// The access gives an address; the text there is read and quoted (`kernel_string_quoted` / `user_string_quoted`).
+    QuotedString(Access),
+    Text(String),
+}
+
+/// Why a context variable does not resolve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ContextError {
+    /// `unable to find local 'x'` and the names there are.
+    NoSuchVariable { name: String, alternatives: Vec<String> },
+    /// `unable to find member 'x' for struct y`.
+    NoSuchMember { name: String, of: String, alternatives: Vec<String> },
+    /// `->` or `[]` on something that is neither pointer, struct nor array.
+    NotAggregate { of: String },
+    /// No type information for it.
+    NoTypes { message: String },
+    /// Anything else, ready to print.
+    Other { message: String },
+}
