@@ -50,6 +50,15 @@ pub enum Op {
         b: StrOperand,
     },
 
+    /// `subject =~ pattern` (`!~` when negated): 0 or 1. The pattern is a POSIX extended expression. A match is what
+    /// [`Intrinsic::Matched`] and [`Intrinsic::NGroups`] ask about. User side only.
+    Regex {
+        dst: Var,
+        subject: StrOperand,
+        pattern: StrId,
+        negated: bool,
+    },
+
     /// A builtin both sides know.
     Intrinsic {
         op: Intrinsic,
@@ -387,4 +396,8 @@ pub enum Intrinsic {
     Strtol,
     /// (long) -> string of one byte.
     CharStr,
+    /// (n) -> string: subexpression n of the last [`Op::Regex`] (0: all of it). User side only.
+    Matched,
+    /// () -> long: subexpressions of the last [`Op::Regex`], the whole included. User side only.
+    NGroups,
 }

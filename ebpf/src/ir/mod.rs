@@ -4,11 +4,15 @@
 //! typed variables: longs, and strings with a fixed capacity. The same body runs in the interpreter and, where every
 //! instruction allows it, as eBPF; the semantics are SystemTap's and are written at each instruction in [`inst`].
 
+mod builder;
 mod entities;
 mod inst;
+mod walk;
 
+pub use builder::*;
 pub use entities::*;
 pub use inst::*;
+pub use walk::Kind;
 
 /// Everything one script came to.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,0 +1,283 @@
+//! Questions about an instruction that every pass asks: what it writes, what it reads, whether it can raise, where a
+//! terminator goes, and who may run it. One exhaustive `match` each, so a new instruction is answered for once.
+
+use super::*;
+
+impl Op {
+    /// The variable it writes.
+    pub fn dst(&self) -> Option<Var> {
+        match self {
+            Op::Copy { dst, .. }
+            | Op::Binary { dst, .. }
+            | Op::Compare { dst, .. }
+            | Op::Unary { dst, .. }
+            | Op::StrCopy { dst, .. }
+            | Op::StrConcat { dst, .. }
+            | Op::StrCompare { dst, .. }
+            | Op::Regex { dst, .. }
+            | Op::Read { dst, .. }
+            | Op::ReadStr { dst, .. }
+            | Op::Context { dst, .. }
+            | Op::Site { dst, .. }
+            | Op::Get { dst, .. }
+            | Op::Contains { dst, .. }
+            | Op::Extract { dst, .. }
+            | Op::Bucket { dst, .. }
+            | Op::Sprint { dst, .. } => Some(*dst),
+            Op::Intrinsic { dst, .. } | Op::Host { dst, .. } | Op::Call { dst, .. } => *dst,
+            Op::Add { result, .. } => result.map(|(dst, _)| dst),
+            Op::Set { .. }
+            | Op::Delete { .. }
+            | Op::Clear { .. }
+            | Op::Accumulate { .. }
+            | Op::Print { .. }
+            | Op::Exit
+            | Op::Actions { .. }
+            | Op::IterBegin { .. }
+            | Op::IterEnd { .. } => None,
+        }
+    }
+
+    /// Calls `f` with each operand it reads, in order.
+    pub fn for_each_arg(&self, mut f: impl FnMut(Arg)) {
+        match self {
+            Op::Copy { src, .. } => f(Arg::Long(*src)),
+            Op::Binary { a, b, .. } | Op::Compare { a, b, .. } => {
+                f(Arg::Long(*a));
+                f(Arg::Long(*b));
+            }
+            Op::Unary { a, .. } => f(Arg::Long(*a)),
+            Op::StrCopy { src, .. } => f(Arg::Str(*src)),
+            Op::StrConcat { a, b, .. } | Op::StrCompare { a, b, .. } => {
+                f(Arg::Str(*a));
+                f(Arg::Str(*b));
+            }
+            Op::Regex { subject, .. } => f(Arg::Str(*subject)),
+            Op::Intrinsic { args, .. } | Op::Host { args, .. } | Op::Call { args, .. } => {
+                args.iter().copied().for_each(f)
+            }
+            Op::Read { addr, .. } => f(Arg::Long(*addr)),
+            Op::ReadStr { addr, max, .. } => {
+                f(Arg::Long(*addr));
+                max.iter().for_each(|max| f(Arg::Long(*max)));
+            }
+            Op::Get { keys, .. } | Op::Extract { keys, .. } => keys.iter().copied().for_each(f),
+            Op::Set { keys, value, .. } => {
+                keys.iter().copied().for_each(&mut f);
+                f(*value);
+            }
+            Op::Add { keys, delta: value, .. } | Op::Accumulate { keys, value, .. } => {
+                keys.iter().copied().for_each(&mut f);
+                f(Arg::Long(*value));
+            }
+            Op::Bucket { keys, index, .. } => {
+                keys.iter().copied().for_each(&mut f);
+                f(Arg::Long(*index));
+            }
+            Op::Contains { keys, .. } | Op::Delete { keys, .. } => keys.iter().flatten().copied().for_each(f),
+            Op::Print { inputs, .. } | Op::Sprint { inputs, .. } => inputs.iter().copied().for_each(f),
+            Op::IterBegin { source, limit, .. } => {
+                match source {
+                    IterSource::Array { slice, .. } => slice.iter().flatten().copied().for_each(&mut f),
+                    IterSource::Histogram { keys, .. } => keys.iter().copied().for_each(&mut f),
+                }
+                limit.iter().for_each(|limit| f(Arg::Long(*limit)));
+            }
+            Op::Context { .. }
+            | Op::Site { .. }
+            | Op::Clear { .. }
+            | Op::Exit
+            | Op::Actions { .. }
+            | Op::IterEnd { .. } => (),
+        }
+    }
+
+    /// The store it touches.
+    pub fn store(&self) -> Option<StoreId> {
+        match self {
+            Op::Get { store, .. }
+            | Op::Set { store, .. }
+            | Op::Add { store, .. }
+            | Op::Contains { store, .. }
+            | Op::Delete { store, .. }
+            | Op::Clear { store }
+            | Op::Accumulate { store, .. }
+            | Op::Extract { store, .. }
+            | Op::Bucket { store, .. } => Some(*store),
+            Op::IterBegin { source: IterSource::Array { store, .. } | IterSource::Histogram { store, .. }, .. } => {
+                Some(*store)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether it can raise a script error that `catch` sees. A call may.
+    pub fn may_raise(&self) -> bool {
+        match self {
+            Op::Binary { op, b, .. } => {
+                matches!(op, BinOp::Div | BinOp::Rem) && !matches!(b, Operand::Imm(n) if *n != 0)
+            }
+            Op::Read { on_fault, .. } | Op::ReadStr { on_fault, .. } => matches!(on_fault, OnFault::Raise(_)),
+            Op::Host { .. } | Op::Call { .. } | Op::Set { .. } | Op::Add { .. } | Op::Accumulate { .. } => true,
+            Op::Bucket { .. } | Op::Print { .. } | Op::Sprint { .. } | Op::IterBegin { .. } => true,
+            Op::Extract { op, .. } => !matches!(op, Extractor::Count | Extractor::Sum),
+            Op::Intrinsic { op, .. } => op.may_raise(),
+            _ => false,
+        }
+    }
+
+    /// Why only the interpreter can run it, or `None` when the kernel can too.
+    pub fn user_only(&self) -> Option<&'static str> {
+        match self {
+            Op::Host { .. } => Some("a host function"),
+            Op::Regex { .. } => Some("a regular expression"),
+            Op::Intrinsic { op, .. } if op.user_only() => Some("the result of a regular expression"),
+            Op::Contains { keys, .. } if keys.iter().any(Option::is_none) => Some("`in` with `*`"),
+            Op::Delete { keys, .. } if keys.iter().any(Option::is_none) => Some("`delete` with `*`"),
+            Op::IterBegin { sort: Some(_), .. } => Some("a sorted foreach"),
+            Op::IterBegin { source: IterSource::Histogram { .. }, .. } => Some("foreach over a histogram"),
+            _ => None,
+        }
+    }
+}
+
+impl Term {
+    /// Where it may go next in this body, `catch` excepted.
+    pub fn targets(&self) -> Vec<Block> {
+        match self {
+            Term::Jump(block) => vec![*block],
+            Term::Branch { then, otherwise, .. } | Term::BranchCompare { then, otherwise, .. } => {
+                vec![*then, *otherwise]
+            }
+            Term::IterNext { body, done, .. } => vec![*body, *done],
+            Term::Return(_) | Term::Next | Term::Raise { .. } | Term::Abort => Vec::new(),
+        }
+    }
+
+    pub fn for_each_target_mut(&mut self, mut f: impl FnMut(&mut Block)) {
+        match self {
+            Term::Jump(block) => f(block),
+            Term::Branch { then, otherwise, .. } | Term::BranchCompare { then, otherwise, .. } => {
+                f(then);
+                f(otherwise);
+            }
+            Term::IterNext { body, done, .. } => {
+                f(body);
+                f(done);
+            }
+            Term::Return(_) | Term::Next | Term::Raise { .. } | Term::Abort => (),
+        }
+    }
+
+    pub fn for_each_arg(&self, mut f: impl FnMut(Arg)) {
+        match self {
+            Term::Branch { cond, .. } => f(Arg::Long(*cond)),
+            Term::BranchCompare { a, b, .. } => {
+                f(Arg::Long(*a));
+                f(Arg::Long(*b));
+            }
+            Term::Return(Some(value)) => f(*value),
+            Term::Raise { message } => f(Arg::Str(*message)),
+            Term::Jump(_) | Term::IterNext { .. } | Term::Return(None) | Term::Next | Term::Abort => (),
+        }
+    }
+
+    /// The variables it writes.
+    pub fn dsts(&self) -> Vec<Var> {
+        match self {
+            Term::IterNext { keys, value, .. } => keys.iter().copied().chain(*value).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl BlockData {
+    pub fn may_raise(&self) -> bool {
+        matches!(self.term, Term::Raise { .. }) || self.insts.iter().any(|inst| inst.op.may_raise())
+    }
+
+    /// Where control may go from here, the `catch` included.
+    pub fn successors(&self) -> Vec<Block> {
+        let mut all = self.term.targets();
+        all.extend(self.catch.as_ref().map(|catch| catch.block));
+        all
+    }
+}
+
+/// What an intrinsic takes and gives; a string's capacity is its caller's business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Long,
+    Str,
+}
+
+impl Intrinsic {
+    /// Parameters and result.
+    pub fn signature(self) -> (&'static [Kind], Kind) {
+        use Kind::{Long, Str};
+        match self {
+            Intrinsic::Pid
+            | Intrinsic::Tid
+            | Intrinsic::Ppid
+            | Intrinsic::Uid
+            | Intrinsic::Euid
+            | Intrinsic::Gid
+            | Intrinsic::Egid
+            | Intrinsic::Cpu
+            | Intrinsic::TaskCurrent
+            | Intrinsic::UserMode
+            | Intrinsic::RealtimeNs
+            | Intrinsic::MonotonicNs
+            | Intrinsic::BoottimeNs
+            | Intrinsic::Cycles
+            | Intrinsic::Jiffies
+            | Intrinsic::Random
+            | Intrinsic::Target
+            | Intrinsic::CgroupId
+            | Intrinsic::NGroups => (&[], Long),
+            Intrinsic::Execname | Intrinsic::Pexecname => (&[], Str),
+            Intrinsic::StrLen => (&[Str], Long),
+            Intrinsic::Substr => (&[Str, Long, Long], Str),
+            Intrinsic::IsInStr => (&[Str, Str], Long),
+            Intrinsic::StringAt | Intrinsic::Strtol => (&[Str, Long], Long),
+            Intrinsic::CharStr | Intrinsic::Matched => (&[Long], Str),
+        }
+    }
+
+    pub fn may_raise(self) -> bool {
+        matches!(self, Intrinsic::Matched | Intrinsic::NGroups)
+    }
+
+    pub fn user_only(self) -> bool {
+        matches!(self, Intrinsic::Matched | Intrinsic::NGroups)
+    }
+
+    /// Depends on its arguments alone.
+    pub fn is_pure(self) -> bool {
+        matches!(
+            self,
+            Intrinsic::StrLen
+                | Intrinsic::Substr
+                | Intrinsic::IsInStr
+                | Intrinsic::StringAt
+                | Intrinsic::Strtol
+                | Intrinsic::CharStr
+        )
+    }
+}
+
+impl Ty {
+    pub fn kind(self) -> Kind {
+        match self {
+            Ty::Long => Kind::Long,
+            Ty::Str { .. } => Kind::Str,
+        }
+    }
+}
+
+impl EntryKind {
+    /// Its handlers become eBPF.
+    pub fn in_kernel(&self) -> bool {
+        *self != EntryKind::User
+    }
+}
