@@ -12,3 +12,4 @@
 pub mod codegen;
 pub mod ir;
 pub mod object;
+pub mod stats;

@@ -83,6 +83,20 @@ impl HistShape {
         }
     }
 
+    /// The lowest value of a bucket, as rows are labelled; for negative values of `Log` the highest magnitude's power
+    /// of two. Of a linear histogram's underflow it is `start`, of its overflow the last step: the row says `<`, `>`.
+    pub fn label(self, bucket: usize) -> i64 {
+        match self {
+            HistShape::Log if bucket == 64 => 0,
+            HistShape::Log if bucket < 64 => (1i64 << (63 - bucket)).wrapping_neg(),
+            HistShape::Log => 1i64 << (bucket.min(127) - 65),
+            HistShape::Linear { start, step, .. } => {
+                let steps = if bucket == 0 { 0 } else { bucket.min(self.n_buckets() - 2) - 1 };
+                start.wrapping_add(step.wrapping_mul(steps as i64))
+            }
+        }
+    }
+
     /// The bucket a value falls into.
     pub fn bucket(self, value: i64) -> usize {
         match self {
