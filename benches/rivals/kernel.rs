@@ -142,14 +142,16 @@ pub fn programs() -> Vec<Program> {
     list.as_array()
         .into_iter()
         .flatten()
-        .filter(|p| matches!(p["type"].as_str(), Some("tracepoint" | "raw_tracepoint" | "kprobe" | "perf_event" | "tracing")))
+        .filter(|p| {
+            matches!(p["type"].as_str(), Some("tracepoint" | "raw_tracepoint" | "kprobe" | "perf_event" | "tracing"))
+        })
         .map(|p| Program { id: number(p, "id"), runs: number(p, "run_cnt"), time_ns: number(p, "run_time_ns") })
         .collect()
 }
 
 pub fn totals(ids: &[u64]) -> Totals {
-    programs().iter().filter(|p| ids.contains(&p.id)).fold(Totals::default(), |sum, p| Totals {
-        runs: sum.runs + p.runs,
-        time_ns: sum.time_ns + p.time_ns,
-    })
+    programs()
+        .iter()
+        .filter(|p| ids.contains(&p.id))
+        .fold(Totals::default(), |sum, p| Totals { runs: sum.runs + p.runs, time_ns: sum.time_ns + p.time_ns })
 }
