@@ -10,3 +10,4 @@ pub mod language;
 pub mod probes;
 pub mod runtime;
 pub mod source;
+pub mod sys;

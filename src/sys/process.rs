@@ -1,0 +1,117 @@
+//! A command that is forked now and executed later: `-c CMD` has its process id before the probes are live.
+
+use std::{
+    ffi::CString,
+    io,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+};
+
+use super::{check, check_fd};
+
+/// A child held before its exec. Dropping it before [`HeldChild::release`] makes the child exit unseen.
+#[derive(Debug)]
+pub struct HeldChild {
+    pid: u32,
+    pidfd: OwnedFd,
+    gate: Option<OwnedFd>,
+}
+
+/// How a child ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Code(i32),
+    Signal(i32),
+}
+
+impl HeldChild {
+    /// Forks a child that waits for [`HeldChild::release`] and then executes `program` (a path) with `argv`.
+    ///
+    /// In the child signals are at their defaults and unblocked. If the exec fails it exits with 127.
+    pub fn spawn(program: CString, argv: Vec<CString>) -> io::Result<Self> {
+        let mut pointers: Vec<*const libc::c_char> = argv.iter().map(|arg| arg.as_ptr()).collect();
+        pointers.push(std::ptr::null());
+        let mut pipe = [0i32; 2];
+        // SAFETY: pipe2 writes two descriptors.
+        check(i64::from(unsafe { libc::pipe2(pipe.as_mut_ptr(), libc::O_CLOEXEC) }))?;
+        // SAFETY: pipe2 just opened both for us.
+        let (hold, gate) = unsafe { (OwnedFd::from_raw_fd(pipe[0]), OwnedFd::from_raw_fd(pipe[1])) };
+        // SAFETY: other threads may exist, so the child calls only what signal-safety(7) allows and allocates nothing.
+        let pid = check(i64::from(unsafe { libc::fork() }))?;
+        if pid == 0 {
+            // SAFETY: see above; `pointers` was built before the fork and ends with null.
+            unsafe {
+                libc::close(gate.as_raw_fd());
+                let mut byte = 0u8;
+                let mut n = libc::read(hold.as_raw_fd(), (&raw mut byte).cast(), 1);
+                while n < 0 && *libc::__errno_location() == libc::EINTR {
+                    n = libc::read(hold.as_raw_fd(), (&raw mut byte).cast(), 1);
+                }
+                if n == 1 {
+                    let mut none: libc::sigset_t = std::mem::zeroed();
+                    libc::sigemptyset(&mut none);
+                    libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut());
+                    // Rust ignores SIGPIPE; programs expect the default.
+                    libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+                    libc::execv(program.as_ptr(), pointers.as_ptr());
+                }
+                libc::_exit(127);
+            }
+        }
+        // SAFETY: takes numbers, gives a new descriptor (close-on-exec by itself).
+        let pidfd = check_fd(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
+        Ok(Self { pid: pid as u32, pidfd, gate: Some(gate) })
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Lets it run; later calls do nothing.
+    pub fn release(&mut self) -> io::Result<()> {
+        let Some(gate) = self.gate.take() else { return Ok(()) };
+        // SAFETY: writes one byte of a constant.
+        check(unsafe { libc::write(gate.as_raw_fd(), c"g".as_ptr().cast(), 1) } as i64).map(drop)
+    }
+
+    /// How it ended, if it has; collects it.
+    pub fn try_wait(&mut self) -> Option<Exit> {
+        let mut status = 0;
+        // SAFETY: waits for our own child without blocking; `status` outlives the call.
+        let pid = unsafe { libc::waitpid(self.pid as i32, &mut status, libc::WNOHANG) };
+        if pid != self.pid as i32 {
+            return None;
+        }
+        Some(if libc::WIFSIGNALED(status) {
+            Exit::Signal(libc::WTERMSIG(status))
+        } else {
+            Exit::Code(libc::WEXITSTATUS(status))
+        })
+    }
+}
+
+impl Drop for HeldChild {
+    fn drop(&mut self) {
+        if self.gate.take().is_some() {
+            // Never released: it leaves at once when the pipe closes, so collecting it does not block for long.
+            let mut status = 0;
+            // SAFETY: waits for our own child; `status` outlives the call.
+            unsafe { libc::waitpid(self.pid as i32, &mut status, 0) };
+        }
+    }
+}
+
+impl AsFd for HeldChild {
+    /// Readable when the child has ended.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+}
+
+/// A descriptor that becomes readable when the process ends. pidfd_open(2), Linux 5.3.
+///
+/// # Errors
+/// ESRCH when there is no such process.
+pub fn open_pidfd(pid: u32) -> io::Result<OwnedFd> {
+    // SAFETY: takes numbers, gives a new descriptor.
+    check_fd(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })
+}

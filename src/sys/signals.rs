@@ -1,0 +1,79 @@
+//! Signals that ask to stop. The handler only remembers the number and rings a bell.
+
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd},
+    sync::atomic::{AtomicI32, AtomicU32, Ordering},
+};
+
+use super::{check, poll::Bell};
+
+static BELL_FD: AtomicI32 = AtomicI32::new(-1);
+static LAST: AtomicI32 = AtomicI32::new(0);
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+extern "C" fn remember(signal: libc::c_int) {
+    LAST.store(signal, Ordering::Relaxed);
+    COUNT.fetch_add(1, Ordering::Relaxed);
+    let fd = BELL_FD.load(Ordering::Relaxed);
+    if fd >= 0 {
+        super::poll::ring_fd(fd);
+    }
+}
+
+/// The process's SIGINT, SIGTERM and SIGHUP (and SIGQUIT), caught. One per process; a second one shares it.
+#[derive(Clone, Copy, Debug)]
+pub struct StopSignals {
+    fd: i32,
+}
+
+impl StopSignals {
+    /// Catches them from now on, for the rest of the process's life. A signal that was ignored (nohup) stays ignored.
+    pub fn catch() -> io::Result<Self> {
+        let known = BELL_FD.load(Ordering::Acquire);
+        if known >= 0 {
+            return Ok(Self { fd: known });
+        }
+        let bell = Bell::new()?;
+        let fd = bell.as_fd().try_clone_to_owned()?.into_raw_fd();
+        BELL_FD.store(fd, Ordering::Release);
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT] {
+            // SAFETY: zeroed is a valid sigaction; the handler touches atomics and write(2) only.
+            unsafe {
+                let mut old: libc::sigaction = std::mem::zeroed();
+                libc::sigaction(signal, std::ptr::null(), &mut old);
+                if old.sa_sigaction == libc::SIG_IGN {
+                    continue;
+                }
+                let mut action: libc::sigaction = std::mem::zeroed();
+                action.sa_sigaction = remember as extern "C" fn(libc::c_int) as usize;
+                action.sa_flags = libc::SA_RESTART;
+                check(i64::from(libc::sigaction(signal, &action, std::ptr::null_mut())))?;
+            }
+        }
+        Ok(Self { fd })
+    }
+
+    /// Readable once a signal came; stays so until [`StopSignals::take`].
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: the descriptor is never closed.
+        unsafe { BorrowedFd::borrow_raw(self.fd) }
+    }
+
+    /// The last signal and how many came since the last call; `None` for none.
+    pub fn take(&self) -> Option<(i32, u32)> {
+        let mut count = 0u64;
+        // SAFETY: reads at most the 8 bytes of `count`; the descriptor does not block.
+        unsafe { libc::read(self.fd().as_raw_fd(), (&raw mut count).cast(), 8) };
+        match COUNT.swap(0, Ordering::AcqRel) {
+            0 => None,
+            n => Some((LAST.load(Ordering::Acquire), n)),
+        }
+    }
+}
+
+/// Sends a signal to a process; 0 only asks whether it exists.
+pub fn kill(pid: u32, signal: i32) -> io::Result<()> {
+    // SAFETY: takes numbers.
+    check(i64::from(unsafe { libc::kill(pid as i32, signal) })).map(drop)
+}
