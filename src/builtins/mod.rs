@@ -1,16 +1,24 @@
 //! Functions the library needs and the language cannot say. A row each: signature, doc, and how each executor does it.
 
-use tapdeck_ebpf::ir::Intrinsic;
+pub mod context;
+pub mod control;
+pub mod memory;
+pub mod strings;
+pub mod time;
+
+use std::{collections::HashMap, sync::LazyLock};
+
+use tapdeck_ebpf::ir::{Intrinsic, SiteField, Space};
 
 use crate::language::types::Type;
 
-/// Index into [`BUILTINS`].
+/// Index into all rows of [`BUILTINS`], counted through its groups: [`get`] gives the row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BuiltinId(pub u16);
 
 /// One builtin.
 pub struct Builtin {
-    /// As a script calls it.
+    /// As a script calls it. A name that starts with `__` is for our own tapsets only.
     pub name: &'static str,
     pub params: &'static [Param],
     /// [`Type::Unknown`]: gives nothing.
@@ -34,8 +42,88 @@ pub enum Implementation {
     Intrinsic(Intrinsic),
     /// User space only; in an event handler it is possible only where its text merely flows to output (if pure).
     Host(HostFn),
-    /// `lower` knows it by name: memory reads, exit, error, site texts, context words.
-    Lowered,
+    /// A few instructions of the intermediate representation.
+    Lowered(Special),
+}
+
+/// What `lower` writes for a builtin that is neither an intrinsic nor a host function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Special {
+    Exit,
+    Abort,
+    Error,
+    /// A line of text to one of the streams.
+    Message(Stream),
+    /// A text of the probe site.
+    Site(SiteField),
+    /// A time in ns, divided.
+    Scaled {
+        clock: Intrinsic,
+        divisor: i64,
+    },
+    /// A number at an address.
+    Read {
+        space: Space,
+        width: u8,
+        signed: bool,
+        fault: ReadFault,
+    },
+    /// A text at an address: `(addr [, n] [, text on fault])`.
+    ReadText {
+        space: Space,
+        counted: bool,
+        fault: TextFault,
+    },
+    /// A text at an address as a quoted literal: `(addr [, n [, outlen]])`.
+    ReadQuoted {
+        space: Space,
+    },
+    /// The n-th argument of the system call, counted from 1.
+    SyscallArg {
+        width: u8,
+        signed: bool,
+    },
+    SyscallReturn,
+    SyscallNumber,
+    /// Known by name so that the message can say why not, and what to do.
+    Refused {
+        help: &'static str,
+    },
+}
+
+/// Where a line goes that is not script output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Stream {
+    /// The script's output.
+    #[default]
+    Output,
+    /// `WARNING: …` on standard error.
+    Warning,
+    /// The kernel's trace buffer, through tracefs.
+    Ftrace,
+}
+
+/// What a number read does when the address is bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadFault {
+    /// A script error that begins with this text.
+    Raise(&'static str),
+    Zero,
+    /// 0, and a warning that begins with this text.
+    Warn(&'static str),
+}
+
+/// What a text read does when the address is bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextFault {
+    /// A script error that begins with this text.
+    Raise(&'static str),
+    /// This text.
+    Text(&'static str),
+    /// The last argument.
+    Argument,
+    /// This text (or the last argument, if there is one more), and a warning.
+    Warn,
 }
 
 pub type HostFn = fn(&[Value], &mut dyn HostContext) -> Result<Value, String>;
@@ -60,4 +148,120 @@ pub trait HostContext {
 }
 
 /// Every builtin; names are unique for each number of parameters.
-pub static BUILTINS: &[&[Builtin]] = &[];
+pub static BUILTINS: &[&[Builtin]] = &[context::ROWS, time::ROWS, memory::ROWS, strings::ROWS, control::ROWS];
+
+/// Every row with its id, in order.
+pub fn all() -> impl Iterator<Item = (BuiltinId, &'static Builtin)> {
+    BUILTINS.iter().flat_map(|group| group.iter()).enumerate().map(|(idx, row)| (BuiltinId(idx as u16), row))
+}
+
+/// The row of an id made by [`find`] or [`all`].
+pub fn get(id: BuiltinId) -> &'static Builtin {
+    static FLAT: LazyLock<Vec<&'static Builtin>> = LazyLock::new(|| all().map(|(_, row)| row).collect());
+    FLAT[id.0 as usize]
+}
+
+/// The builtin a call means.
+pub fn find(name: &str, n_args: usize) -> Option<BuiltinId> {
+    static BY_NAME: LazyLock<HashMap<(&'static str, usize), BuiltinId>> =
+        LazyLock::new(|| all().map(|(id, row)| ((row.name, row.params.len()), id)).collect());
+    BY_NAME.get(&(name, n_args)).copied()
+}
+
+/// The numbers of arguments a name takes; empty when there is no such builtin.
+pub fn arities(name: &str) -> Vec<usize> {
+    all().filter(|(_, row)| row.name == name).map(|(_, row)| row.params.len()).collect()
+}
+
+/// A parameter that takes a number.
+pub const fn long(name: &'static str) -> Param {
+    Param { name, ty: Type::Long }
+}
+
+/// A parameter that takes a text.
+pub const fn string(name: &'static str) -> Param {
+    Param { name, ty: Type::Str }
+}
+
+/// A row whose result depends on more than its arguments; the group files refine it with the `const fn`s below.
+pub const fn row(
+    name: &'static str,
+    params: &'static [Param],
+    result: Type,
+    implementation: Implementation,
+    doc: &'static str,
+) -> Builtin {
+    Builtin { name, params, result, doc, implementation, max_len: None, pure_: false }
+}
+
+impl Builtin {
+    /// Depends on its arguments alone.
+    pub const fn pure(self) -> Builtin {
+        Builtin {
+            name: self.name,
+            params: self.params,
+            result: self.result,
+            doc: self.doc,
+            implementation: copy(&self.implementation),
+            max_len: self.max_len,
+            pure_: true,
+        }
+    }
+
+    /// Its text has at most this many bytes.
+    pub const fn at_most(self, max_len: u16) -> Builtin {
+        Builtin {
+            name: self.name,
+            params: self.params,
+            result: self.result,
+            doc: self.doc,
+            implementation: copy(&self.implementation),
+            max_len: Some(max_len),
+            pure_: self.pure_,
+        }
+    }
+}
+
+/// `Clone` that a `const fn` may call.
+const fn copy(implementation: &Implementation) -> Implementation {
+    match implementation {
+        Implementation::Intrinsic(intrinsic) => Implementation::Intrinsic(*intrinsic),
+        Implementation::Host(function) => Implementation::Host(*function),
+        Implementation::Lowered(special) => Implementation::Lowered(*special),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_for_each_number_of_parameters() {
+        let mut seen = HashSet::new();
+        for (_, row) in all() {
+            assert!(
+                seen.insert((row.name, row.params.len())),
+                "{} with {} parameters twice",
+                row.name,
+                row.params.len()
+            );
+        }
+    }
+
+    #[test]
+    fn every_row_is_documented() {
+        for (_, row) in all() {
+            assert!(row.doc.len() > 10 && !row.doc.starts_with(' '), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn ids_lead_back_to_rows() {
+        for (id, row) in all() {
+            assert_eq!(find(row.name, row.params.len()), Some(id));
+            assert_eq!(get(id).name, row.name);
+        }
+    }
+}

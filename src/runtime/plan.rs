@@ -2,7 +2,7 @@
 
 use tapdeck_ebpf::ir;
 
-use crate::{language::format::Format, probes::attach_plan::AttachPlan, source::Span};
+use crate::{builtins::Stream, language::format::Format, probes::attach_plan::AttachPlan, source::Span};
 
 /// Pass 3's result: one IR program for both executors and what surrounds it.
 #[derive(Clone, Debug)]
@@ -10,6 +10,8 @@ pub struct Lowered {
     pub ir: ir::Program,
     /// Print formats, by `ir::PrintSite::format`.
     pub formats: Vec<Format>,
+    /// Where the text of each format goes; same order as `formats`.
+    pub streams: Vec<Stream>,
     /// For each entry of the IR program, how each of its runs is attached (same order as `runs`).
     pub attach: Vec<Vec<AttachPlan>>,
     /// Script position of each source tag.

@@ -1,0 +1,38 @@
+//! Text operations both executors have. What only user space can do lives with the host functions.
+
+use Implementation::Intrinsic as Op;
+use tapdeck_ebpf::ir::Intrinsic;
+
+use super::{Builtin, Implementation, long, row, string};
+use crate::language::types::Type::{Long, Str};
+
+pub static ROWS: &[Builtin] = &[
+    row("strlen", &[string("s")], Long, Op(Intrinsic::StrLen), "How many bytes a text has.").pure(),
+    row(
+        "substr",
+        &[string("s"), long("start"), long("length")],
+        Str,
+        Op(Intrinsic::Substr),
+        "The part of a text from byte `start` (the first is 0), `length` bytes or as many as there are.",
+    )
+    .pure(),
+    row("isinstr", &[string("s"), string("part")], Long, Op(Intrinsic::IsInStr), "1 when a text contains another.")
+        .pure(),
+    row(
+        "stringat",
+        &[string("s"), long("pos")],
+        Long,
+        Op(Intrinsic::StringAt),
+        "The byte at a position (the first is 0), or 0 past the end.",
+    )
+    .pure(),
+    row(
+        "strtol",
+        &[string("s"), long("base")],
+        Long,
+        Op(Intrinsic::Strtol),
+        "The number a text begins with, in base 8, 10 or 16; base 0 goes by the prefix.",
+    )
+    .pure(),
+    row("__char_str", &[long("c")], Str, Op(Intrinsic::CharStr), "A text of one byte.").pure().at_most(1),
+];
