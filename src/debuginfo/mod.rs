@@ -1,10 +1,97 @@
 //! Types of the traced kernel, out of BTF. [`World`] is all that pass 2 may know of the machine.
 
-use std::sync::Arc;
+pub mod btf;
+pub mod events;
 
-use crate::host::Host;
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+};
+
+pub use btf::Btf;
+pub use events::Events;
+
+use crate::host::{Host, facts};
 
 /// The machine as pass 2 sees it: facts and types. Everything in it is asked for when first needed and then kept.
 pub struct World {
     pub host: Arc<dyn Host>,
+    btf: OnceLock<Result<Arc<Btf>, String>>,
+    modules: OnceLock<Vec<(String, Arc<Btf>)>>,
+    events: OnceLock<Result<Events, String>>,
+    tick_hz: OnceLock<u64>,
+}
+
+impl World {
+    pub fn new(host: Arc<dyn Host>) -> Self {
+        Self { host, btf: OnceLock::new(), modules: OnceLock::new(), events: OnceLock::new(), tick_hz: OnceLock::new() }
+    }
+
+    /// The machine tapdeck runs on.
+    pub fn live() -> Self {
+        Self::new(Arc::new(crate::host::Live))
+    }
+
+    /// Types of the kernel proper, or why there are none and what helps.
+    pub fn btf(&self) -> Result<&Arc<Btf>, &str> {
+        let load = || {
+            let bytes = self.host.read(Path::new("/sys/kernel/btf/vmlinux")).map_err(|why| {
+                format!("this kernel has no type information ({why}); it needs CONFIG_DEBUG_INFO_BTF=y")
+            })?;
+            Btf::parse(bytes, None).map(Arc::new).map_err(|why| format!("/sys/kernel/btf/vmlinux: {why}"))
+        };
+        self.btf.get_or_init(load).as_ref().map_err(|why| &**why)
+    }
+
+    /// Types of each loaded module by its name; they know the kernel's too.
+    pub fn module_btfs(&self) -> &[(String, Arc<Btf>)] {
+        self.modules.get_or_init(|| {
+            let folder = Path::new("/sys/kernel/btf");
+            let (Ok(base), Ok(names)) = (self.btf(), self.host.list(folder)) else { return Vec::new() };
+            let load = |name: String| {
+                let bytes = self.host.read(&folder.join(&name)).ok()?;
+                let btf = Btf::parse(bytes, Some(base.clone())).ok()?;
+                Some((name, Arc::new(btf)))
+            };
+            names.into_iter().filter(|name| name != "vmlinux").filter_map(load).collect()
+        })
+    }
+
+    /// Which events tracefs lists under which system.
+    pub fn events(&self) -> Result<&Events, &str> {
+        self.events.get_or_init(|| Events::read(&*self.host)).as_ref().map_err(|why| &**why)
+    }
+
+    /// Kernel ticks a second.
+    pub fn tick_hz(&self) -> u64 {
+        *self.tick_hz.get_or_init(|| facts::tick_hz(&*self.host))
+    }
+}
+
+/// Where generated code finds what it needs of the current task and of the user's registers. Without BTF the task
+/// fields are unknown; the registers' layout is fixed by the architecture's ABI.
+pub fn task_offsets(btf: Option<&Btf>, arch: &str) -> tapdeck_ebpf::codegen::TaskOffsets {
+    let of = |type_name: &str, member: &str| {
+        let btf = btf?;
+        let bits = btf.find_member(btf.struct_named(type_name)?, member)?.offset_bits;
+        Some(bits / 8)
+    };
+    // struct pt_regs: arch/x86/include/asm/ptrace.h (di 112, si 104, dx 96, r10 56, r8 72, r9 64, orig_ax 120, ip 128);
+    // arch/arm64/include/asm/ptrace.h (regs[0..5], pc 256, syscallno 280; x0 at exit holds the result).
+    let (regs_syscall_nr, regs_args, regs_ip) = match arch {
+        "aarch64" => (of("pt_regs", "syscallno").unwrap_or(280), [0, 8, 16, 24, 32, 40], 256),
+        _ => (120, [112, 104, 96, 56, 72, 64], 128),
+    };
+    tapdeck_ebpf::codegen::TaskOffsets {
+        comm: of("task_struct", "comm"),
+        pid: of("task_struct", "pid"),
+        tgid: of("task_struct", "tgid"),
+        real_parent: of("task_struct", "real_parent"),
+        cred: of("task_struct", "cred"),
+        cred_euid: of("cred", "euid"),
+        cred_egid: of("cred", "egid"),
+        regs_syscall_nr,
+        regs_args,
+        regs_ip,
+    }
 }

@@ -1,6 +1,14 @@
 //! Questions to the machine: kernel release, BTF, symbols, tracefs, processes. Recorded hosts answer in tests.
 
-use std::path::Path;
+pub mod facts;
+pub mod features;
+pub mod live;
+pub mod recorded;
+
+use std::path::{Path, PathBuf};
+
+pub use live::Live;
+pub use recorded::Recorded;
 
 /// The traced machine. "Not there" is an answer, not an error: the text says why, for people.
 pub trait Host: Send + Sync {
@@ -13,7 +21,58 @@ pub trait Host: Send + Sync {
     /// Names in a folder.
     fn list(&self, path: &Path) -> Result<Vec<String>, String>;
     /// Where tracefs is mounted, or why there is none.
-    fn tracefs(&self) -> Result<std::path::PathBuf, String>;
+    fn tracefs(&self) -> Result<PathBuf, String>;
     /// Processors that are online.
     fn n_cpus(&self) -> usize;
+    /// The executable a shell would run for `name`, as an absolute path without symbolic links.
+    fn executable(&self, name: &str) -> Result<PathBuf, String>;
+    /// Whether a process (thread group) with this id is there.
+    fn has_process(&self, pid: u32) -> bool;
+}
+
+/// Where tracefs is usually found, best first.
+const TRACEFS_PLACES: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
+
+/// Finds tracefs by a folder only it has; the way out is part of the answer.
+fn find_tracefs(host: &dyn Host) -> Result<PathBuf, String> {
+    let mut why = String::new();
+    for place in TRACEFS_PLACES {
+        match host.list(&Path::new(place).join("events")) {
+            Ok(_) => return Ok(PathBuf::from(place)),
+            Err(reason) => {
+                if why.is_empty() || reason.contains("ermission") {
+                    why = reason;
+                }
+            }
+        }
+    }
+    Err(if why.contains("ermission") {
+        "tracefs may only be read by root (events of the kernel cannot be told apart by system)".to_owned()
+    } else {
+        "tracefs is not mounted; try: mount -t tracefs tracefs /sys/kernel/tracing".to_owned()
+    })
+}
+
+/// `"0-3,8"` to 5.
+fn count_cpu_list(text: &str) -> Option<usize> {
+    let mut n = 0;
+    for part in text.trim().split(',').filter(|part| !part.is_empty()) {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last) = (first.parse::<usize>().ok()?, last.parse::<usize>().ok()?);
+        n += last.checked_sub(first)? + 1;
+    }
+    (n > 0).then_some(n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpu_lists_count() {
+        assert_eq!(count_cpu_list("0\n"), Some(1));
+        assert_eq!(count_cpu_list("0-3,8"), Some(5));
+        assert_eq!(count_cpu_list(""), None);
+        assert_eq!(count_cpu_list("3-1"), None);
+    }
 }

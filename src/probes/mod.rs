@@ -2,7 +2,10 @@
 
 pub mod access;
 pub mod attach_plan;
+pub mod begin_end;
+pub mod pattern;
 pub mod site;
+pub mod timer;
 
 use crate::{debuginfo::World, language::ast::ProbePoint};
 
@@ -13,6 +16,14 @@ pub trait ProbeFamily: Sync {
 
     /// `None`: not a point of this family. Wildcards in names and strings are the family's to expand.
     fn resolve(&self, point: &ProbePoint, world: &World) -> Option<Resolved>;
+}
+
+/// Every family, asked in this order; the first that knows a point has it.
+pub static FAMILIES: &[&dyn ProbeFamily] = &[&begin_end::BeginEnd, &timer::Timer];
+
+/// Asks every family. `None`: no family knows the point.
+pub fn resolve(point: &ProbePoint, world: &World) -> Option<Resolved> {
+    FAMILIES.iter().find_map(|family| family.resolve(point, world))
 }
 
 /// A form of a probe point with its one-line explanation.
@@ -41,4 +52,79 @@ pub struct NoMatch {
     pub help: Option<String>,
     /// Which part of the point is wrong, when one is.
     pub part_idx: Option<usize>,
+}
+
+impl NoMatch {
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), similar: Vec::new(), help: None, part_idx: None }
+    }
+
+    pub fn at_part(mut self, part_idx: usize) -> Self {
+        self.part_idx = Some(part_idx);
+        self
+    }
+
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    pub fn similar(mut self, similar: Vec<String>) -> Self {
+        self.similar = similar;
+        self
+    }
+}
+
+impl From<NoMatch> for Resolved {
+    fn from(no_match: NoMatch) -> Self {
+        Resolved::Nothing(no_match)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+    use crate::{
+        language::ast::{Literal, ProbePointPart},
+        source::Span,
+    };
+
+    /// A point out of simple text: names, numbers and strings without escapes.
+    pub fn point(text: &str) -> ProbePoint {
+        let mut parts: Vec<ProbePointPart> = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            let end = rest.find(['.', '(']).unwrap_or(rest.len());
+            let name = rest[..end].into();
+            let mut arg = None;
+            rest = &rest[end..];
+            if let Some(inside) = rest.strip_prefix('(') {
+                let close = inside.find(')').expect("closed");
+                let literal = &inside[..close];
+                arg = Some(match literal.strip_prefix('"') {
+                    Some(string) => Literal::Str(string.trim_end_matches('"').as_bytes().into()),
+                    None => Literal::Long(literal.parse().expect("a number")),
+                });
+                rest = &inside[close + 1..];
+            }
+            rest = rest.strip_prefix('.').unwrap_or(rest);
+            parts.push(ProbePointPart { name, arg, span: Span::NONE });
+        }
+        ProbePoint { parts, optional: false, sufficient: false, condition: None, span: Span::NONE }
+    }
+
+    /// `POINT PLAN` of each site, or why there is none; on a machine of which nothing is known.
+    pub fn resolve_text(text: &str) -> String {
+        let world = World::new(std::sync::Arc::new(crate::host::Recorded::new("/nonexistent")));
+        match resolve(&point(text), &world) {
+            Some(Resolved::Sites(sites)) => {
+                let texts = sites.iter().map(|site| format!("{} {:?}", site.point, site.attach));
+                texts.collect::<Vec<_>>().join("; ")
+            }
+            Some(Resolved::Nothing(no_match)) => {
+                format!("{} {:?} part {:?}", no_match.message, no_match.similar, no_match.part_idx)
+            }
+            None => "unknown".to_owned(),
+        }
+    }
 }

@@ -21,6 +21,14 @@ pub struct ProbeSite {
     pub vars: Vec<SiteVar>,
 }
 
+impl ProbeSite {
+    /// A site without function name, `name` or variables of its own.
+    pub fn plain(point: String, attach: AttachPlan, scope: Arc<dyn ContextScope>) -> Self {
+        let empty: Arc<str> = Arc::from("");
+        Self { point: point.into(), attach, func: empty.clone(), name: empty, scope, vars: Vec::new() }
+    }
+}
+
 /// `name = expr` in front of a handler; the expression is script text over `$context` variables and functions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SiteVar {
@@ -98,4 +106,32 @@ pub enum ContextError {
     NoTypes { message: String },
     /// Anything else, ready to print.
     Other { message: String },
+}
+
+/// Where there is nothing to see: begin, end, timers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoContext;
+
+impl NoContext {
+    fn refuse<T>() -> Result<T, ContextError> {
+        Err(ContextError::Other { message: "unresolved target-symbol expression".to_owned() })
+    }
+}
+
+impl ContextScope for NoContext {
+    fn variables(&self, _world: &World) -> Vec<ContextVariable> {
+        Vec::new()
+    }
+
+    fn resolve(&self, _: &str, _: &[PathStep], _: bool, _: &World) -> Result<Access, ContextError> {
+        Self::refuse()
+    }
+
+    fn summary(&self, _: &str, _: Option<Depth>, _: &World) -> Result<Pretty, ContextError> {
+        Self::refuse()
+    }
+
+    fn pretty(&self, _: &str, _: &[PathStep], _: Depth, _: &World) -> Result<Pretty, ContextError> {
+        Self::refuse()
+    }
 }

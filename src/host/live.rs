@@ -1,0 +1,94 @@
+//! The running machine. The one place that reads /proc, /sys and tracefs.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::Host;
+
+/// This machine, now.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Live;
+
+fn reason(path: &Path, error: &io::Error) -> String {
+    let what = match error.kind() {
+        io::ErrorKind::NotFound => "not there".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    };
+    format!("{}: {what}", path.display())
+}
+
+impl Host for Live {
+    fn kernel_release(&self) -> String {
+        let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        release.trim().to_owned()
+    }
+
+    fn arch(&self) -> String {
+        // The binary runs, so the machine is what it was built for (32-bit programs on 64-bit kernels excepted).
+        std::env::consts::ARCH.to_owned()
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
+        fs::read(path).map_err(|error| reason(path, &error))
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<String>, String> {
+        let entries = fs::read_dir(path).map_err(|error| reason(path, &error))?;
+        let mut names: Vec<_> =
+            entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    fn tracefs(&self) -> Result<PathBuf, String> {
+        super::find_tracefs(self)
+    }
+
+    fn n_cpus(&self) -> usize {
+        let online = fs::read_to_string("/sys/devices/system/cpu/online").ok();
+        online
+            .and_then(|text| super::count_cpu_list(&text))
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()))
+    }
+
+    fn executable(&self, name: &str) -> Result<PathBuf, String> {
+        let resolve = |path: PathBuf| {
+            let path = fs::canonicalize(&path).map_err(|error| reason(&path, &error))?;
+            match fs::metadata(&path) {
+                Ok(metadata) if metadata.is_file() => Ok(path),
+                Ok(_) => Err(format!("{}: not a file", path.display())),
+                Err(error) => Err(reason(&path, &error)),
+            }
+        };
+        if name.contains('/') {
+            return resolve(PathBuf::from(name));
+        }
+        let folders = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
+        std::env::split_paths(&folders)
+            .find_map(|folder| resolve(folder.join(name)).ok())
+            .ok_or_else(|| format!("{name}: not in PATH"))
+    }
+
+    fn has_process(&self, pid: u32) -> bool {
+        fs::metadata(format!("/proc/{pid}")).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_answers() {
+        assert!(!Live.kernel_release().is_empty());
+        assert!(Live.n_cpus() >= 1);
+        assert!(Live.has_process(std::process::id()));
+        assert!(Live.executable("sh").is_ok_and(|path| path.is_absolute()));
+        assert_eq!(Live.executable("no-such-program"), Err("no-such-program: not in PATH".to_owned()));
+        assert_eq!(Live.read(Path::new("/proc/nowhere")), Err("/proc/nowhere: not there".to_owned()));
+    }
+}
