@@ -11,5 +11,9 @@
 
 pub mod codegen;
 pub mod ir;
+pub mod isa;
+pub mod layout;
 pub mod object;
 pub mod stats;
+
+pub use codegen::{GenerateError, Target, generate};

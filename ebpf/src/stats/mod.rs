@@ -8,6 +8,10 @@
 //!   heap:  Stat ─┘
 //! ```
 
+mod extractors;
+
+pub use extractors::{EXTRACTORS, Extracted, ExtractorRow, Fields};
+
 use crate::ir::{Extractor, HistShape, StatShape};
 
 /// One accumulator. Fields its shape does not ask for stay 0.
@@ -23,6 +27,8 @@ pub struct Stat {
     pub m2: i64,
     /// Samples for each bucket of the shape's histogram.
     pub buckets: Vec<u64>,
+    /// 128 log2 buckets kept for live panes whatever the shape says; empty when nobody keeps them.
+    pub log: Vec<u64>,
 }
 
 impl Stat {
@@ -54,6 +60,9 @@ impl Stat {
                 *bucket += 1;
             }
         }
+        if let Some(bucket) = self.log.get_mut(HistShape::Log.bucket(value)) {
+            *bucket += 1;
+        }
     }
 }
 
@@ -67,6 +76,8 @@ pub struct Merged {
     /// `@variance`, 0 when the shape has none.
     pub variance: i64,
     pub buckets: Vec<u64>,
+    /// As in [`Stat`].
+    pub log: Vec<u64>,
 }
 
 /// `@min`, `@max`, `@avg`, `@variance` or a histogram of no samples.
@@ -83,6 +94,10 @@ impl Merged {
             all.count = all.count.wrapping_add(part.count);
             all.sum = all.sum.wrapping_add(part.sum);
             for (total, n) in all.buckets.iter_mut().zip(&part.buckets) {
+                *total += n;
+            }
+            all.log.resize(all.log.len().max(part.log.len()), 0);
+            for (total, n) in all.log.iter_mut().zip(&part.log) {
                 *total += n;
             }
         }

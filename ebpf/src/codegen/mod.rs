@@ -41,3 +41,17 @@ pub struct TaskOffsets {
     pub regs_args: [u32; 6],
     pub regs_ip: u32,
 }
+
+/// Why a program cannot become eBPF.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct GenerateError {
+    pub tag: crate::ir::SourceTag,
+    /// Lower case, no full stop.
+    pub reason: String,
+}
+
+/// Generates the maps and programs of every kernel entry.
+pub fn generate(_program: &crate::ir::Program, _target: &Target) -> Result<crate::object::Object, GenerateError> {
+    Ok(crate::object::Object::default())
+}
