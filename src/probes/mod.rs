@@ -5,6 +5,7 @@ pub mod attach_plan;
 pub mod begin_end;
 pub mod pattern;
 pub mod site;
+pub mod syscall;
 pub mod timer;
 
 use crate::{debuginfo::World, language::ast::ProbePoint};
