@@ -11,7 +11,7 @@ pub enum SessionEvent {
     /// Probes are attached and `begin` ran.
     Started(Box<SessionInfo>),
     /// Bytes of the script's output stream, already in order; not necessarily whole lines.
-    Output(Vec<u8>),
+    Output(#[serde(with = "super::recording::text_bytes")] Vec<u8>),
     /// `WARNING: …` text without the prefix.
     Warning(String),
     /// A script error, with where it happened.
@@ -99,7 +99,7 @@ pub struct Row {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Datum {
     Long(i64),
-    Str(Vec<u8>),
+    Str(#[serde(with = "super::recording::text_bytes")] Vec<u8>),
     Stat(Box<StatValue>),
 }
 

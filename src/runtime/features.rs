@@ -1,0 +1,350 @@
+//! What this machine lets tapdeck do: found by trying, not by comparing versions. `tapdeck doctor` prints the list; load
+//! and attach errors borrow its ways out.
+
+use std::{fs, io, os::fd::AsFd};
+
+use crate::sys::{
+    self,
+    bpf::{self, Map, MapSpec, ProgramSpec},
+};
+
+/// One thing that was tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    pub name: &'static str,
+    pub state: CheckState,
+    /// What was found, in one line.
+    pub detail: String,
+    /// What to do about it; empty when nothing need be done.
+    pub way_out: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckState {
+    Ok,
+    /// Something works less well or not at all, but tracing does.
+    Limited,
+    /// Without it nothing can be traced.
+    Missing,
+}
+
+impl Check {
+    pub fn is_ok(&self) -> bool {
+        self.state == CheckState::Ok
+    }
+
+    fn ok(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { name, state: CheckState::Ok, detail: detail.into(), way_out: String::new() }
+    }
+
+    fn bad(name: &'static str, state: CheckState, detail: impl Into<String>, way_out: impl Into<String>) -> Self {
+        Self { name, state, detail: detail.into(), way_out: way_out.into() }
+    }
+}
+
+const CAP_PERFMON: u32 = 38;
+const CAP_BPF: u32 = 39;
+const CAP_SYS_ADMIN: u32 = 21;
+
+/// Tries everything; takes a few milliseconds and leaves nothing behind.
+pub fn probe_features() -> Vec<Check> {
+    vec![
+        capabilities(),
+        maps(),
+        kernel_btf(),
+        raw_tracepoints(),
+        ring_buffer(),
+        run_time_statistics(),
+        perf_events(),
+        tracefs(),
+        fentry(),
+        probe_pmu("kprobes", "/sys/bus/event_source/devices/kprobe/type"),
+        probe_pmu("uprobes", "/sys/bus/event_source/devices/uprobe/type"),
+        kernel_addresses(),
+        lockdown(),
+    ]
+}
+
+/// Tracing can work here at all: maps and tracing programs load. Cheap enough to ask at every start.
+pub fn can_trace() -> bool {
+    maps().is_ok() && raw_tracepoints().is_ok()
+}
+
+/// CAP_BPF with CAP_PERFMON, or CAP_SYS_ADMIN, is effective in this process.
+pub fn has_bpf_capabilities() -> bool {
+    let caps = effective_capabilities();
+    let has = |cap: u32| caps & (1 << cap) != 0;
+    has(CAP_SYS_ADMIN) || (has(CAP_BPF) && has(CAP_PERFMON))
+}
+
+/// What to do when the kernel says EPERM.
+pub fn way_out_of_eperm() -> String {
+    if has_bpf_capabilities() {
+        "look for lockdown (/sys/kernel/security/lockdown), seccomp, or a container without bpf(2)".to_owned()
+    } else {
+        let program = std::env::current_exe().map_or_else(|_| "tapdeck".to_owned(), |path| path.display().to_string());
+        format!("run it with sudo, or once: sudo setcap cap_bpf,cap_perfmon,cap_sys_resource+ep {program}")
+    }
+}
+
+fn effective_capabilities() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    line.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0)
+}
+
+fn capabilities() -> Check {
+    let name = "privilege";
+    if has_bpf_capabilities() {
+        let admin = effective_capabilities() & (1 << CAP_SYS_ADMIN) != 0;
+        return Check::ok(name, if admin { "CAP_SYS_ADMIN" } else { "CAP_BPF and CAP_PERFMON" });
+    }
+    let detail = if sys::effective_uid() == 0 {
+        "root without CAP_BPF and CAP_PERFMON: a container, probably"
+    } else {
+        "neither root nor CAP_BPF with CAP_PERFMON"
+    };
+    Check::bad(name, CheckState::Missing, detail, way_out_of_eperm())
+}
+
+fn explain(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(1 | 13) => "not permitted".to_owned(),
+        Some(38) => "the kernel has no bpf(2)".to_owned(),
+        Some(22) => "not known to this kernel".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+fn maps() -> Check {
+    let spec = MapSpec {
+        name: "tapdeck_try",
+        kind: bpf::BPF_MAP_TYPE_ARRAY,
+        key_size: 4,
+        value_size: 8,
+        max_entries: 1,
+        flags: bpf::BPF_F_MMAPABLE,
+    };
+    match Map::create(&spec) {
+        Ok(_) => Check::ok("bpf(2)", "maps can be made"),
+        Err(error) => Check::bad("bpf(2)", CheckState::Missing, explain(&error), way_out_of_eperm()),
+    }
+}
+
+fn kernel_btf() -> Check {
+    match fs::metadata("/sys/kernel/btf/vmlinux") {
+        Ok(meta) => Check::ok("kernel types (BTF)", format!("/sys/kernel/btf/vmlinux, {} KiB", meta.len() / 1024)),
+        Err(_) => Check::bad(
+            "kernel types (BTF)",
+            CheckState::Limited,
+            "/sys/kernel/btf/vmlinux is missing: no tracepoint arguments, no $task->fields",
+            "use a kernel built with CONFIG_DEBUG_INFO_BTF=y",
+        ),
+    }
+}
+
+/// `r0 = 0; exit`.
+const NOTHING: [u8; 16] = [0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
+
+fn try_program(kind: u32, attach: Option<(u32, u32)>) -> Result<std::os::fd::OwnedFd, bpf::LoadRefused> {
+    let spec = ProgramSpec {
+        name: "tapdeck_try",
+        kind,
+        code: &NOTHING,
+        license: c"Dual MIT/GPL",
+        btf: None,
+        func_info: &[],
+        line_info: &[],
+        attach,
+        log_level: 1,
+    };
+    bpf::prog_load(&spec, &mut [0; 4096])
+}
+
+fn raw_tracepoints() -> Check {
+    let name = "tracepoints (raw_tp)";
+    let program = match try_program(bpf::BPF_PROG_TYPE_RAW_TRACEPOINT, None) {
+        Ok(program) => program,
+        Err(refused) => {
+            return Check::bad(name, CheckState::Missing, explain(&refused.error), way_out_of_eperm());
+        }
+    };
+    // A tracepoint that hardly ever fires, so that trying costs the machine nothing.
+    match bpf::raw_tracepoint_open(c"module_free", program.as_fd()) {
+        Ok(_) => Check::ok(name, "programs load and attach"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Check::ok(name, "programs load"),
+        Err(error) => Check::bad(name, CheckState::Missing, explain(&error), way_out_of_eperm()),
+    }
+}
+
+fn ring_buffer() -> Check {
+    let spec = MapSpec {
+        name: "tapdeck_try",
+        kind: bpf::BPF_MAP_TYPE_RINGBUF,
+        key_size: 0,
+        value_size: 0,
+        max_entries: sys::page_size() as u32,
+        flags: 0,
+    };
+    match Map::create(&spec) {
+        Ok(_) => Check::ok("ring buffer", "yes"),
+        Err(error) => {
+            let way_out = if error.raw_os_error() == Some(22) {
+                "needs Linux 5.8 or later".to_owned()
+            } else {
+                way_out_of_eperm()
+            };
+            Check::bad("ring buffer", CheckState::Missing, explain(&error), way_out)
+        }
+    }
+}
+
+fn run_time_statistics() -> Check {
+    let name = "cost of probes";
+    match bpf::enable_stats() {
+        Ok(_) => Check::ok(name, "the kernel measures the run time of programs"),
+        Err(error) => Check::bad(
+            name,
+            CheckState::Limited,
+            format!("no run-time statistics: {}", explain(&error)),
+            "needs CAP_SYS_ADMIN; tracing itself works without",
+        ),
+    }
+}
+
+fn perf_events() -> Check {
+    let name = "timer.profile (perf events)";
+    match sys::perf_event::open_cpu_clock(sys::online_cpus().first().copied().unwrap_or(0), 100) {
+        Ok(_) => Check::ok(name, "the software clock opens"),
+        Err(error) => {
+            Check::bad(name, CheckState::Limited, explain(&error), "needs CAP_PERFMON and a kernel with perf events")
+        }
+    }
+}
+
+fn tracefs() -> Check {
+    let name = "tracefs";
+    for folder in ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"] {
+        match fs::read_dir(format!("{folder}/events")) {
+            Ok(_) => return Check::ok(name, folder),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return Check::bad(
+                    name,
+                    CheckState::Limited,
+                    format!("{folder} is not readable: tracepoints are listed from BTF alone"),
+                    "run with sudo, or: sudo mount -o remount,mode=755 /sys/kernel/tracing",
+                );
+            }
+            Err(_) => {}
+        }
+    }
+    Check::bad(
+        name,
+        CheckState::Limited,
+        "not mounted: tracepoints are listed from BTF alone",
+        "sudo mount -t tracefs tracefs /sys/kernel/tracing",
+    )
+}
+
+fn fentry() -> Check {
+    let name = "kernel functions (fentry)";
+    const BPF_TRACE_FENTRY: u32 = 24;
+    let Some(id) = btf_function_id("vfs_read") else {
+        return Check::bad(name, CheckState::Limited, "cannot tell without BTF", "");
+    };
+    match try_program(bpf::BPF_PROG_TYPE_TRACING, Some((BPF_TRACE_FENTRY, id))) {
+        Ok(_) => Check::ok(name, "programs load"),
+        Err(refused) => Check::bad(
+            name,
+            CheckState::Limited,
+            explain(&refused.error),
+            "a kernel without CONFIG_FUNCTION_TRACER cannot; tracepoints and syscalls do not need it",
+        ),
+    }
+}
+
+/// The BTF id of a kernel function: a walk over the types of `/sys/kernel/btf/vmlinux` (kernel's BTF documentation).
+fn btf_function_id(function: &str) -> Option<u32> {
+    const KIND_FUNC: u32 = 12;
+    let btf = fs::read("/sys/kernel/btf/vmlinux").ok()?;
+    let word = |at: usize| Some(u32::from_le_bytes(btf.get(at..at + 4)?.try_into().ok()?));
+    let header = word(4)? as usize;
+    let (types, types_len) = (header + word(8)? as usize, word(12)? as usize);
+    let strings = header + word(16)? as usize;
+    let (mut at, mut id) = (types, 1);
+    while at < types + types_len {
+        let info = word(at + 4)?;
+        let (kind, n) = (info >> 24 & 0x1f, info as usize & 0xffff);
+        if kind == KIND_FUNC {
+            let name = btf.get(strings + word(at)? as usize..)?;
+            if name.starts_with(function.as_bytes()) && name.get(function.len()) == Some(&0) {
+                return Some(id);
+            }
+        }
+        // What follows the 12 bytes of each kind.
+        at += 12
+            + match kind {
+                1 | 14 | 17 => 4,
+                3 => 12,
+                4 | 5 | 15 => 12 * n,
+                6 | 13 => 8 * n,
+                19 => 12 * n,
+                _ => 0,
+            };
+        id += 1;
+    }
+    None
+}
+
+fn probe_pmu(name: &'static str, path: &str) -> Check {
+    if fs::metadata(path).is_ok() {
+        Check::ok(name, "the kernel has them")
+    } else {
+        let way_out =
+            "a kernel with CONFIG_KPROBE_EVENTS and CONFIG_UPROBE_EVENTS; tracepoints and syscalls work without";
+        Check::bad(name, CheckState::Limited, format!("{path} is missing"), way_out)
+    }
+}
+
+fn kernel_addresses() -> Check {
+    let name = "kernel symbols";
+    let Ok(text) = fs::read_to_string("/proc/kallsyms") else {
+        return Check::bad(name, CheckState::Limited, "/proc/kallsyms is missing", "");
+    };
+    let zero = text.lines().next().is_none_or(|line| line.starts_with("0000000000000000"));
+    if zero {
+        let way_out = "needs CAP_SYSLOG, or: sudo sysctl kernel.kptr_restrict=0";
+        Check::bad(name, CheckState::Limited, "addresses are hidden", way_out)
+    } else {
+        Check::ok(name, format!("{} in /proc/kallsyms", text.lines().count()))
+    }
+}
+
+fn lockdown() -> Check {
+    let name = "lockdown";
+    match fs::read_to_string("/sys/kernel/security/lockdown") {
+        Ok(text) if text.contains("[confidentiality]") => Check::bad(
+            name,
+            CheckState::Missing,
+            "confidentiality: programs may not read kernel memory",
+            "boot with lockdown=integrity or without",
+        ),
+        Ok(text) => Check::ok(name, text.split(['[', ']']).nth(1).unwrap_or("none")),
+        Err(_) => Check::ok(name, "not in this kernel"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_check_says_something() {
+        let checks = probe_features();
+        assert!(checks.len() >= 12);
+        for check in checks {
+            assert!(!check.detail.is_empty(), "{}", check.name);
+            eprintln!("{:?} {}: {} {}", check.state, check.name, check.detail, check.way_out);
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! An [`Object`] into the kernel: maps made and filled, BTF given, relocations written, programs verified. Nothing is
+//! attached; dropping a [`Loaded`] takes everything out again.
+
+use std::{
+    ffi::CStr,
+    io,
+    os::fd::{AsFd, AsRawFd, OwnedFd},
+};
+
+use tapdeck_ebpf::object::{MapDef, MapIndex, MapRole, Object, ProgramDef, ProgramKind};
+use thiserror::Error;
+
+use crate::sys::{
+    self,
+    bpf::{Map, MapSpec, ProgramSpec, Update},
+};
+
+/// What the generated object says of itself; helpers for tracing want a GPL-compatible program.
+const LICENSE: &CStr = c"Dual MIT/GPL";
+/// Room for the verifier's statistics on the first try.
+const SHORT_LOG: usize = 4 << 10;
+/// Room for its log when a program was refused. The kernel keeps the end.
+const LONG_LOG: usize = 1 << 20;
+const LOG_STATISTICS: u32 = 4;
+const LOG_INSTRUCTIONS: u32 = 1;
+
+/// A script in the kernel, not yet attached.
+#[derive(Debug)]
+pub struct Loaded {
+    /// In the order of [`Object::maps`].
+    pub maps: Vec<Map>,
+    /// In the order of [`Object::programs`].
+    pub programs: Vec<OwnedFd>,
+    /// In the order of [`Object::maps`].
+    roles: Vec<MapRole>,
+}
+
+/// The kernel did not take the object.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// Missing privilege, or a policy.
+    #[error("{}", privilege_sentence(.what))]
+    NotAllowed {
+        what: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("the kernel cannot make map \"{name}\" ({entries} entries of {bytes} bytes): {source}")]
+    Map {
+        name: String,
+        entries: u32,
+        bytes: u32,
+        #[source]
+        source: io::Error,
+    },
+    #[error("the kernel does not take the type information of the programs: {source}")]
+    Btf {
+        #[source]
+        source: io::Error,
+    },
+    /// The verifier's no; `super::verifier_log` makes it a caret in the script.
+    #[error("the kernel's verifier refused program \"{}\": {}", .0.program, .0.source)]
+    Rejected(Box<Rejection>),
+}
+
+/// A program the verifier refused.
+#[derive(Debug)]
+pub struct Rejection {
+    pub program: String,
+    pub program_idx: usize,
+    /// The verifier's text; its end when it was long.
+    pub log: String,
+    pub source: io::Error,
+}
+
+impl LoadError {
+    /// What a person can do about it.
+    pub fn way_out(&self) -> Option<String> {
+        match self {
+            LoadError::NotAllowed { .. } => Some(super::features::way_out_of_eperm()),
+            LoadError::Map { source, .. } => match source.raw_os_error() {
+                Some(libc_errno::ENOMEM | libc_errno::E2BIG) => {
+                    Some("declare the array with fewer elements: `global a[N]`, or lower -D MAXMAPENTRIES".to_owned())
+                }
+                Some(libc_errno::EINVAL) => {
+                    Some("the kernel may be too old; tapdeck needs Linux 5.8 or later".to_owned())
+                }
+                _ => None,
+            },
+            LoadError::Btf { .. } | LoadError::Rejected(_) => None,
+        }
+    }
+}
+
+/// Numbers of uapi/asm-generic/errno.h this module tells apart.
+pub(super) mod libc_errno {
+    pub const EPERM: i32 = 1;
+    pub const ENOENT: i32 = 2;
+    pub const E2BIG: i32 = 7;
+    pub const ENOMEM: i32 = 12;
+    pub const EACCES: i32 = 13;
+    pub const EINVAL: i32 = 22;
+    pub const ENOSYS: i32 = 38;
+}
+
+fn privilege_sentence(what: &str) -> String {
+    if super::features::has_bpf_capabilities() {
+        format!("the kernel does not allow {what} although the capabilities are there: a lockdown or container policy")
+    } else {
+        format!("no permission for {what}: tracing needs root, or CAP_BPF and CAP_PERFMON")
+    }
+}
+
+impl Loaded {
+    /// The first map of a role.
+    pub fn map(&self, role: MapRole) -> Option<&Map> {
+        self.roles.iter().position(|r| *r == role).map(|idx| &self.maps[idx])
+    }
+
+    /// Kernel memory of all maps, bytes.
+    pub fn memory_bytes(&self) -> u64 {
+        self.maps.iter().map(Map::memory_bytes).sum()
+    }
+}
+
+/// Makes the maps and loads the programs.
+pub fn load(object: &Object) -> Result<Loaded, LoadError> {
+    let maps = object.maps.iter().map(make_map).collect::<Result<Vec<_>, _>>()?;
+    let btf = load_btf(object)?;
+    let mut programs = Vec::with_capacity(object.programs.len());
+    for (program_idx, program) in object.programs.iter().enumerate() {
+        programs.push(load_program(program, program_idx, &maps, btf.as_ref())?);
+    }
+    for (program, fd) in object.programs.iter().zip(&programs) {
+        if let Some((MapIndex(map), index)) = program.tail {
+            maps[map as usize].set_program(index, fd.as_fd()).map_err(|source| LoadError::Map {
+                name: object.maps[map as usize].name.clone(),
+                entries: object.maps[map as usize].max_entries,
+                bytes: 4,
+                source,
+            })?;
+        }
+    }
+    Ok(Loaded { maps, programs, roles: object.maps.iter().map(|map| map.role).collect() })
+}
+
+fn make_map(def: &MapDef) -> Result<Map, LoadError> {
+    let failed = |source: io::Error| match source.raw_os_error() {
+        Some(libc_errno::EPERM | libc_errno::EACCES | libc_errno::ENOSYS) => {
+            LoadError::NotAllowed { what: "making BPF maps".to_owned(), source }
+        }
+        _ => LoadError::Map {
+            name: def.name.clone(),
+            entries: def.max_entries,
+            bytes: def.key_size + def.value_size,
+            source,
+        },
+    };
+    let map = Map::create(&MapSpec {
+        name: &def.name,
+        kind: def.kind,
+        key_size: def.key_size,
+        value_size: def.value_size,
+        max_entries: def.max_entries,
+        flags: def.flags,
+    })
+    .map_err(failed)?;
+    if let Some(initial) = &def.initial {
+        let mut value = initial.clone();
+        value.resize(map.slot_bytes(), 0);
+        let value = value.repeat(map.value_bytes() / map.slot_bytes().max(1));
+        map.update(&0u32.to_ne_bytes(), &value, Update::Any).map_err(failed)?;
+    }
+    if def.frozen {
+        // Only the verifier's knowledge of constants is lost where the kernel cannot (before 5.2).
+        let _ = map.freeze();
+    }
+    Ok(map)
+}
+
+fn load_btf(object: &Object) -> Result<Option<OwnedFd>, LoadError> {
+    if object.btf.is_empty() {
+        return Ok(None);
+    }
+    match sys::bpf::btf_load(&object.btf) {
+        Ok(fd) => Ok(Some(fd)),
+        // Programs that name no functions do without.
+        Err(_) if object.programs.iter().all(|program| program.functions.is_empty()) => Ok(None),
+        Err(source) if source.raw_os_error() == Some(libc_errno::EPERM) => {
+            Err(LoadError::NotAllowed { what: "loading type information".to_owned(), source })
+        }
+        Err(source) => Err(LoadError::Btf { source }),
+    }
+}
+
+/// The program's code with map descriptors in place.
+pub(crate) fn relocate(program: &ProgramDef, maps: &[Map]) -> Vec<u8> {
+    const PSEUDO_MAP_FD: u8 = 1;
+    const PSEUDO_MAP_VALUE: u8 = 2;
+    let mut code = program.code.clone();
+    for relocation in &program.relocations {
+        let at = relocation.insn as usize * 8;
+        let fd = maps[relocation.map.0 as usize].as_fd().as_raw_fd();
+        let (pseudo, offset) = match relocation.value_offset {
+            Some(offset) => (PSEUDO_MAP_VALUE, offset),
+            None => (PSEUDO_MAP_FD, 0),
+        };
+        // Byte 1: destination register in the low half, source in the high one.
+        code[at + 1] = (code[at + 1] & 0x0f) | pseudo << 4;
+        code[at + 4..at + 8].copy_from_slice(&fd.to_le_bytes());
+        code[at + 12..at + 16].copy_from_slice(&offset.to_le_bytes());
+    }
+    code
+}
+
+fn load_program(
+    program: &ProgramDef,
+    program_idx: usize,
+    maps: &[Map],
+    btf: Option<&OwnedFd>,
+) -> Result<OwnedFd, LoadError> {
+    let code = relocate(program, maps);
+    let func_info: Vec<u8> =
+        program.functions.iter().flat_map(|(insn, ty)| [insn.to_le_bytes(), ty.to_le_bytes()].concat()).collect();
+    let mut spec = ProgramSpec {
+        name: &program.name,
+        kind: match program.kind {
+            ProgramKind::RawTracepoint { .. } => sys::bpf::BPF_PROG_TYPE_RAW_TRACEPOINT,
+            ProgramKind::PerfEvent => sys::bpf::BPF_PROG_TYPE_PERF_EVENT,
+        },
+        code: &code,
+        license: LICENSE,
+        btf: if func_info.is_empty() { None } else { btf.map(AsFd::as_fd) },
+        func_info: &func_info,
+        line_info: &[],
+        attach: None,
+        log_level: LOG_STATISTICS,
+    };
+    // Logging every instruction triples the time, so only a refused program is verified again with it.
+    let first = match sys::bpf::prog_load(&spec, &mut [0; SHORT_LOG]) {
+        Ok(fd) => return Ok(fd),
+        Err(refused) => refused,
+    };
+    if first.error.raw_os_error() == Some(libc_errno::EPERM) && first.log.is_empty() {
+        return Err(LoadError::NotAllowed { what: "loading tracing programs".to_owned(), source: first.error });
+    }
+    spec.log_level = LOG_INSTRUCTIONS;
+    let log = match sys::bpf::prog_load(&spec, &mut vec![0; LONG_LOG]) {
+        // It fitted this time: memory was short, or a signal came between.
+        Ok(fd) => return Ok(fd),
+        Err(second) if second.log.len() > first.log.len() => second.log,
+        Err(_) => first.log,
+    };
+    Err(LoadError::Rejected(Box::new(Rejection {
+        program: program.name.clone(),
+        program_idx,
+        log: String::from_utf8_lossy(&log).into_owned(),
+        source: first.error,
+    })))
+}
