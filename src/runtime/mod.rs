@@ -2,6 +2,7 @@
 
 pub mod attach;
 pub mod features;
+pub mod interpreter;
 pub mod load;
 pub mod plan;
 pub mod recording;

@@ -1,0 +1,144 @@
+//! Print records to text: recipes computed, then the format. The fast way (arguments are the inputs) allocates nothing.
+
+use tapdeck_ebpf::ir::{PrintId, PrintSite, Recipe, SourceTag};
+
+use super::{Interpreter, RuntimeError, Stores};
+use crate::{
+    builtins::{Stream, Value},
+    output::{
+        histogram::{self, HistStyle},
+        printf::{self, PrintArg},
+    },
+};
+
+/// Arguments held without the heap.
+const INLINE: usize = 8;
+
+/// Arguments of one print, usually without the heap.
+#[derive(Debug)]
+pub struct ArgList<'a> {
+    inline: [PrintArg<'a>; INLINE],
+    n: usize,
+    /// Holds all of them when there are more.
+    spill: Vec<PrintArg<'a>>,
+}
+
+impl<'a> ArgList<'a> {
+    pub fn push(&mut self, arg: PrintArg<'a>) {
+        if let Some(free) = self.inline.get_mut(self.n) {
+            *free = arg;
+        } else {
+            if self.spill.is_empty() {
+                self.spill.extend_from_slice(&self.inline);
+            }
+            self.spill.push(arg);
+        }
+        self.n += 1;
+    }
+
+    pub fn as_slice(&self) -> &[PrintArg<'a>] {
+        if self.spill.is_empty() { &self.inline[..self.n] } else { &self.spill }
+    }
+}
+
+impl Default for ArgList<'_> {
+    fn default() -> Self {
+        Self { inline: [PrintArg::Long(0); INLINE], n: 0, spill: Vec::new() }
+    }
+}
+
+/// Whether the arguments are the inputs, in order.
+pub(super) fn is_plain(site: &PrintSite) -> bool {
+    site.args.iter().enumerate().all(|(idx, recipe)| *recipe == Recipe::Input(idx))
+}
+
+impl Interpreter {
+    /// Appends the text of a print.
+    ///
+    /// # Errors
+    /// "empty aggregate" of a histogram, or what a deferred function raises. `out` is then as it was.
+    pub fn render(
+        &self,
+        site: PrintId,
+        inputs: &[PrintArg<'_>],
+        stores: &dyn Stores,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RuntimeError> {
+        let print_site = &self.lowered.ir.print_sites[site.index()];
+        let Some(format) = self.lowered.formats.get(print_site.format as usize) else { return Ok(()) };
+        if self.plain[site.index()] {
+            printf::format(format, inputs, out);
+            return Ok(());
+        }
+        let computed: Vec<Computed<'_>> = print_site
+            .args
+            .iter()
+            .map(|recipe| self.compute(recipe, inputs, stores))
+            .collect::<Result<_, RuntimeError>>()?;
+        let mut args = ArgList::default();
+        for value in &computed {
+            args.push(match value {
+                Computed::Input(arg) => *arg,
+                Computed::Made(Value::Long(n)) => PrintArg::Long(*n),
+                Computed::Made(Value::Str(text)) => PrintArg::Str(text),
+            });
+        }
+        printf::format(format, args.as_slice(), out);
+        Ok(())
+    }
+
+    /// Where the text of a print goes.
+    pub fn stream(&self, site: PrintId) -> Stream {
+        let format = self.lowered.ir.print_sites[site.index()].format as usize;
+        self.lowered.streams.get(format).copied().unwrap_or_default()
+    }
+
+    fn compute<'a>(
+        &self,
+        recipe: &Recipe,
+        inputs: &[PrintArg<'a>],
+        stores: &dyn Stores,
+    ) -> Result<Computed<'a>, RuntimeError> {
+        Ok(match recipe {
+            Recipe::Input(idx) => Computed::Input(inputs.get(*idx).copied().unwrap_or(PrintArg::Long(0))),
+            Recipe::Apply { function, args } => {
+                Computed::Made(self.call_function(*function, self.values(args, inputs, stores)?)?)
+            }
+            Recipe::Hist { store, keys, shape } => {
+                let keys = self.values(keys, inputs, stores)?;
+                let merged = stores.stat(*store, &keys).map_err(error)?;
+                if merged.count == 0 {
+                    return Err(error("empty aggregate".to_owned()));
+                }
+                let mut picture = Vec::new();
+                histogram::render(*shape, &merged.buckets, HistStyle::default(), &mut picture);
+                Computed::Made(Value::Str(picture))
+            }
+        })
+    }
+
+    fn values(
+        &self,
+        recipes: &[Recipe],
+        inputs: &[PrintArg<'_>],
+        stores: &dyn Stores,
+    ) -> Result<Vec<Value>, RuntimeError> {
+        let value = |recipe| {
+            Ok(match self.compute(recipe, inputs, stores)? {
+                Computed::Made(value) => value,
+                Computed::Input(PrintArg::Long(n)) => Value::Long(n),
+                Computed::Input(PrintArg::Str(text) | PrintArg::Memory(text)) => Value::Str(text.to_vec()),
+            })
+        };
+        recipes.iter().map(value).collect()
+    }
+}
+
+enum Computed<'a> {
+    Input(PrintArg<'a>),
+    Made(Value),
+}
+
+fn error(message: String) -> RuntimeError {
+    RuntimeError { message: message.into_bytes(), tag: SourceTag::NONE }
+}
