@@ -3,10 +3,16 @@
 pub mod access;
 pub mod attach_plan;
 pub mod begin_end;
+pub mod kernel_trace;
+mod members;
 pub mod pattern;
+mod pretty;
+pub mod process;
 pub mod site;
 pub mod syscall;
 pub mod timer;
+
+pub use members::{pretty_cast, resolve_cast};
 
 use crate::{debuginfo::World, language::ast::ProbePoint};
 
@@ -20,7 +26,8 @@ pub trait ProbeFamily: Sync {
 }
 
 /// Every family, asked in this order; the first that knows a point has it.
-pub static FAMILIES: &[&dyn ProbeFamily] = &[&begin_end::BeginEnd, &timer::Timer];
+pub static FAMILIES: &[&dyn ProbeFamily] =
+    &[&begin_end::BeginEnd, &timer::Timer, &kernel_trace::KernelTrace, &process::Process];
 
 /// Asks every family. `None`: no family knows the point.
 pub fn resolve(point: &ProbePoint, world: &World) -> Option<Resolved> {

@@ -1,0 +1,337 @@
+//! The walk through types: from a value of a known C type along `->member` and `[index]` to what is loaded.
+//!
+//! ```text
+//! $next->mm->pgd            word of the context, Offset(mm), Deref, Offset(pgd), load 8 bytes
+//! $next->comm               word of the context, Offset(comm); the value is the array's address
+//! ```
+
+use tapdeck_ebpf::ir::Space;
+
+use super::{
+    access::{Access, AccessBase, AccessStep, Load},
+    pattern::nearest,
+    site::{ContextError, PathStep},
+};
+use crate::debuginfo::{
+    Btf,
+    btf::{FoundMember, Member, Shape, TypeId},
+};
+
+/// Where the walk stands.
+#[derive(Clone, Debug)]
+pub(super) struct Walk<'a> {
+    btf: &'a Btf,
+    /// Qualifiers and typedefs kept, for texts.
+    pub ty: TypeId,
+    base: AccessBase,
+    steps: Vec<AccessStep>,
+    /// The steps so far give the address of the value; otherwise they give the value itself.
+    in_memory: bool,
+    /// `(bit offset in its bytes, bits)` when it stands at a bit field.
+    bitfield: Option<(u32, u8)>,
+    space: Space,
+}
+
+impl<'a> Walk<'a> {
+    /// At a value of type `ty` that a register or a context word holds.
+    pub fn value(btf: &'a Btf, ty: TypeId, base: AccessBase, space: Space) -> Self {
+        Self { btf, ty, base, steps: Vec::new(), in_memory: false, bitfield: None, space }
+    }
+
+    /// At something of type `ty` whose address is the base.
+    pub fn memory(btf: &'a Btf, ty: TypeId, base: AccessBase, space: Space) -> Self {
+        Self { in_memory: true, ..Self::value(btf, ty, base, space) }
+    }
+
+    pub fn shape(&self) -> Shape {
+        self.btf.base_shape(self.ty)
+    }
+
+    pub fn is_bitfield(&self) -> bool {
+        self.bitfield.is_some()
+    }
+
+    pub fn follow(&mut self, path: &[PathStep]) -> Result<(), ContextError> {
+        path.iter().try_for_each(|step| self.step(step))
+    }
+
+    fn step(&mut self, step: &PathStep) -> Result<(), ContextError> {
+        match step {
+            PathStep::Member(name) => {
+                if let Shape::Pointer(to) = self.shape() {
+                    self.deref(to)?;
+                }
+                // `->` through a pointer to a pointer, as SystemTap does.
+                while let Shape::Pointer(to) = self.shape() {
+                    self.deref(to)?;
+                }
+                self.member(name)
+            }
+            PathStep::Index(index) => self.index(|size| {
+                (*index).checked_mul(size as i64).map(AccessStep::Offset).unwrap_or(AccessStep::Offset(0))
+            }),
+            PathStep::DynamicIndex => self.index(|size| AccessStep::Index { size }),
+        }
+    }
+
+    /// From a pointer to what it points to.
+    pub fn deref(&mut self, to: TypeId) -> Result<(), ContextError> {
+        if self.bitfield.is_some() {
+            return Err(ContextError::NotAggregate { of: self.btf.type_text(self.ty) });
+        }
+        if self.in_memory {
+            self.steps.push(AccessStep::Deref);
+        }
+        self.in_memory = true;
+        self.ty = to;
+        Ok(())
+    }
+
+    fn offset(&mut self, bytes: i64) {
+        match self.steps.last_mut() {
+            Some(AccessStep::Offset(before)) => *before += bytes,
+            _ if bytes == 0 => {}
+            _ => self.steps.push(AccessStep::Offset(bytes)),
+        }
+    }
+
+    fn member(&mut self, name: &str) -> Result<(), ContextError> {
+        let of = || self.btf.type_text(self.btf.strip(self.ty));
+        match self.shape() {
+            Shape::Struct | Shape::Union if self.in_memory => {}
+            Shape::Forward => {
+                let message = format!("{} is only declared in this kernel's type information", of());
+                return Err(ContextError::NoTypes { message });
+            }
+            _ => return Err(ContextError::NotAggregate { of: self.btf.type_text(self.ty) }),
+        }
+        let Some(found) = self.btf.find_member(self.ty, name) else {
+            let names = self.btf.member_names(self.ty);
+            let mut alternatives = nearest(name, names.iter().copied());
+            if alternatives.is_empty() {
+                alternatives = names.into_iter().take(20).map(str::to_owned).collect();
+            }
+            return Err(ContextError::NoSuchMember { name: name.to_owned(), of: of(), alternatives });
+        };
+        self.enter(found);
+        Ok(())
+    }
+
+    /// The walk one step on, at a direct member of the struct it stands at.
+    pub fn at_member(&self, member: &Member<'_>) -> Self {
+        let mut inside = self.clone();
+        let Member { ty, offset_bits, bitfield_bits, .. } = *member;
+        inside.enter(FoundMember { ty, offset_bits, bitfield_bits });
+        inside
+    }
+
+    fn enter(&mut self, found: FoundMember) {
+        if found.bitfield_bits == 0 {
+            self.offset(i64::from(found.offset_bits / 8));
+        } else {
+            // Reads whole units of the declared type where the field lies in one, else from its first byte on.
+            let unit_bits = (self.btf.size_of(found.ty) as u32 * 8).max(8);
+            let start_bits = found.offset_bits / unit_bits * unit_bits;
+            let fits = found.offset_bits + u32::from(found.bitfield_bits) <= start_bits + unit_bits;
+            let start_bits = if fits { start_bits } else { found.offset_bits / 8 * 8 };
+            self.offset(i64::from(start_bits / 8));
+            self.bitfield = Some((found.offset_bits - start_bits, found.bitfield_bits));
+        }
+        self.ty = found.ty;
+    }
+
+    fn index(&mut self, step: impl Fn(u64) -> AccessStep) -> Result<(), ContextError> {
+        let element = match self.shape() {
+            Shape::Array { element, .. } if self.in_memory => element,
+            Shape::Pointer(to) => {
+                self.deref(to)?;
+                to
+            }
+            _ => return Err(ContextError::NotAggregate { of: self.btf.type_text(self.ty) }),
+        };
+        let size = self.btf.size_of(element);
+        if size == 0 {
+            let message = format!("the size of {} is not known, so it cannot be indexed", self.btf.type_text(element));
+            return Err(ContextError::NoTypes { message });
+        }
+        match step(size) {
+            AccessStep::Offset(bytes) => self.offset(bytes),
+            step => self.steps.push(step),
+        }
+        self.ty = element;
+        Ok(())
+    }
+
+    fn access(&self, load: Load, type_text: String) -> Access {
+        let steps = self.steps.iter().copied().filter(|step| *step != AccessStep::Offset(0)).collect();
+        Access { base: self.base.clone(), steps, load, space: self.space, type_text }
+    }
+
+    /// The address the walk came to.
+    pub fn address(&self) -> Result<Access, ContextError> {
+        let refuse = |message: &str| Err(ContextError::Other { message: message.to_owned() });
+        if self.bitfield.is_some() {
+            return refuse("cannot take the address of a bit field");
+        }
+        if !self.in_memory {
+            return refuse("cannot take the address of a value that is not in memory");
+        }
+        let type_text = self.btf.type_text(self.ty) + "*";
+        Ok(self.access(Load::Word { width: 8, signed: false }, type_text))
+    }
+
+    /// The value the walk came to: a number, a pointer, or the address of an array.
+    pub fn load(&self) -> Result<Access, ContextError> {
+        let type_text = self.btf.type_text(self.ty);
+        let (width, signed) = match self.shape() {
+            Shape::Int { width, signed, .. } | Shape::Enum { width, signed } => (width, signed),
+            Shape::Bool { width } => (width, false),
+            Shape::Pointer(_) => (8, false),
+            Shape::Array { .. } | Shape::Function { .. } if self.in_memory => {
+                return Ok(self.access(Load::Word { width: 8, signed: false }, type_text));
+            }
+            Shape::Struct | Shape::Union => {
+                let first = self.btf.member_names(self.ty).first().map(|name| (*name).to_owned());
+                let such_as = first.map_or(String::new(), |name| format!(" such as '->{name}'"));
+                let of = self.btf.type_text(self.btf.strip(self.ty));
+                let message = format!("'{of}' is being accessed instead of a member{such_as}");
+                return Err(ContextError::Other { message });
+            }
+            Shape::Float => {
+                let message = "floating-point values cannot be read".to_owned();
+                return Err(ContextError::Other { message });
+            }
+            _ => return Err(ContextError::NoTypes { message: format!("'{type_text}' has no value to read") }),
+        };
+        if !matches!(width, 1 | 2 | 4 | 8) {
+            let message = format!("'{type_text}' is {width} bytes wide; only 1, 2, 4 and 8 can be read");
+            return Err(ContextError::Other { message });
+        }
+        let load = match self.bitfield {
+            Some((shift, bits)) => {
+                let needed = (shift + u32::from(bits)).div_ceil(8).next_power_of_two() as u8;
+                Load::BitField { width: width.max(needed).min(8), shift: shift as u8, bits, signed }
+            }
+            None if self.in_memory => Load::Memory { width, signed },
+            None => Load::Word { width, signed },
+        };
+        Ok(self.access(load, type_text))
+    }
+
+    pub fn finish(&self, address_of: bool) -> Result<Access, ContextError> {
+        if address_of { self.address() } else { self.load() }
+    }
+
+    pub fn btf(&self) -> &'a Btf {
+        self.btf
+    }
+}
+
+/// `@cast(value, "type")->path`. The type is as C writes it: `struct task_struct`, `task_struct`, `unsigned int*`; the
+/// value is a pointer to it, unless the type itself is a pointer.
+pub fn resolve_cast(
+    world: &crate::debuginfo::World,
+    type_name: &str,
+    module: Option<&str>,
+    path: &[PathStep],
+    address_of: bool,
+) -> Result<Access, ContextError> {
+    let space = if module.is_some_and(|module| module.starts_with('/')) { Space::User } else { Space::Kernel };
+    let (btf, ty, in_memory) = cast_type(world, type_name, module)?;
+    let walk = if in_memory { Walk::memory } else { Walk::value };
+    let mut walk = walk(btf, ty, AccessBase::Expr, space);
+    walk.follow(path)?;
+    walk.finish(address_of)
+}
+
+/// As [`resolve_cast`], shown as text.
+pub fn pretty_cast(
+    world: &crate::debuginfo::World,
+    type_name: &str,
+    module: Option<&str>,
+    path: &[PathStep],
+    depth: super::site::Depth,
+) -> Result<super::site::Pretty, ContextError> {
+    let (btf, ty, in_memory) = cast_type(world, type_name, module)?;
+    let walk = if in_memory { Walk::memory } else { Walk::value };
+    let mut walk = walk(btf, ty, AccessBase::Expr, Space::Kernel);
+    walk.follow(path)?;
+    super::pretty::of_walk(walk, depth)
+}
+
+/// The type, and whether the value is the address of one (rather than one itself).
+fn cast_type<'a>(
+    world: &'a crate::debuginfo::World,
+    type_name: &str,
+    module: Option<&str>,
+) -> Result<(&'a Btf, TypeId, bool), ContextError> {
+    let btf = world.btf().map_err(|why| ContextError::NoTypes { message: why.to_owned() })?;
+    let words: Vec<&str> = type_name.split_whitespace().filter(|word| !matches!(*word, "const" | "volatile")).collect();
+    let text = words.join(" ");
+    let (base, stars) = (text.trim_end_matches([' ', '*']), text.matches('*').count());
+    let find = |btf: &Btf| match base.split_once(' ') {
+        Some(("struct", tag)) => btf.struct_named(tag),
+        Some(("union", tag)) => btf.union_named(tag),
+        Some(("enum", tag)) => btf.enum_named(tag),
+        _ => None
+            .or_else(|| btf.struct_named(base))
+            .or_else(|| btf.union_named(base))
+            .or_else(|| btf.typedef_named(base))
+            .or_else(|| btf.enum_named(base))
+            .or_else(|| integer_named(btf, base)),
+    };
+    let in_modules = || {
+        let wanted = module.filter(|module| !module.starts_with("kernel"));
+        let modules = world.module_btfs().iter().filter(|(name, _)| wanted.is_none_or(|wanted| wanted == name));
+        modules.into_iter().find_map(|(_, btf)| find(btf).map(|ty| (&**btf, ty)))
+    };
+    match find(btf).map(|ty| (&**btf, ty)).or_else(in_modules) {
+        // A value cast to `T*` or `T**` points to a T, or to a pointer to one.
+        Some((btf, ty)) if stars > 1 => match pointer_to(btf, ty) {
+            Some(pointer) => Ok((btf, pointer, true)),
+            None => Ok((btf, ty, true)),
+        },
+        Some((btf, ty)) => {
+            // A cast to a plain integer type cuts the value itself; to a pointer typedef, the value is the pointer.
+            let scalar = matches!(
+                btf.base_shape(ty),
+                Shape::Int { .. } | Shape::Bool { .. } | Shape::Enum { .. } | Shape::Pointer(_)
+            );
+            Ok((btf, ty, stars > 0 || !scalar || is_plain_integer(btf, ty)))
+        }
+        None => {
+            let tag = base.rsplit(' ').next().unwrap_or(base);
+            let similar = nearest(tag, btf.type_names());
+            let hint =
+                if similar.is_empty() { String::new() } else { format!(" (alternatives: {})", similar.join(", ")) };
+            Err(ContextError::NoTypes { message: format!("type definition '{type_name}' not found{hint}") })
+        }
+    }
+}
+
+/// SystemTap's idiom `&@cast(0, "int")[n]` treats the value as the address of integers, so an integer type means memory.
+fn is_plain_integer(btf: &Btf, ty: TypeId) -> bool {
+    matches!(btf.base_shape(ty), Shape::Int { .. } | Shape::Bool { .. } | Shape::Enum { .. })
+}
+
+fn pointer_to(btf: &Btf, to: TypeId) -> Option<TypeId> {
+    (1..btf.n_types()).find(|id| btf.shape(*id) == Shape::Pointer(to))
+}
+
+/// `unsigned int`, `long`, …: C's spellings against the compiler's names.
+fn integer_named(btf: &Btf, name: &str) -> Option<TypeId> {
+    let canonical = match name {
+        "short" | "short int" => "short int",
+        "unsigned short" | "short unsigned int" => "short unsigned int",
+        "unsigned" | "unsigned int" | "uint" => "unsigned int",
+        "long" | "long int" => "long int",
+        "unsigned long" | "ulong" | "long unsigned int" => "long unsigned int",
+        "long long" | "long long int" => "long long int",
+        "unsigned long long" | "long long unsigned int" => "long long unsigned int",
+        "signed char" => "signed char",
+        "bool" => "_Bool",
+        other => other,
+    };
+    let is_integer = |id: &TypeId| matches!(btf.shape(*id), Shape::Int { .. } | Shape::Bool { .. });
+    (1..btf.n_types()).find(|id| is_integer(id) && btf.name(*id) == canonical)
+}

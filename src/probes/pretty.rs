@@ -1,0 +1,104 @@
+//! `$x$` and `$x$$`: a value as text, `{.pid=%i, .comm="%s"}`, by its type.
+//!
+//! One `$` shows a struct's own members; nested structs and arrays as `{...}` and `[...]`. Two show those as well (of an
+//! array the first element). Pointers are followed at the top only, texts always.
+
+use super::{
+    members::Walk,
+    site::{ContextError, Depth, PathStep, Pretty, PrettyArg},
+};
+use crate::debuginfo::btf::Shape;
+
+/// Members shown before the text ends in `...`: each costs a read in the event handler.
+const MAX_ARGS: usize = 48;
+const MAX_DEPTH: usize = 6;
+
+/// The value a walk came to, as text.
+pub(super) fn of_walk(mut walk: Walk<'_>, depth: Depth) -> Result<Pretty, ContextError> {
+    let mut out = Pretty { format: String::new(), args: Vec::new() };
+    for _ in 0..MAX_DEPTH {
+        let Shape::Pointer(to) = walk.shape() else { break };
+        match walk.btf().base_shape(to) {
+            Shape::Int { char: true, .. } => {
+                out.push("%s", PrettyArg::QuotedString(walk.load()?));
+                return Ok(out);
+            }
+            Shape::Void | Shape::Forward | Shape::Float => {
+                out.push("%p", PrettyArg::Long(walk.load()?));
+                return Ok(out);
+            }
+            Shape::Function { .. } => {
+                out.push("<function>:%p", PrettyArg::Long(walk.load()?));
+                return Ok(out);
+            }
+            _ => walk.deref(to)?,
+        }
+    }
+    value(&walk, depth, 0, true, &mut out)?;
+    Ok(out)
+}
+
+impl Pretty {
+    fn push(&mut self, format: &str, arg: PrettyArg) {
+        self.format.push_str(format);
+        self.args.push(arg);
+    }
+}
+
+fn value(walk: &Walk<'_>, depth: Depth, level: usize, top: bool, out: &mut Pretty) -> Result<(), ContextError> {
+    let open = top || depth == Depth::Deep && level < MAX_DEPTH;
+    match walk.shape() {
+        Shape::Int { char: true, .. } if !walk.is_bitfield() => out.push("'%#c'", PrettyArg::Long(walk.load()?)),
+        Shape::Int { signed: true, .. } | Shape::Bool { .. } => out.push("%i", PrettyArg::Long(walk.load()?)),
+        Shape::Int { .. } | Shape::Enum { .. } => out.push("%u", PrettyArg::Long(walk.load()?)),
+        Shape::Pointer(to) => match walk.btf().base_shape(to) {
+            Shape::Int { char: true, .. } => out.push("%s", PrettyArg::QuotedString(walk.load()?)),
+            _ => out.push("%p", PrettyArg::Long(walk.load()?)),
+        },
+        Shape::Array { element, n } => match walk.btf().base_shape(element) {
+            _ if !open => out.format.push_str("[...]"),
+            Shape::Int { char: true, .. } => out.push("%s", PrettyArg::QuotedString(walk.load()?)),
+            _ if n == 0 => out.format.push_str("[]"),
+            _ => {
+                let mut first = walk.clone();
+                first.follow(&[PathStep::Index(0)])?;
+                out.format.push('[');
+                value(&first, depth, level + 1, false, out)?;
+                out.format.push_str(if n > 1 { ", ...]" } else { "]" });
+            }
+        },
+        Shape::Struct | Shape::Union if !open => out.format.push_str("{...}"),
+        Shape::Struct | Shape::Union => members(walk, depth, level, out)?,
+        _ => out.format.push('?'),
+    }
+    Ok(())
+}
+
+fn members(walk: &Walk<'_>, depth: Depth, level: usize, out: &mut Pretty) -> Result<(), ContextError> {
+    out.format.push('{');
+    let btf = walk.btf();
+    for (idx, member) in btf.members(walk.ty).enumerate() {
+        if idx > 0 {
+            out.format.push_str(", ");
+        }
+        if out.args.len() >= MAX_ARGS {
+            out.format.push_str("...");
+            break;
+        }
+        if member.name.is_empty() {
+            // An anonymous member has no name to walk by; it lies at its offset.
+            let label = if btf.base_shape(member.ty) == Shape::Union { "<union>=" } else { "<class>=" };
+            out.format.push_str(label);
+            if depth == Depth::Deep && level < MAX_DEPTH {
+                members(&walk.at_member(&member), depth, level + 1, out)?;
+            } else {
+                out.format.push_str("{...}");
+            }
+        } else {
+            out.format.push_str(&format!(".{}=", member.name));
+            value(&walk.at_member(&member), depth, level + 1, false, out)?;
+        }
+    }
+    out.format.push('}');
+    Ok(())
+}
