@@ -82,21 +82,62 @@ impl SourceFile {
     }
 }
 
+/// One call of a macro. The text of its body gets a [`FileId`] of its own for every call (sharing the bytes), so that a
+/// span alone tells through which calls it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expansion {
+    /// With the `@`.
+    pub name: Arc<str>,
+    /// The `@name` that was replaced; may itself lie in an expansion.
+    pub call: Span,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    file: Arc<SourceFile>,
+    expansion: Option<Arc<Expansion>>,
+}
+
 /// All texts of one run. Cloning is cheap: files are shared.
 #[derive(Clone, Debug, Default)]
 pub struct SourceMap {
-    files: Vec<Arc<SourceFile>>,
+    files: Vec<Entry>,
 }
 
 impl SourceMap {
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<Vec<u8>>, origin: Origin) -> FileId {
-        self.files.push(Arc::new(SourceFile::new(name.into(), text.into(), origin)));
+        self.push(Entry { file: Arc::new(SourceFile::new(name.into(), text.into(), origin)), expansion: None })
+    }
+
+    /// The text of `file` once more, as the body of a macro called at `call`.
+    pub fn add_expansion(&mut self, file: FileId, name: &str, call: Span) -> FileId {
+        let Some(entry) = self.files.get(file.0 as usize) else { return file };
+        let expansion = Some(Arc::new(Expansion { name: name.into(), call }));
+        let file = entry.file.clone();
+        self.push(Entry { file, expansion })
+    }
+
+    fn push(&mut self, entry: Entry) -> FileId {
+        self.files.push(entry);
         FileId(self.files.len() as u32 - 1)
+    }
+
+    /// The macro call this file is the body of, if it is one.
+    pub fn expansion(&self, file: FileId) -> Option<&Expansion> {
+        self.files.get(file.0 as usize)?.expansion.as_deref()
+    }
+
+    /// Where in a script or tapset file the text at `span` ended up: `span` itself, or its outermost macro call.
+    pub fn outermost(&self, mut span: Span) -> Span {
+        while let Some(expansion) = self.expansion(span.file) {
+            span = expansion.call;
+        }
+        span
     }
 
     /// The file, or `None` for [`Span::NONE`].
     pub fn get(&self, file: FileId) -> Option<&SourceFile> {
-        self.files.get(file.0 as usize).map(|f| &**f)
+        self.files.get(file.0 as usize).map(|entry| &*entry.file)
     }
 
     /// The bytes under a span; empty for [`Span::NONE`].
@@ -115,7 +156,8 @@ impl SourceMap {
         }
     }
 
+    /// Whose text it is; that of a macro body belongs to its caller.
     pub fn origin(&self, span: Span) -> Origin {
-        self.get(span.file).map_or(Origin::Tapset, |file| file.origin)
+        self.get(self.outermost(span).file).map_or(Origin::Tapset, |file| file.origin)
     }
 }

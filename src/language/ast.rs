@@ -49,6 +49,8 @@ pub struct ProbeAlias {
     pub body: Stmt,
     /// The second block after a comma, only with [`AliasStyle::Prologue`].
     pub epilogue: Option<Stmt>,
+    /// The comment block right above it, as [`Function::doc`].
+    pub doc: Option<Arc<str>>,
     pub span: Span,
 }
 

@@ -1,0 +1,3 @@
+//! Every finding a pass can make, as named constructors grouped by pass. Call sites never format text.
+
+pub mod parse;

@@ -1,0 +1,333 @@
+//! What can be wrong with a text before anyone asks what it means. The wording is SystemTap's wherever it has one.
+//!
+//! These carry no position: lexer, preprocessor and parser add the token they are about.
+
+use crate::{
+    diagnostics::{Diagnostic, Severity, Stage, TokenLabel},
+    source::Span,
+};
+
+fn error(kind: &'static str, message: impl Into<String>) -> Diagnostic {
+    let mut diagnostic = Diagnostic::new(kind, Severity::Error, Stage::Parse, message);
+    diagnostic.label = TokenLabel::Saw;
+    diagnostic
+}
+
+fn warning(kind: &'static str, message: impl Into<String>, span: Span, token: String) -> Diagnostic {
+    Diagnostic::new(kind, Severity::Warning, Stage::Parse, message).at(span).token(token)
+}
+
+// Lexer.
+
+pub fn unterminated_string() -> Diagnostic {
+    error("unterminated-string", "Could not find matching closing quote")
+}
+
+pub fn unterminated_embedded() -> Diagnostic {
+    error("unterminated-embedded-code", "Could not find matching '%}' to close embedded function block")
+}
+
+pub fn nested_argument() -> Diagnostic {
+    error("nested-argument", "invalid nested substitution of command line arguments")
+}
+
+pub fn argument_out_of_range(n_args: usize) -> Diagnostic {
+    error("argument-out-of-range", format!("command line argument out of range [1-{n_args}]"))
+        .help("script arguments follow the script's name on the command line")
+}
+
+pub fn number_invalid() -> Diagnostic {
+    error("number-invalid", "number invalid or out of range")
+}
+
+pub fn suspicious_embedded(span: Span) -> Diagnostic {
+    warning("suspicious-embedded-code", "embedded code contains '}%'; '%}' ends it", span, "embedded-code".to_owned())
+}
+
+// Macros.
+
+pub fn expected_identifier() -> Diagnostic {
+    error("expected-identifier", "expected identifier")
+}
+
+pub fn expected_op(op: &str) -> Diagnostic {
+    error("expected-operator", format!("expected '{op}'"))
+}
+
+pub fn expected_either(a: &str, b: &str) -> Diagnostic {
+    error("expected-either", format!("expected '{a}' or '{b}'"))
+}
+
+pub fn macro_needs_arguments(name: &str, n_params: usize) -> Diagnostic {
+    let s = if n_params == 1 { "" } else { "s" };
+    error(
+        "macro-needs-arguments",
+        format!("expected '(' in invocation of macro '{name}' taking {n_params} parameter{s}"),
+    )
+}
+
+pub fn macro_call_unterminated(name: &str) -> Diagnostic {
+    error("macro-call-unterminated", format!("unterminated invocation of macro '{name}'"))
+}
+
+pub fn macro_too_few(name: &str, wanted: usize) -> Diagnostic {
+    error("macro-too-few-arguments", format!("too few parameters for macro '{name}' (expected {wanted})"))
+}
+
+pub fn macro_too_many(name: &str, wanted: usize) -> Diagnostic {
+    error("macro-too-many-arguments", format!("too many parameters for macro '{name}' (expected {wanted})"))
+}
+
+pub fn macro_definition_incomplete() -> Diagnostic {
+    error("macro-definition-incomplete", "incomplete macro definition at end of file")
+}
+
+pub fn nested_define() -> Diagnostic {
+    error("nested-define", "attempt to nest a macro definition inside another")
+}
+
+pub fn macro_redefined(name: &str) -> Diagnostic {
+    error("macro-redefined", format!("attempt to redefine macro '{name}' in the same file"))
+}
+
+pub fn library_macro_redefined(name: &str) -> Diagnostic {
+    error("library-macro-redefined", format!("duplicate definition of library macro '{name}'"))
+}
+
+pub fn macro_hides_builtin(name: &str, span: Span, token: String) -> Diagnostic {
+    warning("macro-hides-builtin", format!("macro redefines built-in operator '{name}'"), span, token)
+}
+
+pub fn macro_too_deep(name: &str) -> Diagnostic {
+    error("macro-too-deep", format!("macro '{name}' never stops expanding"))
+        .help("a macro that calls itself has no way to end; write a function")
+}
+
+pub fn not_a_definition() -> Diagnostic {
+    error("not-a-definition", "expected '@define': a macro file holds only definitions")
+}
+
+// Conditionals.
+
+pub fn conditional_unterminated() -> Diagnostic {
+    error("conditional-unterminated", "incomplete conditional at end of file")
+}
+
+pub fn conditional_unopened() -> Diagnostic {
+    error("conditional-unopened", "incomplete conditional - missing '%('")
+}
+
+pub fn conditional_second_else() -> Diagnostic {
+    error("conditional-second-else", "invalid conditional - duplicate '%:'")
+}
+
+pub fn condition_incomplete() -> Diagnostic {
+    error("condition-incomplete", "incomplete condition after '%('")
+}
+
+pub fn expected_equality() -> Diagnostic {
+    error("expected-equality", "expected '==' or '!='")
+}
+
+pub fn expected_comparison() -> Diagnostic {
+    error("expected-comparison", "expected comparison operator")
+}
+
+pub fn wildcard_with_order() -> Diagnostic {
+    error("wildcard-with-order", "wildcard not allowed with order comparison operators")
+}
+
+pub fn expected_string_literal() -> Diagnostic {
+    error("expected-string-literal", "expected string literal")
+}
+
+pub fn expected_number_literal() -> Diagnostic {
+    error("expected-number-literal", "expected number literal")
+}
+
+pub fn expected_privilege() -> Diagnostic {
+    error("expected-privilege", "expected 'stapusr', 'stapsys' or 'stapdev'")
+}
+
+pub fn expected_zero_or_one() -> Diagnostic {
+    error("expected-zero-or-one", "expected 0 or 1 literal")
+}
+
+pub fn expected_config_operand() -> Diagnostic {
+    error("expected-config-operand", "expected string, number literal or other CONFIG_... as right side operand")
+}
+
+pub fn unknown_condition() -> Diagnostic {
+    error(
+        "unknown-condition",
+        "expected 'arch', 'kernel_v', 'kernel_vr', 'systemtap_v',\n             'runtime', 'systemtap_privilege', \
+         'CONFIG_...', or\n             comparison between strings or integers",
+    )
+}
+
+// Declarations.
+
+pub fn end_of_file() -> Diagnostic {
+    error("unexpected-end-of-file", "unexpected end-of-file")
+}
+
+pub fn expected_declaration() -> Diagnostic {
+    error("expected-declaration", "expected 'probe', 'global', 'private', 'function', or '%{'")
+}
+
+pub fn embedded_needs_guru() -> Diagnostic {
+    error("embedded-code-needs-guru", "embedded code in unprivileged script; need stap -g")
+        .help("tapdeck compiles to eBPF, where C code cannot run at all")
+}
+
+pub fn embedded_expr_needs_guru() -> Diagnostic {
+    error("embedded-expression-needs-guru", "embedded expression code in unprivileged script; need stap -g")
+}
+
+pub fn initialized_array() -> Diagnostic {
+    error("initialized-array", "only scalar globals can be initialized")
+        .help("assign the elements in a 'probe begin' instead")
+}
+
+pub fn duplicate_global() -> Diagnostic {
+    error("duplicate-global", "duplicate global name")
+}
+
+pub fn array_size_invalid() -> Diagnostic {
+    error("array-size-invalid", "array size out of range")
+}
+
+pub fn expected_number() -> Diagnostic {
+    error("expected-number", "expected number")
+}
+
+pub fn expected_type() -> Diagnostic {
+    error("expected-type", "expected 'string' or 'long'")
+}
+
+pub fn duplicate_parameter() -> Diagnostic {
+    error("duplicate-parameter", "duplicate parameter name")
+}
+
+pub fn priority_invalid() -> Diagnostic {
+    error("priority-invalid", "specified priority must be > 0")
+}
+
+// Probe points.
+
+pub fn expected_probe_point() -> Diagnostic {
+    error("expected-probe-point", "expected identifier or '*' or '{'")
+}
+
+pub fn expected_probe_point_specifier() -> Diagnostic {
+    error("expected-probe-point-specifier", "expected probe point specifier")
+}
+
+pub fn expected_after_point() -> Diagnostic {
+    error("expected-after-probe-point", "expected one of ', { } = +='")
+}
+
+pub fn alias_not_plain() -> Diagnostic {
+    error("alias-not-plain", "probe point alias name cannot be optional nor sufficient")
+}
+
+pub fn epilogue_of_epilogue() -> Diagnostic {
+    error("epilogue-of-epilogue", "Combined prologue and epilogue cannot be defined with '+='")
+}
+
+pub fn too_many_probe_points() -> Diagnostic {
+    error("too-many-probe-points", "brace expansion gives too many probe points")
+}
+
+// Statements.
+
+pub fn expected_statement() -> Diagnostic {
+    error("expected-statement", "expected statement")
+}
+
+pub fn return_outside_function() -> Diagnostic {
+    error("return-outside-function", "found 'return' not in function context").help("'next' leaves a probe handler")
+}
+
+pub fn expected_catch() -> Diagnostic {
+    error("expected-catch", "expected 'catch'")
+}
+
+pub fn expected_in() -> Diagnostic {
+    error("expected-in", "expected 'in'")
+}
+
+pub fn several_sort_directives() -> Diagnostic {
+    error("several-sort-directives", "multiple sort directives")
+}
+
+pub fn expected_sort_direction() -> Diagnostic {
+    error("expected-sort-direction", "expected sort operator ('+' or '-') after '@' operator")
+}
+
+pub fn nested_too_deeply() -> Diagnostic {
+    error("nested-too-deeply", "nested too deeply")
+}
+
+// Expressions.
+
+pub fn expected_literal() -> Diagnostic {
+    error("expected-literal", "expected literal string or number")
+}
+
+pub fn expected_literal_string() -> Diagnostic {
+    error("expected-literal-string", "expected literal string")
+}
+
+pub fn list_without_in() -> Diagnostic {
+    error("list-without-in", "unexpected comma-separated expression list")
+}
+
+pub fn unknown_at_word(word: &str, similar: &[String]) -> Diagnostic {
+    let diagnostic = error("unknown-at-operator", format!("unknown operator {word}"));
+    if similar.is_empty() { diagnostic } else { diagnostic.help(format!("similar: {}", similar.join(", "))) }
+}
+
+pub fn format_invalid(message: impl Into<String>) -> Diagnostic {
+    error("format-invalid", message)
+}
+
+pub fn expected_array() -> Diagnostic {
+    error("expected-array", "expected identifier or statistical operation")
+}
+
+pub fn expected_stat_op() -> Diagnostic {
+    error("expected-statistical-operation", "expected statistical operation")
+}
+
+pub fn expected_call_separator() -> Diagnostic {
+    error("expected-call-separator", "expected one of ') ,'")
+}
+
+pub fn expected_string() -> Diagnostic {
+    error("expected-string", "expected string")
+}
+
+pub fn bare_histogram() -> Diagnostic {
+    error("bare-histogram", "base histogram operator where expression expected")
+        .help("print(@hist_log(x)) draws it, @hist_log(x)[n] reads a bucket")
+}
+
+pub fn too_many_stat_params(allowed: usize) -> Diagnostic {
+    error("too-many-statistic-parameters", format!("not more than {} parameter allowed", allowed + 1))
+}
+
+pub fn needs_guru(word: &str) -> Diagnostic {
+    error("operator-needs-guru", format!("using {word} operator not permitted; need stap -g"))
+}
+
+// Arguments.
+
+pub fn unused_argument(number: usize) -> Diagnostic {
+    Diagnostic::new(
+        "unused-argument",
+        Severity::Warning,
+        Stage::Parse,
+        format!("unused command line option ${number}/@{number}"),
+    )
+}

@@ -1,0 +1,170 @@
+//! Syntax colours: a text cut into classes, tolerant of everything that is wrong with it.
+//!
+//! Works on raw text rather than on [`super::lexer`]'s tokens: an editor shows half-written strings and comments, and
+//! wants each byte's class, not a value. One pass, no allocation but the result.
+
+use std::ops::Range;
+
+use super::{
+    lexer::{is_name_part, is_name_start},
+    token::{keyword, operator_at},
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TokenClass {
+    Keyword,
+    /// `long`, `string`.
+    Type,
+    String,
+    Number,
+    Comment,
+    /// A name with `(` behind it.
+    Call,
+    /// A name between `probe` and its block.
+    ProbePoint,
+    /// `$x`, `$$vars`.
+    ContextVariable,
+    /// `@count`, `@1`, macros.
+    AtWord,
+    Operator,
+    /// `%( %? %: %)`
+    Preprocessor,
+    /// `%{ … %}`
+    Embedded,
+    Identifier,
+    /// A string without its end, a byte that belongs to nothing.
+    Error,
+}
+
+/// The classes of a text, in order, not overlapping; blanks are left out. Multi-line comments, strings and embedded
+/// code are one range each.
+pub fn highlight(text: &[u8]) -> Vec<(Range<usize>, TokenClass)> {
+    let mut out = Vec::with_capacity(text.len() / 4);
+    let mut pos = 0;
+    // Between `probe` and `{`, names are probe points; parentheses inside hold literals or a condition.
+    let mut in_probe_points = false;
+    let mut parens = 0u32;
+    while pos < text.len() {
+        let start = pos;
+        let rest = &text[start..];
+        let class = match (rest[0], rest.get(1).copied().unwrap_or(0)) {
+            (byte, _) if byte.is_ascii_whitespace() || byte == 0x0b => {
+                pos += 1;
+                continue;
+            }
+            (b'#', _) | (b'/', b'/') => {
+                pos += rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());
+                TokenClass::Comment
+            }
+            (b'/', b'*') => {
+                pos += rest[2..].windows(2).position(|w| w == b"*/").map_or(rest.len(), |at| at + 4);
+                TokenClass::Comment
+            }
+            (b'%', b'{') => {
+                pos += rest[2..].windows(2).position(|w| w == b"%}").map_or(rest.len(), |at| at + 4);
+                TokenClass::Embedded
+            }
+            (b'"', _) => {
+                let (len, closed) = string_len(rest);
+                pos += len;
+                if closed { TokenClass::String } else { TokenClass::Error }
+            }
+            (b'$' | b'@', b'#') => {
+                pos += 2;
+                TokenClass::AtWord
+            }
+            (b'@', next) if is_name_part(next) => {
+                pos += 1 + name_len(&rest[1..]);
+                TokenClass::AtWord
+            }
+            (b'$', _) => {
+                pos += name_len(rest);
+                TokenClass::ContextVariable
+            }
+            (byte, _) if is_name_start(byte) => {
+                pos += name_len(rest);
+                let word = &text[start..pos];
+                match keyword(word) {
+                    Some("probe") => {
+                        in_probe_points = true;
+                        parens = 0;
+                        TokenClass::Keyword
+                    }
+                    Some("long" | "string") => TokenClass::Type,
+                    Some("if") if in_probe_points => TokenClass::Keyword,
+                    Some(_) if in_probe_points && parens == 0 => TokenClass::ProbePoint,
+                    Some(word) => {
+                        if matches!(word, "function" | "global" | "private") {
+                            in_probe_points = false;
+                        }
+                        TokenClass::Keyword
+                    }
+                    None if in_probe_points && parens == 0 => TokenClass::ProbePoint,
+                    None if next_visible(&text[pos..]) == Some(b'(') => TokenClass::Call,
+                    None => TokenClass::Identifier,
+                }
+            }
+            (byte, _) if byte.is_ascii_digit() => {
+                pos += rest.iter().position(|b| !b.is_ascii_alphanumeric()).unwrap_or(rest.len());
+                TokenClass::Number
+            }
+            (byte, _) => match operator_at(rest) {
+                Some(op) => {
+                    pos += op.len();
+                    match op {
+                        "%(" | "%?" | "%:" | "%)" => TokenClass::Preprocessor,
+                        "(" => {
+                            parens += 1;
+                            TokenClass::Operator
+                        }
+                        ")" => {
+                            parens = parens.saturating_sub(1);
+                            TokenClass::Operator
+                        }
+                        "*" if in_probe_points && parens == 0 => TokenClass::ProbePoint,
+                        "{" if in_probe_points && opens_block(&text[..start]) => {
+                            in_probe_points = false;
+                            TokenClass::Operator
+                        }
+                        _ => TokenClass::Operator,
+                    }
+                }
+                None => {
+                    // One range per run of foreign bytes, so that a character is never cut.
+                    pos += rest.iter().position(|b| b.is_ascii()).unwrap_or(rest.len()).max(1);
+                    if byte.is_ascii() { TokenClass::Operator } else { TokenClass::Error }
+                }
+            },
+        };
+        out.push((start..pos, class));
+    }
+    out
+}
+
+/// Whether a `{` after `before` opens a handler; after `.`, `,` or `=` it is a brace expansion of probe points.
+fn opens_block(before: &[u8]) -> bool {
+    let last = before.iter().rev().find(|b| !b.is_ascii_whitespace());
+    !matches!(last, Some(b'.' | b',' | b'='))
+}
+
+fn next_visible(rest: &[u8]) -> Option<u8> {
+    rest.iter().copied().find(|b| !matches!(b, b' ' | b'\t'))
+}
+
+fn name_len(rest: &[u8]) -> usize {
+    rest.iter().position(|b| !is_name_part(*b)).unwrap_or(rest.len())
+}
+
+/// Length of a string literal at the start of `rest` and whether it ends on its line.
+fn string_len(rest: &[u8]) -> (usize, bool) {
+    let mut at = 1;
+    while at < rest.len() {
+        match rest[at] {
+            b'"' => return (at + 1, true),
+            b'\n' => return (at, false),
+            b'\\' if at + 1 < rest.len() => at += 2,
+            _ => at += 1,
+        }
+    }
+    (rest.len(), false)
+}

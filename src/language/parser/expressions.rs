@@ -1,0 +1,630 @@
+//! Expressions. Binary operators are one loop over a table of precedences; the forms with rules of their own
+//! (assignment, `?:`, `in`, regular expressions, concatenation) have a function each.
+
+use std::sync::Arc;
+
+use super::{
+    MAX_OPERATORS, Parsed, Parser,
+    declarations::name_of,
+    statements::{node, stat_op},
+};
+use crate::{
+    diagnostics::catalogue::parse as say,
+    language::{
+        ast::*,
+        format,
+        macros::BUILTIN_AT_WORDS,
+        similar,
+        token::{Kind, Token},
+    },
+};
+
+/// Loosest first. `in`, comparison and `.` sit between these and have their own functions.
+mod level {
+    pub const LOGICAL_OR: u8 = 0;
+    pub const IN: u8 = 5;
+    pub const COMPARE: u8 = 6;
+    pub const SHIFT: u8 = 7;
+    pub const CONCAT: u8 = 8;
+    pub const ADD: u8 = 9;
+    pub const MULTIPLY: u8 = 10;
+    pub const UNARY: u8 = 11;
+}
+
+enum Infix {
+    Binary(BinaryOp),
+    Logical(LogicalOp),
+    Compare(CompareOp),
+}
+
+/// The left associative operators and their levels.
+fn infix(op: &str) -> Option<(u8, Infix)> {
+    use Infix::*;
+    Some(match op {
+        "||" => (level::LOGICAL_OR, Logical(LogicalOp::Or)),
+        "&&" => (1, Logical(LogicalOp::And)),
+        "|" => (2, Binary(BinaryOp::Or)),
+        "^" => (3, Binary(BinaryOp::Xor)),
+        "&" => (4, Binary(BinaryOp::And)),
+        "==" => (level::COMPARE, Compare(CompareOp::Eq)),
+        "!=" => (level::COMPARE, Compare(CompareOp::Ne)),
+        "<" => (level::COMPARE, Compare(CompareOp::Lt)),
+        "<=" => (level::COMPARE, Compare(CompareOp::Le)),
+        ">" => (level::COMPARE, Compare(CompareOp::Gt)),
+        ">=" => (level::COMPARE, Compare(CompareOp::Ge)),
+        "<<" => (level::SHIFT, Binary(BinaryOp::Shl)),
+        ">>" => (level::SHIFT, Binary(BinaryOp::Shr)),
+        ">>>" => (level::SHIFT, Binary(BinaryOp::Lsr)),
+        "+" => (level::ADD, Binary(BinaryOp::Add)),
+        "-" => (level::ADD, Binary(BinaryOp::Sub)),
+        "*" => (level::MULTIPLY, Binary(BinaryOp::Mul)),
+        "/" => (level::MULTIPLY, Binary(BinaryOp::Div)),
+        "%" => (level::MULTIPLY, Binary(BinaryOp::Rem)),
+        _ => return None,
+    })
+}
+
+fn assignment(op: &str) -> Option<AssignOp> {
+    Some(match op {
+        "=" => AssignOp::Set,
+        "<<<" => AssignOp::Accumulate,
+        ".=" => AssignOp::Concat,
+        "+=" => AssignOp::Binary(BinaryOp::Add),
+        "-=" => AssignOp::Binary(BinaryOp::Sub),
+        "*=" => AssignOp::Binary(BinaryOp::Mul),
+        "/=" => AssignOp::Binary(BinaryOp::Div),
+        "%=" => AssignOp::Binary(BinaryOp::Rem),
+        "<<=" => AssignOp::Binary(BinaryOp::Shl),
+        ">>=" => AssignOp::Binary(BinaryOp::Shr),
+        "&=" => AssignOp::Binary(BinaryOp::And),
+        "^=" => AssignOp::Binary(BinaryOp::Xor),
+        "|=" => AssignOp::Binary(BinaryOp::Or),
+        _ => return None,
+    })
+}
+
+/// `to_string`, `newline` and the shape of a print function; the format or delimiter is read later.
+fn print_family(name: &str) -> Option<(bool, bool, &'static str)> {
+    Some(match name {
+        "print" => (false, false, "plain"),
+        "println" => (false, true, "plain"),
+        "printf" => (false, false, "format"),
+        "printd" => (false, false, "delimited"),
+        "printdln" => (false, true, "delimited"),
+        "sprint" => (true, false, "plain"),
+        "sprintln" => (true, true, "plain"),
+        "sprintf" => (true, false, "format"),
+        "sprintd" => (true, false, "delimited"),
+        "sprintdln" => (true, true, "delimited"),
+        "print_char" => (false, false, "char"),
+        _ => return None,
+    })
+}
+
+/// `x$` and `x$$`: the name and how to print it prettily.
+fn split_pretty(name: &str) -> (&str, Option<Pretty>) {
+    let bare = name.trim_end_matches('$');
+    match name.len() - bare.len() {
+        _ if bare.is_empty() => (name, None),
+        0 => (name, None),
+        1 => (bare, Some(Pretty::Shallow)),
+        _ => (bare, Some(Pretty::Deep)),
+    }
+}
+
+impl<'t> Parser<'t> {
+    pub(super) fn expression(&mut self) -> Parsed<Expr> {
+        self.nested(|parser| parser.assignment())
+    }
+
+    fn assignment(&mut self) -> Parsed<Expr> {
+        let target = self.ternary()?;
+        let Some(token) = self.peek()? else { return Ok(target) };
+        let Kind::Op(op) = token.kind else { return Ok(target) };
+        let Some(op) = assignment(op) else { return Ok(target) };
+        self.next()?;
+        let value = self.expression()?;
+        let span = target.span.to(self.consumed);
+        Ok(node(ExprKind::Assign { op, target: Box::new(target), value: Box::new(value) }, span, token))
+    }
+
+    fn ternary(&mut self) -> Parsed<Expr> {
+        let cond = self.binary(level::LOGICAL_OR)?;
+        let Some(token) = self.accept_op("?")? else { return Ok(cond) };
+        let then = self.expression()?;
+        self.expect_op(":")?;
+        let otherwise = self.nested(|parser| parser.ternary())?;
+        let span = cond.span.to(self.consumed);
+        let kind = ExprKind::Ternary { cond: Box::new(cond), then: Box::new(then), otherwise: Box::new(otherwise) };
+        Ok(node(kind, span, token))
+    }
+
+    /// Operators of `min` and tighter.
+    fn binary(&mut self, min: u8) -> Parsed<Expr> {
+        let mut left = if min <= level::IN && self.peek_op("[")? { self.key_list()? } else { self.unary()? };
+        // The level of what is in `left`: an operand of a tighter operator cannot be taken apart again.
+        let mut have = level::UNARY;
+        loop {
+            let Some(token) = self.peek()? else { return Ok(left) };
+            let start = left.span;
+            let op = match token.kind {
+                Kind::Op(op) => op,
+                Kind::Keyword("in") if min <= level::IN && have > level::IN => {
+                    left = self.membership(vec![Some(left)])?;
+                    left.span = start.to(self.consumed);
+                    have = level::IN;
+                    continue;
+                }
+                _ => return Ok(left),
+            };
+            match op {
+                "." if min <= level::CONCAT && have >= level::CONCAT => {
+                    left = self.concatenation(left)?;
+                    have = level::CONCAT;
+                    continue;
+                }
+                "=~" | "!~" if min <= level::COMPARE && have > level::COMPARE => {
+                    left = self.regex(left, op == "!~")?;
+                    // Nothing compares with it without parentheses.
+                    have = level::IN + 1;
+                    if self
+                        .peek_is(|t| matches!(t.kind, Kind::Op("==" | "!=" | "<" | "<=" | ">" | ">=" | "=~" | "!~")))?
+                    {
+                        return Ok(left);
+                    }
+                    continue;
+                }
+                _ => {}
+            }
+            let Some((level, infix)) = infix(op) else { return Ok(left) };
+            if level < min || level > have {
+                return Ok(left);
+            }
+            self.count_operator()?;
+            self.next()?;
+            let right = self.binary(level + 1)?;
+            let (left_box, right) = (Box::new(left), Box::new(right));
+            let kind = match infix {
+                Infix::Binary(op) => ExprKind::Binary { op, left: left_box, right },
+                Infix::Logical(op) => ExprKind::Logical { op, left: left_box, right },
+                Infix::Compare(op) => ExprKind::Compare { op, left: left_box, right },
+            };
+            left = node(kind, start.to(self.consumed), token);
+            have = level;
+        }
+    }
+
+    fn count_operator(&mut self) -> Parsed<()> {
+        self.n_operators += 1;
+        if self.n_operators > MAX_OPERATORS { Err(self.fail(say::nested_too_deeply())) } else { Ok(()) }
+    }
+
+    /// `[a, *] in x`; a list of one without `in` is that one.
+    fn key_list(&mut self) -> Parsed<Expr> {
+        let open = self.next()?;
+        let mut keys = self.index_list()?;
+        if self.peek_keyword("in")? {
+            let mut expr = self.membership(keys)?;
+            expr.span = open.span.to(self.consumed);
+            return Ok(expr);
+        }
+        match keys.pop() {
+            Some(Some(only)) if keys.is_empty() => Ok(only),
+            _ => Err(self.fail(say::list_without_in())),
+        }
+    }
+
+    fn membership(&mut self, keys: Vec<Option<Expr>>) -> Parsed<Expr> {
+        let token = self.next()?;
+        self.count_operator()?;
+        let array = Box::new(self.indexable()?);
+        Ok(node(ExprKind::In { keys, array }, self.consumed, token))
+    }
+
+    /// Keys up to the `]`, after the `[`; `*` alone is any key.
+    pub(super) fn index_list(&mut self) -> Parsed<Vec<Option<Expr>>> {
+        let mut keys = Vec::new();
+        loop {
+            let any = self.peek_op("*")? && self.tokens.get(self.pos + 1).is_some_and(|t| t.is_op(",") || t.is_op("]"));
+            if any {
+                self.next()?;
+                keys.push(None);
+            } else {
+                keys.push(Some(self.expression()?));
+            }
+            let separator = self.next()?;
+            match separator.kind {
+                Kind::Op(",") => {}
+                Kind::Op("]") => return Ok(keys),
+                _ => return Err(self.fail(say::expected_either(",", "]"))),
+            }
+        }
+    }
+
+    fn concatenation(&mut self, first: Expr) -> Parsed<Expr> {
+        let start = first.span;
+        let mut parts = vec![first];
+        let mut at = start;
+        while let Some(token) = self.accept_op(".")? {
+            at = token.span;
+            parts.push(self.binary(level::CONCAT + 1)?);
+        }
+        Ok(Expr { kind: ExprKind::Concat(parts), span: self.since(start), at })
+    }
+
+    fn regex(&mut self, left: Expr, negated: bool) -> Parsed<Expr> {
+        let token = self.next()?;
+        let literal = self.next()?;
+        if !matches!(literal.kind, Kind::Str) {
+            return Err(self.fail(say::expected_literal_string()));
+        }
+        let pattern = self.glued_strings(literal)?;
+        let pattern_span = self.since(literal.span);
+        let span = left.span.to(self.consumed);
+        Ok(node(ExprKind::Regex { negated, left: Box::new(left), pattern, pattern_span }, span, token))
+    }
+
+    fn unary(&mut self) -> Parsed<Expr> {
+        let Some(token) = self.peek()? else { return self.value() };
+        let op = match token.kind {
+            Kind::Op("+") => UnaryOp::Plus,
+            Kind::Op("-") => UnaryOp::Neg,
+            Kind::Op("!") => UnaryOp::Not,
+            Kind::Op("~") => UnaryOp::BitNot,
+            _ => return self.crement(),
+        };
+        self.next()?;
+        let expr = Box::new(self.nested(|parser| parser.unary())?);
+        Ok(node(ExprKind::Unary { op, expr }, self.since(token.span), token))
+    }
+
+    fn crement(&mut self) -> Parsed<Expr> {
+        let is_crement = |t: &Token| t.is_op("++") || t.is_op("--");
+        if let Some(token) = self.peek()?
+            && is_crement(token)
+        {
+            self.next()?;
+            let target = Box::new(self.context_value()?);
+            let kind = ExprKind::Crement { increment: token.is_op("++"), prefix: true, target };
+            return Ok(node(kind, self.since(token.span), token));
+        }
+        let target = self.context_value()?;
+        if let Some(token) = self.peek()?
+            && is_crement(token)
+        {
+            self.next()?;
+            let span = target.span.to(self.consumed);
+            let kind = ExprKind::Crement { increment: token.is_op("++"), prefix: false, target: Box::new(target) };
+            return Ok(node(kind, span, token));
+        }
+        Ok(target)
+    }
+
+    /// A value with `&` in front and `->m`, `[e]`, `$` behind.
+    fn context_value(&mut self) -> Parsed<Expr> {
+        let ampersand = self.accept_op("&")?;
+        let base = self.value()?;
+        let start = ampersand.map_or(base.span, |t| t.span);
+        let at = base.at;
+        // The name of `$x` may already carry its `$$`.
+        let (mut context, bare) = match base.kind {
+            ExprKind::Context(context) => (*context, None),
+            kind => {
+                let empty = ContextVar {
+                    base: ContextBase::Var(Arc::from("")),
+                    path: Vec::new(),
+                    address_of: false,
+                    pretty: None,
+                };
+                (empty, Some(Expr { kind, ..base }))
+            }
+        };
+        while context.pretty.is_none() {
+            let Some(token) = self.peek()? else { break };
+            match token.kind {
+                Kind::Op("->") => {
+                    self.next()?;
+                    let member = self.next()?;
+                    if !matches!(member.kind, Kind::Ident | Kind::Keyword(_)) {
+                        return Err(self.fail(say::expected_identifier()));
+                    }
+                    let (name, pretty) = split_pretty(member.name());
+                    context.path.push(ContextStep::Member(Name { text: name.into(), span: member.span }));
+                    context.pretty = pretty;
+                }
+                Kind::Op("[") if !context.path.is_empty() || bare.as_ref().is_none_or(can_be_indexed) => {
+                    self.next()?;
+                    let index = self.expression()?;
+                    self.expect_op("]")?;
+                    context.path.push(ContextStep::Index(index));
+                }
+                Kind::Ident if token.glued && token.name() == "$" => {
+                    self.next()?;
+                    context.pretty = Some(Pretty::Shallow);
+                }
+                Kind::Ident if token.glued && token.name() == "$$" => {
+                    self.next()?;
+                    context.pretty = Some(Pretty::Deep);
+                }
+                _ => break,
+            }
+        }
+        context.address_of = ampersand.is_some();
+        if let Some(bare) = bare {
+            if context.path.is_empty() && !context.address_of && context.pretty.is_none() {
+                return Ok(bare);
+            }
+            context.base = ContextBase::Auto(Box::new(bare));
+        }
+        Ok(Expr { kind: ExprKind::Context(Box::new(context)), span: self.since(start), at })
+    }
+
+    fn value(&mut self) -> Parsed<Expr> {
+        let Some(token) = self.peek()? else { return Err(self.fail(say::end_of_file())) };
+        match token.kind {
+            Kind::Op("(") => {
+                self.next()?;
+                let mut expr = self.expression()?;
+                let close = self.next()?;
+                if !close.is_op(")") {
+                    return Err(self.fail(say::expected_op(")")));
+                }
+                expr.span = self.since(token.span);
+                Ok(expr)
+            }
+            Kind::Embedded => {
+                if !self.context.guru {
+                    return Err(self.fail(say::embedded_expr_needs_guru()));
+                }
+                self.next()?;
+                Ok(node(ExprKind::Embedded(token.text.clone()), token.span, token))
+            }
+            Kind::Ident => self.name(),
+            Kind::AtWord => self.at_word(),
+            _ => {
+                let token = self.next()?;
+                let kind = match token.kind {
+                    Kind::Str => ExprKind::Str(self.glued_strings(token)?),
+                    Kind::Number => ExprKind::Long(self.number(token, false)?),
+                    _ => return Err(self.fail(say::expected_literal())),
+                };
+                Ok(node(kind, self.since(token.span), token))
+            }
+        }
+    }
+
+    /// `x`, `x[k]`, `f(…)`, `print…(…)`, `$x`.
+    fn name(&mut self) -> Parsed<Expr> {
+        let token = self.next()?;
+        let text = token.name();
+        if let Some(name) = text.strip_prefix('$')
+            && !name.is_empty()
+        {
+            let (name, pretty) = split_pretty(name);
+            let context =
+                ContextVar { base: ContextBase::Var(name.into()), path: Vec::new(), address_of: false, pretty };
+            return Ok(node(ExprKind::Context(Box::new(context)), token.span, token));
+        }
+        if let Some(family) = print_family(text) {
+            return self.print(token, family);
+        }
+        if self.accept_op("(")?.is_some() {
+            let args = self.call_args()?;
+            return Ok(node(ExprKind::Call { name: name_of(token), args }, self.since(token.span), token));
+        }
+        let var = node(ExprKind::Var(text.into()), token.span, token);
+        if self.accept_op("[")?.is_some() {
+            let keys = self.index_list()?;
+            return Ok(node(ExprKind::Index { base: Box::new(var), keys }, self.since(token.span), token));
+        }
+        Ok(var)
+    }
+
+    /// Arguments up to the `)`, after the `(`.
+    fn call_args(&mut self) -> Parsed<Vec<Expr>> {
+        let mut args = Vec::new();
+        if self.accept_op(")")?.is_some() {
+            return Ok(args);
+        }
+        loop {
+            args.push(self.expression()?);
+            let separator = self.next()?;
+            match separator.kind {
+                Kind::Op(",") => {}
+                Kind::Op(")") => return Ok(args),
+                _ => return Err(self.fail(say::expected_call_separator())),
+            }
+        }
+    }
+
+    fn print(&mut self, token: &'t Token, (to_string, newline, shape): (bool, bool, &str)) -> Parsed<Expr> {
+        self.expect_op("(")?;
+        let mut args = Vec::new();
+        let mut more = true;
+        let shape = match shape {
+            "plain" => PrintShape::Plain,
+            "char" => PrintShape::Char,
+            _ => {
+                let literal = self.next()?;
+                if !matches!(literal.kind, Kind::Str) {
+                    return Err(self.fail(say::expected_literal_string()));
+                }
+                let bytes = self.glued_strings(literal)?;
+                let parsed = if shape == "format" {
+                    let format = format::parse(&bytes).map_err(|message| {
+                        let _ = self.peek();
+                        self.fail(say::format_invalid(message))
+                    })?;
+                    PrintShape::Format(format)
+                } else {
+                    PrintShape::Delimited(bytes)
+                };
+                more = self.accept_op(",")?.is_some();
+                if !more {
+                    self.expect_op(")")?;
+                }
+                parsed
+            }
+        };
+        if more && newline && self.accept_op(")")?.is_some() {
+            more = false;
+        }
+        if more {
+            // A histogram prints itself, and nothing stands beside it.
+            let first = self.peek()?;
+            match first {
+                Some(first) if shape == PrintShape::Plain && matches!(first.name(), "@hist_log" | "@hist_linear") => {
+                    self.next()?;
+                    let hist = self.histogram(first)?;
+                    if self.peek_op("[")? {
+                        args.push(self.bucket(hist, first)?);
+                        if self.accept_op(",")?.is_some() {
+                            args.extend(self.call_args()?);
+                        } else {
+                            self.expect_op(")")?;
+                        }
+                    } else {
+                        args.push(hist);
+                        self.expect_op(")")?;
+                    }
+                }
+                _ => {
+                    args.push(self.expression()?);
+                    if self.accept_op(",")?.is_some() {
+                        args.extend(self.call_args()?);
+                    } else {
+                        let close = self.next()?;
+                        if !close.is_op(")") {
+                            return Err(self.fail(say::expected_call_separator()));
+                        }
+                    }
+                }
+            }
+        }
+        let print = Print { name: name_of(token), to_string, newline, shape, args };
+        Ok(node(ExprKind::Print(Box::new(print)), self.since(token.span), token))
+    }
+
+    fn string_arg(&mut self) -> Parsed<Arc<[u8]>> {
+        let token = self.next()?;
+        if !matches!(token.kind, Kind::Str) {
+            return Err(self.fail(say::expected_string()));
+        }
+        self.glued_strings(token)
+    }
+
+    fn optional_string_arg(&mut self) -> Parsed<Option<Arc<[u8]>>> {
+        if self.accept_op(",")?.is_some() { self.string_arg().map(Some) } else { Ok(None) }
+    }
+
+    fn at_word(&mut self) -> Parsed<Expr> {
+        let token = self.next()?;
+        let word = token.name();
+        if let Some(op) = stat_op(word) {
+            return self.statistic(token, op);
+        }
+        if matches!(word, "@hist_log" | "@hist_linear") {
+            let hist = self.histogram(token)?;
+            if !self.peek_op("[")? {
+                return Err(self.fail_at(token, say::bare_histogram()));
+            }
+            return self.bucket(hist, token);
+        }
+        if matches!(word, "@kregister" | "@uregister" | "@kderef" | "@uderef" | "@const") && !self.context.guru {
+            return Err(self.fail(say::needs_guru(word)));
+        }
+        let kind = match word {
+            "@cast" => {
+                self.expect_op("(")?;
+                let expr = Box::new(self.expression()?);
+                self.expect_op(",")?;
+                let type_name = self.string_arg()?;
+                let module = self.optional_string_arg()?;
+                context(ContextBase::Cast { expr, type_name, module })
+            }
+            "@var" => {
+                self.expect_op("(")?;
+                let name = self.string_arg()?;
+                let module = self.optional_string_arg()?;
+                context(ContextBase::AtVar { name, module })
+            }
+            "@defined" => {
+                self.expect_op("(")?;
+                ExprKind::Defined(Box::new(self.expression()?))
+            }
+            "@entry" => {
+                self.expect_op("(")?;
+                ExprKind::Entry(Box::new(self.expression()?))
+            }
+            "@perf" => {
+                self.expect_op("(")?;
+                ExprKind::Perf(self.string_arg()?)
+            }
+            "@const" | "@enum" | "@enumname" | "@kregister" | "@uregister" | "@kderef" | "@uderef" | "@probewrite" => {
+                self.expect_op("(")?;
+                let args = self.call_args()?;
+                let kind = ExprKind::At { name: name_of(token), args };
+                return Ok(node(kind, self.since(token.span), token));
+            }
+            _ => {
+                let known = BUILTIN_AT_WORDS.iter().map(|w| (*w).to_owned()).chain(self.context.macro_names.clone());
+                return Err(self.fail(say::unknown_at_word(word, &similar::similar(word, known))));
+            }
+        };
+        self.expect_op(")")?;
+        Ok(node(kind, self.since(token.span), token))
+    }
+
+    /// `(x)`, `(x, shift)` behind an extractor.
+    fn statistic(&mut self, token: &'t Token, op: StatOp) -> Parsed<Expr> {
+        self.expect_op("(")?;
+        let target = Box::new(self.expression()?);
+        let mut params = Vec::new();
+        while let Some(comma) = self.accept_op(",")? {
+            let allowed = usize::from(op == StatOp::Variance);
+            if params.len() == allowed {
+                return Err(self.fail_at(comma, say::too_many_stat_params(allowed)));
+            }
+            params.push(self.expect_number()?);
+        }
+        self.expect_op(")")?;
+        Ok(node(ExprKind::Stat { op, target, params }, self.since(token.span), token))
+    }
+
+    /// The rest of `@hist_log(x)` or `@hist_linear(x, start, stop, step)` after its name.
+    pub(super) fn histogram(&mut self, token: &'t Token) -> Parsed<Expr> {
+        self.expect_op("(")?;
+        let target = Box::new(self.expression()?);
+        let hist = if token.name() == "@hist_log" {
+            HistOp::Log
+        } else {
+            let mut bounds = [0i64; 3];
+            for bound in &mut bounds {
+                self.expect_op(",")?;
+                *bound = self.expect_number()?;
+            }
+            let [start, stop, step] = bounds;
+            HistOp::Linear { start, stop, step }
+        };
+        self.expect_op(")")?;
+        Ok(node(ExprKind::Hist { hist, target, index: None }, self.since(token.span), token))
+    }
+
+    /// `[i]` behind a histogram.
+    fn bucket(&mut self, hist: Expr, token: &Token) -> Parsed<Expr> {
+        self.expect_op("[")?;
+        let bucket = Box::new(self.expression()?);
+        self.expect_op("]")?;
+        let ExprKind::Hist { hist, target, .. } = hist.kind else { return Ok(hist) };
+        Ok(node(ExprKind::Hist { hist, target, index: Some(bucket) }, self.since(token.span), token))
+    }
+}
+
+fn context(base: ContextBase) -> ExprKind {
+    ExprKind::Context(Box::new(ContextVar { base, path: Vec::new(), address_of: false, pretty: None }))
+}
+
+/// A `[` behind a literal begins something new: `x = 5 [a, b] in c`.
+fn can_be_indexed(expr: &Expr) -> bool {
+    !matches!(expr.kind, ExprKind::Long(_) | ExprKind::Str(_) | ExprKind::Var(_))
+}

@@ -1,0 +1,124 @@
+//! `kernel.function("a").{call,return}?`: components, brace expansion, optional and conditional points.
+
+use super::{Parsed, Parser};
+use crate::{
+    diagnostics::catalogue::parse as say,
+    language::{
+        ast::{ProbePoint, ProbePointPart},
+        token::{Kind, Token},
+    },
+};
+
+/// Points one brace expansion may give.
+const MAX_POINTS: usize = 10_000;
+
+/// A path through the braces with its suffixes.
+#[derive(Clone, Default)]
+struct Path {
+    parts: Vec<ProbePointPart>,
+    optional: bool,
+    sufficient: bool,
+}
+
+impl Path {
+    fn join(&self, next: &Path) -> Path {
+        Path {
+            parts: [&self.parts[..], &next.parts].concat(),
+            optional: self.optional | next.optional,
+            sufficient: self.sufficient | next.sufficient,
+        }
+    }
+}
+
+fn is_name_piece(token: &Token) -> bool {
+    matches!(token.kind, Kind::Ident | Kind::Keyword(_) | Kind::Op("*"))
+}
+
+impl Parser<'_> {
+    pub(super) fn starts_probe_point(&mut self) -> Parsed<bool> {
+        self.peek_is(|t| is_name_piece(t) || t.is_op("{"))
+    }
+
+    /// One point as written; several when braces multiply it.
+    pub(super) fn probe_point(&mut self, points: &mut Vec<ProbePoint>) -> Parsed<()> {
+        let alternatives = self.suffixed_paths()?;
+        let mut condition = None;
+        if self.accept_keyword("if")? {
+            self.expect_op("(")?;
+            condition = Some(Box::new(self.expression()?));
+            self.expect_op(")")?;
+        }
+        for Path { parts, optional, sufficient } in alternatives {
+            let span = match (parts.first(), parts.last()) {
+                (Some(first), Some(last)) => first.span.to(last.span),
+                _ => self.consumed,
+            };
+            points.push(ProbePoint { parts, optional, sufficient, condition: condition.clone(), span });
+        }
+        Ok(())
+    }
+
+    /// Paths with the `?` or `!` behind them, which may also stand inside braces.
+    fn suffixed_paths(&mut self) -> Parsed<Vec<Path>> {
+        let mut paths = self.paths()?;
+        let optional = self.accept_op("?")?.is_some();
+        let sufficient = !optional && self.accept_op("!")?.is_some();
+        for path in &mut paths {
+            path.optional |= optional;
+            path.sufficient |= sufficient;
+        }
+        Ok(paths)
+    }
+
+    /// `comp {"." comp}` as the list of paths it stands for.
+    fn paths(&mut self) -> Parsed<Vec<Path>> {
+        let mut paths = vec![Path::default()];
+        loop {
+            let choices = self.nested(|parser| parser.probe_point_part())?;
+            if paths.len().saturating_mul(choices.len()) > MAX_POINTS {
+                return Err(self.fail(say::too_many_probe_points()));
+            }
+            paths = paths.iter().flat_map(|path| choices.iter().map(|choice| path.join(choice))).collect();
+            if self.accept_op(".")?.is_none() {
+                return Ok(paths);
+            }
+        }
+    }
+
+    fn probe_point_part(&mut self) -> Parsed<Vec<Path>> {
+        let token = self.next()?;
+        if token.is_op("{") {
+            let mut choices = Vec::new();
+            loop {
+                choices.extend(self.suffixed_paths()?);
+                if choices.len() > MAX_POINTS {
+                    return Err(self.fail(say::too_many_probe_points()));
+                }
+                let separator = self.next()?;
+                match separator.kind {
+                    Kind::Op(",") => {}
+                    Kind::Op("}") => return Ok(choices),
+                    _ => return Err(self.fail(say::expected_either(",", "}"))),
+                }
+            }
+        }
+        if !is_name_piece(token) {
+            return Err(self.fail(say::expected_probe_point()));
+        }
+        let mut name = token.name().to_owned();
+        while let Some(piece) = self.tokens.get(self.pos)
+            && piece.glued
+            && is_name_piece(piece)
+        {
+            name.push_str(piece.name());
+            self.next()?;
+        }
+        let mut part = ProbePointPart { name: name.into(), arg: None, span: self.since(token.span) };
+        if self.accept_op("(")?.is_some() {
+            part.arg = Some(self.literal()?.0);
+            self.expect_op(")")?;
+            part.span = self.since(token.span);
+        }
+        Ok(vec![Path { parts: vec![part], ..Path::default() }])
+    }
+}

@@ -1,0 +1,59 @@
+//! Names close to one that is not known, for "(similar: a, b)".
+
+use std::collections::BTreeSet;
+
+/// Names shown at most.
+const MAX_SHOWN: usize = 5;
+
+/// What an inserted, dropped or replaced character costs; a change of case is half of it.
+const EDIT: usize = 2;
+const CASE: usize = 1;
+
+/// The closest of `candidates` to `name`, best first, at most five, by weighted Levenshtein distance.
+pub fn similar<S: AsRef<str>>(name: &str, candidates: impl IntoIterator<Item = S>) -> Vec<String> {
+    let mut found = BTreeSet::new();
+    for candidate in candidates {
+        let candidate = candidate.as_ref();
+        let distance = distance(name.as_bytes(), candidate.as_bytes());
+        if distance > 0 {
+            found.insert((distance, candidate.to_owned()));
+        }
+    }
+    found.into_iter().take(MAX_SHOWN).map(|(_, candidate)| candidate).collect()
+}
+
+fn distance(a: &[u8], b: &[u8]) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).map(|j| j * EDIT).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = (i + 1) * EDIT;
+        for (j, y) in b.iter().enumerate() {
+            let replace = if x == y {
+                0
+            } else if x.eq_ignore_ascii_case(y) {
+                CASE
+            } else {
+                EDIT
+            };
+            let best = (diagonal + replace).min(row[j] + EDIT).min(row[j + 1] + EDIT);
+            diagonal = row[j + 1];
+            row[j + 1] = best;
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closest_names_first() {
+        assert_eq!(
+            similar("cuont", ["count", "sum", "counts", "zebra", "COUNT"]),
+            ["count", "counts", "COUNT", "sum", "zebra"]
+        );
+        assert_eq!(similar("Pid", ["pid", "ppid", "tid"]), ["pid", "tid", "ppid"]);
+        assert_eq!(similar("x", ["a", "b", "c", "d", "e", "f"]).len(), MAX_SHOWN);
+    }
+}
