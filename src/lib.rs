@@ -7,6 +7,7 @@ pub mod diagnostics;
 pub mod elaborate;
 pub mod host;
 pub mod language;
+pub mod lower;
 pub mod output;
 pub mod probes;
 pub mod runtime;

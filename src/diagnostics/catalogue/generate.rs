@@ -1,0 +1,78 @@
+//! Pass 3: what an event handler cannot do in the kernel, why, and what to write instead.
+
+use super::super::{Diagnostic, Severity, Stage};
+use crate::source::Span;
+
+fn error(kind: &'static str, message: impl Into<String>, at: Span) -> Diagnostic {
+    Diagnostic::new(kind, Severity::Error, Stage::Generate, message).at(at)
+}
+
+/// A builtin or function whose result is needed while an event handler runs, and only user space can compute it.
+/// `what` is `function 'tokenize'` or the like; `because` names what in it only user space has.
+pub fn only_in_user_space(what: &str, because: Option<&str>, at: Span) -> Diagnostic {
+    let message = match because {
+        Some(because) => format!("{what} cannot run inside an event handler: it uses {because}"),
+        None => format!("{what} cannot run inside an event handler"),
+    };
+    error("only-in-user-space", message, at)
+        .token(what)
+        .help("its result may be printed there, and used freely in begin, end and timer probes")
+}
+
+/// A text only user space can compute was kept in a local and is needed in the kernel.
+pub fn deferred_local_needed(name: &str, because: &str, at: Span, assigned: Span) -> Diagnostic {
+    error(
+        "deferred-text",
+        format!("the text of '{name}' is not known inside an event handler: it comes from {because}"),
+        at,
+    )
+    .token(format!("identifier '{name}'"))
+    .related("the text was assigned here", format!("identifier '{name}'"), assigned)
+    .help("print it, or store the values it is made of and build the text in an end or timer probe")
+}
+
+/// `sprintf` in an event handler with conversions `bpf_snprintf` does not have.
+pub fn format_in_kernel(at: Span) -> Diagnostic {
+    error("kernel-format", "this format cannot be made into a text inside an event handler", at)
+        .help("there %d %u %x %c %s with a plain width work; print it instead, or format it in an end or timer probe")
+}
+
+pub fn sorted_foreach(at: Span) -> Diagnostic {
+    error("kernel-sorted-foreach", "an event handler cannot sort an array", at)
+        .help("sort in an end or timer probe, which run in user space")
+}
+
+pub fn foreach_histogram(at: Span) -> Diagnostic {
+    error("kernel-foreach-histogram", "an event handler cannot walk over the buckets of a histogram", at)
+        .help("do it in an end or timer probe, which run in user space")
+}
+
+/// `delete a[*, k]` or `[*, k] in a`; `what` is "delete" or "in".
+pub fn wildcard_key(what: &str, at: Span) -> Diagnostic {
+    error("kernel-wildcard-key", format!("an event handler cannot use '*' with '{what}'"), at)
+        .help("name every key, or do it in an end or timer probe, which run in user space")
+}
+
+pub fn regex(at: Span) -> Diagnostic {
+    error("kernel-regex", "an event handler cannot match a regular expression", at)
+        .help("compare with == or isinstr(), or match in an end or timer probe, which run in user space")
+}
+
+/// A builtin we know and do not offer anywhere.
+pub fn refused(name: &str, help: &str, at: Span) -> Diagnostic {
+    error("refused-function", format!("function '{name}' is not available"), at)
+        .token(format!("identifier '{name}'"))
+        .help(help)
+}
+
+/// `int_arg(7)`.
+pub fn no_such_argument(number: i64, at: Span) -> Diagnostic {
+    error("no-such-argument", format!("a system call has no argument {number}"), at)
+        .help("arguments are counted from 1 to 6")
+}
+
+/// `process.begin` for a path on a kernel whose layout is not known.
+pub fn unknown_layout(what: &str, at: Span) -> Diagnostic {
+    error("unknown-layout", format!("the kernel's type information does not say where {what} is"), at)
+        .help("a kernel built with CONFIG_DEBUG_INFO_BTF has it in /sys/kernel/btf/vmlinux")
+}

@@ -1,0 +1,376 @@
+//! Writing one body: what is known about its locals, and the few moves everything else is made of.
+
+use std::{collections::HashMap, rc::Rc};
+
+use tapdeck_ebpf::ir::{
+    self, Arg, Block, BlockData, Body, BodyBuilder, Iter, Op, Operand, SourceTag, StrOperand, Term, Ty, Var,
+};
+
+use super::{Cx, deferral::Deferred, executor::Side, walk};
+use crate::{
+    elaborate::program::{Expr, ExprKind, FunctionId, Local, LocalId, Probe, Stmt, StmtKind, Target},
+    language::types::Type,
+    probes::attach_plan::AttachPlan,
+    source::Span,
+};
+
+/// One body being written.
+pub(super) struct BodyLower<'c, 'a> {
+    pub cx: &'c mut Cx<'a>,
+    pub b: BodyBuilder,
+    pub side: Side,
+    pub locals: Vec<LocalSlot>,
+    /// Bounds of the locals, for [`super::bounds::Bounds::of`].
+    pub lens: Vec<u16>,
+    /// How often each local is assigned, and how often it is read.
+    pub uses: Vec<LocalUse>,
+    pub local_names: Vec<Local>,
+    /// Innermost last.
+    pub loops: Vec<LoopScope>,
+    pub function: Option<FunctionScope>,
+    /// Where instructions made now come from.
+    pub tag: SourceTag,
+}
+
+/// Where a local is.
+#[derive(Clone, Debug)]
+pub(super) enum LocalSlot {
+    Var(Var),
+    /// A captured value that never changes: parameters of a deferred expression written in the kernel after all.
+    Value(Arg),
+    /// Not made here: its text is made later, where it is printed.
+    Deferred(Rc<Deferred>),
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LocalUse {
+    pub n_assigned: u32,
+    pub n_read: u32,
+}
+
+/// A loop around the statement being written.
+pub(super) struct LoopScope {
+    pub break_to: Block,
+    pub continue_to: Block,
+    pub iter: Option<Iter>,
+}
+
+/// What `return` and `next` mean in a function.
+pub(super) struct FunctionScope {
+    pub ret: Option<Ty>,
+    pub overloaded: bool,
+    pub next_overload: Option<FunctionId>,
+    /// The arguments as they came, for the next overload.
+    pub args: Vec<Arg>,
+}
+
+impl<'c, 'a> BodyLower<'c, 'a> {
+    fn new(cx: &'c mut Cx<'a>, side: Side, locals: &[Local], lens: Vec<u16>) -> Self {
+        let mut body = BodyLower {
+            cx,
+            b: BodyBuilder::new(),
+            side,
+            locals: Vec::new(),
+            lens,
+            uses: vec![LocalUse::default(); locals.len()],
+            local_names: locals.to_vec(),
+            loops: Vec::new(),
+            function: None,
+            tag: SourceTag::NONE,
+        };
+        for (idx, local) in locals.iter().enumerate() {
+            let ty = body.local_ty(local.ty, idx);
+            let var = body.b.named_var(ty, &local.name);
+            body.locals.push(LocalSlot::Var(var));
+        }
+        body
+    }
+
+    fn local_ty(&self, ty: Type, idx: usize) -> Ty {
+        match ty {
+            Type::Str => self.cx.bounds.ty(self.lens[idx]),
+            _ => Ty::Long,
+        }
+    }
+
+    /// A probe's handler, with its condition and, for `process.*`, the question whether it is the right process.
+    pub fn handler(cx: &'c mut Cx<'a>, side: Side, idx: usize, probe: &'a Probe, filter: Option<&AttachPlan>) -> Body {
+        let lens = cx.bounds.probes[idx].locals.clone();
+        let mut body = BodyLower::new(cx, side, &probe.locals, lens);
+        body.tag = body.cx.tag(probe.span);
+        if let Some(plan) = filter {
+            body.process_filter(plan, probe.span);
+        }
+        if let Some(condition) = &probe.condition {
+            let (run, skip) = (body.b.new_block(), body.b.new_block());
+            body.branch_on(condition, run, skip);
+            body.b.switch_to(skip);
+            body.b.terminate(Term::Return(None), body.tag);
+            body.b.switch_to(run);
+        }
+        body.count_uses(&probe.body);
+        body.stmt(&probe.body);
+        body.finish()
+    }
+
+    pub fn function(cx: &'c mut Cx<'a>, side: Side, id: FunctionId) -> ir::Function {
+        let program = cx.program;
+        let function = &program.functions[id.index()];
+        let lens = cx.bounds.functions[id.index()].locals.clone();
+        let result_len = cx.bounds.functions[id.index()].result;
+        let (recursive, pure_) = (cx.facts.recursive[id.index()], cx.facts.pure_[id.index()]);
+        let mut body = BodyLower::new(cx, side, &function.locals, lens);
+        let ret = match function.ret {
+            Type::Long => Some(Ty::Long),
+            Type::Str => Some(body.cx.bounds.ty(result_len)),
+            Type::Stat | Type::Unknown => None,
+        };
+        body.tag = body.cx.tag(function.span);
+        body.count_uses(&function.body);
+        let args = body.arguments_for_overload(function);
+        body.function =
+            Some(FunctionScope { ret, overloaded: function.overloaded, next_overload: function.next_overload, args });
+        body.stmt(&function.body);
+        body.return_default();
+        let mut ir_body = body.finish_with(recursive);
+        ir_body.has_loops |= recursive;
+        ir::Function {
+            name: function.name.to_string(),
+            n_params: function.n_params,
+            result: ret,
+            recursive,
+            pure_,
+            body: ir_body,
+        }
+    }
+
+    /// A function made up for a deferred expression: its parameters are the captured values.
+    pub fn synthetic(cx: &'c mut Cx<'a>, expr: &Expr, params: &[Ty], name: String) -> ir::Function {
+        let types = params.iter().enumerate().map(|(idx, ty)| Local {
+            name: format!("in{idx}").into(),
+            ty: if *ty == Ty::Long { Type::Long } else { Type::Str },
+        });
+        let lens = params.iter().map(|ty| if let Ty::Str { cap } = ty { cap - 1 } else { 0 }).collect();
+        let mut body = BodyLower::new(cx, Side::User, &types.collect::<Vec<_>>(), lens);
+        let value = body.arg(expr);
+        let result = body.arg_ty(value);
+        body.b.terminate(Term::Return(Some(value)), SourceTag::NONE);
+        let body = body.finish();
+        ir::Function { name, n_params: params.len(), result: Some(result), recursive: false, pure_: true, body }
+    }
+
+    fn arguments_for_overload(&mut self, function: &crate::elaborate::program::Function) -> Vec<Arg> {
+        if !function.overloaded {
+            return Vec::new();
+        }
+        (0..function.n_params)
+            .map(|idx| {
+                let LocalSlot::Var(var) = self.locals[idx] else { unreachable!("parameters start as variables") };
+                let arg = self.var_arg(var);
+                if self.uses[idx].n_assigned == 0 { arg } else { self.copied(arg) }
+            })
+            .collect()
+    }
+
+    fn finish(self) -> Body {
+        self.finish_with(false)
+    }
+
+    /// Statements are counted where a handler could otherwise run for ever, and where someone set a limit.
+    fn finish_with(self, recursive: bool) -> Body {
+        let limits = &self.cx.options.limits;
+        let limit = if self.side == Side::Kernel { limits.max_action } else { limits.max_action_user };
+        let mut body = self.b.finish(self.tag);
+        let counts = (body.has_loops || recursive) && limit > 0;
+        body.blocks.iter_mut().for_each(|block| merge_actions(block, counts));
+        body
+    }
+
+    fn count_uses(&mut self, stmt: &Stmt) {
+        let uses = &mut self.uses;
+        walk::every_expr(stmt, &mut |expr| match &expr.kind {
+            ExprKind::Local(local) => uses[local.index()].n_read += 1,
+            ExprKind::Assign { target: Target::Local(local), .. }
+            | ExprKind::Crement { target: Target::Local(local), .. } => uses[local.index()].n_assigned += 1,
+            _ => {}
+        });
+        walk::every_stmt(stmt, &mut |stmt| match &stmt.kind {
+            // More than once: such a variable is not a name for one text.
+            StmtKind::Foreach(each) => {
+                each.keys.iter().chain(&each.value).for_each(|local| uses[local.index()].n_assigned += 2);
+            }
+            StmtKind::Try { var: Some(var), .. } => uses[var.index()].n_assigned += 2,
+            _ => {}
+        });
+    }
+
+    // The few moves everything else is made of.
+
+    pub fn emit(&mut self, op: Op) {
+        self.b.emit(op, self.tag);
+    }
+
+    /// Runs `f` with instructions belonging to `span`.
+    pub fn at<T>(&mut self, span: Span, f: impl FnOnce(&mut Self) -> T) -> T {
+        let tag = self.cx.tag(span);
+        let tag = if tag == SourceTag::NONE { self.tag } else { tag };
+        let outer = std::mem::replace(&mut self.tag, tag);
+        let result = f(self);
+        self.tag = outer;
+        result
+    }
+
+    pub fn intern(&mut self, text: &[u8]) -> ir::StrId {
+        let limit = usize::from(self.cx.options.limits.max_string_len.max(8)) - 1;
+        self.cx.strings.intern(&text[..text.len().min(limit)])
+    }
+
+    pub fn literal(&mut self, text: &[u8]) -> StrOperand {
+        StrOperand::Const(self.intern(text))
+    }
+
+    pub fn long_temp(&mut self) -> Var {
+        self.b.new_var(Ty::Long)
+    }
+
+    pub fn temp(&mut self, ty: Ty) -> Var {
+        self.b.new_var(ty)
+    }
+
+    /// The type of a string result: wide enough for anything `expr` can give.
+    pub fn str_ty(&self, expr: &Expr) -> Ty {
+        self.cx.bounds.ty(self.len_of(expr))
+    }
+
+    pub fn len_of(&self, expr: &Expr) -> u16 {
+        self.cx.bounds.of(self.cx.program, expr, &self.lens)
+    }
+
+    /// `dst` when a value of type `ty` fits into it, else a new temporary.
+    pub fn dst_for(&mut self, dst: Option<Var>, ty: Ty) -> Var {
+        match (dst, ty) {
+            (Some(dst), Ty::Long) if self.b.var_ty(dst) == Ty::Long => dst,
+            (Some(dst), Ty::Str { cap }) if matches!(self.b.var_ty(dst), Ty::Str { cap: room } if room >= cap) => dst,
+            _ => self.temp(ty),
+        }
+    }
+
+    pub fn var_arg(&self, var: Var) -> Arg {
+        match self.b.var_ty(var) {
+            Ty::Long => Arg::Long(Operand::Var(var)),
+            Ty::Str { .. } => Arg::Str(StrOperand::Var(var)),
+        }
+    }
+
+    /// The type a value has where it stands.
+    pub fn arg_ty(&self, arg: Arg) -> Ty {
+        match arg {
+            Arg::Long(_) => Ty::Long,
+            Arg::Str(StrOperand::Var(var)) => self.b.var_ty(var),
+            Arg::Str(StrOperand::Const(id)) => self.cx.bounds.ty(self.cx.strings.get(id).len() as u16),
+        }
+    }
+
+    /// A copy in a new temporary, which later assignments do not touch.
+    pub fn copied(&mut self, arg: Arg) -> Arg {
+        let ty = self.arg_ty(arg);
+        let dst = self.temp(ty);
+        self.copy_to(dst, arg);
+        self.var_arg(dst)
+    }
+
+    pub fn copy_to(&mut self, dst: Var, arg: Arg) {
+        match arg {
+            Arg::Long(src) if src != Operand::Var(dst) => self.emit(Op::Copy { dst, src }),
+            Arg::Str(src) if src != StrOperand::Var(dst) => self.emit(Op::StrCopy { dst, src }),
+            _ => {}
+        }
+    }
+
+    /// 0 or "".
+    pub fn zero(&mut self, ty: Ty) -> Arg {
+        match ty {
+            Ty::Long => Arg::Long(Operand::Imm(0)),
+            Ty::Str { .. } => Arg::Str(self.literal(b"")),
+        }
+    }
+
+    pub fn slot(&self, local: LocalId) -> &LocalSlot {
+        &self.locals[local.index()]
+    }
+
+    /// The variable of a local that is written to.
+    pub fn local_var(&mut self, local: LocalId) -> Var {
+        match self.locals[local.index()] {
+            LocalSlot::Var(var) => var,
+            // Only locals assigned once are deferred, so a second write cannot come; keep the program running.
+            LocalSlot::Value(_) | LocalSlot::Deferred(_) => {
+                let ty = self.local_ty(self.local_names[local.index()].ty, local.index());
+                let var = self.temp(ty);
+                self.locals[local.index()] = LocalSlot::Var(var);
+                var
+            }
+        }
+    }
+
+    /// `then` and `otherwise` run on their sides of a branch and meet again.
+    pub fn if_else(&mut self, cond: &Expr, then: impl FnOnce(&mut Self), otherwise: impl FnOnce(&mut Self)) {
+        let (yes, no, join) = (self.b.new_block(), self.b.new_block(), self.b.new_block());
+        self.branch_on(cond, yes, no);
+        self.b.switch_to(yes);
+        then(self);
+        self.b.jump(join, self.tag);
+        self.b.switch_to(no);
+        otherwise(self);
+        self.b.jump(join, self.tag);
+        self.b.switch_to(join);
+    }
+
+    /// Runs `f`, which may raise; if it does, `on_error` runs instead of the rest of it. `message` gets the text.
+    pub fn catching(&mut self, message: Option<Var>, f: impl FnOnce(&mut Self), on_error: impl FnOnce(&mut Self)) {
+        let (handler, join) = (self.b.new_block(), self.b.new_block());
+        let outer = self.b.set_catch(Some(ir::Catch { block: handler, message }));
+        f(self);
+        self.b.set_catch(outer);
+        self.b.jump(join, self.tag);
+        self.b.switch_to(handler);
+        on_error(self);
+        self.b.jump(join, self.tag);
+        self.b.switch_to(join);
+    }
+
+    pub fn names_of(&self, local: LocalId) -> String {
+        self.local_names.get(local.index()).map_or_else(String::new, |local| local.name.to_string())
+    }
+
+    /// Calls of the side's version of a function.
+    pub fn callee(&mut self, id: FunctionId) -> ir::FunctionId {
+        self.cx.function(id, self.side)
+    }
+}
+
+/// Each statement was marked where it began: one instruction a block says how many.
+fn merge_actions(block: &mut BlockData, counts: bool) {
+    let mut total = 0;
+    let mut first = None;
+    block.insts.retain(|inst| match inst.op {
+        Op::Actions { n } => {
+            first.get_or_insert(inst.tag);
+            total += n;
+            false
+        }
+        _ => true,
+    });
+    if let (true, Some(tag)) = (counts, first) {
+        block.insts.insert(0, ir::Inst { op: Op::Actions { n: total }, tag });
+    }
+}
+
+/// Uses of a local below an expression, by [`LocalId`].
+pub(super) fn reads_in(expr: &Expr, counts: &mut HashMap<LocalId, u32>) {
+    walk::expr_and_below(expr, &mut |expr| {
+        if let ExprKind::Local(local) = &expr.kind {
+            *counts.entry(*local).or_default() += 1;
+        }
+    });
+}

@@ -1,0 +1,177 @@
+//! Calls of script functions and builtins.
+
+use tapdeck_ebpf::ir::{Arg, BinOp, ContextField, Op, Operand, Term, Ty, Var};
+
+use super::{body::BodyLower, executor::Side, printing::message_print, statements::placeholder};
+use crate::{
+    builtins::{self, BuiltinId, Implementation, Special},
+    diagnostics::catalogue::generate,
+    elaborate::program::{Expr, ExprKind, FunctionId},
+    language::types::Type,
+};
+
+impl BodyLower<'_, '_> {
+    pub fn call(&mut self, function: FunctionId, args: &[Expr], expr: &Expr, dst: Option<Var>) -> Arg {
+        let callee = &self.cx.program.functions[function.index()];
+        if self.side == Side::Kernel
+            && self.cx.facts.pure_[function.index()]
+            && let Some(because) = self.cx.function_obstacle(function)
+        {
+            let what = format!("function '{}'", callee.name);
+            self.cx.report(generate::only_in_user_space(&what, Some(&because), expr.span));
+            return self.nothing(expr);
+        }
+        let ret = match callee.ret {
+            Type::Long => Some(Ty::Long),
+            Type::Str => Some(self.cx.bounds.ty(self.cx.bounds.functions[function.index()].result)),
+            Type::Stat | Type::Unknown => None,
+        };
+        let args = self.args_of(args);
+        let function = self.callee(function);
+        let dst = ret.map(|ty| self.dst_for(dst, ty));
+        self.emit(Op::Call { function, dst, args });
+        dst.map_or(Arg::Long(Operand::Imm(0)), |dst| self.var_arg(dst))
+    }
+
+    pub fn builtin(&mut self, id: BuiltinId, args: &[Expr], expr: &Expr, dst: Option<Var>) -> Arg {
+        let row = builtins::get(id);
+        match &row.implementation {
+            Implementation::Intrinsic(op) => {
+                if self.side == Side::Kernel && !super::obstacles::kernel_has(*op) {
+                    return self.refuse_in_kernel(row.name, expr);
+                }
+                let args = self.args_of(args);
+                let ty = self.result_ty(expr);
+                let dst = ty.map(|ty| self.dst_for(dst, ty));
+                self.emit(Op::Intrinsic { op: *op, dst, args });
+                dst.map_or(Arg::Long(Operand::Imm(0)), |dst| self.var_arg(dst))
+            }
+            Implementation::Host(_) => {
+                if self.side == Side::Kernel {
+                    return self.refuse_in_kernel(row.name, expr);
+                }
+                let args = self.args_of(args);
+                let ty = self.result_ty(expr);
+                let dst = ty.map(|ty| self.dst_for(dst, ty));
+                self.emit(Op::Host { function: u32::from(id.0), dst, args });
+                dst.map_or(Arg::Long(Operand::Imm(0)), |dst| self.var_arg(dst))
+            }
+            Implementation::Lowered(special) => self.special(*special, row.name, args, expr, dst),
+        }
+    }
+
+    fn special(&mut self, special: Special, name: &str, args: &[Expr], expr: &Expr, dst: Option<Var>) -> Arg {
+        let zero = Arg::Long(Operand::Imm(0));
+        match special {
+            Special::Exit => {
+                self.emit(Op::Exit);
+                zero
+            }
+            Special::Abort => {
+                self.b.terminate(Term::Abort, self.tag);
+                let dead = self.b.new_block();
+                self.b.switch_to(dead);
+                zero
+            }
+            Special::Error => {
+                let message = self.string(&args[0]);
+                self.raise(message);
+                zero
+            }
+            Special::Message(stream) => {
+                self.print(&message_print(&args[0]), stream);
+                zero
+            }
+            Special::Site(field) => {
+                let ty = self.str_ty(expr);
+                let dst = self.dst_for(dst, ty);
+                self.emit(Op::Site { dst, field });
+                self.var_arg(dst)
+            }
+            Special::Scaled { clock, divisor } => {
+                args.iter().for_each(|arg| self.effect(arg));
+                let now = self.long_temp();
+                self.emit(Op::Intrinsic { op: clock, dst: Some(now), args: Vec::new() });
+                if divisor == 1 {
+                    return self.var_arg(now);
+                }
+                let dst = dst.unwrap_or_else(|| self.long_temp());
+                let (a, b) = (Operand::Var(now), Operand::Imm(divisor));
+                self.emit(Op::Binary { op: BinOp::Div, dst, a, b });
+                self.var_arg(dst)
+            }
+            Special::Read { space, width, signed, fault } => {
+                Arg::Long(self.read_number(space, width, signed, fault, &args[0], dst))
+            }
+            Special::ReadText { space, counted, fault } => self.read_text(space, counted, fault, args, expr, dst),
+            Special::ReadQuoted { space } => match self.side {
+                Side::Kernel => self.refuse_in_kernel(name, expr),
+                Side::User => self.read_quoted_now(space, args, expr),
+            },
+            Special::SyscallArg { width, signed } => Arg::Long(self.syscall_arg(&args[0], width, signed, expr.span)),
+            Special::SyscallReturn => self.context_field(ContextField::SyscallReturn, dst),
+            Special::SyscallNumber => self.context_field(ContextField::SyscallNr, dst),
+            Special::Refused { help } => {
+                self.cx.report(generate::refused(name, help, expr.span));
+                self.nothing(expr)
+            }
+        }
+    }
+
+    fn context_field(&mut self, field: ContextField, dst: Option<Var>) -> Arg {
+        let dst = dst.unwrap_or_else(|| self.long_temp());
+        self.emit(Op::Context { dst, field });
+        self.var_arg(dst)
+    }
+
+    /// `int_arg(2)`; a number that is not a constant is looked up argument by argument.
+    fn syscall_arg(&mut self, number: &Expr, width: u8, signed: bool, span: crate::source::Span) -> Operand {
+        const N_ARGS: i64 = 6;
+        let value = if let ExprKind::Long(n) = number.kind {
+            if !(1..=N_ARGS).contains(&n) {
+                self.cx.report(generate::no_such_argument(n, span));
+                return Operand::Imm(0);
+            }
+            self.context_field(ContextField::SyscallArg(n as u8 - 1), None)
+        } else {
+            let wanted = self.long(number);
+            let dst = self.long_temp();
+            let done = self.b.new_block();
+            self.emit(Op::Copy { dst, src: Operand::Imm(0) });
+            for n in 1..=N_ARGS {
+                let (this, other) = (self.b.new_block(), self.b.new_block());
+                let (op, b) = (tapdeck_ebpf::ir::CmpOp::Eq, Operand::Imm(n));
+                self.b.terminate(Term::BranchCompare { op, a: wanted, b, then: this, otherwise: other }, self.tag);
+                self.b.switch_to(this);
+                self.emit(Op::Context { dst, field: ContextField::SyscallArg(n as u8 - 1) });
+                self.b.jump(done, self.tag);
+                self.b.switch_to(other);
+            }
+            self.b.switch_to(done);
+            self.var_arg(dst)
+        };
+        let Arg::Long(value) = value else { return Operand::Imm(0) };
+        self.truncate(value, width, signed)
+    }
+
+    fn result_ty(&self, expr: &Expr) -> Option<Ty> {
+        match expr.ty {
+            Type::Long => Some(Ty::Long),
+            Type::Str => Some(self.str_ty(expr)),
+            Type::Stat | Type::Unknown => None,
+        }
+    }
+
+    fn refuse_in_kernel(&mut self, name: &str, expr: &Expr) -> Arg {
+        let what = format!("function '{name}'");
+        self.cx.report(generate::only_in_user_space(&what, None, expr.span));
+        self.nothing(expr)
+    }
+
+    /// A value to go on with after an error was reported.
+    pub fn nothing(&mut self, expr: &Expr) -> Arg {
+        let empty = self.literal(b"");
+        let ty = if expr.ty == Type::Str { Ty::Str { cap: 8 } } else { Ty::Long };
+        placeholder(ty, empty)
+    }
+}

@@ -1,0 +1,434 @@
+//! Text that only flows to output is not made in the kernel. Where it stands, the values it is made of are captured; the
+//! rest of the expression becomes a pure function that user space runs when it reads the record.
+//!
+//! ```text
+//!   argstr = sprintf("%s, %d", user_string_quoted(p), n)       captures: text at p, its address, n
+//!   …
+//!   printf("%s(%s)\n", name, argstr)                           argstr → text_0(in1, in2, in3)
+//! ```
+//!
+//! A local takes part when it is assigned once, in straight line before everything that reads it: then it is only a
+//! name for its value.
+
+use std::{collections::HashMap, collections::HashSet, rc::Rc};
+
+use tapdeck_ebpf::ir::{Arg, Operand, Recipe, Space, StrOperand, Ty};
+
+use super::{
+    Cx,
+    body::{BodyLower, LocalSlot, reads_in},
+    executor::Side,
+    functions::reads_memory,
+    memory::READABLE,
+    printing::is_text,
+    walk,
+};
+use crate::{
+    builtins::{self, Implementation, Special},
+    diagnostics::catalogue::generate,
+    elaborate::program::{Expr, ExprKind, LocalId, Print, Stmt, StmtKind, Target},
+    language::{
+        ast::{AssignOp, CompareOp},
+        format::{Conversion, ConversionKind, Flag, Format, Piece, Size},
+        types::Type,
+    },
+    source::Span,
+};
+
+/// A local that stands for an expression over captured values.
+#[derive(Debug)]
+pub(super) struct Deferred {
+    /// Its locals are indices into `captured`.
+    pub expr: Expr,
+    pub captured: Vec<Arg>,
+    pub assigned: Span,
+    /// What in it only user space can do.
+    pub because: Option<String>,
+}
+
+/// Values captured for a record, in order; the index is the input's.
+#[derive(Debug, Default)]
+pub(super) struct Captures {
+    pub list: Vec<Captured>,
+    /// Locals that change between capture and use.
+    changing: HashSet<LocalId>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Captured {
+    Plain(Arg, Ty),
+    Memory { addr: Operand, len: Operand, cap: u16, space: Space },
+}
+
+impl Captures {
+    /// The same value is captured once.
+    pub fn add(&mut self, arg: Arg, ty: Ty) -> usize {
+        self.push(Captured::Plain(arg, ty))
+    }
+
+    pub fn push(&mut self, captured: Captured) -> usize {
+        if let Some(known) = self.list.iter().position(|known| *known == captured) {
+            return known;
+        }
+        self.list.push(captured);
+        self.list.len() - 1
+    }
+}
+
+impl BodyLower<'_, '_> {
+    /// Makes `local = expr` a name for `expr` when that is possible and worth it. `rest` are the statements behind.
+    pub fn try_defer(&mut self, stmt: &Stmt, rest: &[&Stmt]) -> bool {
+        let StmtKind::Expr(expr) = &stmt.kind else { return false };
+        let ExprKind::Assign { op: AssignOp::Set, target: Target::Local(local), value } = &expr.kind else {
+            return false;
+        };
+        if self.side == Side::User || self.uses[local.index()].n_assigned != 1 {
+            return false;
+        }
+        let because = self.obstacle(value);
+        if because.is_none() && !(is_text(value) && self.is_structure(value)) {
+            return false;
+        }
+        let mut reads = HashMap::new();
+        let mut in_prints = HashMap::new();
+        let mut changing = HashSet::new();
+        for stmt in rest {
+            walk::every_expr(stmt, &mut |expr| {
+                match &expr.kind {
+                    ExprKind::Local(local) => *reads.entry(*local).or_default() += 1,
+                    ExprKind::Assign { target: Target::Local(local), .. }
+                    | ExprKind::Crement { target: Target::Local(local), .. } => {
+                        changing.insert(*local);
+                    }
+                    _ => {}
+                };
+                if let Some(args) = output_args(expr) {
+                    args.iter().for_each(|arg| reads_in(arg, &mut in_prints));
+                }
+            });
+            walk::every_stmt(stmt, &mut |stmt| match &stmt.kind {
+                StmtKind::Foreach(each) => changing.extend(each.keys.iter().chain(&each.value)),
+                StmtKind::Try { var: Some(var), .. } => {
+                    changing.insert(*var);
+                }
+                _ => {}
+            });
+        }
+        let n_reads: u32 = reads.get(local).copied().unwrap_or(0);
+        if n_reads != self.uses[local.index()].n_read {
+            return false;
+        }
+        // Needed in the kernel and possible there: make it once, as a variable.
+        if because.is_none() && in_prints.get(local).copied().unwrap_or(0) != n_reads {
+            return false;
+        }
+        let mut captures = Captures { changing, ..Captures::default() };
+        let expr = self.at(value.span, |body| body.residual(value, &mut captures));
+        let captured = captures.list.into_iter().map(|captured| match captured {
+            Captured::Plain(arg, _) => arg,
+            Captured::Memory { addr, .. } => Arg::Long(addr),
+        });
+        let deferred = Deferred { expr, captured: captured.collect(), assigned: stmt.span, because };
+        self.locals[local.index()] = LocalSlot::Deferred(Rc::new(deferred));
+        true
+    }
+
+    /// The text of a deferred local is needed while the handler runs.
+    pub fn deferred_in_kernel(&mut self, local: LocalId, deferred: &Rc<Deferred>, at: Span) -> Arg {
+        if let Some(because) = &deferred.because {
+            let name = self.names_of(local);
+            self.cx.report(generate::deferred_local_needed(&name, because, at, deferred.assigned));
+            return self.nothing(&deferred.expr);
+        }
+        // Its locals are captured values for the time being.
+        let slots: Vec<LocalSlot> = deferred.captured.iter().map(|arg| LocalSlot::Value(*arg)).collect();
+        let lens = deferred.captured.iter().map(|arg| match self.arg_ty(*arg) {
+            Ty::Str { cap } => cap - 1,
+            Ty::Long => 0,
+        });
+        let lens = lens.collect();
+        let (locals, outer_lens) =
+            (std::mem::replace(&mut self.locals, slots), std::mem::replace(&mut self.lens, lens));
+        let value = self.arg(&deferred.expr);
+        self.locals = locals;
+        self.lens = outer_lens;
+        value
+    }
+
+    /// Something made of other values, rather than a value to capture.
+    fn is_structure(&self, expr: &Expr) -> bool {
+        match &expr.kind {
+            ExprKind::Concat(_) | ExprKind::Ternary { .. } => true,
+            ExprKind::Print(print) => print.to_string && !reads_memory(print),
+            ExprKind::Call { function, .. } => self.cx.facts.pure_[function.index()],
+            ExprKind::Builtin { builtin, .. } => {
+                let row = builtins::get(*builtin);
+                row.pure_ || matches!(row.implementation, Implementation::Lowered(Special::ReadQuoted { .. }))
+            }
+            ExprKind::Local(local) => matches!(self.slot(*local), LocalSlot::Deferred(_)),
+            _ => false,
+        }
+    }
+
+    /// What is left of `expr` when the values in it are captured: an expression over captured values only.
+    pub fn residual(&mut self, expr: &Expr, captures: &mut Captures) -> Expr {
+        let made = |kind| Expr { kind, ty: expr.ty, span: expr.span };
+        if let ExprKind::Local(local) = &expr.kind
+            && let LocalSlot::Deferred(deferred) = self.slot(*local).clone()
+        {
+            return self.inline(&deferred, captures);
+        }
+        if !is_text(expr) && self.obstacle(expr).is_none() {
+            return self.capture(expr, captures);
+        }
+        match &expr.kind {
+            ExprKind::Long(_) | ExprKind::Str(_) => expr.clone(),
+            ExprKind::Concat(parts) => made(ExprKind::Concat(self.residuals(parts, captures))),
+            ExprKind::Print(print) if self.is_structure(expr) => {
+                let args = self.residuals(&print.args, captures);
+                made(ExprKind::Print(Box::new(Print { args, ..(**print).clone() })))
+            }
+            ExprKind::Hist { hist, global, keys } => {
+                let keys = self.residuals(keys, captures);
+                made(ExprKind::Hist { hist: *hist, global: *global, keys })
+            }
+            ExprKind::Call { function, args } if self.is_structure(expr) => {
+                made(ExprKind::Call { function: *function, args: self.residuals(args, captures) })
+            }
+            ExprKind::Builtin { builtin, args } if self.is_structure(expr) => {
+                match builtins::get(*builtin).implementation {
+                    Implementation::Lowered(Special::ReadQuoted { space }) => {
+                        self.residual_quoted(space, args, captures)
+                    }
+                    _ => made(ExprKind::Builtin { builtin: *builtin, args: self.residuals(args, captures) }),
+                }
+            }
+            ExprKind::Ternary { cond, then, otherwise } => {
+                self.residual_ternary([cond, then, otherwise], captures, expr)
+            }
+            ExprKind::Unary { op, expr: inner } => {
+                made(ExprKind::Unary { op: *op, expr: Box::new(self.residual(inner, captures)) })
+            }
+            ExprKind::Binary { op, left, right } => {
+                let [left, right] = self.residual_pair(left, right, captures);
+                made(ExprKind::Binary { op: *op, left, right })
+            }
+            ExprKind::Compare { op, left, right } => {
+                let [left, right] = self.residual_pair(left, right, captures);
+                made(ExprKind::Compare { op: *op, left, right })
+            }
+            ExprKind::Logical { op, left, right } => {
+                let [left, right] = self.residual_pair(left, right, captures);
+                made(ExprKind::Logical { op: *op, left, right })
+            }
+            _ => self.capture(expr, captures),
+        }
+    }
+
+    fn residuals(&mut self, exprs: &[Expr], captures: &mut Captures) -> Vec<Expr> {
+        exprs.iter().map(|expr| self.residual(expr, captures)).collect()
+    }
+
+    fn residual_pair(&mut self, left: &Expr, right: &Expr, captures: &mut Captures) -> [Box<Expr>; 2] {
+        [left, right].map(|expr| Box::new(self.residual(expr, captures)))
+    }
+
+    /// Computes `expr` here and gives the input's name.
+    fn capture(&mut self, expr: &Expr, captures: &mut Captures) -> Expr {
+        let mut value = self.arg(expr);
+        if let ExprKind::Local(local) | ExprKind::Assign { target: Target::Local(local), .. } = &expr.kind
+            && captures.changing.contains(local)
+        {
+            value = self.copied(value);
+        }
+        match value {
+            Arg::Long(Operand::Imm(n)) => Expr { kind: ExprKind::Long(n), ..expr.clone() },
+            Arg::Str(StrOperand::Const(id)) => {
+                Expr { kind: ExprKind::Str(self.cx.strings.get(id).into()), ..expr.clone() }
+            }
+            value => {
+                let ty = self.arg_ty(value);
+                let input = captures.add(value, ty);
+                Expr { kind: ExprKind::Local(LocalId(input as u32)), ty: expr.ty, span: expr.span }
+            }
+        }
+    }
+
+    /// A deferred local inside another expression: its captured values join, its expression takes their new names.
+    fn inline(&mut self, deferred: &Deferred, captures: &mut Captures) -> Expr {
+        let inputs: Vec<u32> = deferred
+            .captured
+            .iter()
+            .map(|arg| {
+                let ty = self.arg_ty(*arg);
+                captures.add(*arg, ty) as u32
+            })
+            .collect();
+        let mut expr = deferred.expr.clone();
+        rename_locals(&mut expr, &|local| LocalId(inputs[local.index()]));
+        expr
+    }
+
+    /// Only the chosen side's values are captured, so that `p ? kernel_string(p) : "none"` never reads at 0.
+    fn residual_ternary(&mut self, parts: [&Expr; 3], captures: &mut Captures, expr: &Expr) -> Expr {
+        let [cond, then, otherwise] = parts;
+        let made = |cond, then, otherwise| {
+            let [cond, then, otherwise] = [cond, then, otherwise].map(Box::new);
+            Expr { kind: ExprKind::Ternary { cond, then, otherwise }, ty: expr.ty, span: expr.span }
+        };
+        let free = is_free(then) && is_free(otherwise);
+        if free || self.obstacle(cond).is_some() {
+            let cond = self.residual(cond, captures);
+            let then = self.residual(then, captures);
+            return made(cond, then, self.residual(otherwise, captures));
+        }
+        let cond = self.capture(cond, captures);
+        let ExprKind::Local(input) = cond.kind else {
+            // Known already.
+            let taken = if matches!(cond.kind, ExprKind::Long(0)) { otherwise } else { then };
+            return self.residual(taken, captures);
+        };
+        let Captured::Plain(Arg::Long(test), _) = captures.list[input.index()] else {
+            return self.capture(expr, captures);
+        };
+        let (yes, no, join) = (self.b.new_block(), self.b.new_block(), self.b.new_block());
+        self.b.branch(test, yes, no, self.tag);
+        self.b.switch_to(yes);
+        let then = self.residual(then, captures);
+        self.b.jump(join, self.tag);
+        self.b.switch_to(no);
+        let otherwise = self.residual(otherwise, captures);
+        self.b.jump(join, self.tag);
+        self.b.switch_to(join);
+        made(cond, then, otherwise)
+    }
+
+    fn residual_quoted(&mut self, space: Space, args: &[Expr], captures: &mut Captures) -> Expr {
+        let (text, bad) = self.read_checked(space, args);
+        let [text, bad] = [text, bad].map(|var| {
+            let (arg, ty) = (self.var_arg(var), self.b.var_ty(var));
+            LocalId(captures.add(arg, ty) as u32)
+        });
+        quoted(text, bad)
+    }
+
+    /// The quoted text in user space.
+    pub fn read_quoted_now(&mut self, space: Space, args: &[Expr], expr: &Expr) -> Arg {
+        let (text, bad) = self.read_checked(space, args);
+        let [text, bad] = [text, bad].map(|var| self.pseudo_local(var));
+        let value = self.arg(&quoted(text, bad));
+        let ty = self.str_ty(expr);
+        let dst = self.dst_for(None, ty);
+        self.copy_to(dst, value);
+        self.var_arg(dst)
+    }
+}
+
+impl Cx<'_> {
+    /// The recipe that runs `residual` over what it needs of the captures.
+    pub(super) fn apply(&mut self, mut residual: Expr, captures: &Captures) -> Recipe {
+        let mut inputs: Vec<LocalId> = Vec::new();
+        walk::expr_and_below(&residual, &mut |expr| {
+            if let ExprKind::Local(local) = &expr.kind
+                && !inputs.contains(local)
+            {
+                inputs.push(*local);
+            }
+        });
+        rename_locals(&mut residual, &|local| {
+            LocalId(inputs.iter().position(|input| *input == local).unwrap_or(0) as u32)
+        });
+        forget_spans(&mut residual);
+        let tys: Vec<Ty> = inputs
+            .iter()
+            .map(|input| match captures.list[input.index()] {
+                Captured::Plain(_, ty) => ty,
+                Captured::Memory { .. } => Ty::Long,
+            })
+            .collect();
+        let function = match self.synthetic.iter().find(|(expr, known, _)| *expr == residual && *known == tys) {
+            Some((_, _, id)) => *id,
+            None => {
+                self.functions.push(None);
+                let id = tapdeck_ebpf::ir::FunctionId(self.functions.len() as u32 - 1);
+                let name = format!("text_{}", self.synthetic.len());
+                self.synthetic.push((residual.clone(), tys.clone(), id));
+                let function = BodyLower::synthetic(self, &residual, &tys, name);
+                self.functions[id.index()] = Some(function);
+                id
+            }
+        };
+        Recipe::Apply { function, args: inputs.iter().map(|input| Recipe::Input(input.index())).collect() }
+    }
+}
+
+/// `bad` is [`READABLE`] ? quoted text : 0 ? "NULL" : the address.
+fn quoted(text: LocalId, bad: LocalId) -> Expr {
+    let expr = |kind, ty| Expr { kind, ty, span: Span::NONE };
+    let long = |n| Box::new(expr(ExprKind::Long(n), Type::Long));
+    let bad = || Box::new(expr(ExprKind::Local(bad), Type::Long));
+    let is = |n| {
+        let kind = ExprKind::Compare { op: CompareOp::Eq, left: bad(), right: long(n) };
+        Box::new(expr(kind, Type::Long))
+    };
+    let text = expr(ExprKind::Local(text), Type::Str);
+    let in_quotes = match builtins::find("string_quoted", 1) {
+        Some(builtin) => expr(ExprKind::Builtin { builtin, args: vec![text] }, Type::Str),
+        None => text,
+    };
+    let hex = Conversion {
+        flag: Some(Flag::Alternate),
+        width: Size::Default,
+        precision: Size::Default,
+        kind: ConversionKind::Hex,
+    };
+    let format = Format { pieces: vec![Piece::Conversion(hex)] };
+    let address = expr(ExprKind::Print(Box::new(Print { to_string: true, format, args: vec![*bad()] })), Type::Str);
+    let null = expr(ExprKind::Str(b"NULL".as_slice().into()), Type::Str);
+    let unread = ExprKind::Ternary { cond: is(0), then: Box::new(null), otherwise: Box::new(address) };
+    let kind = ExprKind::Ternary {
+        cond: is(READABLE),
+        then: Box::new(in_quotes),
+        otherwise: Box::new(expr(unread, Type::Str)),
+    };
+    expr(kind, Type::Str)
+}
+
+/// Arguments that flow to output only.
+fn output_args(expr: &Expr) -> Option<&[Expr]> {
+    match &expr.kind {
+        ExprKind::Print(print) if !print.to_string => Some(&print.args),
+        ExprKind::Builtin { builtin, args } => {
+            matches!(builtins::get(*builtin).implementation, Implementation::Lowered(Special::Message(_)))
+                .then_some(args)
+        }
+        _ => None,
+    }
+}
+
+/// Capturing its values costs nothing and cannot fail.
+fn is_free(expr: &Expr) -> bool {
+    let mut free = true;
+    walk::expr_and_below(expr, &mut |expr| {
+        free &= match &expr.kind {
+            ExprKind::Long(_) | ExprKind::Str(_) | ExprKind::Local(_) | ExprKind::Concat(_) => true,
+            ExprKind::Ternary { .. } | ExprKind::Compare { .. } | ExprKind::Logical { .. } => true,
+            ExprKind::Print(print) => print.to_string,
+            _ => false,
+        };
+    });
+    free
+}
+
+fn rename_locals(expr: &mut Expr, name: &dyn Fn(LocalId) -> LocalId) {
+    if let ExprKind::Local(local) = &mut expr.kind {
+        *local = name(*local);
+    }
+    walk::operands_mut(expr, &mut |operand| rename_locals(operand, name));
+}
+
+/// So that the same expression of two handlers becomes one function.
+fn forget_spans(expr: &mut Expr) {
+    expr.span = Span::NONE;
+    walk::operands_mut(expr, &mut forget_spans);
+}

@@ -1,0 +1,75 @@
+//! Which handler runs where. What an event of the kernel starts runs there, as eBPF; what the session itself starts
+//! (begin, end, error, timers) runs in user space, where all of the language is possible.
+
+use std::collections::HashMap;
+
+use tapdeck_ebpf::ir::{Entry, EntryKind, HandlerId, Run, SiteId};
+
+use crate::probes::attach_plan::{AttachPlan, ProcessEvent};
+
+/// Who executes a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    Kernel,
+    User,
+}
+
+/// Where a site's handler runs; `None` for `never`.
+pub fn side_of(plan: &AttachPlan) -> Option<Side> {
+    match plan {
+        AttachPlan::Never => None,
+        AttachPlan::Begin { .. } | AttachPlan::End { .. } | AttachPlan::Error { .. } | AttachPlan::Timer { .. } => {
+            Some(Side::User)
+        }
+        AttachPlan::Profile { .. }
+        | AttachPlan::Syscall { .. }
+        | AttachPlan::Tracepoint { .. }
+        | AttachPlan::Process { .. } => Some(Side::Kernel),
+    }
+}
+
+/// The entry a plan's runs belong to, and the system call of the run.
+fn entry_of(plan: &AttachPlan) -> (EntryKind, Option<u32>) {
+    let tracepoint = |name: &str, n_args| EntryKind::RawTracepoint { name: name.to_owned(), n_args };
+    match plan {
+        AttachPlan::Syscall { nr, exit: false } => (EntryKind::SysEnter, Some(*nr)),
+        AttachPlan::Syscall { nr, exit: true } => (EntryKind::SysExit, Some(*nr)),
+        AttachPlan::Tracepoint { name, n_args } => (tracepoint(name, *n_args), None),
+        AttachPlan::Profile { hz } => (EntryKind::PerfEvent { name: format!("profile_{hz}") }, None),
+        AttachPlan::Process { event, .. } => match event {
+            ProcessEvent::Begin => (tracepoint("sched_process_exec", 3), None),
+            ProcessEvent::ThreadBegin => (tracepoint("sched_process_fork", 2), None),
+            ProcessEvent::End | ProcessEvent::ThreadEnd => (tracepoint("sched_process_exit", 1), None),
+        },
+        AttachPlan::Begin { .. }
+        | AttachPlan::End { .. }
+        | AttachPlan::Error { .. }
+        | AttachPlan::Never
+        | AttachPlan::Timer { .. } => (EntryKind::User, None),
+    }
+}
+
+/// Entries in the order their first run came, with the plans of their runs beside them.
+#[derive(Debug, Default)]
+pub struct Entries {
+    entries: Vec<Entry>,
+    attach: Vec<Vec<AttachPlan>>,
+    by_kind: HashMap<EntryKind, usize>,
+}
+
+impl Entries {
+    pub fn add(&mut self, plan: &AttachPlan, handler: HandlerId, site: SiteId) {
+        let (kind, syscall) = entry_of(plan);
+        let idx = *self.by_kind.entry(kind.clone()).or_insert_with(|| {
+            self.entries.push(Entry { kind, runs: Vec::new() });
+            self.attach.push(Vec::new());
+            self.entries.len() - 1
+        });
+        self.entries[idx].runs.push(Run { handler, site, syscall });
+        self.attach[idx].push(plan.clone());
+    }
+
+    pub fn finish(self) -> (Vec<Entry>, Vec<Vec<AttachPlan>>) {
+        (self.entries, self.attach)
+    }
+}

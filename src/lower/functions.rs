@@ -1,0 +1,153 @@
+//! What must be known about a script function before anything is written: does it recurse, may it run later in user
+//! space, why could it not run in an event handler.
+
+use std::collections::HashSet;
+
+use super::walk;
+use crate::{
+    builtins,
+    elaborate::program::{Expr, ExprKind, FunctionId, GlobalId, Program, Stmt, StmtKind, Target},
+};
+
+/// Facts by [`FunctionId`].
+#[derive(Debug)]
+pub struct Facts {
+    pub recursive: Vec<bool>,
+    /// Depends on its arguments alone and has no effect.
+    pub pure_: Vec<bool>,
+    calls: Vec<Vec<FunctionId>>,
+    /// Globals touched directly.
+    globals: Vec<Vec<GlobalId>>,
+}
+
+impl Facts {
+    pub fn gather(program: &Program) -> Self {
+        let n = program.functions.len();
+        let calls: Vec<Vec<FunctionId>> = program
+            .functions
+            .iter()
+            .map(|function| {
+                let mut called = calls_of(&function.body);
+                called.extend(function.next_overload);
+                called
+            })
+            .collect();
+        let globals = program.functions.iter().map(|function| globals_of(&function.body)).collect();
+        let mut facts = Facts { recursive: vec![false; n], pure_: vec![false; n], calls, globals };
+        for idx in 0..n {
+            let id = FunctionId(idx as u32);
+            facts.recursive[idx] = facts.calls[idx].iter().any(|callee| facts.reachable(&[*callee]).contains(&id));
+        }
+        // Start from "pure unless it does something itself" and let the impure spread to callers.
+        facts.pure_ = program
+            .functions
+            .iter()
+            .map(|function| !has_effect(&function.body) && (function.overloaded || !has_next(&function.body)))
+            .collect();
+        loop {
+            let mut changed = false;
+            for idx in 0..n {
+                if facts.pure_[idx] && facts.calls[idx].iter().any(|callee| !facts.pure_[callee.index()]) {
+                    facts.pure_[idx] = false;
+                    changed = true;
+                }
+            }
+            if !changed {
+                return facts;
+            }
+        }
+    }
+
+    /// `roots` and all they call.
+    pub fn reachable(&self, roots: &[FunctionId]) -> HashSet<FunctionId> {
+        let mut seen: HashSet<FunctionId> = roots.iter().copied().collect();
+        let mut work = roots.to_vec();
+        while let Some(id) = work.pop() {
+            for callee in &self.calls[id.index()] {
+                if seen.insert(*callee) {
+                    work.push(*callee);
+                }
+            }
+        }
+        seen
+    }
+
+    /// Every global a body touches, through functions too.
+    pub fn globals_below(&self, body: &Stmt) -> HashSet<GlobalId> {
+        let mut all: HashSet<GlobalId> = globals_of(body).into_iter().collect();
+        for id in self.reachable(&calls_of(body)) {
+            all.extend(&self.globals[id.index()]);
+        }
+        all
+    }
+}
+
+fn calls_of(body: &Stmt) -> Vec<FunctionId> {
+    let mut calls = Vec::new();
+    walk::every_expr(body, &mut |expr| {
+        if let ExprKind::Call { function, .. } = &expr.kind {
+            calls.push(*function);
+        }
+    });
+    calls
+}
+
+/// Globals named directly in a body.
+fn globals_of(body: &Stmt) -> Vec<GlobalId> {
+    let mut globals = Vec::new();
+    walk::every_expr(body, &mut |expr| globals.extend(global_of(expr)));
+    walk::every_stmt(body, &mut |stmt| match &stmt.kind {
+        StmtKind::Foreach(each) => globals.push(match &each.base {
+            crate::elaborate::program::ForeachBase::Array(global) => *global,
+            crate::elaborate::program::ForeachBase::Hist { global, .. } => *global,
+        }),
+        StmtKind::Delete { global, .. } => globals.push(*global),
+        _ => {}
+    });
+    globals
+}
+
+/// The global an expression itself reads or writes.
+pub fn global_of(expr: &Expr) -> Option<GlobalId> {
+    match &expr.kind {
+        ExprKind::Global(global)
+        | ExprKind::Element { global, .. }
+        | ExprKind::In { global, .. }
+        | ExprKind::Stat { global, .. }
+        | ExprKind::Bucket { global, .. }
+        | ExprKind::Hist { global, .. } => Some(*global),
+        ExprKind::Assign { target, .. } | ExprKind::Crement { target, .. } => match target {
+            Target::Global(global) | Target::Element { global, .. } => Some(*global),
+            Target::Local(_) => None,
+        },
+        _ => None,
+    }
+}
+
+fn has_next(body: &Stmt) -> bool {
+    let mut found = false;
+    walk::every_stmt(body, &mut |stmt| found |= matches!(stmt.kind, StmtKind::Next));
+    found
+}
+
+/// It touches globals, context or output itself, or asks the machine.
+fn has_effect(body: &Stmt) -> bool {
+    let mut found = !globals_of(body).is_empty();
+    walk::every_expr(body, &mut |expr| {
+        found |= match &expr.kind {
+            ExprKind::Context(_) | ExprKind::Regex { .. } => true,
+            ExprKind::Print(print) => !print.to_string || reads_memory(print),
+            ExprKind::Builtin { builtin, .. } => !builtins::get(*builtin).pure_,
+            _ => false,
+        }
+    });
+    found
+}
+
+/// `%m` and `%M` look at memory of the traced machine.
+pub fn reads_memory(print: &crate::elaborate::program::Print) -> bool {
+    use crate::language::format::{ConversionKind, Piece};
+    print.format.pieces.iter().any(|piece| {
+        matches!(piece, Piece::Conversion(c) if matches!(c.kind, ConversionKind::Memory | ConversionKind::MemoryHex))
+    })
+}

@@ -1,0 +1,171 @@
+//! Numbers and texts at addresses the script computed: `kernel_int(p)`, `user_string_n(p, 10)`.
+
+use tapdeck_ebpf::ir::{Arg, OnFault, Op, Operand, Space, StrOperand, Ty, Var};
+
+use super::{
+    body::{BodyLower, LocalSlot},
+    printing::message_print,
+};
+use crate::{
+    builtins::{ReadFault, Stream, TextFault},
+    elaborate::program::{Expr, ExprKind, LocalId},
+    language::types::Type,
+    source::Span,
+};
+
+impl BodyLower<'_, '_> {
+    pub fn read_number(
+        &mut self,
+        space: Space,
+        width: u8,
+        signed: bool,
+        fault: ReadFault,
+        addr: &Expr,
+        dst: Option<Var>,
+    ) -> Operand {
+        let addr = self.long(addr);
+        match fault {
+            ReadFault::Raise(what) => {
+                let on_fault = OnFault::Raise(self.intern(what.as_bytes()));
+                let dst = dst.unwrap_or_else(|| self.long_temp());
+                self.emit(Op::Read { dst, space, addr, width, signed, on_fault });
+                Operand::Var(dst)
+            }
+            ReadFault::Zero => {
+                let dst = dst.unwrap_or_else(|| self.long_temp());
+                self.emit(Op::Read { dst, space, addr, width, signed, on_fault: OnFault::Zero });
+                Operand::Var(dst)
+            }
+            ReadFault::Warn(what) => {
+                let dst = self.long_temp();
+                let on_fault = OnFault::Raise(self.intern(what.as_bytes()));
+                self.warning_on_error(
+                    |body| body.emit(Op::Read { dst, space, addr, width, signed, on_fault }),
+                    |body| body.emit(Op::Copy { dst, src: Operand::Imm(0) }),
+                );
+                Operand::Var(dst)
+            }
+        }
+    }
+
+    pub fn read_text(
+        &mut self,
+        space: Space,
+        counted: bool,
+        fault: TextFault,
+        args: &[Expr],
+        expr: &Expr,
+        dst: Option<Var>,
+    ) -> Arg {
+        let values = self.args_of(args);
+        let long = |idx: usize| match values.get(idx) {
+            Some(Arg::Long(operand)) => *operand,
+            _ => Operand::Imm(0),
+        };
+        let (addr, max) = (long(0), counted.then(|| long(1)));
+        let substitute = match values.get(1 + usize::from(counted)) {
+            Some(Arg::Str(text)) => Some(*text),
+            _ => None,
+        };
+        let ty = self.str_ty(expr);
+        let read = |dst, on_fault| Op::ReadStr { dst, space, addr, max, on_fault };
+        let simple = match (fault, substitute) {
+            (TextFault::Raise(what), _) => Some(OnFault::Raise(self.intern(what.as_bytes()))),
+            (TextFault::Text(""), _) => Some(OnFault::Zero),
+            (TextFault::Text(text), _) => Some(OnFault::Default(self.intern(text.as_bytes()))),
+            (TextFault::Argument, Some(StrOperand::Const(text))) => Some(OnFault::Default(text)),
+            _ => None,
+        };
+        if let Some(on_fault) = simple {
+            let dst = self.dst_for(dst, ty);
+            self.emit(read(dst, on_fault));
+            return self.var_arg(dst);
+        }
+        let dst = self.temp(ty);
+        let what = if space == Space::User { "user string copy fault" } else { "kernel string copy fault" };
+        let on_fault = OnFault::Raise(self.intern(what.as_bytes()));
+        let substitute = match substitute {
+            Some(text) => text,
+            None => self.literal(b""),
+        };
+        let replace = |body: &mut Self| body.copy_to(dst, Arg::Str(substitute));
+        if fault == TextFault::Warn {
+            self.warning_on_error(|body| body.emit(read(dst, on_fault)), replace);
+        } else {
+            self.catching(None, |body| body.emit(read(dst, on_fault)), replace);
+        }
+        self.var_arg(dst)
+    }
+
+    /// Reads a text and says whether that went well: gives the text and the address it could not be read at, or
+    /// [`READABLE`].
+    pub fn read_checked(&mut self, space: Space, args: &[Expr]) -> (Var, Var) {
+        let values = self.args_of(args);
+        let long = |idx: usize| match values.get(idx) {
+            Some(Arg::Long(operand)) => Some(*operand),
+            _ => None,
+        };
+        let addr = long(0).unwrap_or(Operand::Imm(0));
+        // With (addr, inlen, outlen) the shorter constant bounds what can be shown.
+        let max = match (long(1), long(2)) {
+            (Some(Operand::Imm(read)), Some(Operand::Imm(shown))) => Some(Operand::Imm(read.min(shown))),
+            (Some(Operand::Var(_)), Some(shown @ Operand::Imm(_))) => Some(self.smaller(long(1), shown)),
+            (read, _) => read,
+        };
+        let ty = match max {
+            Some(Operand::Imm(n)) => self.cx.bounds.ty(n.clamp(0, i64::from(u16::MAX) - 8) as u16),
+            _ => self.cx.bounds.max_ty(),
+        };
+        let (text, bad) = (self.temp(ty), self.long_temp());
+        let on_fault = OnFault::Raise(self.intern(b"string copy fault"));
+        self.catching(
+            None,
+            |body| {
+                body.emit(Op::ReadStr { dst: text, space, addr, max, on_fault });
+                body.emit(Op::Copy { dst: bad, src: Operand::Imm(READABLE) });
+            },
+            |body| body.emit(Op::Copy { dst: bad, src: addr }),
+        );
+        (text, bad)
+    }
+
+    /// A variable under a local's name, so that it can stand in an expression.
+    pub fn pseudo_local(&mut self, var: Var) -> LocalId {
+        let local = LocalId(self.locals.len() as u32);
+        self.locals.push(LocalSlot::Var(var));
+        self.lens.push(match self.b.var_ty(var) {
+            Ty::Str { cap } => cap - 1,
+            Ty::Long => 0,
+        });
+        self.uses.push(Default::default());
+        local
+    }
+
+    fn smaller(&mut self, a: Option<Operand>, b: Operand) -> Operand {
+        let a = a.unwrap_or(b);
+        let dst = self.long_temp();
+        self.emit(Op::Copy { dst, src: a });
+        let (cut, join) = (self.b.new_block(), self.b.new_block());
+        let op = tapdeck_ebpf::ir::CmpOp::Gt;
+        self.b.terminate(tapdeck_ebpf::ir::Term::BranchCompare { op, a, b, then: cut, otherwise: join }, self.tag);
+        self.b.switch_to(cut);
+        self.emit(Op::Copy { dst, src: b });
+        self.b.switch_to(join);
+        Operand::Var(dst)
+    }
+
+    /// Prints the error of `f` as a warning and goes on.
+    fn warning_on_error(&mut self, f: impl FnOnce(&mut Self), replace: impl FnOnce(&mut Self)) {
+        let ty: Ty = self.cx.bounds.max_ty();
+        let message = self.temp(ty);
+        self.catching(Some(message), f, |body| {
+            let local = body.pseudo_local(message);
+            let text = Expr { kind: ExprKind::Local(local), ty: Type::Str, span: Span::NONE };
+            body.print(&message_print(&text), Stream::Warning);
+            replace(body);
+        });
+    }
+}
+
+/// What the address of [`BodyLower::read_checked`] is when the text could be read: no pointer has this value.
+pub(super) const READABLE: i64 = i64::MIN;

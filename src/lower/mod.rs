@@ -1,0 +1,389 @@
+//! Pass 3: a typed [`Program`] becomes one [`ir::Program`] for two executors, and what the session needs around it.
+//!
+//! ```text
+//!   Program ──▶ bounds (how long strings get) ──▶ facts (which functions recurse, which are pure)
+//!      │
+//!      └─ each probe × executor ──▶ body: statements, expressions, arrays, printing ──▶ ir::Handler ──▶ entries
+//!                                     │
+//!                                     └─ deferral: text that only flows to output is made later, in user space
+//! ```
+//!
+//! Nothing after this pass knows the script's language; positions travel as [`ir::SourceTag`]s.
+
+mod bounds;
+mod functions;
+
+pub mod executor;
+
+mod body;
+mod statements;
+
+mod foreach;
+
+mod expressions;
+
+mod globals;
+
+mod calls;
+
+mod memory;
+
+mod context_access;
+
+mod printing;
+
+mod deferral;
+mod kernel_format;
+
+mod obstacles;
+mod process;
+mod walk;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use tapdeck_ebpf::{
+    codegen::TaskOffsets,
+    ir::{self, SourceTag, StoreDecl, StoreTy, StringPool, Ty},
+};
+
+use self::{
+    body::BodyLower,
+    bounds::Bounds,
+    executor::{Entries, Side, side_of},
+    functions::Facts,
+};
+use crate::{
+    builtins::Stream,
+    diagnostics::{Diagnostic, Diagnostics},
+    elaborate::program::{Expr, FunctionId, Global, GlobalInit, Probe, Program},
+    language::{
+        ast::{HistOp, StatOp},
+        format::Format,
+        types::Type,
+    },
+    probes::{attach_plan::AttachPlan, site::ProbeSite},
+    runtime::plan::{GlobalInfo, Lowered, ProbeInfo},
+    source::Span,
+};
+
+/// Points of a probe that are listed by name; a wildcard may have hundreds.
+const MAX_LISTED_POINTS: usize = 100;
+
+/// What the command line and the machine say.
+#[derive(Clone, Debug)]
+pub struct LowerOptions {
+    pub limits: ir::Limits,
+    /// Elements of an array that does not say its size.
+    pub max_map_entries: u32,
+    /// Someone watches: statistics keep what panes show, asked for by the script or not.
+    pub live: bool,
+    /// There is a process given by -c or -x.
+    pub has_target: bool,
+    /// Where things are in `struct task_struct`, for `process.*`.
+    pub task: TaskOffsets,
+    /// Offset of `filename` in `struct linux_binprm`.
+    pub binprm_filename: Option<u32>,
+}
+
+impl Default for LowerOptions {
+    fn default() -> Self {
+        Self {
+            limits: ir::Limits::default(),
+            max_map_entries: 2048,
+            live: false,
+            has_target: false,
+            task: TaskOffsets::default(),
+            binprm_filename: None,
+        }
+    }
+}
+
+/// Pass 3. With errors among the diagnostics the result must not be run.
+pub fn lower(program: &Program, options: &LowerOptions) -> (Lowered, Diagnostics) {
+    let mut cx = Cx::new(program, options);
+    for (idx, probe) in program.probes.iter().enumerate() {
+        cx.probe(idx, probe);
+    }
+    cx.process_bookkeeping();
+    cx.pending_functions();
+    cx.finish()
+}
+
+/// Everything that grows while bodies are written.
+pub(crate) struct Cx<'a> {
+    program: &'a Program,
+    options: &'a LowerOptions,
+    bounds: Bounds,
+    facts: Facts,
+    strings: StringPool,
+    stores: Vec<StoreDecl>,
+    /// Some are announced before they are written.
+    functions: Vec<Option<ir::Function>>,
+    function_ids: HashMap<(FunctionId, Side), ir::FunctionId>,
+    pending: Vec<(FunctionId, Side)>,
+    /// Functions made up for deferred expressions: the expression without positions, and its parameters.
+    synthetic: Vec<(Expr, Vec<Ty>, ir::FunctionId)>,
+    handlers: Vec<ir::Handler>,
+    sites: Vec<ir::SiteData>,
+    print_sites: Vec<ir::PrintSite>,
+    formats: Vec<Format>,
+    streams: Vec<Stream>,
+    format_ids: HashMap<(Format, Stream), u32>,
+    entries: Entries,
+    probes: Vec<ProbeInfo>,
+    probe_ids: HashMap<(u32, Arc<str>, Side), u32>,
+    spans: Vec<Span>,
+    tags: HashMap<Span, SourceTag>,
+    process: process::Bookkeeping,
+    function_obstacles: HashMap<FunctionId, Option<String>>,
+    diagnostics: Diagnostics,
+    reported: HashSet<(&'static str, Option<Span>)>,
+}
+
+impl<'a> Cx<'a> {
+    fn new(program: &'a Program, options: &'a LowerOptions) -> Self {
+        let bounds = Bounds::infer(program, options.limits.max_string_len);
+        let facts = Facts::gather(program);
+        let mut in_kernel = HashSet::new();
+        for probe in &program.probes {
+            if probe.sites.iter().any(|site| side_of(&site.attach) == Some(Side::Kernel)) {
+                in_kernel.extend(facts.globals_below(&probe.body));
+                if let Some(condition) = &probe.condition {
+                    walk::expr_and_below(condition, &mut |expr| {
+                        in_kernel.extend(functions::global_of(expr));
+                    });
+                }
+            }
+        }
+        let stores = program
+            .globals
+            .iter()
+            .enumerate()
+            .map(|(idx, global)| {
+                let in_kernel = in_kernel.contains(&crate::elaborate::program::GlobalId(idx as u32));
+                store_decl(global, &bounds, idx, options, in_kernel)
+            })
+            .collect();
+        Self {
+            program,
+            options,
+            bounds,
+            facts,
+            strings: StringPool::new(),
+            stores,
+            functions: Vec::new(),
+            function_ids: HashMap::new(),
+            pending: Vec::new(),
+            synthetic: Vec::new(),
+            handlers: Vec::new(),
+            sites: Vec::new(),
+            print_sites: Vec::new(),
+            formats: Vec::new(),
+            streams: Vec::new(),
+            format_ids: HashMap::new(),
+            entries: Entries::default(),
+            probes: Vec::new(),
+            probe_ids: HashMap::new(),
+            spans: Vec::new(),
+            tags: HashMap::new(),
+            process: process::Bookkeeping::default(),
+            function_obstacles: HashMap::new(),
+            diagnostics: Diagnostics::default(),
+            reported: HashSet::new(),
+        }
+    }
+
+    /// One handler for each executor the probe's sites need, one more for each process filter.
+    fn probe(&mut self, idx: usize, probe: &'a Probe) {
+        let mut groups: Vec<(Side, Option<AttachPlan>, Vec<&ProbeSite>)> = Vec::new();
+        for site in &probe.sites {
+            let Some(side) = side_of(&site.attach) else { continue };
+            // Which process is asked for in code, so such sites cannot share a handler.
+            let filter = matches!(site.attach, AttachPlan::Process { .. }).then(|| site.attach.clone());
+            match groups.iter_mut().find(|(s, f, _)| *s == side && *f == filter) {
+                Some((_, _, sites)) => sites.push(site),
+                None => groups.push((side, filter, vec![site])),
+            }
+        }
+        for (side, filter, sites) in groups {
+            let info = self.probe_info(probe, side, &sites);
+            let tag = self.tag(probe.span);
+            let handler = ir::HandlerId(self.handlers.len() as u32);
+            let body = BodyLower::handler(self, side, idx, probe, filter.as_ref());
+            self.handlers.push(ir::Handler { name: sites[0].point.to_string(), probe: info, body, tag });
+            for site in sites {
+                let site_id = self.site(probe, site);
+                self.entries.add(&site.attach, handler, site_id);
+            }
+        }
+    }
+
+    fn site(&mut self, probe: &Probe, site: &ProbeSite) -> ir::SiteId {
+        self.sites.push(ir::SiteData {
+            pp: site.point.as_bytes().to_vec(),
+            pn: probe.written.as_bytes().to_vec(),
+            func: site.func.as_bytes().to_vec(),
+            name: site.name.as_bytes().to_vec(),
+        });
+        ir::SiteId(self.sites.len() as u32 - 1)
+    }
+
+    /// The row of a script probe, shared by all its handlers on one side.
+    fn probe_info(&mut self, probe: &Probe, side: Side, sites: &[&ProbeSite]) -> u32 {
+        let key = (probe.source_probe, probe.written.clone(), side);
+        let idx = *self.probe_ids.entry(key).or_insert_with(|| {
+            self.probes.push(ProbeInfo {
+                written: probe.written.to_string(),
+                points: Vec::new(),
+                n_sites: 0,
+                via: probe.via.iter().map(|name| name.to_string()).collect(),
+                source_probe: probe.source_probe,
+                span: probe.span,
+                in_kernel: side == Side::Kernel,
+            });
+            self.probes.len() as u32 - 1
+        });
+        let info = &mut self.probes[idx as usize];
+        let room = MAX_LISTED_POINTS.saturating_sub(info.points.len());
+        info.points.extend(sites.iter().take(room).map(|site| site.point.to_string()));
+        info.n_sites += sites.len();
+        idx
+    }
+
+    /// The IR function of a script function on one side; it is written later.
+    fn function(&mut self, id: FunctionId, side: Side) -> ir::FunctionId {
+        if let Some(known) = self.function_ids.get(&(id, side)) {
+            return *known;
+        }
+        self.functions.push(None);
+        let ir_id = ir::FunctionId(self.functions.len() as u32 - 1);
+        self.function_ids.insert((id, side), ir_id);
+        self.pending.push((id, side));
+        ir_id
+    }
+
+    fn pending_functions(&mut self) {
+        while let Some((id, side)) = self.pending.pop() {
+            let function = BodyLower::function(self, side, id);
+            let ir_id = self.function_ids[&(id, side)];
+            self.functions[ir_id.index()] = Some(function);
+        }
+    }
+
+    fn tag(&mut self, span: Span) -> SourceTag {
+        if span.is_none() {
+            return SourceTag::NONE;
+        }
+        *self.tags.entry(span).or_insert_with(|| {
+            self.spans.push(span);
+            SourceTag(self.spans.len() as u32 - 1)
+        })
+    }
+
+    /// Once for each kind and place: a function may be written for several handlers.
+    fn report(&mut self, diagnostic: Diagnostic) {
+        if self.reported.insert((diagnostic.kind, diagnostic.primary)) {
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    fn format_id(&mut self, format: Format, stream: Stream) -> u32 {
+        let next = self.formats.len() as u32;
+        let (formats, streams) = (&mut self.formats, &mut self.streams);
+        *self.format_ids.entry((format, stream)).or_insert_with_key(|(format, stream)| {
+            formats.push(format.clone());
+            streams.push(*stream);
+            next
+        })
+    }
+
+    fn finish(self) -> (Lowered, Diagnostics) {
+        let (entries, attach) = self.entries.finish();
+        let globals = self
+            .program
+            .globals
+            .iter()
+            .enumerate()
+            .map(|(idx, global)| GlobalInfo {
+                name: global.name.to_string(),
+                store: ir::StoreId(idx as u32),
+                user: global.user && !global.hidden,
+                write_only: global.write_only,
+                pointer: global.pointer,
+                hist: global.stat.hist.map(hist_shape),
+            })
+            .collect();
+        let ir = ir::Program {
+            strings: self.strings.finish(),
+            stores: self.stores,
+            functions: self.functions.into_iter().map(|f| f.expect("every announced function is written")).collect(),
+            handlers: self.handlers,
+            sites: self.sites,
+            print_sites: self.print_sites,
+            entries,
+            limits: self.options.limits.clone(),
+        };
+        let lowered = Lowered {
+            ir,
+            formats: self.formats,
+            streams: self.streams,
+            attach,
+            spans: self.spans,
+            probes: self.probes,
+            globals,
+            warnings: Vec::new(),
+        };
+        (lowered, self.diagnostics)
+    }
+}
+
+fn store_decl(global: &Global, bounds: &Bounds, idx: usize, options: &LowerOptions, in_kernel: bool) -> StoreDecl {
+    let lens = &bounds.globals[idx];
+    let keys = global.keys.iter().zip(&lens.keys).map(|(ty, len)| match ty {
+        Type::Str => bounds.ty(*len),
+        _ => Ty::Long,
+    });
+    let value = match global.value {
+        Type::Str => match bounds.ty(lens.value) {
+            Ty::Str { cap } => StoreTy::Str { cap },
+            Ty::Long => StoreTy::Long,
+        },
+        Type::Stat => StoreTy::Stat(stat_shape(global, options.live)),
+        Type::Long | Type::Unknown => StoreTy::Long,
+    };
+    StoreDecl {
+        name: global.name.to_string(),
+        keys: keys.collect(),
+        value,
+        max_entries: if global.keys.is_empty() { 1 } else { global.size.unwrap_or(options.max_map_entries) },
+        wrap: global.wrap,
+        init: global.init.as_ref().map(|init| match init {
+            GlobalInit::Long(n) => ir::Const::Long(*n),
+            GlobalInit::Str(text) => ir::Const::Str(text.clone()),
+        }),
+        in_kernel,
+    }
+}
+
+/// Only what the script asks for, unless someone may look at all of it.
+fn stat_shape(global: &Global, live: bool) -> ir::StatShape {
+    let shown = live || global.write_only;
+    let uses = |op: StatOp| global.stat.ops.contains(&op);
+    ir::StatShape {
+        sum: shown || uses(StatOp::Sum) || uses(StatOp::Avg),
+        min: shown || uses(StatOp::Min),
+        max: shown || uses(StatOp::Max),
+        variance: uses(StatOp::Variance).then(|| global.stat.variance_shift.unwrap_or(0)),
+        hist: global.stat.hist.map(hist_shape),
+    }
+}
+
+fn hist_shape(hist: HistOp) -> ir::HistShape {
+    match hist {
+        HistOp::Log => ir::HistShape::Log,
+        HistOp::Linear { start, stop, step } => ir::HistShape::Linear { start, stop, step },
+    }
+}

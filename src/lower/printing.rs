@@ -1,0 +1,247 @@
+//! The print family. A record carries raw inputs; user space formats it by the recipes written here.
+//!
+//! ```text
+//!   printf("%s read %d bytes of %s\n", execname(), n, user_string_quoted(p))
+//!      inputs   str16 execname, long n, str512 text, long address       captured where the handler runs
+//!      args     in0, in1, quoted(in3, in2)                              made when the record is read
+//! ```
+
+use tapdeck_ebpf::ir::{Arg, InputTy, Op, Operand, PrintId, PrintSite, Recipe, Space, Ty, Var};
+
+use super::{
+    body::BodyLower,
+    deferral::{Captured, Captures},
+    executor::Side,
+    hist_shape,
+    kernel_format::kernel_format,
+};
+use crate::{
+    builtins::Stream,
+    diagnostics::catalogue::generate,
+    elaborate::program::{Expr, ExprKind, Print},
+    language::{
+        format::{Conversion, ConversionKind, Flag, Format, Piece, Size},
+        types::Type,
+    },
+};
+
+/// Bytes of a memory dump whose length is only known when it runs.
+const MAX_DYNAMIC_DUMP: u16 = 1024;
+/// Bytes of any memory dump: a page, as in SystemTap.
+const MAX_DUMP: u32 = 4096;
+
+const PLAIN_STRING: Conversion =
+    Conversion { flag: None, width: Size::Default, precision: Size::Default, kind: ConversionKind::String };
+
+/// `log(text)` as a print: the text and a newline.
+pub(super) fn message_print(text: &Expr) -> Print {
+    let pieces = vec![Piece::Conversion(PLAIN_STRING), Piece::Text(b"\n".to_vec())];
+    Print { to_string: false, format: Format { pieces }, args: vec![text.clone()] }
+}
+
+/// The format with everything known already in it: literals become text, and a plain `%s` of an inner `sprintf` or
+/// concatenation is replaced by its pieces.
+pub(super) fn flat_format(print: &Print) -> (Format, Vec<Expr>) {
+    let (mut pieces, mut args) = (Vec::new(), Vec::new());
+    splice(&print.format, &print.args, &mut pieces, &mut args);
+    (Format { pieces }, args)
+}
+
+fn splice(format: &Format, format_args: &[Expr], pieces: &mut Vec<Piece>, args: &mut Vec<Expr>) {
+    let mut rest = format_args.iter();
+    for piece in &format.pieces {
+        match piece {
+            Piece::Text(text) => push_text(pieces, text),
+            Piece::Conversion(conversion) if *conversion == PLAIN_STRING => {
+                if let Some(arg) = rest.next() {
+                    splice_text(arg, pieces, args);
+                }
+            }
+            Piece::Conversion(conversion) => {
+                for size in [conversion.width, conversion.precision] {
+                    if size == Size::Dynamic {
+                        args.extend(rest.next().cloned());
+                    }
+                }
+                args.extend(rest.next().cloned());
+                pieces.push(Piece::Conversion(conversion.clone()));
+            }
+        }
+    }
+}
+
+fn splice_text(arg: &Expr, pieces: &mut Vec<Piece>, args: &mut Vec<Expr>) {
+    match &arg.kind {
+        ExprKind::Str(text) => push_text(pieces, text),
+        ExprKind::Print(inner) if inner.to_string => splice(&inner.format, &inner.args, pieces, args),
+        ExprKind::Concat(parts) => parts.iter().for_each(|part| splice_text(part, pieces, args)),
+        _ => {
+            pieces.push(Piece::Conversion(PLAIN_STRING));
+            args.push(arg.clone());
+        }
+    }
+}
+
+fn push_text(pieces: &mut Vec<Piece>, text: &[u8]) {
+    if text.is_empty() {
+        return;
+    }
+    match pieces.last_mut() {
+        Some(Piece::Text(before)) => before.extend_from_slice(text),
+        _ => pieces.push(Piece::Text(text.to_vec())),
+    }
+}
+
+impl BodyLower<'_, '_> {
+    /// Writes to a stream.
+    pub fn print(&mut self, print: &Print, stream: Stream) {
+        let (format, args) = flat_format(print);
+        let (site, inputs) = self.print_site(format, &args, stream, None);
+        self.emit(Op::Print { site, inputs });
+    }
+
+    /// Makes a text now.
+    pub fn sprint(&mut self, print: &Print, expr: &Expr, dst: Option<Var>) -> Arg {
+        let (format, args) = flat_format(print);
+        // A text without conversions is a literal.
+        if args.is_empty() && format.pieces.len() <= 1 {
+            let text = match format.pieces.first() {
+                Some(Piece::Text(text)) => text.as_slice(),
+                _ => b"",
+            };
+            return Arg::Str(self.literal(text));
+        }
+        let in_kernel = kernel_format(&format);
+        if self.side == Side::Kernel
+            && (in_kernel.is_none() || args.iter().any(|arg| matches!(arg.kind, ExprKind::Hist { .. })))
+        {
+            self.cx.report(generate::format_in_kernel(expr.span));
+            return self.nothing(expr);
+        }
+        let ty = self.str_ty(expr);
+        let (site, inputs) = self.print_site(format, &args, Stream::Output, Some(in_kernel));
+        // A variable that is an input must not be written while it is read.
+        let dst = dst.filter(|dst| !inputs.contains(&self.var_arg(*dst)));
+        let dst = self.dst_for(dst, ty);
+        self.emit(Op::Sprint { dst, site, inputs });
+        self.var_arg(dst)
+    }
+
+    /// `to_text`: the text is needed here and now, so every argument is a plain value.
+    fn print_site(
+        &mut self,
+        format: Format,
+        args: &[Expr],
+        stream: Stream,
+        to_text: Option<Option<Vec<u8>>>,
+    ) -> (PrintId, Vec<Arg>) {
+        let mut captures = Captures::default();
+        let mut recipes = Vec::new();
+        let mut rest = args.iter();
+        for piece in &format.pieces {
+            let Piece::Conversion(conversion) = piece else { continue };
+            let mut precision = None;
+            for (size, is_precision) in [(conversion.width, false), (conversion.precision, true)] {
+                let (Size::Dynamic, Some(arg)) = (size, rest.next_if_dynamic(size)) else { continue };
+                let value = self.arg(arg);
+                if is_precision {
+                    precision = Some(value);
+                }
+                let input = captures.add(value, Ty::Long);
+                recipes.push(Recipe::Input(input));
+            }
+            let Some(arg) = rest.next() else { continue };
+            recipes.push(match conversion.kind {
+                ConversionKind::Memory | ConversionKind::MemoryHex => {
+                    self.memory_recipe(conversion, precision, arg, &mut captures)
+                }
+                _ => self.recipe(arg, to_text.is_some(), &mut captures),
+            });
+        }
+        let (input_tys, inputs) = captures.finish();
+        let format = self.cx.format_id(format, stream);
+        let kernel_format = to_text.flatten();
+        let site = PrintSite { format, inputs: input_tys, args: recipes, kernel_format };
+        let known = self.cx.print_sites.iter().position(|known| *known == site);
+        let id = known.unwrap_or_else(|| {
+            self.cx.print_sites.push(site);
+            self.cx.print_sites.len() - 1
+        });
+        (PrintId(id as u32), inputs)
+    }
+
+    fn recipe(&mut self, arg: &Expr, now: bool, captures: &mut Captures) -> Recipe {
+        if let ExprKind::Hist { hist, global, keys } = &arg.kind {
+            let keys = keys.iter().map(|key| self.recipe(key, now, captures)).collect();
+            return Recipe::Hist { store: self.store(*global), keys, shape: hist_shape(*hist) };
+        }
+        if now || self.side == Side::User {
+            let value = self.arg(arg);
+            let ty = self.arg_ty(value);
+            return Recipe::Input(captures.add(value, ty));
+        }
+        let residual = self.residual(arg, captures);
+        match residual.kind {
+            ExprKind::Local(input) => Recipe::Input(input.index()),
+            // Numbers cost eight bytes in the record; a function for them would cost more.
+            ExprKind::Long(n) => Recipe::Input(captures.add(Arg::Long(Operand::Imm(n)), Ty::Long)),
+            _ => self.cx.apply(residual, captures),
+        }
+    }
+
+    fn memory_recipe(
+        &mut self,
+        conversion: &Conversion,
+        precision: Option<Arg>,
+        arg: &Expr,
+        captures: &mut Captures,
+    ) -> Recipe {
+        let (len, cap) = match (conversion.precision, precision) {
+            (Size::Fixed(n), _) => (Operand::Imm(i64::from(n.min(MAX_DUMP))), n.clamp(1, MAX_DUMP) as u16),
+            (Size::Dynamic, Some(Arg::Long(len))) => (len, MAX_DYNAMIC_DUMP),
+            _ => (Operand::Imm(1), 1),
+        };
+        let addr = self.long(arg);
+        let space = if conversion.flag == Some(Flag::Alternate) { Space::User } else { Space::Kernel };
+        Recipe::Input(captures.push(Captured::Memory { addr, len, cap, space }))
+    }
+}
+
+impl Captures {
+    fn finish(self) -> (Vec<InputTy>, Vec<Arg>) {
+        let (mut tys, mut args) = (Vec::new(), Vec::new());
+        for captured in self.list {
+            match captured {
+                Captured::Plain(arg, Ty::Long) => {
+                    tys.push(InputTy::Long);
+                    args.push(arg);
+                }
+                Captured::Plain(arg, Ty::Str { cap }) => {
+                    tys.push(InputTy::Str { cap });
+                    args.push(arg);
+                }
+                Captured::Memory { addr, len, cap, space } => {
+                    tys.push(InputTy::Memory { cap, space });
+                    args.extend([Arg::Long(addr), Arg::Long(len)]);
+                }
+            }
+        }
+        (tys, args)
+    }
+}
+
+trait NextIfDynamic<'e> {
+    fn next_if_dynamic(&mut self, size: Size) -> Option<&'e Expr>;
+}
+
+impl<'e> NextIfDynamic<'e> for std::slice::Iter<'e, Expr> {
+    /// The argument a `*` takes.
+    fn next_if_dynamic(&mut self, size: Size) -> Option<&'e Expr> {
+        if size == Size::Dynamic { self.next() } else { None }
+    }
+}
+
+/// Whether an expression gives a text.
+pub(super) fn is_text(expr: &Expr) -> bool {
+    expr.ty == Type::Str
+}

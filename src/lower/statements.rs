@@ -1,0 +1,248 @@
+//! Statements.
+
+use tapdeck_ebpf::ir::{Arg, Block, CmpOp, Op, Operand, StrOperand, Term, Ty};
+
+use super::{
+    body::{BodyLower, LoopScope},
+    executor::Side,
+};
+use crate::{
+    diagnostics::catalogue::generate,
+    elaborate::program::{Expr, ExprKind, GlobalId, LocalId, Stmt, StmtKind},
+    language::ast::{CompareOp, LogicalOp, UnaryOp},
+    source::Span,
+};
+
+impl BodyLower<'_, '_> {
+    pub fn stmt(&mut self, stmt: &Stmt) {
+        let mut list = Vec::new();
+        flatten(stmt, &mut list);
+        self.stmts(&list);
+    }
+
+    /// Statements in a row. A local that is assigned in one of them and only read in later ones may become a name for
+    /// its value instead of a variable.
+    fn stmts(&mut self, list: &[&Stmt]) {
+        for (idx, stmt) in list.iter().enumerate() {
+            self.at(stmt.span, |body| {
+                body.emit(Op::Actions { n: 1 });
+                if !body.try_defer(stmt, &list[idx + 1..]) {
+                    body.one_stmt(stmt);
+                }
+            });
+        }
+    }
+
+    fn one_stmt(&mut self, stmt: &Stmt) {
+        match &stmt.kind {
+            StmtKind::Null => {}
+            StmtKind::Block(_) => self.stmt(stmt),
+            StmtKind::Expr(expr) => self.effect(expr),
+            StmtKind::If { cond, then, otherwise } => {
+                self.if_else(cond, |body| body.stmt(then), |body| otherwise.iter().for_each(|stmt| body.stmt(stmt)))
+            }
+            StmtKind::Loop { init, cond, step, body } => {
+                self.loop_stmt(init.as_ref(), cond.as_ref(), step.as_ref(), body);
+            }
+            StmtKind::Foreach(each) => self.foreach(each, stmt.span),
+            StmtKind::Return(value) => self.return_stmt(value.as_ref()),
+            StmtKind::Delete { global, keys } => self.delete(*global, keys, stmt.span),
+            StmtKind::Break => {
+                if let Some(scope) = self.loops.last() {
+                    let to = scope.break_to;
+                    self.b.jump(to, self.tag);
+                }
+            }
+            StmtKind::Continue => {
+                if let Some(scope) = self.loops.last() {
+                    let to = scope.continue_to;
+                    self.b.jump(to, self.tag);
+                }
+            }
+            StmtKind::Next => self.next_stmt(),
+            StmtKind::Try { body, var, catch } => self.try_stmt(body, *var, catch),
+        }
+    }
+
+    /// ```text
+    ///   init ──▶ head ──cond──▶ body ──▶ step ──▶ head
+    ///              └──────────▶ done ◀── break
+    /// ```
+    fn loop_stmt(&mut self, init: Option<&Expr>, cond: Option<&Expr>, step: Option<&Expr>, body: &Stmt) {
+        init.into_iter().for_each(|expr| self.effect(expr));
+        let (head, inside, next, done) =
+            (self.b.new_block(), self.b.new_block(), self.b.new_block(), self.b.new_block());
+        self.b.jump(head, self.tag);
+        self.b.switch_to(head);
+        match cond {
+            Some(cond) => self.branch_on(cond, inside, done),
+            None => self.b.jump(inside, self.tag),
+        }
+        self.b.switch_to(inside);
+        self.loops.push(LoopScope { break_to: done, continue_to: next, iter: None });
+        self.stmt(body);
+        self.loops.pop();
+        self.b.jump(next, self.tag);
+        self.b.switch_to(next);
+        step.into_iter().for_each(|expr| self.effect(expr));
+        self.b.jump(head, self.tag);
+        self.b.switch_to(done);
+    }
+
+    /// Gives back the iterators of all loops around here.
+    fn leave_loops(&mut self) {
+        let iters: Vec<_> = self.loops.iter().rev().filter_map(|scope| scope.iter).collect();
+        iters.into_iter().for_each(|iter| self.emit(Op::IterEnd { iter }));
+    }
+
+    fn return_stmt(&mut self, value: Option<&Expr>) {
+        let wants = self.function.as_ref().and_then(|function| function.ret);
+        let value = match (value, wants) {
+            (Some(value), Some(_)) => Some(self.arg(value)),
+            (Some(value), None) => {
+                self.effect(value);
+                None
+            }
+            (None, Some(ty)) => Some(self.zero(ty)),
+            (None, None) => None,
+        };
+        self.leave_loops();
+        self.b.terminate(Term::Return(value), self.tag);
+    }
+
+    /// Falling off the end of a function gives 0 or "".
+    pub fn return_default(&mut self) {
+        if let Some(ty) = self.function.as_ref().and_then(|function| function.ret)
+            && self.b.is_open()
+        {
+            let zero = self.zero(ty);
+            self.b.terminate(Term::Return(Some(zero)), self.tag);
+        }
+    }
+
+    /// `next`: the next overload in an overloaded function, else the end of the handler.
+    fn next_stmt(&mut self) {
+        let Some((next, args, ret)) = self
+            .function
+            .as_ref()
+            .filter(|function| function.overloaded)
+            .map(|function| (function.next_overload, function.args.clone(), function.ret))
+        else {
+            self.leave_loops();
+            self.b.terminate(Term::Next, self.tag);
+            return;
+        };
+        let Some(next) = next else {
+            let message = self.literal(b"all functions exhausted");
+            self.b.terminate(Term::Raise { message }, self.tag);
+            return;
+        };
+        let function = self.callee(next);
+        let dst = ret.map(|ty| self.temp(ty));
+        self.emit(Op::Call { function, dst, args });
+        self.leave_loops();
+        let value = dst.map(|dst| self.var_arg(dst));
+        self.b.terminate(Term::Return(value), self.tag);
+    }
+
+    fn try_stmt(&mut self, body: &Stmt, var: Option<LocalId>, catch: &Stmt) {
+        let message = var.map(|var| self.local_var(var));
+        self.catching(message, |this| this.stmt(body), |this| this.stmt(catch));
+    }
+
+    fn delete(&mut self, global: GlobalId, keys: &[Option<Expr>], span: Span) {
+        let store = self.store(global);
+        let is_array = !self.cx.program.globals[global.index()].keys.is_empty();
+        if is_array && keys.iter().all(Option::is_none) {
+            self.emit(Op::Clear { store });
+            return;
+        }
+        if self.side == Side::Kernel && keys.iter().any(Option::is_none) {
+            self.cx.report(generate::wildcard_key("delete", span));
+            return;
+        }
+        let keys = self.optional_keys(keys);
+        self.emit(Op::Delete { store, keys });
+    }
+
+    /// Goes to `then` when `cond` is not 0, without making a 0 or 1 where a jump does.
+    pub fn branch_on(&mut self, cond: &Expr, then: Block, otherwise: Block) {
+        self.at(cond.span, |body| match &cond.kind {
+            ExprKind::Long(n) => body.b.jump(if *n != 0 { then } else { otherwise }, body.tag),
+            ExprKind::Unary { op: UnaryOp::Not, expr } => body.branch_on(expr, otherwise, then),
+            ExprKind::Logical { op, left, right } => {
+                let second = body.b.new_block();
+                match op {
+                    LogicalOp::And => body.branch_on(left, second, otherwise),
+                    LogicalOp::Or => body.branch_on(left, then, second),
+                }
+                body.b.switch_to(second);
+                body.branch_on(right, then, otherwise);
+            }
+            ExprKind::Compare { op, left, right } if left.ty == crate::language::types::Type::Long => {
+                let [a, b] = body.two_longs(left, right);
+                body.b.terminate(Term::BranchCompare { op: cmp_op(*op), a, b, then, otherwise }, body.tag);
+            }
+            _ => {
+                let cond = body.long(cond);
+                body.b.branch(cond, then, otherwise, body.tag);
+            }
+        });
+    }
+
+    /// Ends the handler (or goes to the `catch` in force) with this error.
+    pub fn raise(&mut self, message: StrOperand) {
+        self.b.terminate(Term::Raise { message }, self.tag);
+        // What the script wrote behind it is dead; expressions still want a place to be written to.
+        let dead = self.b.new_block();
+        self.b.switch_to(dead);
+    }
+
+    /// A frame for errors inside a foreach: the iterator is given back, and the error goes on to the `catch` outside.
+    pub fn release_on_error(&mut self, iter: tapdeck_ebpf::ir::Iter, f: impl FnOnce(&mut Self)) {
+        if self.b.catch().is_none() {
+            // The handler ends; executors give everything back then.
+            return f(self);
+        }
+        let ty = self.cx.bounds.max_ty();
+        let message = self.temp(ty);
+        let handler = self.b.new_block();
+        let outer = self.b.set_catch(Some(tapdeck_ebpf::ir::Catch { block: handler, message: Some(message) }));
+        f(self);
+        self.b.set_catch(outer);
+        let after = self.b.new_block();
+        self.b.jump(after, self.tag);
+        self.b.switch_to(handler);
+        self.emit(Op::IterEnd { iter });
+        self.b.terminate(Term::Raise { message: StrOperand::Var(message) }, self.tag);
+        self.b.switch_to(after);
+    }
+}
+
+pub(super) fn cmp_op(op: CompareOp) -> CmpOp {
+    match op {
+        CompareOp::Eq => CmpOp::Eq,
+        CompareOp::Ne => CmpOp::Ne,
+        CompareOp::Lt => CmpOp::Lt,
+        CompareOp::Le => CmpOp::Le,
+        CompareOp::Gt => CmpOp::Gt,
+        CompareOp::Ge => CmpOp::Ge,
+    }
+}
+
+/// Blocks in blocks mean nothing: names live as long as the handler.
+fn flatten<'s>(stmt: &'s Stmt, out: &mut Vec<&'s Stmt>) {
+    match &stmt.kind {
+        StmtKind::Block(stmts) => stmts.iter().for_each(|stmt| flatten(stmt, out)),
+        StmtKind::Null => {}
+        _ => out.push(stmt),
+    }
+}
+
+/// 0 or "" of a type, for results nobody computes because an error was reported.
+pub(super) fn placeholder(ty: Ty, empty: StrOperand) -> Arg {
+    match ty {
+        Ty::Long => Arg::Long(Operand::Imm(0)),
+        Ty::Str { .. } => Arg::Str(empty),
+    }
+}
