@@ -3,7 +3,7 @@
 use std::{
     io,
     os::fd::{AsRawFd, BorrowedFd},
-    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+    sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering},
 };
 
 use super::{check, page_size};
@@ -37,6 +37,20 @@ impl Mapping {
         Ok(Self { start: start.cast(), len, writable })
     }
 
+    /// Memory of this process alone, all zero.
+    pub fn anonymous(len: usize) -> io::Result<Self> {
+        let page = page_size();
+        let len = len.max(1).div_ceil(page) * page;
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        // SAFETY: the kernel chooses a fresh address; the result is checked below.
+        let start = unsafe { libc::mmap(std::ptr::null_mut(), len, protection, flags, -1, 0) };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Self { start: start.cast(), len, writable: true })
+    }
+
     /// Bytes mapped.
     pub fn len(&self) -> usize {
         self.len
@@ -68,18 +82,41 @@ impl Mapping {
         self.word(offset).fetch_add(delta, Ordering::AcqRel)
     }
 
-    /// The 32-bit word at a multiple of 4.
-    pub fn read_u32(&self, offset: usize) -> u32 {
+    fn half(&self, offset: usize) -> &AtomicU32 {
         assert!(offset.is_multiple_of(4) && offset + 4 <= self.len, "word outside its mapping");
         // SAFETY: in bounds and aligned; the mapping lives as long as `self`.
-        unsafe { AtomicU32::from_ptr(self.start.add(offset).cast()) }.load(Ordering::Acquire)
+        unsafe { AtomicU32::from_ptr(self.start.add(offset).cast()) }
+    }
+
+    /// The 32-bit word at a multiple of 4.
+    pub fn read_u32(&self, offset: usize) -> u32 {
+        self.half(offset).load(Ordering::Acquire)
     }
 
     pub fn write_u32(&self, offset: usize, value: u32) {
         assert!(self.writable, "mapping is read-only");
-        assert!(offset.is_multiple_of(4) && offset + 4 <= self.len, "word outside its mapping");
-        // SAFETY: in bounds, aligned and writable; the mapping lives as long as `self`.
-        unsafe { AtomicU32::from_ptr(self.start.add(offset).cast()) }.store(value, Ordering::Release);
+        self.half(offset).store(value, Ordering::SeqCst);
+    }
+
+    /// Replaces `from` by `to`; false if it was something else.
+    pub fn compare_exchange_u32(&self, offset: usize, from: u32, to: u32) -> bool {
+        assert!(self.writable, "mapping is read-only");
+        self.half(offset).compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    fn byte(&self, offset: usize) -> &AtomicU8 {
+        assert!(offset < self.len, "byte outside its mapping");
+        // SAFETY: in bounds; the mapping lives as long as `self`.
+        unsafe { AtomicU8::from_ptr(self.start.add(offset)) }
+    }
+
+    pub fn read_u8(&self, offset: usize) -> u8 {
+        self.byte(offset).load(Ordering::Acquire)
+    }
+
+    pub fn write_u8(&self, offset: usize, value: u8) {
+        assert!(self.writable, "mapping is read-only");
+        self.byte(offset).store(value, Ordering::Release);
     }
 
     /// Copies bytes out. Text may be torn when a program writes it at the same moment.

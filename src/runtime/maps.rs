@@ -1,0 +1,325 @@
+//! Globals that live in kernel maps, as the interpreter and the snapshot see them: bytes become values through
+//! [`tapdeck_ebpf::layout`], arrays are read in batches, and what each processor counted is merged.
+//!
+//! Programs go on while user space reads and writes. Single longs are added to atomically; a read, change and write of an
+//! array's element from a user handler can miss an event that came in between. Samples a user handler adds to a statistic
+//! are kept beside the map and merged like one more processor, so they never get in the way of the kernel's.
+
+use std::{
+    collections::HashMap,
+    io,
+    os::fd::AsFd,
+    sync::Arc,
+};
+
+use tapdeck_ebpf::{
+    ir::{Const, StoreDecl, StoreId, StoreTy},
+    layout::{Datum, Element as RawElement, Layout, Place, StatLayout, StoreLayout, ValueLayout},
+    object::MapRole,
+    stats::{Merged, Stat},
+};
+
+use super::{
+    interpreter::{Element, ElementValue, Stores, overflow_message},
+    load::{Loaded, libc_errno},
+    plan::Lowered,
+};
+use crate::{
+    builtins::Value,
+    sys::{
+        bpf::{Map, Update},
+        clock::{Clock, now_ns},
+        mmap::Mapping,
+    },
+};
+
+/// The stores of a program that are in the kernel.
+pub struct KernelStores {
+    layout: Layout,
+    lowered: Arc<Lowered>,
+    loaded: Option<Arc<Loaded>>,
+    scalars: Option<Mapping>,
+    /// What user handlers added to statistics, by store and key bytes, with its insertion stamp.
+    own: HashMap<(StoreId, Vec<u8>), (u64, Stat)>,
+    /// Inserts of user handlers that found no room, by store.
+    pub overflows: Vec<u64>,
+}
+
+/// A value of a missing map: the object has none, so nothing of the kind can be asked.
+const NO_MAP: &str = "a global lost its map";
+
+impl KernelStores {
+    pub fn new(layout: Layout, lowered: Arc<Lowered>, loaded: Option<Arc<Loaded>>) -> io::Result<Self> {
+        let scalars = match loaded.as_ref().and_then(|loaded| loaded.map(MapRole::Scalars)) {
+            Some(map) => Some(Mapping::shared(map.as_fd(), layout.scalars_size as usize, 0, true)?),
+            None => None,
+        };
+        let overflows = vec![0; lowered.ir.stores.len()];
+        Ok(Self { layout, lowered, loaded, scalars, own: HashMap::new(), overflows })
+    }
+
+    fn decl(&self, store: StoreId) -> &StoreDecl {
+        &self.lowered.ir.stores[store.index()]
+    }
+
+    fn store(&self, store: StoreId) -> Result<&StoreLayout, String> {
+        self.layout.stores.get(store.index()).and_then(Option::as_ref).ok_or_else(|| NO_MAP.to_owned())
+    }
+
+    fn map(&self, store: StoreId) -> Result<&Map, String> {
+        self.loaded.as_ref().and_then(|loaded| loaded.map(MapRole::Store(store))).ok_or_else(|| NO_MAP.to_owned())
+    }
+
+    fn scalars(&self) -> Result<&Mapping, String> {
+        self.scalars.as_ref().ok_or_else(|| NO_MAP.to_owned())
+    }
+
+    /// Start values, no elements, no samples.
+    pub fn reset(&mut self, store: StoreId) -> Result<(), String> {
+        if !self.decl(store).keys.is_empty() {
+            return self.clear(store);
+        }
+        let init = match &self.decl(store).init {
+            Some(Const::Long(n)) => Value::Long(*n),
+            Some(Const::Str(text)) => Value::Str(text.clone()),
+            None => return self.delete(store, &[]),
+        };
+        self.set(store, &[], &init)
+    }
+
+    fn key_bytes(&self, layout: &StoreLayout, keys: &[Value]) -> Vec<u8> {
+        match layout.place {
+            // The one element of an array map.
+            Place::PerCpuArray => 0u32.to_ne_bytes().to_vec(),
+            _ => layout.key.encode(&keys.iter().map(to_datum).collect::<Vec<_>>()),
+        }
+    }
+
+    fn zero(&self, store: StoreId) -> Value {
+        match self.decl(store).value {
+            StoreTy::Str { .. } => Value::Str(Vec::new()),
+            _ => Value::Long(0),
+        }
+    }
+
+    /// Writes an element, making room where the store wraps.
+    fn put(&mut self, store: StoreId, key: &[u8], value: &[u8], how: Update) -> Result<(), String> {
+        // Another insert may take the room just made.
+        for _ in 0..64 {
+            match self.map(store)?.update(key, value, how) {
+                Ok(()) => return Ok(()),
+                Err(error) if error.raw_os_error() == Some(libc_errno::E2BIG) => {
+                    if !self.decl(store).wrap {
+                        break;
+                    }
+                    self.forget_oldest(store)?;
+                }
+                Err(error) => return Err(self.trouble(store, &error)),
+            }
+        }
+        self.overflows[store.index()] += 1;
+        Err(overflow_message(self.decl(store)))
+    }
+
+    fn forget_oldest(&self, store: StoreId) -> Result<(), String> {
+        let value = &self.store(store)?.value;
+        let map = self.map(store)?;
+        let all = map.elements().map_err(|error| self.trouble(store, &error))?;
+        if let Some((key, _)) = all.iter().min_by_key(|(_, bytes)| value.stamp(bytes)) {
+            map.delete(key).map_err(|error| self.trouble(store, &error))?;
+        }
+        Ok(())
+    }
+
+    fn trouble(&self, store: StoreId, error: &io::Error) -> String {
+        format!("cannot access global '{}': {error}", self.decl(store).name)
+    }
+
+    fn merged(&self, stat: &StatLayout, bytes: Option<&[u8]>, own: Option<&Stat>) -> Merged {
+        let mut parts: Vec<Stat> = Vec::new();
+        if let Some(bytes) = bytes {
+            parts.extend(bytes.chunks_exact(stat.size as usize).map(|cpu| stat.decode_one(cpu)));
+        }
+        parts.extend(own.cloned());
+        Merged::of(&stat.shape, parts.iter())
+    }
+
+    /// How many elements an array has; for a scalar 1.
+    pub fn len(&self, store: StoreId) -> usize {
+        self.elements(store).map_or(0, |elements| elements.len())
+    }
+}
+
+fn stamp_now() -> u64 {
+    now_ns(Clock::Monotonic) as u64
+}
+
+fn to_datum(value: &Value) -> Datum {
+    match value {
+        Value::Long(n) => Datum::Long(*n),
+        Value::Str(text) => Datum::Str(text.clone()),
+    }
+}
+
+fn from_datum(datum: Datum) -> Value {
+    match datum {
+        Datum::Long(n) => Value::Long(n),
+        Datum::Str(text) => Value::Str(text),
+    }
+}
+
+fn plain(element: RawElement) -> Value {
+    match element {
+        RawElement::Long(n) => Value::Long(n),
+        RawElement::Str(text) => Value::Str(text),
+        RawElement::Stat(merged) => Value::Long(merged.count),
+    }
+}
+
+impl Stores for KernelStores {
+    fn get(&self, store: StoreId, keys: &[Value]) -> Result<Value, String> {
+        let layout = self.store(store)?;
+        if let Place::Scalar { offset } = layout.place {
+            let mut bytes = vec![0; layout.value.size() as usize];
+            match layout.value {
+                ValueLayout::Long { .. } => {
+                    bytes.copy_from_slice(&self.scalars()?.read_u64(offset as usize).to_le_bytes());
+                }
+                _ => self.scalars()?.read(offset as usize, &mut bytes),
+            }
+            return Ok(plain(layout.value.decode(&bytes)));
+        }
+        let found = self.map(store)?.lookup(&self.key_bytes(layout, keys));
+        match found.map_err(|error| self.trouble(store, &error))? {
+            Some(bytes) => Ok(plain(layout.value.decode(&bytes))),
+            None => Ok(self.zero(store)),
+        }
+    }
+
+    fn set(&mut self, store: StoreId, keys: &[Value], value: &Value) -> Result<(), String> {
+        let layout = self.store(store)?;
+        if let Place::Scalar { offset } = layout.place {
+            let bytes = layout.value.encode(0, &to_datum(value));
+            match value {
+                Value::Long(n) => self.scalars()?.write_u64(offset as usize, *n as u64),
+                Value::Str(_) => self.scalars()?.write(offset as usize, &bytes),
+            }
+            return Ok(());
+        }
+        let key = self.key_bytes(layout, keys);
+        // Assigning does not move an element in the order.
+        let old = self.map(store)?.lookup(&key).map_err(|error| self.trouble(store, &error))?;
+        let stamp = old.map_or_else(stamp_now, |bytes| layout.value.stamp(&bytes));
+        let bytes = layout.value.encode(stamp, &to_datum(value));
+        self.put(store, &key, &bytes, Update::Any)
+    }
+
+    fn add(&mut self, store: StoreId, keys: &[Value], delta: i64) -> Result<i64, String> {
+        let layout = self.store(store)?.clone();
+        if let Place::Scalar { offset } = layout.place {
+            return Ok(self.scalars()?.add_u64(offset as usize, delta as u64) as i64);
+        }
+        let key = self.key_bytes(&layout, keys);
+        let old = self.map(store)?.lookup(&key).map_err(|error| self.trouble(store, &error))?;
+        let (stamp, before) = match old {
+            Some(bytes) => (layout.value.stamp(&bytes), plain(layout.value.decode(&bytes))),
+            None => (stamp_now(), Value::Long(0)),
+        };
+        let before = if let Value::Long(n) = before { n } else { 0 };
+        let bytes = layout.value.encode(stamp, &Datum::Long(before.wrapping_add(delta)));
+        self.put(store, &key, &bytes, Update::Any)?;
+        Ok(before)
+    }
+
+    fn contains(&self, store: StoreId, keys: &[Value]) -> Result<bool, String> {
+        let layout = self.store(store)?;
+        if let Place::Scalar { .. } = layout.place {
+            return Ok(true);
+        }
+        let key = self.key_bytes(layout, keys);
+        let found = self.map(store)?.lookup(&key).map_err(|error| self.trouble(store, &error))?;
+        Ok(found.is_some() || self.own.contains_key(&(store, key)))
+    }
+
+    fn delete(&mut self, store: StoreId, keys: &[Value]) -> Result<(), String> {
+        let layout = self.store(store)?.clone();
+        let key = self.key_bytes(&layout, keys);
+        match layout.place {
+            Place::Scalar { .. } => self.set(store, keys, &self.zero(store)),
+            Place::PerCpuArray => {
+                self.own.remove(&(store, key.clone()));
+                let map = self.map(store)?;
+                let nothing = vec![0; map.value_bytes()];
+                map.update(&key, &nothing, Update::Any).map_err(|error| self.trouble(store, &error))
+            }
+            Place::Hash | Place::PerCpuHash => {
+                self.own.remove(&(store, key.clone()));
+                self.map(store)?.delete(&key).map_err(|error| self.trouble(store, &error)).map(drop)
+            }
+        }
+    }
+
+    fn clear(&mut self, store: StoreId) -> Result<(), String> {
+        if self.decl(store).keys.is_empty() {
+            return self.delete(store, &[]);
+        }
+        self.own.retain(|(of, _), _| *of != store);
+        let map = self.map(store)?;
+        let all = map.elements().map_err(|error| self.trouble(store, &error))?;
+        map.delete_keys(&all.keys).map_err(|error| self.trouble(store, &error))
+    }
+
+    fn accumulate(&mut self, store: StoreId, keys: &[Value], value: i64) -> Result<(), String> {
+        let layout = self.store(store)?.clone();
+        let ValueLayout::Stat(stat) = &layout.value else { return Ok(()) };
+        let key = self.key_bytes(&layout, keys);
+        if layout.place == Place::PerCpuHash && !self.own.contains_key(&(store, key.clone())) {
+            // The element exists in the map, too, so that `in`, limits and kernel handlers see it.
+            let there = self.map(store)?.lookup(&key).map_err(|error| self.trouble(store, &error))?;
+            if there.is_none() {
+                let empty = vec![0; self.map(store)?.value_bytes()];
+                self.put(store, &key, &empty, Update::Any)?;
+            }
+        }
+        let (_, own) = self.own.entry((store, key)).or_insert_with(|| (stamp_now(), stat.empty()));
+        own.add(&stat.shape, value);
+        Ok(())
+    }
+
+    fn stat(&self, store: StoreId, keys: &[Value]) -> Result<Merged, String> {
+        let layout = self.store(store)?;
+        let ValueLayout::Stat(stat) = &layout.value else { return Ok(Merged::default()) };
+        let key = self.key_bytes(layout, keys);
+        let bytes = self.map(store)?.lookup(&key).map_err(|error| self.trouble(store, &error))?;
+        Ok(self.merged(stat, bytes.as_deref(), self.own.get(&(store, key)).map(|(_, own)| own)))
+    }
+
+    fn elements(&self, store: StoreId) -> Result<Vec<Element>, String> {
+        let layout = self.store(store)?;
+        if self.decl(store).keys.is_empty() {
+            let value = match &layout.value {
+                ValueLayout::Stat(_) => ElementValue::Stat(Box::new(self.stat(store, &[])?)),
+                _ => ElementValue::Plain(self.get(store, &[])?),
+            };
+            return Ok(vec![Element { keys: Vec::new(), value }]);
+        }
+        let all = self.map(store)?.elements().map_err(|error| self.trouble(store, &error))?;
+        let mut stamped: Vec<(u64, Element)> = all
+            .iter()
+            .map(|(key, bytes)| {
+                let keys = layout.key.decode(key).into_iter().map(from_datum).collect();
+                match &layout.value {
+                    ValueLayout::Stat(stat) => {
+                        let own = self.own.get(&(store, key.to_vec()));
+                        let value = ElementValue::Stat(Box::new(self.merged(stat, Some(bytes), own.map(|(_, own)| own))));
+                        let stamp = [stat.stamp(bytes), own.map(|(stamp, _)| *stamp)].into_iter().flatten().min();
+                        (stamp.unwrap_or(0), Element { keys, value })
+                    }
+                    value => (value.stamp(bytes), Element { keys, value: ElementValue::Plain(plain(value.decode(bytes))) }),
+                }
+            })
+            .collect();
+        stamped.sort_by_key(|(stamp, _)| *stamp);
+        Ok(stamped.into_iter().map(|(_, element)| element).collect())
+    }
+}
