@@ -9,7 +9,8 @@
 //!   32 u64 max_action       statements one handler run may execute
 //!   40 u64 errors           script errors so far, uncaught
 //!   48 u64 max_errors       the session ends when `errors` exceeds it
-//!   56 u64 reserved
+//!   56 u32 asleep           1: the ring's reader sleeps; the next record is sent with BPF_RB_FORCE_WAKEUP
+//!   60 u32 reserved
 //!   64 u8  enabled[probe]   1: on; read only with `Target::live_probes`
 //! ```
 
@@ -23,6 +24,7 @@ pub const ZERO: u32 = 24;
 pub const MAX_ACTION: u32 = 32;
 pub const ERRORS: u32 = 40;
 pub const MAX_ERRORS: u32 = 48;
+pub const ASLEEP: u32 = 56;
 pub const ENABLED: u32 = 64;
 
 /// Values of [`STATE`].

@@ -182,6 +182,52 @@ fn decode_inputs(bytes: &[u8], site: &PrintSite) -> Vec<Input> {
         .collect()
 }
 
+/// An input of a print record where it lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputRef<'a> {
+    Long(i64),
+    Str(&'a [u8]),
+    /// `None`: the memory could not be read.
+    Memory(Option<&'a [u8]>),
+}
+
+/// As [`decode`] for print records, without copying: one line of output a record, a million a second.
+pub fn visit_inputs<'a>(bytes: &'a [u8], site: &PrintSite, mut each: impl FnMut(InputRef<'a>)) {
+    let mut fixed = HEADER;
+    // Where the variable part starts is worked out by whoever needs it first.
+    let mut variable = 0;
+    let mut take_variable = |length: u32| {
+        if variable == 0 {
+            variable = fixed_size(site).0;
+        }
+        let at = variable as usize;
+        variable += length.next_multiple_of(8);
+        bytes.get(at..at + length as usize).unwrap_or(&[])
+    };
+    for input in &site.inputs {
+        let at = fixed;
+        match input {
+            InputTy::Long => {
+                fixed += 8;
+                each(InputRef::Long(long_at(bytes, at)));
+            }
+            InputTy::Str { cap } if *cap <= INLINE_CAP => {
+                fixed += u32::from(*cap);
+                each(InputRef::Str(until_nul(bytes.get(at as usize..fixed as usize).unwrap_or(&[]))));
+            }
+            InputTy::Str { .. } => {
+                fixed += 8;
+                each(InputRef::Str(take_variable(word_at(bytes, at))));
+            }
+            InputTy::Memory { .. } => {
+                fixed += 8;
+                let memory = take_variable(word_at(bytes, at));
+                each(InputRef::Memory((word_at(bytes, at + 4) == 0).then_some(memory)));
+            }
+        }
+    }
+}
+
 fn decode_error(bytes: &[u8], id: u32, program: &Program) -> Option<ErrorRecord> {
     let code = ErrorCode::ALL.into_iter().find(|code| *code as u32 == id)?;
     let detail = word_at(bytes, ERROR_DETAIL);
@@ -238,5 +284,9 @@ mod tests {
             }
         );
         assert_eq!(decode(&[9], &program), Record::Unknown);
+        let mut seen = Vec::new();
+        visit_inputs(&bytes, &program.print_sites[0], |input| seen.push(input));
+        let text = |s: &'static [u8]| InputRef::Str(s);
+        assert_eq!(seen, [text(b"xyz"), InputRef::Long(7), text(b"ab"), text(b"123456789")]);
     }
 }
