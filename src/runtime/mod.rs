@@ -1,14 +1,32 @@
 //! Pass 5: a running script. Loads, attaches, runs user handlers, reads maps, detaches.
+//!
+//! ```text
+//!  LoadPlan ─prepare─▶ Prepared ─go─▶ SessionHandle, Receiver<SessionEvent>
+//!            target held   attached,    │ own thread: begin ▶ live ▶ … ▶ stopping ▶ end (or error) ▶ gone
+//!            maps, programs return at once
+//! ```
+//!
+//! Everything attached is a file descriptor of this process, so however it ends, the probes go with it.
 
 pub mod attach;
+pub mod control;
+pub mod engine;
+pub mod exit_report;
 pub mod features;
+pub mod headless;
 pub mod interpreter;
 pub mod load;
+pub mod maps;
+pub mod outbox;
 pub mod plan;
+pub mod prepare;
 pub mod recording;
+pub mod ring;
 pub mod session;
+pub mod snapshots;
 pub mod target;
 pub mod timers;
 pub mod verifier_log;
 
 pub use features::probe_features;
+pub use prepare::{Prepared, SessionHandle, StartError, prepare, start};

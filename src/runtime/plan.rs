@@ -1,8 +1,85 @@
 //! What pass 5 gets: programs, user handlers, attach plans and formats, nothing left to decide.
 
-use tapdeck_ebpf::ir;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use crate::{builtins::Stream, language::format::Format, probes::attach_plan::AttachPlan, source::Span};
+use tapdeck_ebpf::{ir, object::Object};
+
+use super::target::Target;
+use crate::{
+    builtins::Stream,
+    language::format::Format,
+    probes::attach_plan::AttachPlan,
+    source::{SourceMap, Span},
+};
+
+/// Everything a session needs.
+#[derive(Clone, Debug)]
+pub struct LoadPlan {
+    pub lowered: Arc<Lowered>,
+    /// What pass 4 made; without programs nothing is loaded and no privilege is needed.
+    pub object: Object,
+    /// For the places in messages.
+    pub sources: SourceMap,
+    pub options: SessionOptions,
+}
+
+/// How to run.
+#[derive(Clone, Debug)]
+pub struct SessionOptions {
+    /// For the screen: file name, `<input>` for -e.
+    pub script_name: String,
+    /// Command line of the equivalent `stap` run.
+    pub stap_line: String,
+    pub target: Target,
+    /// -D MAXERRORS: script errors survived.
+    pub max_errors: u64,
+    /// -T.
+    pub timeout: Option<Duration>,
+    /// Time between snapshots; zero for none.
+    pub snapshot_every: Duration,
+    /// Measure the run time of programs (needs CAP_SYS_ADMIN; costs about 50 ns an event).
+    pub run_time_statistics: bool,
+    /// As in `codegen::Target`.
+    pub live_histograms: bool,
+    pub delivery: Delivery,
+    /// End softly on SIGINT, SIGTERM and SIGHUP, at once on the second one.
+    pub catch_signals: bool,
+    /// Print unread globals at the end, as SystemTap does.
+    pub print_globals: bool,
+    /// When work on the script began, for [`super::session::SessionInfo::start_up`].
+    pub begun: Instant,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self {
+            script_name: "<input>".to_owned(),
+            stap_line: String::new(),
+            target: Target::None,
+            max_errors: 0,
+            timeout: None,
+            snapshot_every: Duration::ZERO,
+            run_time_statistics: false,
+            live_histograms: false,
+            delivery: Delivery::Lossless,
+            catch_signals: false,
+            print_globals: false,
+            begun: Instant::now(),
+        }
+    }
+}
+
+/// What a session does when nobody takes its events as fast as they come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Waits; the ring buffer fills meanwhile. For output to files and pipes.
+    Lossless,
+    /// Drops output and snapshots and says how much. For screens.
+    Droppable,
+}
 
 /// Pass 3's result: one IR program for both executors and what surrounds it.
 #[derive(Clone, Debug)]

@@ -60,6 +60,11 @@ impl StopSignals {
         unsafe { BorrowedFd::borrow_raw(self.fd) }
     }
 
+    /// How many came since [`StopSignals::take`].
+    pub fn pending(&self) -> u32 {
+        COUNT.load(Ordering::Acquire)
+    }
+
     /// The last signal and how many came since the last call; `None` for none.
     pub fn take(&self) -> Option<(i32, u32)> {
         let mut count = 0u64;

@@ -77,6 +77,10 @@ pub trait Effects: HostContext {
     fn print(&mut self, stream: Stream, text: &[u8]);
     /// `exit()`: no new handlers; this one goes on.
     fn exit(&mut self);
+    /// Asked in every round of a loop: the session has to end now, so the handler does.
+    fn interrupted(&mut self) -> bool {
+        false
+    }
 }
 
 impl Interpreter {
@@ -173,6 +177,8 @@ enum Failure {
     Raise(Vec<u8>),
     /// `catch` does not see it.
     Fatal(&'static str),
+    /// [`Effects::interrupted`].
+    Interrupted,
 }
 
 impl From<String> for Failure {
@@ -278,6 +284,7 @@ impl<'p, 'e> Machine<'p, 'e> {
     fn fail(&mut self, failure: Failure, tag: SourceTag) -> Result<(), Stop> {
         let message = match failure {
             Failure::Raise(message) => message,
+            Failure::Interrupted => return Err(Stop::Abort),
             Failure::Fatal(message) => {
                 return Err(Stop::Error(RuntimeError { message: message.as_bytes().to_vec(), tag }));
             }

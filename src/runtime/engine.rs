@@ -1,0 +1,762 @@
+//! The running session: one thread, one wait. It wakes for records, timers, commands, signals and the end of the command,
+//! and otherwise sleeps.
+//!
+//! ```text
+//!   begin handlers ─▶ live ─┬─▶ stopping: programs return at once, links closed, ring drained
+//!     (programs attached,   │      exit(), -T, command ended, Stop, signal ─▶ end handlers   ─▶ Ended
+//!      not yet running)     │      too many errors                        ─▶ error handlers ─▶ Ended
+//!                           └──────Kill, second signal, nobody listens    ─▶ nothing        ─▶ Ended
+//! ```
+
+use std::{
+    collections::HashMap,
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc as commands,
+    },
+    time::{Duration, Instant},
+};
+
+use tapdeck_ebpf::{
+    ir::{EntryKind, HandlerId, PrintId, SiteId, SourceTag},
+    layout::{
+        Layout,
+        counters::Counters,
+        record::{self, InputRef, Record},
+    },
+    object::MapRole,
+};
+
+use super::{
+    attach::Links,
+    control::{Control, State, read_counters},
+    exit_report,
+    interpreter::{ArgList, CompositeStores, Effects, Interpreter, Outcome},
+    load::Loaded,
+    maps::KernelStores,
+    outbox::Outbox,
+    plan::LoadPlan,
+    ring::Ring,
+    session::{Cost, EndReport, ProbeCost, ScriptError, SessionCommand, SessionEvent, SessionInfo, Snapshot},
+    snapshots,
+    target::{LiveTarget, exit_warning},
+    timers::{TimerSpec, Timers},
+};
+use crate::{
+    builtins::{HostContext, Stream, Value},
+    output::printf::PrintArg,
+    probes::attach_plan::AttachPlan,
+    source::{SourceMap, Span},
+    sys::{
+        self,
+        clock::{Clock, now_ns},
+        poll::{Bell, wait_readable},
+        signals::StopSignals,
+    },
+};
+
+const MS: i64 = 1_000_000;
+/// Time between looks into the ring while records come.
+const RING_TICK: i64 = 10 * MS;
+/// After so many empty looks the reader sleeps until a program wakes it …
+const EMPTY_LOOKS: u32 = 3;
+/// … or this is over, in case a wake-up went amiss.
+const RING_REST: i64 = 1000 * MS;
+/// Records handled before timers and commands get their turn.
+const RECORDS_A_TURN: usize = 50_000;
+/// Timer handlers run before the ring gets its turn.
+const TIMERS_A_TURN: usize = 64;
+/// How often programs are told the difference of the clocks.
+const CLOCK_REFRESH: i64 = 1000 * MS;
+/// How long programs may still finish a record they began before they were detached.
+const LAST_RECORDS: Duration = Duration::from_millis(20);
+
+/// A handler of the interpreter at a site.
+#[derive(Clone, Copy, Debug)]
+struct UserRun {
+    handler: HandlerId,
+    site: SiteId,
+}
+
+/// Why the session stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// `end` handlers run.
+    Soft,
+    /// `error` handlers run.
+    TooManyErrors,
+    /// None run.
+    Kill,
+}
+
+/// Where commands and signals come from.
+pub(super) struct Inputs {
+    pub commands: commands::Receiver<SessionCommand>,
+    pub bell: Arc<Bell>,
+    pub signals: Option<StopSignals>,
+    /// A Stop or Kill waits among the commands.
+    pub stop_asked: Arc<AtomicBool>,
+}
+
+pub(super) struct Engine {
+    plan: LoadPlan,
+    interpreter: Interpreter,
+    loaded: Option<Arc<Loaded>>,
+    links: Links,
+    ring: Option<Ring>,
+    stores: CompositeStores<KernelStores>,
+    target: LiveTarget,
+    outbox: Outbox,
+    inputs: Option<Inputs>,
+    /// Keeps run-time statistics on.
+    statistics: Option<OwnedFd>,
+    layout: Layout,
+    begins: Vec<UserRun>,
+    ends: Vec<UserRun>,
+    errors: Vec<UserRun>,
+    timer_runs: Vec<UserRun>,
+    shared: Shared,
+    started: Instant,
+    exit_code: u8,
+    snapshot_every: Duration,
+    empty_looks: u32,
+}
+
+/// What handlers of both sides change.
+struct Shared {
+    control: Control,
+    sources: SourceMap,
+    state: HashMap<String, Value>,
+    target: i64,
+    /// Runs of user handlers, by probe.
+    hits: Vec<u64>,
+    n_errors: u64,
+}
+
+impl Engine {
+    #[expect(clippy::too_many_arguments, reason = "the parts `prepare` made, once")]
+    pub(super) fn new(
+        plan: LoadPlan,
+        interpreter: Interpreter,
+        loaded: Option<Arc<Loaded>>,
+        links: Links,
+        layout: Layout,
+        control: Control,
+        stores: KernelStores,
+        target: LiveTarget,
+        outbox: Outbox,
+    ) -> io::Result<Self> {
+        let ring = match loaded.as_ref().and_then(|loaded| loaded.map(MapRole::Ring)) {
+            Some(map) => Some(Ring::open(map)?),
+            None => None,
+        };
+        // Without the privilege there simply are no costs to show.
+        let statistics =
+            if plan.options.run_time_statistics { sys::bpf::enable_stats().ok() } else { None };
+        let shared = Shared {
+            control,
+            sources: plan.sources.clone(),
+            state: HashMap::new(),
+            target: target.pid().map_or(0, i64::from),
+            hits: vec![0; plan.lowered.probes.len()],
+            n_errors: 0,
+        };
+        let stores = CompositeStores::new(&plan.lowered.ir, stores);
+        let snapshot_every = plan.options.snapshot_every;
+        let mut engine = Self {
+            plan,
+            interpreter,
+            loaded,
+            links,
+            ring,
+            stores,
+            target,
+            outbox,
+            inputs: None,
+            statistics,
+            layout,
+            begins: Vec::new(),
+            ends: Vec::new(),
+            errors: Vec::new(),
+            timer_runs: Vec::new(),
+            shared,
+            started: Instant::now(),
+            exit_code: 0,
+            snapshot_every,
+            empty_looks: 0,
+        };
+        engine.sort_out_user_runs();
+        Ok(engine)
+    }
+
+    pub(super) fn listen(&mut self, inputs: Inputs) {
+        self.inputs = Some(inputs);
+    }
+
+    /// Finds what the interpreter runs and when; handlers of one number keep the script's order.
+    fn sort_out_user_runs(&mut self) {
+        let (mut begins, mut ends, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+        let lowered = self.plan.lowered.clone();
+        for (entry, plans) in lowered.ir.entries.iter().zip(&lowered.attach) {
+            if entry.kind != EntryKind::User {
+                continue;
+            }
+            for (run, plan) in entry.runs.iter().zip(plans) {
+                let user = UserRun { handler: run.handler, site: run.site };
+                match plan {
+                    AttachPlan::Begin { order } => begins.push((*order, user)),
+                    AttachPlan::End { order } => ends.push((*order, user)),
+                    AttachPlan::Error { order } => errors.push((*order, user)),
+                    AttachPlan::Timer { .. } => self.timer_runs.push(user),
+                    _ => {}
+                }
+            }
+        }
+        let in_order = |mut runs: Vec<(i64, UserRun)>| {
+            runs.sort_by_key(|(order, _)| *order);
+            runs.into_iter().map(|(_, run)| run).collect()
+        };
+        self.begins = in_order(begins);
+        self.ends = in_order(ends);
+        self.errors = in_order(errors);
+    }
+
+    /// The specifications of `timer_runs`, in the same order.
+    fn timer_specs(&self) -> Vec<TimerSpec> {
+        let lowered = &self.plan.lowered;
+        let plans = lowered.ir.entries.iter().zip(&lowered.attach).filter(|(entry, _)| entry.kind == EntryKind::User);
+        plans
+            .flat_map(|(entry, plans)| plans.iter().take(entry.runs.len()))
+            .filter_map(|plan| match plan {
+                AttachPlan::Timer { period_ns, randomize_ns } => Some((*period_ns, *randomize_ns)),
+                _ => None,
+            })
+            .enumerate()
+            .map(|(tag, (period_ns, randomize_ns))| TimerSpec { period_ns, randomize_ns, tag })
+            .collect()
+    }
+
+    /// The session's whole life.
+    pub(super) fn run(mut self) {
+        sys::clock::set_timer_slack(1);
+        let cause = match self.begin() {
+            Some(cause) => cause,
+            None => self.live(),
+        };
+        self.end(cause);
+    }
+
+    /// Runs `begin` handlers, goes live and lets the command run.
+    fn begin(&mut self) -> Option<Cause> {
+        for idx in 0..self.begins.len() {
+            self.run_user(self.begins[idx]);
+            if let Some(cause) = self.check_state() {
+                return Some(cause);
+            }
+            // So that Stop works between two slow handlers.
+            if let Some(cause) = self.hear() {
+                return Some(cause);
+            }
+        }
+        if !self.shared.control.go_live() {
+            return self.check_state();
+        }
+        if let Err(error) = self.target.release() {
+            self.outbox.event(SessionEvent::Warning(format!("cannot let the command run: {error}")));
+        }
+        let info = self.info();
+        self.outbox.event(SessionEvent::Started(Box::new(info)));
+        None
+    }
+
+    fn info(&self) -> SessionInfo {
+        let lowered = &self.plan.lowered;
+        SessionInfo {
+            script: self.plan.options.script_name.clone(),
+            tables: snapshots::table_infos(lowered),
+            probes: snapshots::probe_states(lowered, &self.plan.sources),
+            start_up: self.plan.options.begun.elapsed(),
+            started_at_ns: now_ns(Clock::Realtime),
+            target: self.target.pid(),
+            stap_line: self.plan.options.stap_line.clone(),
+        }
+    }
+
+    /// The main loop.
+    fn live(&mut self) -> Cause {
+        let mut now = now_ns(Clock::Monotonic);
+        let mut timers = Timers::new(self.timer_specs(), now);
+        let deadline = self.plan.options.timeout.map(|timeout| now.saturating_add(timeout.as_nanos() as i64));
+        let mut next_clock = now + CLOCK_REFRESH;
+        let mut next_snapshot = now + period(self.snapshot_every);
+        let mut next_look = now;
+        let mut woken = false;
+        loop {
+            if let Some(cause) = self.hear() {
+                return cause;
+            }
+            if let Some(ran) = self.target.try_wait() {
+                if let Some(warning) = exit_warning(ran) {
+                    self.outbox.event(SessionEvent::Warning(warning));
+                    self.exit_code = 1;
+                }
+                return Cause::Soft;
+            }
+            if self.ring.is_some() && (woken || now >= next_look) {
+                next_look = self.look(now);
+            }
+            for _ in 0..TIMERS_A_TURN {
+                let Some(tag) = timers.pop_due(now) else { break };
+                self.run_timer(self.timer_runs[tag]);
+                if self.shared.control.state() == State::Stopping {
+                    break;
+                }
+            }
+            if let Some(cause) = self.check_state() {
+                return cause;
+            }
+            if deadline.is_some_and(|deadline| now >= deadline) {
+                return Cause::Soft;
+            }
+            if now >= next_clock {
+                self.shared.control.refresh_clock();
+                next_clock = now + CLOCK_REFRESH;
+            }
+            if self.snapshot_every.is_zero() {
+                next_snapshot = i64::MAX;
+            } else if next_snapshot == i64::MAX || next_snapshot - now > period(self.snapshot_every) {
+                next_snapshot = now + period(self.snapshot_every);
+            } else if now >= next_snapshot {
+                self.send_snapshot();
+                next_snapshot = now + period(self.snapshot_every);
+            }
+            self.outbox.flush();
+            if self.outbox.closed {
+                return Cause::Kill;
+            }
+
+            let mut due = next_snapshot.min(deadline.unwrap_or(i64::MAX)).min(timers.next_due().unwrap_or(i64::MAX));
+            if self.loaded.is_some() {
+                due = due.min(next_clock);
+            }
+            if self.ring.is_some() {
+                due = due.min(next_look);
+            }
+            woken = self.wait(due);
+            now = now_ns(Clock::Monotonic);
+        }
+    }
+
+    /// Sleeps until `due` or until something happens; true when the ring has something to say.
+    fn wait(&self, due: i64) -> bool {
+        let left = due.saturating_sub(now_ns(Clock::Monotonic)).max(0);
+        let timeout = (due != i64::MAX).then(|| Duration::from_nanos(left as u64));
+        let inputs = self.inputs.as_ref();
+        let fds: [Option<BorrowedFd>; 4] = [
+            self.ring.as_ref().map(AsFd::as_fd),
+            inputs.map(|inputs| inputs.bell.as_fd()),
+            inputs.and_then(|inputs| inputs.signals.as_ref()).map(StopSignals::fd),
+            self.target.exit_fd(),
+        ];
+        match wait_readable(fds, timeout) {
+            Ok([ring, ..]) => ring,
+            Err(_) => {
+                // Out of memory, at worst: do not spin.
+                std::thread::sleep(Duration::from_millis(10));
+                true
+            }
+        }
+    }
+
+    /// Hears commands and signals.
+    fn hear(&mut self) -> Option<Cause> {
+        let inputs = self.inputs.take()?;
+        inputs.bell.answer();
+        inputs.stop_asked.store(false, Ordering::Release);
+        let mut cause = None;
+        if let Some((_, n)) = inputs.signals.as_ref().and_then(StopSignals::take) {
+            cause = Some(if n > 1 { Cause::Kill } else { Cause::Soft });
+        }
+        while let Ok(command) = inputs.commands.try_recv() {
+            match command {
+                SessionCommand::Stop => cause = cause.or(Some(Cause::Soft)),
+                SessionCommand::Kill => cause = Some(Cause::Kill),
+                SessionCommand::Clear => self.clear(),
+                SessionCommand::SetEnabled { probe, enabled } => {
+                    self.shared.control.set_enabled(probe as u32, enabled);
+                }
+                SessionCommand::SnapshotEvery(every) => self.snapshot_every = every,
+                SessionCommand::SnapshotNow => self.send_snapshot(),
+            }
+        }
+        self.inputs = Some(inputs);
+        cause
+    }
+
+    /// What the control words say.
+    fn check_state(&self) -> Option<Cause> {
+        if self.shared.control.stopped_by_error() {
+            return Some(Cause::TooManyErrors);
+        }
+        (self.shared.control.state() == State::Stopping).then_some(Cause::Soft)
+    }
+
+    /// Looks into the ring; says when to look again.
+    fn look(&mut self, now: i64) -> i64 {
+        let n = self.drain(RECORDS_A_TURN);
+        let control = &self.shared.control;
+        if n > 0 {
+            if self.empty_looks > EMPTY_LOOKS {
+                control.set_asleep(false);
+            }
+            self.empty_looks = 0;
+            return if n == RECORDS_A_TURN { now } else { now + RING_TICK };
+        }
+        self.empty_looks += 1;
+        if self.empty_looks <= EMPTY_LOOKS {
+            return now + RING_TICK;
+        }
+        control.set_asleep(true);
+        // A record from just before the flag was up wakes nobody.
+        if self.ring.as_ref().is_some_and(|ring| ring.used() > 0) { now + RING_TICK } else { now + RING_REST }
+    }
+
+    /// Handles records; gives how many.
+    fn drain(&mut self, limit: usize) -> usize {
+        let Some(mut ring) = self.ring.take() else { return 0 };
+        let n = ring.drain(limit, |bytes| self.record(bytes));
+        self.ring = Some(ring);
+        n
+    }
+
+    fn record(&mut self, bytes: &[u8]) {
+        if bytes.first() == Some(&record::PRINT) {
+            self.print_record(bytes);
+            return;
+        }
+        match record::decode(bytes, &self.plan.lowered.ir) {
+            Record::Error(error) => {
+                let probe = self.plan.lowered.ir.sites.get(error.site.index());
+                let probe = probe.map(|site| String::from_utf8_lossy(&site.pp).into_owned()).unwrap_or_default();
+                // The program counted it already.
+                self.tell_error(&error.message, error.tag, probe);
+            }
+            // The program set the state already.
+            Record::Exit | Record::Unknown | Record::Print { .. } => {}
+        }
+    }
+
+    /// The hot path: a line of output.
+    fn print_record(&mut self, bytes: &[u8]) {
+        let Some(id) = bytes.get(4..8).and_then(|id| id.try_into().ok()).map(u32::from_le_bytes) else { return };
+        let Some(site) = self.plan.lowered.ir.print_sites.get(id as usize) else { return };
+        let mut args = ArgList::default();
+        record::visit_inputs(bytes, site, |input| {
+            args.push(match input {
+                InputRef::Long(n) => PrintArg::Long(n),
+                InputRef::Str(text) => PrintArg::Str(text),
+                InputRef::Memory(memory) => PrintArg::Memory(memory.unwrap_or_default()),
+            });
+        });
+        let id = PrintId(id);
+        let stream = self.interpreter.stream(id);
+        let rendered = if stream == Stream::Output {
+            self.interpreter.render(id, args.as_slice(), &self.stores, self.outbox.pending())
+        } else {
+            let mut text = Vec::new();
+            let rendered = self.interpreter.render(id, args.as_slice(), &self.stores, &mut text);
+            emit(&mut self.outbox, stream, &text);
+            rendered
+        };
+        self.outbox.flush_if_full();
+        if let Err(error) = rendered {
+            self.shared.control.count_error();
+            self.tell_error(&error.message, error.tag, String::new());
+        }
+    }
+
+    fn run_timer(&mut self, run: UserRun) {
+        let probe = self.plan.lowered.ir.handlers[run.handler.index()].probe;
+        if self.shared.control.enabled(probe) {
+            self.run_user(run);
+        }
+    }
+
+    fn run_user(&mut self, run: UserRun) {
+        let probe = self.plan.lowered.ir.handlers[run.handler.index()].probe as usize;
+        if let Some(hits) = self.shared.hits.get_mut(probe) {
+            *hits += 1;
+        }
+        let mut effects = Doing { shared: &mut self.shared, outbox: &mut self.outbox, inputs: self.inputs.as_ref() };
+        let outcome = self.interpreter.run_handler(run.handler, run.site, &mut self.stores, &mut effects);
+        if let Outcome::Error(error) = outcome {
+            let site = self.plan.lowered.ir.sites.get(run.site.index());
+            let probe = site.map(|site| String::from_utf8_lossy(&site.pp).into_owned()).unwrap_or_default();
+            self.shared.control.count_error();
+            self.tell_error(&error.message, error.tag, probe);
+        }
+    }
+
+    fn tell_error(&mut self, message: &[u8], tag: SourceTag, probe: String) {
+        self.shared.n_errors += 1;
+        let span = self.plan.lowered.spans.get(tag.index()).copied().unwrap_or(Span::NONE);
+        let file = self.shared.sources.get(span.file);
+        let error = ScriptError {
+            message: String::from_utf8_lossy(message).into_owned(),
+            near: if file.is_some() { near(&self.shared.sources, span) } else { String::new() },
+            line: file.map_or(0, |file| file.line_col(span.start).0),
+            probe,
+        };
+        self.outbox.event(SessionEvent::Error(error));
+    }
+
+    /// Globals back to their start values.
+    fn clear(&mut self) {
+        let lowered = self.plan.lowered.clone();
+        for global in lowered.globals.iter().filter(|global| global.user) {
+            if lowered.ir.stores[global.store.index()].in_kernel {
+                if let Err(message) = self.stores.kernel.reset(global.store) {
+                    self.outbox.event(SessionEvent::Warning(message));
+                }
+            } else {
+                self.stores.heap.reset(global.store);
+            }
+        }
+    }
+
+    fn counters(&self) -> Counters {
+        let map = self.loaded.as_ref().and_then(|loaded| loaded.map(MapRole::Counters));
+        read_counters(map, self.layout.counters)
+    }
+
+    fn send_snapshot(&mut self) {
+        let snapshot = self.snapshot();
+        self.outbox.event(SessionEvent::Snapshot(Arc::new(snapshot)));
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let counters = self.counters();
+        let mut overflows = counters.overflows.clone();
+        for (total, own) in overflows.iter_mut().zip(&self.stores.kernel.overflows) {
+            *total += own;
+        }
+        Snapshot {
+            at: self.started.elapsed(),
+            tables: snapshots::tables(&self.plan.lowered, &self.stores, &overflows),
+            cost: self.cost(&counters, overflows.iter().sum()),
+        }
+    }
+
+    fn cost(&self, counters: &Counters, overflows: u64) -> Cost {
+        let mut missed = counters.skipped;
+        let mut kernel_runs = 0;
+        let mut kernel_time = 0;
+        let mut times: HashMap<u32, u64> = HashMap::new();
+        for (program, fd) in self.plan.object.programs.iter().zip(self.loaded.iter().flat_map(|l| &l.programs)) {
+            let Ok(stats) = sys::bpf::prog_stats(fd.as_fd()) else { continue };
+            missed += stats.recursion_misses;
+            kernel_runs += stats.run_cnt;
+            kernel_time += stats.run_time_ns;
+            self.share_time(program.entry, stats.run_time_ns, counters, &mut times);
+        }
+        let timed = self.statistics.is_some() && self.loaded.is_some();
+        let probes = (0..self.plan.lowered.probes.len()).map(|probe| {
+            let hits = counters.hits.get(probe).copied().unwrap_or(0) + self.shared.hits[probe];
+            ProbeCost {
+                hits,
+                run_time_ns: if timed { times.get(&(probe as u32)).copied() } else { None },
+                enabled: self.shared.control.enabled(probe as u32),
+            }
+        });
+        let probes: Vec<ProbeCost> = probes.collect();
+        let hits: u64 = counters.hits.iter().sum();
+        Cost {
+            events: if hits > 0 { hits } else { kernel_runs },
+            run_time_ns: timed.then_some(kernel_time),
+            probes,
+            ring_drops: counters.ring_drops,
+            ring_used: self.ring.as_ref().map_or(0, Ring::used),
+            ring_size: self.ring.as_ref().map_or(0, Ring::size),
+            missed,
+            truncated: counters.truncated,
+            overflows,
+            errors: self.shared.n_errors,
+            self_cpu_ns: now_ns(Clock::ProcessCpu) as u64,
+            map_bytes: self.loaded.as_ref().map_or(0, |loaded| loaded.memory_bytes()),
+        }
+    }
+
+    /// Divides a program's time among the probes it serves, by their hits: an estimate where it serves several.
+    fn share_time(&self, entry: Option<usize>, time_ns: u64, counters: &Counters, times: &mut HashMap<u32, u64>) {
+        let ir = &self.plan.lowered.ir;
+        let Some(entry) = entry.and_then(|entry| ir.entries.get(entry)) else { return };
+        let mut probes: Vec<u32> = entry.runs.iter().map(|run| ir.handlers[run.handler.index()].probe).collect();
+        probes.sort_unstable();
+        probes.dedup();
+        let hits = |probe: u32| counters.hits.get(probe as usize).copied().unwrap_or(0);
+        let all: u64 = probes.iter().map(|probe| hits(*probe)).sum();
+        for probe in &probes {
+            let part = match all {
+                0 => time_ns / probes.len() as u64,
+                all => (u128::from(time_ns) * u128::from(hits(*probe)) / u128::from(all)) as u64,
+            };
+            *times.entry(*probe).or_default() += part;
+        }
+    }
+
+    /// Takes everything down and says how it went.
+    fn end(mut self, mut cause: Cause) {
+        // From here on programs return at once; closing the links takes them away.
+        self.shared.control.set_state(State::Stopping);
+        self.links = Links::default();
+        if cause != Cause::Kill {
+            self.drain_last();
+        }
+        // An error may have been in the last records.
+        if cause == Cause::Soft && self.shared.control.stopped_by_error() {
+            cause = Cause::TooManyErrors;
+        }
+        let runs = match cause {
+            Cause::Soft => std::mem::take(&mut self.ends),
+            Cause::TooManyErrors => std::mem::take(&mut self.errors),
+            Cause::Kill => Vec::new(),
+        };
+        for run in runs {
+            self.run_user(run);
+            if self.hear() == Some(Cause::Kill) {
+                break;
+            }
+        }
+        let last = Arc::new(self.snapshot());
+        if cause == Cause::Soft && self.plan.options.print_globals {
+            let text = exit_report::globals(&self.plan.lowered, &self.stores);
+            self.outbox.output(&text);
+        }
+        for warning in exit_report::warnings(&last.cost, self.outbox.dropped_bytes) {
+            self.outbox.event(SessionEvent::Warning(warning));
+        }
+        if self.shared.n_errors > 0 || cause == Cause::TooManyErrors {
+            self.exit_code = 1;
+        }
+        let report = EndReport {
+            exit_code: self.exit_code,
+            n_errors: self.shared.n_errors,
+            n_skipped: last.cost.missed,
+            last: Some(last),
+            ran: self.started.elapsed(),
+        };
+        // Programs and maps go before anybody is told that they are gone.
+        let Engine { outbox: mut last_words, loaded, stores, ring, target, .. } = self;
+        drop((loaded, stores, ring, target));
+        last_words.event(SessionEvent::Ended(report));
+    }
+
+    /// Reads what programs wrote before they were detached, records they had only begun included.
+    fn drain_last(&mut self) {
+        if self.ring.is_none() {
+            return;
+        }
+        let until = Instant::now() + LAST_RECORDS;
+        loop {
+            while self.drain(RECORDS_A_TURN) > 0 {
+                if self.outbox.closed {
+                    return;
+                }
+            }
+            let empty = self.ring.as_ref().is_none_or(|ring| ring.used() == 0);
+            if empty || Instant::now() > until {
+                return;
+            }
+            std::thread::sleep(Duration::from_micros(200));
+        }
+    }
+}
+
+fn period(every: Duration) -> i64 {
+    i64::try_from(every.as_nanos()).unwrap_or(i64::MAX / 4).max(MS)
+}
+
+/// A text to where its kind goes.
+fn emit(outbox: &mut Outbox, stream: Stream, text: &[u8]) {
+    match stream {
+        Stream::Output => outbox.output(text),
+        Stream::Warning => {
+            let text = String::from_utf8_lossy(text);
+            outbox.event(SessionEvent::Warning(text.trim_end_matches('\n').to_owned()));
+        }
+        Stream::Ftrace => {
+            let marker = ["/sys/kernel/tracing/trace_marker", "/sys/kernel/debug/tracing/trace_marker"];
+            let wrote = marker.iter().any(|path| std::fs::write(path, text).is_ok());
+            if !wrote {
+                outbox.event(SessionEvent::Warning("cannot write to the trace buffer: no tracefs".to_owned()));
+            }
+        }
+    }
+}
+
+/// SystemTap's words for the place of an error: `identifier 'x' at f.stp:3:5`.
+fn near(sources: &SourceMap, span: Span) -> String {
+    let text = sources.snippet(span);
+    let is_word = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$' | b'@');
+    let len = match text.first() {
+        Some(b) if is_word(b) => text.iter().take_while(|b| is_word(b)).count(),
+        Some(b'"') => text.iter().skip(1).position(|b| *b == b'"').map_or(text.len(), |n| n + 2),
+        Some(_) => text.iter().take_while(|b| b.is_ascii_punctuation()).count().clamp(1, 3),
+        None => 0,
+    };
+    let token = String::from_utf8_lossy(&text[..len]);
+    let kind = match text.first() {
+        Some(b) if b.is_ascii_digit() => "number",
+        Some(b'"') => "string",
+        Some(b) if is_word(b) && *b != b'@' => "identifier",
+        _ => "operator",
+    };
+    format!("{kind} '{}' at {}", token.trim_matches('"'), sources.place(span))
+}
+
+/// What a user handler does while it runs.
+struct Doing<'a> {
+    shared: &'a mut Shared,
+    outbox: &'a mut Outbox,
+    inputs: Option<&'a Inputs>,
+}
+
+impl HostContext for Doing<'_> {
+    fn realtime_ns(&self) -> i64 {
+        now_ns(Clock::Realtime)
+    }
+
+    fn target(&self) -> i64 {
+        self.shared.target
+    }
+
+    fn state(&mut self) -> &mut HashMap<String, Value> {
+        &mut self.shared.state
+    }
+
+    fn warn(&mut self, message: &[u8]) {
+        emit(self.outbox, Stream::Warning, message);
+    }
+}
+
+impl Effects for Doing<'_> {
+    fn print(&mut self, stream: Stream, text: &[u8]) {
+        emit(self.outbox, stream, text);
+    }
+
+    fn exit(&mut self) {
+        self.shared.control.set_state(State::Stopping);
+    }
+
+    /// A handler that loops for ever ends with the session. What asked for it stays for `hear`.
+    fn interrupted(&mut self) -> bool {
+        let asked = self.inputs.is_some_and(|inputs| {
+            inputs.stop_asked.load(Ordering::Acquire)
+                || inputs.signals.as_ref().is_some_and(|signals| signals.pending() > 0)
+        });
+        asked || self.outbox.closed
+    }
+}

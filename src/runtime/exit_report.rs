@@ -1,0 +1,122 @@
+//! What is said at the end of a run: globals nobody read, as SystemTap prints them, and what was lost.
+
+use std::io::Write;
+
+use tapdeck_ebpf::ir::{StatShape, StoreTy};
+
+use super::{
+    interpreter::{Element, ElementValue, Stores},
+    plan::{GlobalInfo, Lowered},
+    session::Cost,
+};
+use crate::builtins::Value;
+
+/// Globals that are written and never read, arrays by falling value.
+pub fn globals(lowered: &Lowered, stores: &dyn Stores) -> Vec<u8> {
+    let mut out = Vec::new();
+    for global in lowered.globals.iter().filter(|global| global.user && global.write_only) {
+        let decl = &lowered.ir.stores[global.store.index()];
+        let shape = match &decl.value {
+            StoreTy::Stat(shape) => Some(shape),
+            _ => None,
+        };
+        if decl.keys.is_empty() {
+            out.extend_from_slice(global.name.as_bytes());
+            match shape {
+                Some(shape) => statistic(&stores.stat(global.store, &[]).unwrap_or_default(), shape, &mut out),
+                None => {
+                    out.push(b'=');
+                    let value = stores.get(global.store, &[]).unwrap_or(Value::Long(0));
+                    scalar(&value, global.pointer, &mut out);
+                }
+            }
+            out.push(b'\n');
+            continue;
+        }
+        let mut elements = stores.elements(global.store).unwrap_or_default();
+        elements.sort_by(|a, b| rank(b).cmp(&rank(a)));
+        for element in &elements {
+            array_element(global, element, shape, &mut out);
+        }
+    }
+    out
+}
+
+/// What an element is sorted by: its value, a statistic's count.
+fn rank(element: &Element) -> Value {
+    match &element.value {
+        ElementValue::Plain(value) => value.clone(),
+        ElementValue::Stat(merged) => Value::Long(merged.count),
+    }
+}
+
+fn array_element(global: &GlobalInfo, element: &Element, shape: Option<&StatShape>, out: &mut Vec<u8>) {
+    out.extend_from_slice(global.name.as_bytes());
+    out.push(b'[');
+    for (idx, key) in element.keys.iter().enumerate() {
+        if idx > 0 {
+            out.push(b',');
+        }
+        scalar(key, false, out);
+    }
+    out.push(b']');
+    match &element.value {
+        ElementValue::Plain(value) => {
+            out.push(b'=');
+            scalar(value, global.pointer, out);
+        }
+        ElementValue::Stat(merged) => statistic(merged, shape.unwrap_or(&StatShape::default()), out),
+    }
+    out.push(b'\n');
+}
+
+fn scalar(value: &Value, pointer: bool, out: &mut Vec<u8>) {
+    match value {
+        Value::Long(n) if pointer => {
+            let _ = write!(out, "{n:#x}");
+        }
+        Value::Long(n) => {
+            let _ = write!(out, "{n}");
+        }
+        Value::Str(text) => {
+            out.push(b'"');
+            out.extend_from_slice(text);
+            out.push(b'"');
+        }
+    }
+}
+
+/// SystemTap's automatic print reads all five, so `lower` keeps them for write-only statistics.
+fn statistic(merged: &tapdeck_ebpf::stats::Merged, _shape: &StatShape, out: &mut Vec<u8>) {
+    let _ = if merged.count == 0 {
+        write!(out, " @count=0x0")
+    } else {
+        let avg = merged.sum / merged.count;
+        write!(
+            out,
+            " @count={} @min={} @max={} @sum={} @avg={avg}",
+            merged.count, merged.min, merged.max, merged.sum
+        )
+    };
+}
+
+/// Losses and errors, one line each; nothing when all went well.
+pub fn warnings(cost: &Cost, unshown_bytes: u64) -> Vec<String> {
+    let mut list = Vec::new();
+    if cost.errors > 0 || cost.missed > 0 {
+        list.push(format!("Number of errors: {}, skipped probes: {}", cost.errors, cost.missed));
+    }
+    if cost.ring_drops > 0 {
+        list.push(format!(
+            "{} output records were lost: the buffer was full. A larger one may help: -s MEGABYTES",
+            cost.ring_drops
+        ));
+    }
+    if unshown_bytes > 0 {
+        list.push(format!("{unshown_bytes} bytes of output were not shown: they came faster than the screen takes them"));
+    }
+    if cost.truncated > 0 {
+        list.push(format!("{} strings were cut at their limit. A higher one may help: -D MAXSTRINGLEN=N", cost.truncated));
+    }
+    list
+}

@@ -1,0 +1,84 @@
+//! What a session tells, on its way to whoever listens: output gathered into batches, everything in order.
+
+use std::mem;
+
+use tokio::sync::mpsc::{Sender, error::TrySendError};
+
+use super::{plan::Delivery, session::SessionEvent};
+
+/// Output is handed over at this size, bytes.
+pub const BATCH: usize = 128 << 10;
+
+pub struct Outbox {
+    sender: Sender<SessionEvent>,
+    delivery: Delivery,
+    pending: Vec<u8>,
+    /// Bytes of output nobody took in time.
+    pub dropped_bytes: u64,
+    /// Nobody listens any more.
+    pub closed: bool,
+}
+
+impl Outbox {
+    pub fn new(sender: Sender<SessionEvent>, delivery: Delivery) -> Self {
+        Self { sender, delivery, pending: Vec::with_capacity(BATCH + 4096), dropped_bytes: 0, closed: false }
+    }
+
+    /// Where output is appended; follow with [`Outbox::flush_if_full`].
+    pub fn pending(&mut self) -> &mut Vec<u8> {
+        &mut self.pending
+    }
+
+    pub fn output(&mut self, text: &[u8]) {
+        self.pending.extend_from_slice(text);
+        self.flush_if_full();
+    }
+
+    pub fn flush_if_full(&mut self) {
+        if self.pending.len() >= BATCH {
+            self.flush();
+        }
+    }
+
+    /// Hands over what is pending.
+    pub fn flush(&mut self) {
+        if self.pending.is_empty() {
+            return;
+        }
+        // Small batches take their own memory and leave the big buffer here.
+        let bytes = if self.pending.len() < BATCH / 8 {
+            let bytes = self.pending.clone();
+            self.pending.clear();
+            bytes
+        } else {
+            mem::replace(&mut self.pending, Vec::with_capacity(BATCH + 4096))
+        };
+        let n = bytes.len() as u64;
+        if !self.send(SessionEvent::Output(bytes)) {
+            self.dropped_bytes += n;
+        }
+    }
+
+    /// Sends an event behind the output so far. Snapshots may be dropped, others never are.
+    pub fn event(&mut self, event: SessionEvent) {
+        self.flush();
+        self.send(event);
+    }
+
+    fn send(&mut self, event: SessionEvent) -> bool {
+        let droppable = matches!(event, SessionEvent::Output(_) | SessionEvent::Snapshot(_));
+        if droppable && self.delivery == Delivery::Droppable {
+            match self.sender.try_send(event) {
+                Ok(()) => true,
+                Err(TrySendError::Full(_)) => false,
+                Err(TrySendError::Closed(_)) => {
+                    self.closed = true;
+                    true
+                }
+            }
+        } else {
+            self.closed |= self.sender.blocking_send(event).is_err();
+            true
+        }
+    }
+}
