@@ -154,8 +154,7 @@ impl Engine {
             None => None,
         };
         // Without the privilege there simply are no costs to show.
-        let statistics =
-            if plan.options.run_time_statistics { sys::bpf::enable_stats().ok() } else { None };
+        let statistics = if plan.options.run_time_statistics { sys::bpf::enable_stats().ok() } else { None };
         let shared = Shared {
             control,
             sources: plan.sources.clone(),

@@ -92,11 +92,7 @@ fn statistic(merged: &tapdeck_ebpf::stats::Merged, _shape: &StatShape, out: &mut
         write!(out, " @count=0x0")
     } else {
         let avg = merged.sum / merged.count;
-        write!(
-            out,
-            " @count={} @min={} @max={} @sum={} @avg={avg}",
-            merged.count, merged.min, merged.max, merged.sum
-        )
+        write!(out, " @count={} @min={} @max={} @sum={} @avg={avg}", merged.count, merged.min, merged.max, merged.sum)
     };
 }
 
@@ -113,10 +109,15 @@ pub fn warnings(cost: &Cost, unshown_bytes: u64) -> Vec<String> {
         ));
     }
     if unshown_bytes > 0 {
-        list.push(format!("{unshown_bytes} bytes of output were not shown: they came faster than the screen takes them"));
+        list.push(format!(
+            "{unshown_bytes} bytes of output were not shown: they came faster than the screen takes them"
+        ));
     }
     if cost.truncated > 0 {
-        list.push(format!("{} strings were cut at their limit. A higher one may help: -D MAXSTRINGLEN=N", cost.truncated));
+        list.push(format!(
+            "{} strings were cut at their limit. A higher one may help: -D MAXSTRINGLEN=N",
+            cost.truncated
+        ));
     }
     list
 }

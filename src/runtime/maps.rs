@@ -5,12 +5,7 @@
 //! array's element from a user handler can miss an event that came in between. Samples a user handler adds to a statistic
 //! are kept beside the map and merged like one more processor, so they never get in the way of the kernel's.
 
-use std::{
-    collections::HashMap,
-    io,
-    os::fd::AsFd,
-    sync::Arc,
-};
+use std::{collections::HashMap, io, os::fd::AsFd, sync::Arc};
 
 use tapdeck_ebpf::{
     ir::{Const, StoreDecl, StoreId, StoreTy},
@@ -311,11 +306,14 @@ impl Stores for KernelStores {
                 match &layout.value {
                     ValueLayout::Stat(stat) => {
                         let own = self.own.get(&(store, key.to_vec()));
-                        let value = ElementValue::Stat(Box::new(self.merged(stat, Some(bytes), own.map(|(_, own)| own))));
+                        let value =
+                            ElementValue::Stat(Box::new(self.merged(stat, Some(bytes), own.map(|(_, own)| own))));
                         let stamp = [stat.stamp(bytes), own.map(|(stamp, _)| *stamp)].into_iter().flatten().min();
                         (stamp.unwrap_or(0), Element { keys, value })
                     }
-                    value => (value.stamp(bytes), Element { keys, value: ElementValue::Plain(plain(value.decode(bytes))) }),
+                    value => {
+                        (value.stamp(bytes), Element { keys, value: ElementValue::Plain(plain(value.decode(bytes))) })
+                    }
                 }
             })
             .collect();

@@ -30,3 +30,6 @@ pub mod verifier_log;
 
 pub use features::probe_features;
 pub use prepare::{Prepared, SessionHandle, StartError, prepare, start};
+
+#[cfg(test)]
+mod tests;

@@ -112,9 +112,7 @@ pub fn stat_value(merged: &Merged, shape: Option<HistShape>) -> StatValue {
     };
     let log2 = log.iter().enumerate().filter(|(_, n)| **n != 0).map(|(idx, n)| (log2_label(idx), *n)).collect();
     let linear = match shape {
-        Some(HistShape::Linear { start, step, .. }) => {
-            Some(LinearHist { start, step, counts: merged.buckets.clone() })
-        }
+        Some(HistShape::Linear { start, step, .. }) => Some(LinearHist { start, step, counts: merged.buckets.clone() }),
         _ => None,
     };
     StatValue { count: merged.count, sum: merged.sum, min: merged.min, max: merged.max, log2, linear }
