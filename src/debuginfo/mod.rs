@@ -4,6 +4,7 @@ pub mod btf;
 pub mod events;
 
 use std::{
+    collections::HashSet,
     path::Path,
     sync::{Arc, OnceLock},
 };
@@ -20,11 +21,19 @@ pub struct World {
     modules: OnceLock<Vec<(String, Arc<Btf>)>>,
     events: OnceLock<Result<Events, String>>,
     tick_hz: OnceLock<u64>,
+    syscall_functions: OnceLock<HashSet<String>>,
 }
 
 impl World {
     pub fn new(host: Arc<dyn Host>) -> Self {
-        Self { host, btf: OnceLock::new(), modules: OnceLock::new(), events: OnceLock::new(), tick_hz: OnceLock::new() }
+        Self {
+            host,
+            btf: OnceLock::new(),
+            modules: OnceLock::new(),
+            events: OnceLock::new(),
+            tick_hz: OnceLock::new(),
+            syscall_functions: OnceLock::new(),
+        }
     }
 
     /// The machine tapdeck runs on.
@@ -60,6 +69,17 @@ impl World {
     /// Which events tracefs lists under which system.
     pub fn events(&self) -> Result<&Events, &str> {
         self.events.get_or_init(|| Events::read(&*self.host)).as_ref().map_err(|why| &**why)
+    }
+
+    /// System calls the kernel has a function for, by its name for them (`newfstat`); empty when it cannot be told.
+    pub fn syscall_functions(&self) -> &HashSet<String> {
+        self.syscall_functions.get_or_init(|| {
+            let Ok(btf) = self.btf() else { return HashSet::new() };
+            // A call without arguments shares its function's address with `__do_sys_NAME`, and BTF keeps that name.
+            let wrapper = if self.host.arch() == "aarch64" { "__arm64_sys_" } else { "__x64_sys_" };
+            let named = [wrapper, "__do_sys_"].into_iter().flat_map(|prefix| btf.functions_with_prefix(prefix));
+            named.map(|(name, _)| name.to_owned()).collect()
+        })
     }
 
     /// Kernel ticks a second.

@@ -27,7 +27,7 @@ pub trait ProbeFamily: Sync {
 
 /// Every family, asked in this order; the first that knows a point has it.
 pub static FAMILIES: &[&dyn ProbeFamily] =
-    &[&begin_end::BeginEnd, &timer::Timer, &kernel_trace::KernelTrace, &process::Process];
+    &[&begin_end::BeginEnd, &timer::Timer, &kernel_trace::KernelTrace, &process::Process, &syscall::Syscall];
 
 /// Asks every family. `None`: no family knows the point.
 pub fn resolve(point: &ProbePoint, world: &World) -> Option<Resolved> {

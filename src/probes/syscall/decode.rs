@@ -80,6 +80,8 @@ pub static PLAIN_KINDS: &[Kind] = &[
     kind("rlimit_value", Cut::Pointer, Show::Struct),
     kind("sockaddr", Cut::Pointer, Show::Struct),
     kind("argv", Cut::Pointer, Show::Struct),
+    kind("sockopt_name", Cut::Int, Show::Decoded),
+    kind("sock_protocol", Cut::Int, Show::Decoded),
 ];
 
 /// Kinds with a decoder `__tapdeck_<name>(value) -> string`. A value with bits no name covers shows them in hex at the
@@ -230,6 +232,11 @@ pub static SPECIAL_DECODERS: &[SpecialDecoder] = &[
         shows: "{AF_INET, 127.0.0.1, 53}, {AF_INET6, ::1, 53}, {AF_UNIX, \"/run/x\"}: `text` is what follows the family",
     },
     SpecialDecoder {
+        name: "__tapdeck_sockaddr_field",
+        params: &["field", "addr", "w0", "w1", "w2"],
+        shows: "1: AF_INET; 2: 127.0.0.1; 3: 53, of a socket address; empty for a family without one",
+    },
+    SpecialDecoder {
         name: "__tapdeck_sockopt_name",
         params: &["level", "name"],
         shows: "SO_REUSEADDR for SOL_SOCKET, TCP_NODELAY for SOL_TCP; else the number",
@@ -241,8 +248,8 @@ pub static SPECIAL_DECODERS: &[SpecialDecoder] = &[
     },
     SpecialDecoder {
         name: "__tapdeck_argv",
-        params: &["addr", "n0", "a0", "a1", "a2", "a3"],
-        shows: "[\"ls\", \"-l\"] of up to four texts; `n0` is how many pointers were not NULL (5: more, shown as ...)",
+        params: &["addr", "w4", "a0", "a1", "a2", "a3"],
+        shows: "[\"ls\", \"-l\"]: quoted texts up to the first NULL; after four, `, ...` when the fifth pointer `w4` is not 0",
     },
     SpecialDecoder {
         name: "__tapdeck_returnstr",
