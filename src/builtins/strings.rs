@@ -34,5 +34,19 @@ pub static ROWS: &[Builtin] = &[
         "The number a text begins with, in base 8, 10 or 16; base 0 goes by the prefix.",
     )
     .pure(),
+    row(
+        "matched",
+        &[long("n")],
+        Str,
+        Op(Intrinsic::Matched),
+        "Subexpression n of the last regular expression that matched; 0 is all of the match.",
+    ),
+    row(
+        "ngroups",
+        &[],
+        Long,
+        Op(Intrinsic::NGroups),
+        "How many subexpressions the last match had, the whole included.",
+    ),
     row("__char_str", &[long("c")], Str, Op(Intrinsic::CharStr), "A text of one byte.").pure().at_most(1),
 ];

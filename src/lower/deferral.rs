@@ -159,7 +159,7 @@ impl BodyLower<'_, '_> {
     fn is_structure(&self, expr: &Expr) -> bool {
         match &expr.kind {
             ExprKind::Concat(_) | ExprKind::Ternary { .. } => true,
-            ExprKind::Print(print) => print.to_string && !reads_memory(print),
+            ExprKind::Print(print) => print.to_string && !reads_memory(print) && !shows_histogram(print),
             ExprKind::Call { function, .. } => self.cx.facts.pure_[function.index()],
             ExprKind::Builtin { builtin, .. } => {
                 let row = builtins::get(*builtin);
@@ -187,10 +187,6 @@ impl BodyLower<'_, '_> {
             ExprKind::Print(print) if self.is_structure(expr) => {
                 let args = self.residuals(&print.args, captures);
                 made(ExprKind::Print(Box::new(Print { args, ..(**print).clone() })))
-            }
-            ExprKind::Hist { hist, global, keys } => {
-                let keys = self.residuals(keys, captures);
-                made(ExprKind::Hist { hist: *hist, global: *global, keys })
             }
             ExprKind::Call { function, args } if self.is_structure(expr) => {
                 made(ExprKind::Call { function: *function, args: self.residuals(args, captures) })
@@ -404,6 +400,11 @@ fn output_args(expr: &Expr) -> Option<&[Expr]> {
         }
         _ => None,
     }
+}
+
+/// Histograms are rendered from live data, which a function run later does not have.
+fn shows_histogram(print: &Print) -> bool {
+    print.args.iter().any(|arg| matches!(arg.kind, ExprKind::Hist { .. }))
 }
 
 /// Capturing its values costs nothing and cannot fail.

@@ -37,6 +37,8 @@ mod kernel_format;
 
 mod obstacles;
 mod process;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use std::{
