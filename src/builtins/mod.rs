@@ -2,6 +2,7 @@
 
 pub mod context;
 pub mod control;
+pub mod host;
 pub mod memory;
 pub mod strings;
 pub mod time;
@@ -148,7 +149,28 @@ pub trait HostContext {
 }
 
 /// Every builtin; names are unique for each number of parameters.
-pub static BUILTINS: &[&[Builtin]] = &[context::ROWS, time::ROWS, memory::ROWS, strings::ROWS, control::ROWS];
+pub static BUILTINS: &[&[Builtin]] = &[
+    context::ROWS,
+    time::ROWS,
+    memory::ROWS,
+    strings::ROWS,
+    control::ROWS,
+    host::TEXT,
+    host::TIME,
+    host::ERRORS,
+    host::SIGNAL,
+    host::NETWORK,
+    host::UNITS,
+    host::FLOATING,
+    host::FILES,
+    host::MEMORY,
+    host::PROCESSES,
+    host::SOCKETS,
+    host::WAITING,
+    host::SYSTEM,
+    host::SPECIAL,
+    host::STRUCTS,
+];
 
 /// Every row with its id, in order.
 pub fn all() -> impl Iterator<Item = (BuiltinId, &'static Builtin)> {
