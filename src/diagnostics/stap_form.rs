@@ -1,1 +1,194 @@
-//! (to be written)
+//! SystemTap's text for a diagnostic: message, position, source line, caret, the macro calls it came out of.
+//!
+//! ```text
+//! parse error: expected '('                      semantic error: type mismatch (long): identifier 'x' at t.stp:1:31
+//!         saw: number '1' at t.stp:1:18                  source: global x probe begin { x<<<1; x=2 }
+//!      source: probe begin { if 1 }                                                            ^
+//!                               ^
+//! ```
+//!
+//! Findings about the same thing are printed once ([`State`]); what is left out is counted for [`State::summary`].
+
+use std::{collections::HashSet, fmt::Write};
+
+use unicode_width::UnicodeWidthChar;
+
+use super::{Diagnostic, Severity, Stage, TokenLabel};
+use crate::source::{SourceMap, Span};
+
+/// What was printed before: decides what is left out.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    /// Print all of them, as `-v` does.
+    pub verbose: bool,
+    /// File of the last position in a warning or semantic error; not said again.
+    last_file: Option<String>,
+    seen: HashSet<String>,
+    n_suppressed: usize,
+}
+
+impl State {
+    pub fn new(verbose: bool) -> Self {
+        Self { verbose, ..Self::default() }
+    }
+
+    /// The lines at the very end about what was left out; empty when nothing was.
+    pub fn summary(&self) -> String {
+        if self.n_suppressed == 0 {
+            return String::new();
+        }
+        format!("Number of similar error messages suppressed: {}.\nRerun with -v to see them.\n", self.n_suppressed)
+    }
+
+    pub fn n_suppressed(&self) -> usize {
+        self.n_suppressed
+    }
+}
+
+/// `1 parse error.`
+pub fn parse_error_count(n: usize) -> String {
+    format!("{n} parse error{}.\n", if n == 1 { "" } else { "s" })
+}
+
+/// `Pass 1: parse failed.  [man error::pass1]`
+pub fn pass_failed(pass: u8) -> String {
+    let what = match pass {
+        1 => "parse",
+        2 => "analysis",
+        3 => "translation",
+        4 => "compilation",
+        _ => "run",
+    };
+    format!("Pass {pass}: {what} failed.  [man error::pass{pass}]\n")
+}
+
+/// What stands in place of the count for a text without a declaration.
+pub fn empty_input(name: &str, after_preprocessing: bool) -> String {
+    format!("Input file '{name}' is empty{}.\n", if after_preprocessing { " after preprocessing" } else { "" })
+}
+
+/// The diagnostic with a newline at the end; empty when one like it was printed before.
+pub fn render(diagnostic: &Diagnostic, sources: &SourceMap, state: &mut State) -> String {
+    let mut out = String::new();
+    match (diagnostic.severity, diagnostic.stage) {
+        (Severity::Warning, _) => {
+            if !state.seen.insert(format!("warning {} {:?}", diagnostic.message, diagnostic.primary)) {
+                return out;
+            }
+            let _ = write!(out, "WARNING: {}", diagnostic.message);
+            one_line(&mut out, diagnostic.primary, &diagnostic.token, " source: ", sources, state);
+            help(&mut out, diagnostic, "   help: ");
+        }
+        (Severity::Error, Stage::Parse) => {
+            if suppressed(state, format!("{} {}", diagnostic.kind, diagnostic.message)) {
+                return out;
+            }
+            let label = match diagnostic.label {
+                TokenLabel::Saw => "saw",
+                TokenLabel::At => "at",
+            };
+            parse_error(&mut out, &diagnostic.message, label, diagnostic.primary, &diagnostic.token, sources);
+            help(&mut out, diagnostic, "       help: ");
+            out.push('\n');
+            for related in &diagnostic.related {
+                parse_error(&mut out, &related.message, "at", Some(related.span), &related.token, sources);
+                out.push('\n');
+            }
+        }
+        (Severity::Error, Stage::Semantic | Stage::Generate) => {
+            if suppressed(state, diagnostic.kind.to_owned()) {
+                return out;
+            }
+            let _ = write!(out, "semantic error: {}", diagnostic.message);
+            one_line(&mut out, diagnostic.primary, &diagnostic.token, "        source: ", sources, state);
+            // The way out stands behind the last of the chain.
+            for related in &diagnostic.related {
+                let _ = write!(out, "\nsemantic error: {}", related.message);
+                let span = (!related.span.is_none()).then_some(related.span);
+                one_line(&mut out, span, &related.token, "        source: ", sources, state);
+            }
+            help(&mut out, diagnostic, "          help: ");
+            out.push('\n');
+        }
+    }
+    out
+}
+
+/// Whether an error with this key was printed before; counts it if so.
+fn suppressed(state: &mut State, key: String) -> bool {
+    let again = !state.seen.insert(key) && !state.verbose;
+    state.n_suppressed += usize::from(again);
+    again
+}
+
+fn help(out: &mut String, diagnostic: &Diagnostic, lead: &str) {
+    if let Some(help) = &diagnostic.help {
+        let _ = writeln!(out, "{lead}{help}");
+    }
+}
+
+fn parse_error(out: &mut String, message: &str, label: &str, span: Option<Span>, token: &str, sources: &SourceMap) {
+    let _ = writeln!(out, "parse error: {message}");
+    match span {
+        Some(span) => {
+            let _ = writeln!(out, "{label:>11}: {token} at {}", sources.place(span));
+            source_lines(out, span, "     source: ", sources);
+        }
+        // At the end of the file there is a name and no line.
+        None if !token.is_empty() => {
+            let _ = writeln!(out, "{label:>11}: {token}");
+        }
+        None => {}
+    }
+}
+
+/// `: TOKEN at FILE:LINE:COL` behind a message, and the source below it.
+fn one_line(out: &mut String, span: Option<Span>, token: &str, lead: &str, sources: &SourceMap, state: &mut State) {
+    let Some((span, file)) = span.and_then(|span| Some((span, sources.get(span.file)?))) else {
+        out.push('\n');
+        return;
+    };
+    let (line, col) = file.line_col(span.start);
+    let same = state.last_file.as_deref() == Some(&file.name);
+    let name = if same { "" } else { &file.name };
+    let separator = if token.is_empty() { "" } else { " " };
+    let _ = writeln!(out, ": {token}{separator}at {name}:{line}:{col}");
+    state.last_file = Some(file.name.clone());
+    source_lines(out, span, lead, sources);
+}
+
+/// The line, the caret under it, and the same for each macro call around.
+fn source_lines(out: &mut String, span: Span, lead: &str, sources: &SourceMap) {
+    source_line(out, span, lead, sources);
+    let mut at = span;
+    while let Some(expansion) = sources.expansion(at.file) {
+        at = expansion.call;
+        let _ = writeln!(out, "\tin expansion of macro: operator '{}' at {}", expansion.name, sources.place(at));
+        source_line(out, at, lead, sources);
+    }
+}
+
+fn source_line(out: &mut String, span: Span, lead: &str, sources: &SourceMap) {
+    let Some(file) = sources.get(span.file) else { return };
+    let (line_number, col) = file.line_col(span.start);
+    let line = file.line(line_number);
+    let _ = writeln!(out, "{lead}{}", String::from_utf8_lossy(line));
+    out.extend(std::iter::repeat_n(' ', lead.len()));
+    out.push_str(&indent_to(line, col));
+    out.push_str("^\n");
+}
+
+/// Blanks that reach the 1-based byte column `col` of `line` on a terminal: tabs stay tabs, wide characters count twice.
+// Differs from stap: it prints one blank a byte, so that its caret drifts off behind text that is not ASCII.
+pub fn indent_to(line: &[u8], col: u32) -> String {
+    let before = &line[..line.len().min(col as usize - 1)];
+    let mut out = String::new();
+    for c in String::from_utf8_lossy(before).chars() {
+        if c == '\t' {
+            out.push(c);
+        } else {
+            out.extend(std::iter::repeat_n(' ', c.width().unwrap_or(0)));
+        }
+    }
+    out
+}

@@ -169,7 +169,7 @@ impl<'a> Preprocessor<'a> {
                     all = true;
                 }
                 Kind::Op("%?") => return Ok(any | all),
-                _ => return Err(junk(&next, say::expected_op("%?"))),
+                _ => return Err(junk(open, say::expected_conditional_marker())),
             }
         }
     }
@@ -214,7 +214,7 @@ impl<'a> Preprocessor<'a> {
                 let wanted = match (&right.kind, right.name()) {
                     (Kind::Number, "0") => false,
                     (Kind::Number, "1") => true,
-                    _ => return Err(junk(right, say::expected_zero_or_one())),
+                    _ => return Err(junk(op, say::expected_zero_or_one())),
                 };
                 Ok((c.guru_mode == wanted) == equality()?)
             }
@@ -244,10 +244,10 @@ impl<'a> Preprocessor<'a> {
             }
             (Kind::Str, _) => match right.kind {
                 Kind::Str => ordered(op, left.text.cmp(&right.text)),
-                _ => Err(junk(right, say::expected_string_literal())),
+                _ => Err(junk(right, say::expected_string_right())),
             },
             (Kind::Number, _) => {
-                let Kind::Number = right.kind else { return Err(junk(right, say::expected_number_literal())) };
+                let Kind::Number = right.kind else { return Err(junk(right, say::expected_number_right())) };
                 let value = |t: &Token| lexer::number(t.name()).ok_or_else(|| junk(t, say::number_invalid()));
                 ordered(op, (value(left)? as i64).cmp(&(value(right)? as i64)))
             }

@@ -187,7 +187,9 @@ impl<'a> Expander<'a> {
             let result = if word == "@define" {
                 self.define(&token)
             } else if let Some((tokens, scope)) = self.parameter(word) {
-                self.push_frame(&token, tokens, scope, None)
+                // An argument's tokens came through the parameter, as messages about them say.
+                let file = tokens.first().map(|first| self.sources.add_expansion(first.span.file, word, token.span));
+                self.push_frame(&token, tokens, scope, file)
             } else if let Some(definition) = self.defined.get(word).or_else(|| self.library.get(word)).cloned() {
                 self.call(&token, &definition)
             } else {
@@ -246,7 +248,7 @@ impl<'a> Expander<'a> {
         let mut depth = 0usize;
         loop {
             let Some(token) = self.next_here() else {
-                return Err(junk(at, say::macro_call_unterminated(&definition.name)));
+                return Err(junk(at, say::macro_call_unterminated()));
             };
             match token.kind {
                 Kind::Op(")") if depth == 0 => {
@@ -296,12 +298,12 @@ impl<'a> Expander<'a> {
         }
         let open = self.next_here().ok_or_else(|| junk(at, say::macro_definition_incomplete()))?;
         if !open.is_op("%(") {
-            return Err(junk(&open, say::expected_op("%(")));
+            return Err(junk(&open, say::expected_macro_body()));
         }
         let mut body = Vec::new();
         let mut depth = 0usize;
         loop {
-            let token = self.next_here().ok_or_else(|| junk(at, say::macro_definition_incomplete()))?;
+            let token = self.next_here().ok_or_else(|| junk(&name_token, say::macro_definition_incomplete()))?;
             match token.kind {
                 Kind::Op("%(") => depth += 1,
                 Kind::Op("%)") if depth == 0 => break,

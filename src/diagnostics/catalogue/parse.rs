@@ -41,7 +41,7 @@ pub fn number_invalid() -> Diagnostic {
 }
 
 pub fn suspicious_embedded(span: Span) -> Diagnostic {
-    warning("suspicious-embedded-code", "embedded code contains '}%'; '%}' ends it", span, "embedded-code".to_owned())
+    warning("suspicious-embedded-code", "possible erroneous closing '}%', use '%}'?", span, "embedded-code".to_owned())
 }
 
 // Macros.
@@ -66,8 +66,8 @@ pub fn macro_needs_arguments(name: &str, n_params: usize) -> Diagnostic {
     )
 }
 
-pub fn macro_call_unterminated(name: &str) -> Diagnostic {
-    error("macro-call-unterminated", format!("unterminated invocation of macro '{name}'"))
+pub fn macro_call_unterminated() -> Diagnostic {
+    error("macro-call-unterminated", "could not find end of macro invocation")
 }
 
 pub fn macro_too_few(name: &str, wanted: usize) -> Diagnostic {
@@ -78,8 +78,12 @@ pub fn macro_too_many(name: &str, wanted: usize) -> Diagnostic {
     error("macro-too-many-arguments", format!("too many parameters for macro '{name}' (expected {wanted})"))
 }
 
+pub fn expected_macro_body() -> Diagnostic {
+    error("expected-macro-body", "expected '%(' or '('")
+}
+
 pub fn macro_definition_incomplete() -> Diagnostic {
-    error("macro-definition-incomplete", "incomplete macro definition at end of file")
+    error("macro-definition-incomplete", "incomplete macro definition - missing '%)'")
 }
 
 pub fn nested_define() -> Diagnostic {
@@ -141,8 +145,16 @@ pub fn expected_string_literal() -> Diagnostic {
     error("expected-string-literal", "expected string literal")
 }
 
-pub fn expected_number_literal() -> Diagnostic {
-    error("expected-number-literal", "expected number literal")
+pub fn expected_number_right() -> Diagnostic {
+    error("expected-number-on-the-right", "expected number literal as right value")
+}
+
+pub fn expected_string_right() -> Diagnostic {
+    error("expected-string-on-the-right", "expected string literal as right value")
+}
+
+pub fn expected_conditional_marker() -> Diagnostic {
+    error("expected-conditional-marker", "expected '%?' marker for conditional")
 }
 
 pub fn expected_privilege() -> Diagnostic {
@@ -150,7 +162,7 @@ pub fn expected_privilege() -> Diagnostic {
 }
 
 pub fn expected_zero_or_one() -> Diagnostic {
-    error("expected-zero-or-one", "expected 0 or 1 literal")
+    error("expected-zero-or-one", "expected 0 or 1")
 }
 
 pub fn expected_config_operand() -> Diagnostic {
@@ -184,6 +196,10 @@ pub fn embedded_expr_needs_guru() -> Diagnostic {
     error("embedded-expression-needs-guru", "embedded expression code in unprivileged script; need stap -g")
 }
 
+pub fn expected_private_declaration() -> Diagnostic {
+    error("expected-private-declaration", "expected 'function' or identifier")
+}
+
 pub fn initialized_array() -> Diagnostic {
     error("initialized-array", "only scalar globals can be initialized")
         .help("assign the elements in a 'probe begin' instead")
@@ -206,7 +222,7 @@ pub fn expected_type() -> Diagnostic {
 }
 
 pub fn duplicate_parameter() -> Diagnostic {
-    error("duplicate-parameter", "duplicate parameter name")
+    error("duplicate-parameter", "duplicate parameter names")
 }
 
 pub fn priority_invalid() -> Diagnostic {
@@ -233,6 +249,10 @@ pub fn alias_not_plain() -> Diagnostic {
 
 pub fn epilogue_of_epilogue() -> Diagnostic {
     error("epilogue-of-epilogue", "Combined prologue and epilogue cannot be defined with '+='")
+}
+
+pub fn suffix_not_last() -> Diagnostic {
+    error("suffix-not-last", "'?', '!' or condition must only be specified in suffix")
 }
 
 pub fn too_many_probe_points() -> Diagnostic {
@@ -262,7 +282,7 @@ pub fn several_sort_directives() -> Diagnostic {
 }
 
 pub fn expected_sort_direction() -> Diagnostic {
-    error("expected-sort-direction", "expected sort operator ('+' or '-') after '@' operator")
+    error("expected-sort-direction", "expected sort directive")
 }
 
 pub fn nested_too_deeply() -> Diagnostic {
@@ -302,6 +322,22 @@ pub fn expected_stat_op() -> Diagnostic {
 
 pub fn expected_call_separator() -> Diagnostic {
     error("expected-call-separator", "expected one of ') ,'")
+}
+
+pub fn expected_print_separator() -> Diagnostic {
+    error("expected-print-separator", "expected one of ', )'")
+}
+
+pub fn printd_needs_two() -> Diagnostic {
+    error("printd-needs-two", "expected two values or more behind the delimiter")
+}
+
+pub fn expected_index_separator() -> Diagnostic {
+    error("expected-index-separator", "expected one of '] ,'")
+}
+
+pub fn expected_member() -> Diagnostic {
+    error("expected-member", "expected identifier or keyword")
 }
 
 pub fn expected_string() -> Diagnostic {

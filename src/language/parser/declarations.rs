@@ -2,7 +2,7 @@
 
 use super::{Parsed, Parser};
 use crate::{
-    diagnostics::catalogue::parse as say,
+    diagnostics::{TokenLabel, catalogue::parse as say},
     language::{
         ast::*,
         docs, lexer,
@@ -34,6 +34,7 @@ impl<'t> Parser<'t> {
     /// One declaration; false at the end of the file.
     fn declaration(&mut self) -> Parsed<bool> {
         let Some(token) = self.peek()? else { return Ok(false) };
+        self.script.has_text = true;
         self.n_operators = 0;
         self.in_function = false;
         match token.kind {
@@ -47,9 +48,13 @@ impl<'t> Parser<'t> {
                 self.next()?;
                 if self.peek_keyword("function")? {
                     self.function(token.span, true)?;
-                } else {
-                    self.accept_keyword("global")?;
+                } else if self.accept_keyword("global")? || self.peek_is(|t| matches!(t.kind, Kind::Ident))? {
                     self.globals(token.span, true)?;
+                } else {
+                    if self.peek_is(|t| !super::starts_declaration(t))? {
+                        self.next()?;
+                    }
+                    return Err(self.fail(say::expected_private_declaration()));
                 }
             }
             Kind::Embedded => {
@@ -85,14 +90,12 @@ impl<'t> Parser<'t> {
             self.probe_point(&mut points)?;
             let token = self.peek()?;
             match token.map(|t| &t.kind) {
-                Some(Kind::Op("=" | "+=")) if first == 0 => {
-                    if let Some(point) = points.iter().find(|p| p.optional || p.sufficient || p.condition.is_some()) {
-                        let at = self.tokens.iter().find(|t| t.span == point.parts[0].span);
-                        let diagnostic = say::alias_not_plain();
-                        return Err(at.map_or_else(
-                            || Box::new(diagnostic.clone().at(point.span)),
-                            |token| self.fail_at(token, diagnostic.clone()),
-                        ));
+                Some(Kind::Op("=" | "+=")) if first == 0 && points.len() == 1 => {
+                    if let Some(point) = points.iter().find(|p| p.optional || p.sufficient) {
+                        let token = format!("identifier '{}'", point.parts[0].name);
+                        let mut diagnostic = say::alias_not_plain().at(point.parts[0].span).token(token);
+                        diagnostic.label = TokenLabel::At;
+                        return Err(Box::new(diagnostic));
                     }
                     names.append(&mut points);
                     let op = self.next()?;

@@ -9,7 +9,7 @@ use super::{
     statements::{node, stat_op},
 };
 use crate::{
-    diagnostics::catalogue::parse as say,
+    diagnostics::{Diagnostic, catalogue::parse as say},
     language::{
         ast::*,
         format,
@@ -202,7 +202,7 @@ impl<'t> Parser<'t> {
     /// `[a, *] in x`; a list of one without `in` is that one.
     fn key_list(&mut self) -> Parsed<Expr> {
         let open = self.next()?;
-        let mut keys = self.index_list()?;
+        let mut keys = self.index_list(say::expected_either)?;
         if self.peek_keyword("in")? {
             let mut expr = self.membership(keys)?;
             expr.span = open.span.to(self.consumed);
@@ -222,7 +222,7 @@ impl<'t> Parser<'t> {
     }
 
     /// Keys up to the `]`, after the `[`; `*` alone is any key.
-    pub(super) fn index_list(&mut self) -> Parsed<Vec<Option<Expr>>> {
+    pub(super) fn index_list(&mut self, expected: fn(&str, &str) -> Diagnostic) -> Parsed<Vec<Option<Expr>>> {
         let mut keys = Vec::new();
         loop {
             let any = self.peek_op("*")? && self.tokens.get(self.pos + 1).is_some_and(|t| t.is_op(",") || t.is_op("]"));
@@ -236,7 +236,7 @@ impl<'t> Parser<'t> {
             match separator.kind {
                 Kind::Op(",") => {}
                 Kind::Op("]") => return Ok(keys),
-                _ => return Err(self.fail(say::expected_either(",", "]"))),
+                _ => return Err(self.fail(expected(",", "]"))),
             }
         }
     }
@@ -326,13 +326,13 @@ impl<'t> Parser<'t> {
                     self.next()?;
                     let member = self.next()?;
                     if !matches!(member.kind, Kind::Ident | Kind::Keyword(_)) {
-                        return Err(self.fail(say::expected_identifier()));
+                        return Err(self.fail(say::expected_member()));
                     }
                     let (name, pretty) = split_pretty(member.name());
                     context.path.push(ContextStep::Member(Name { text: name.into(), span: member.span }));
                     context.pretty = pretty;
                 }
-                Kind::Op("[") if !context.path.is_empty() || bare.as_ref().is_none_or(can_be_indexed) => {
+                Kind::Op("[") => {
                     self.next()?;
                     let index = self.expression()?;
                     self.expect_op("]")?;
@@ -414,7 +414,7 @@ impl<'t> Parser<'t> {
         }
         let var = node(ExprKind::Var(text.into()), token.span, token);
         if self.accept_op("[")?.is_some() {
-            let keys = self.index_list()?;
+            let keys = self.index_list(|_, _| say::expected_index_separator())?;
             return Ok(node(ExprKind::Index { base: Box::new(var), keys }, self.since(token.span), token));
         }
         Ok(var)
@@ -422,25 +422,28 @@ impl<'t> Parser<'t> {
 
     /// Arguments up to the `)`, after the `(`.
     fn call_args(&mut self) -> Parsed<Vec<Expr>> {
-        let mut args = Vec::new();
         if self.accept_op(")")?.is_some() {
-            return Ok(args);
+            return Ok(Vec::new());
         }
+        self.separated_args(say::expected_call_separator)
+    }
+
+    /// One argument or more, up to the `)`.
+    fn separated_args(&mut self, expected: fn() -> Diagnostic) -> Parsed<Vec<Expr>> {
+        let mut args = Vec::new();
         loop {
             args.push(self.expression()?);
             let separator = self.next()?;
             match separator.kind {
                 Kind::Op(",") => {}
                 Kind::Op(")") => return Ok(args),
-                _ => return Err(self.fail(say::expected_call_separator())),
+                _ => return Err(self.fail(expected())),
             }
         }
     }
 
     fn print(&mut self, token: &'t Token, (to_string, newline, shape): (bool, bool, &str)) -> Parsed<Expr> {
         self.expect_op("(")?;
-        let mut args = Vec::new();
-        let mut more = true;
         let shape = match shape {
             "plain" => PrintShape::Plain,
             "char" => PrintShape::Char,
@@ -450,59 +453,50 @@ impl<'t> Parser<'t> {
                     return Err(self.fail(say::expected_literal_string()));
                 }
                 let bytes = self.glued_strings(literal)?;
-                let parsed = if shape == "format" {
+                if shape == "format" {
                     let format = format::parse(&bytes).map_err(|message| {
-                        let _ = self.peek();
+                        // Named after what follows the literal, which has been looked at for gluing.
                         self.fail(say::format_invalid(message))
                     })?;
                     PrintShape::Format(format)
                 } else {
                     PrintShape::Delimited(bytes)
-                };
-                more = self.accept_op(",")?.is_some();
-                if !more {
-                    self.expect_op(")")?;
                 }
-                parsed
             }
         };
-        if more && newline && self.accept_op(")")?.is_some() {
-            more = false;
-        }
-        if more {
-            // A histogram prints itself, and nothing stands beside it.
-            let first = self.peek()?;
-            match first {
-                Some(first) if shape == PrintShape::Plain && matches!(first.name(), "@hist_log" | "@hist_linear") => {
-                    self.next()?;
-                    let hist = self.histogram(first)?;
-                    if self.peek_op("[")? {
-                        args.push(self.bucket(hist, first)?);
-                        if self.accept_op(",")?.is_some() {
-                            args.extend(self.call_args()?);
-                        } else {
-                            self.expect_op(")")?;
-                        }
-                    } else {
-                        args.push(hist);
-                        self.expect_op(")")?;
-                    }
-                }
-                _ => {
-                    args.push(self.expression()?);
-                    if self.accept_op(",")?.is_some() {
-                        args.extend(self.call_args()?);
-                    } else {
-                        let close = self.next()?;
-                        if !close.is_op(")") {
-                            return Err(self.fail(say::expected_call_separator()));
-                        }
-                    }
+        let args = match shape {
+            PrintShape::Format(_) | PrintShape::Delimited(_) => {
+                let separator = self.next()?;
+                match separator.kind {
+                    Kind::Op(",") => self.separated_args(say::expected_print_separator)?,
+                    Kind::Op(")") => Vec::new(),
+                    _ => return Err(self.fail(say::expected_print_separator())),
                 }
             }
+            PrintShape::Plain if newline && self.accept_op(")")?.is_some() => Vec::new(),
+            PrintShape::Plain if self.peek_is(|t| matches!(t.name(), "@hist_log" | "@hist_linear"))? => {
+                self.histogram_to_print()?
+            }
+            PrintShape::Plain | PrintShape::Char => self.separated_args(say::expected_print_separator)?,
+        };
+        if matches!(shape, PrintShape::Delimited(_)) && args.len() < 2 {
+            return Err(self.fail(say::printd_needs_two()));
         }
         let print = Print { name: name_of(token), to_string, newline, shape, args };
         Ok(node(ExprKind::Print(Box::new(print)), self.since(token.span), token))
+    }
+
+    /// A histogram prints itself, and nothing stands beside it; a bucket of one is a value as others.
+    fn histogram_to_print(&mut self) -> Parsed<Vec<Expr>> {
+        let before = self.pos;
+        let token = self.next()?;
+        let hist = self.histogram(token)?;
+        if self.peek_op("[")? {
+            self.pos = before;
+            return self.separated_args(say::expected_print_separator);
+        }
+        self.expect_op(")")?;
+        Ok(vec![hist])
     }
 
     fn string_arg(&mut self) -> Parsed<Arc<[u8]>> {
@@ -558,7 +552,11 @@ impl<'t> Parser<'t> {
             }
             "@perf" => {
                 self.expect_op("(")?;
-                ExprKind::Perf(self.string_arg()?)
+                let literal = self.next()?;
+                if !matches!(literal.kind, Kind::Str) {
+                    return Err(self.fail(say::expected_literal_string()));
+                }
+                ExprKind::Perf(self.glued_strings(literal)?)
             }
             "@const" | "@enum" | "@enumname" | "@kregister" | "@uregister" | "@kderef" | "@uderef" | "@probewrite" => {
                 self.expect_op("(")?;
@@ -622,9 +620,4 @@ impl<'t> Parser<'t> {
 
 fn context(base: ContextBase) -> ExprKind {
     ExprKind::Context(Box::new(ContextVar { base, path: Vec::new(), address_of: false, pretty: None }))
-}
-
-/// A `[` behind a literal begins something new: `x = 5 [a, b] in c`.
-fn can_be_indexed(expr: &Expr) -> bool {
-    !matches!(expr.kind, ExprKind::Long(_) | ExprKind::Str(_) | ExprKind::Var(_))
 }

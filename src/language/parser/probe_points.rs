@@ -2,7 +2,7 @@
 
 use super::{Parsed, Parser};
 use crate::{
-    diagnostics::catalogue::parse as say,
+    diagnostics::{TokenLabel, catalogue::parse as say},
     language::{
         ast::{ProbePoint, ProbePointPart},
         token::{Kind, Token},
@@ -82,6 +82,13 @@ impl Parser<'_> {
             if self.accept_op(".")?.is_none() {
                 return Ok(paths);
             }
+            if let Some(path) = paths.iter().find(|path| path.optional || path.sufficient) {
+                let at = path.parts[0].span;
+                let token = format!("identifier '{}'", path.parts[0].name);
+                let mut diagnostic = say::suffix_not_last().at(at).token(token);
+                diagnostic.label = TokenLabel::At;
+                return Err(Box::new(diagnostic));
+            }
         }
     }
 
@@ -98,7 +105,7 @@ impl Parser<'_> {
                 match separator.kind {
                     Kind::Op(",") => {}
                     Kind::Op("}") => return Ok(choices),
-                    _ => return Err(self.fail(say::expected_either(",", "}"))),
+                    _ => return Err(self.fail(say::expected_op("}"))),
                 }
             }
         }

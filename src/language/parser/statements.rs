@@ -263,7 +263,7 @@ impl Parser<'_> {
         let base = self.indexable()?;
         let mut slice = None;
         if self.accept_op("[")?.is_some() {
-            slice = Some(self.index_list()?);
+            slice = Some(self.index_list(say::expected_either)?);
         }
         if let Some(token) = self.peek()?
             && let Some(word) = token.at_word()
