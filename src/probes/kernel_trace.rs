@@ -70,6 +70,12 @@ impl Tracepoint {
         })
     }
 
+    /// `(preempt, prev, next, prev_state)`
+    pub fn prototype(&self) -> String {
+        let names: Vec<_> = self.args().map(|(name, _)| name).collect();
+        format!("({})", names.join(", "))
+    }
+
     fn site(self) -> ProbeSite {
         let n_args = self.args().count() as u8;
         let attach = AttachPlan::Tracepoint { name: self.name.clone(), n_args };
@@ -199,7 +205,7 @@ fn with_system(mut tracepoint: Tracepoint, wanted: Option<&str>, world: &World) 
 }
 
 /// Every tracepoint of kernel and modules, by system and name.
-fn all(world: &World) -> impl Iterator<Item = Tracepoint> {
+pub(super) fn all(world: &World) -> impl Iterator<Item = Tracepoint> {
     let mut list: Vec<Tracepoint> = Vec::new();
     let modules = world.module_btfs().iter().map(|(_, btf)| btf);
     for btf in world.btf().ok().into_iter().chain(modules) {
@@ -213,18 +219,13 @@ fn all(world: &World) -> impl Iterator<Item = Tracepoint> {
     list.into_iter()
 }
 
-/// `(system, name)` of every tracepoint, without their types; quick enough to list at start.
-pub fn names(world: &World) -> Vec<(String, String)> {
-    all(world).map(|tracepoint| (tracepoint.system, tracepoint.name)).collect()
-}
-
 fn explain(pattern: &str, system: Option<&str>, name: &str, world: &World) -> NoMatch {
     if let Some(call) = name.strip_prefix("sys_enter_").or_else(|| name.strip_prefix("sys_exit_")) {
         let suffix = if name.starts_with("sys_exit_") { ".return" } else { "" };
         let message = format!("\"{pattern}\" is not a tracepoint of its own");
         return NoMatch::new(message).help(format!("write syscall.{call}{suffix}"));
     }
-    let known = names(world);
+    let known: Vec<_> = all(world).map(|tracepoint| (tracepoint.system, tracepoint.name)).collect();
     let mut similar = nearest(name, known.iter().map(|(_, name)| &**name));
     for nearby in &mut similar {
         if let Some((system, name)) = known.iter().find(|(_, known)| known == nearby)

@@ -55,6 +55,23 @@ impl<'a> Walk<'a> {
         path.iter().try_for_each(|step| self.step(step))
     }
 
+    /// As [`Walk::follow`], where an index right behind the cast counts in whole casted types: `@cast(p, "long")[2]`.
+    fn follow_cast(&mut self, path: &[PathStep]) -> Result<(), ContextError> {
+        let is_indexable = matches!(self.shape(), Shape::Pointer(_) | Shape::Array { .. });
+        let size = self.btf.size_of(self.ty);
+        match path {
+            [PathStep::Index(index), rest @ ..] if self.in_memory && !is_indexable && size > 0 => {
+                self.offset(index.wrapping_mul(size as i64));
+                self.follow(rest)
+            }
+            [PathStep::DynamicIndex, rest @ ..] if self.in_memory && !is_indexable && size > 0 => {
+                self.steps.push(AccessStep::Index { size });
+                self.follow(rest)
+            }
+            path => self.follow(path),
+        }
+    }
+
     fn step(&mut self, step: &PathStep) -> Result<(), ContextError> {
         match step {
             PathStep::Member(name) => {
@@ -240,7 +257,7 @@ pub fn resolve_cast(
     let (btf, ty, in_memory) = cast_type(world, type_name, module)?;
     let walk = if in_memory { Walk::memory } else { Walk::value };
     let mut walk = walk(btf, ty, AccessBase::Expr, space);
-    walk.follow(path)?;
+    walk.follow_cast(path)?;
     walk.finish(address_of)
 }
 
@@ -255,7 +272,7 @@ pub fn pretty_cast(
     let (btf, ty, in_memory) = cast_type(world, type_name, module)?;
     let walk = if in_memory { Walk::memory } else { Walk::value };
     let mut walk = walk(btf, ty, AccessBase::Expr, Space::Kernel);
-    walk.follow(path)?;
+    walk.follow_cast(path)?;
     super::pretty::of_walk(walk, depth)
 }
 
@@ -334,4 +351,39 @@ fn integer_named(btf: &Btf, name: &str) -> Option<TypeId> {
     };
     let is_integer = |id: &TypeId| matches!(btf.shape(*id), Shape::Int { .. } | Shape::Bool { .. });
     (1..btf.n_types()).find(|id| is_integer(id) && btf.name(*id) == canonical)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::debuginfo::World;
+
+    #[test]
+    fn casts_resolve_on_this_kernel() {
+        let world = World::live();
+        if world.btf().is_err() {
+            eprintln!("skipped: no BTF here");
+            return;
+        }
+        let member = |name: &str| PathStep::Member(name.to_owned());
+        let cast = |ty: &str, path: &[PathStep]| resolve_cast(&world, ty, None, path, false);
+        let pid = cast("struct task_struct", &[member("pid")]).expect("resolves");
+        assert_eq!(cast("task_struct", &[member("pid")]), Ok(pid.clone()));
+        assert_eq!(cast("struct task_struct *", &[member("pid")]), Ok(pid.clone()));
+        assert_eq!((pid.base, pid.load), (AccessBase::Expr, Load::Memory { width: 4, signed: true }));
+        let third = cast("unsigned long", &[PathStep::Index(2)]).expect("resolves");
+        assert_eq!((third.steps, third.load), (vec![AccessStep::Offset(16)], Load::Memory { width: 8, signed: false }));
+        let dynamic = cast("struct list_head", &[PathStep::DynamicIndex, member("prev")]).expect("resolves");
+        assert_eq!(dynamic.steps, [AccessStep::Index { size: 16 }, AccessStep::Offset(8)]);
+        let address = resolve_cast(&world, "struct task_struct", None, &[member("comm")], true).expect("resolves");
+        assert_eq!(address.load, Load::Word { width: 8, signed: false });
+        assert!(matches!(cast("struct task_strukt", &[]), Err(ContextError::NoTypes { message })
+            if message.contains("task_struct")));
+        assert!(matches!(cast("struct task_struct", &[]), Err(ContextError::Other { message })
+            if message.contains("instead of a member such as")));
+        // A bit field reads its unit and is not addressable.
+        let bit = cast("struct task_struct", &[member("in_execve")]).expect("resolves");
+        assert!(matches!(bit.load, Load::BitField { bits: 1, width: 4, .. }), "{:?}", bit.load);
+        assert!(resolve_cast(&world, "struct task_struct", None, &[member("in_execve")], true).is_err());
+    }
 }

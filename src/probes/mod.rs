@@ -3,6 +3,7 @@
 pub mod access;
 pub mod attach_plan;
 pub mod begin_end;
+pub mod catalogue;
 pub mod kernel_trace;
 mod members;
 pub mod pattern;
@@ -12,6 +13,7 @@ pub mod site;
 pub mod syscall;
 pub mod timer;
 
+pub use catalogue::{CatalogueEntry, Details, catalogue, details};
 pub use members::{pretty_cast, resolve_cast};
 
 use crate::{debuginfo::World, language::ast::ProbePoint};
@@ -92,33 +94,8 @@ impl From<NoMatch> for Resolved {
 #[cfg(test)]
 pub(crate) mod testing {
     use super::*;
-    use crate::{
-        language::ast::{Literal, ProbePointPart},
-        source::Span,
-    };
-
-    /// A point out of simple text: names, numbers and strings without escapes.
     pub fn point(text: &str) -> ProbePoint {
-        let mut parts: Vec<ProbePointPart> = Vec::new();
-        let mut rest = text;
-        while !rest.is_empty() {
-            let end = rest.find(['.', '(']).unwrap_or(rest.len());
-            let name = rest[..end].into();
-            let mut arg = None;
-            rest = &rest[end..];
-            if let Some(inside) = rest.strip_prefix('(') {
-                let close = inside.find(')').expect("closed");
-                let literal = &inside[..close];
-                arg = Some(match literal.strip_prefix('"') {
-                    Some(string) => Literal::Str(string.trim_end_matches('"').as_bytes().into()),
-                    None => Literal::Long(literal.parse().expect("a number")),
-                });
-                rest = &inside[close + 1..];
-            }
-            rest = rest.strip_prefix('.').unwrap_or(rest);
-            parts.push(ProbePointPart { name, arg, span: Span::NONE });
-        }
-        ProbePoint { parts, optional: false, sufficient: false, condition: None, span: Span::NONE }
+        catalogue::simple_point(text).expect("a simple point")
     }
 
     /// `POINT PLAN` of each site, or why there is none; on a machine of which nothing is known.

@@ -169,12 +169,15 @@ pub fn name_of(nr: u32, arch: &str) -> Option<&'static str> {
     table::by_number(nr, arch).map(Row::name)
 }
 
-/// Every call the running kernel has, by name, for the probe browser.
-pub fn names(world: &World) -> Vec<&'static str> {
+/// Every call the running kernel has, by name, with its arguments: `(dirfd, pathname, flags, mode)`.
+pub fn prototypes(world: &World) -> impl Iterator<Item = (&'static str, String)> {
     let present = Present::new(world);
-    let mut names: Vec<_> = ROWS.iter().filter(|row| present.number(row).is_some()).map(Row::name).collect();
-    names.sort_unstable();
-    names
+    let mut rows: Vec<_> = ROWS.iter().filter(|row| present.number(row).is_some()).collect();
+    rows.sort_unstable_by_key(|row| row.name());
+    rows.into_iter().map(|row| {
+        let args: Vec<_> = row.args().filter_map(|(names, _)| names.last()).collect();
+        (row.name(), format!("({})", args.join(", ")))
+    })
 }
 
 #[cfg(test)]
@@ -236,7 +239,7 @@ mod tests {
             ROWS.iter().filter(|row| row.number(&present.arch).is_some() && present.number(row).is_none()).collect();
         let missing: Vec<_> = missing.into_iter().map(Row::name).collect();
         println!("not in this kernel: {missing:?}");
-        assert!(names(&world).len() > 300);
+        assert!(prototypes(&world).count() > 300);
         for common in ["read", "openat", "fstatat", "pread", "uname", "clone", "umount"] {
             assert!(!missing.contains(&common), "{common}");
         }
