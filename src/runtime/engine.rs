@@ -585,6 +585,7 @@ impl Engine {
             errors: self.shared.n_errors,
             self_cpu_ns: now_ns(Clock::ProcessCpu) as u64,
             map_bytes: self.loaded.as_ref().map_or(0, |loaded| loaded.memory_bytes()),
+            unshown_bytes: self.outbox.dropped_bytes,
         }
     }
 
@@ -634,7 +635,7 @@ impl Engine {
             let text = exit_report::globals(&self.plan.lowered, &self.stores);
             self.outbox.output(&text);
         }
-        for warning in exit_report::warnings(&last.cost, self.outbox.dropped_bytes) {
+        for warning in exit_report::warnings(&last.cost) {
             self.outbox.event(SessionEvent::Warning(warning));
         }
         if self.shared.n_errors > 0 || cause == Cause::TooManyErrors {

@@ -97,7 +97,7 @@ fn statistic(merged: &tapdeck_ebpf::stats::Merged, _shape: &StatShape, out: &mut
 }
 
 /// Losses and errors, one line each; nothing when all went well.
-pub fn warnings(cost: &Cost, unshown_bytes: u64) -> Vec<String> {
+pub fn warnings(cost: &Cost) -> Vec<String> {
     let mut list = Vec::new();
     if cost.errors > 0 || cost.missed > 0 {
         list.push(format!("Number of errors: {}, skipped probes: {}", cost.errors, cost.missed));

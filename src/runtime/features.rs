@@ -70,6 +70,45 @@ pub fn can_trace() -> bool {
     maps().is_ok() && raw_tracepoints().is_ok()
 }
 
+/// What this kernel's eBPF has beyond the least tapdeck needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Abilities {
+    /// The `may_goto` instruction (6.9).
+    pub may_goto: bool,
+    /// `bpf_for_each_map_elem` (5.13).
+    pub for_each_map_elem: bool,
+    /// `bpf_map_lookup_percpu_elem` (5.19).
+    pub lookup_percpu: bool,
+    /// `bpf_snprintf` (5.13).
+    pub snprintf: bool,
+    /// `bpf_get_current_task_btf` (5.11).
+    pub current_task_btf: bool,
+}
+
+/// Asks the verifier. `None` when it may not be asked here: without privilege.
+pub fn abilities() -> Option<Abilities> {
+    try_program(bpf::BPF_PROG_TYPE_RAW_TRACEPOINT, &NOTHING, None).ok()?;
+    Some(Abilities {
+        may_goto: try_program(bpf::BPF_PROG_TYPE_RAW_TRACEPOINT, &MAY_GOTO, None).is_ok(),
+        for_each_map_elem: has_helper(164),
+        lookup_percpu: has_helper(195),
+        snprintf: has_helper(165),
+        current_task_btf: has_helper(158),
+    })
+}
+
+/// Whether tracing programs may call a helper: the verifier complains about the missing arguments only if it knows it.
+fn has_helper(id: u8) -> bool {
+    let code = [0x85, 0, 0, 0, id, 0, 0, 0, 0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
+    match try_program(bpf::BPF_PROG_TYPE_RAW_TRACEPOINT, &code, None) {
+        Ok(_) => true,
+        Err(refused) => {
+            let log = String::from_utf8_lossy(&refused.log).into_owned();
+            !["unknown func", "invalid func", "cannot use helper"].iter().any(|no| log.contains(no))
+        }
+    }
+}
+
 /// CAP_BPF with CAP_PERFMON, or CAP_SYS_ADMIN, is effective in this process.
 pub fn has_bpf_capabilities() -> bool {
     let caps = effective_capabilities();
@@ -146,11 +185,14 @@ fn kernel_btf() -> Check {
 /// `r0 = 0; exit`.
 const NOTHING: [u8; 16] = [0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
 
-fn try_program(kind: u32, attach: Option<(u32, u32)>) -> Result<std::os::fd::OwnedFd, bpf::LoadRefused> {
+/// `may_goto +0; r0 = 0; exit`.
+const MAY_GOTO: [u8; 24] = [0xe5, 0, 0, 0, 0, 0, 0, 0, 0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
+
+fn try_program(kind: u32, code: &[u8], attach: Option<(u32, u32)>) -> Result<std::os::fd::OwnedFd, bpf::LoadRefused> {
     let spec = ProgramSpec {
         name: "tapdeck_try",
         kind,
-        code: &NOTHING,
+        code,
         license: c"Dual MIT/GPL",
         btf: None,
         func_info: &[],
@@ -163,7 +205,7 @@ fn try_program(kind: u32, attach: Option<(u32, u32)>) -> Result<std::os::fd::Own
 
 fn raw_tracepoints() -> Check {
     let name = "tracepoints (raw_tp)";
-    let program = match try_program(bpf::BPF_PROG_TYPE_RAW_TRACEPOINT, None) {
+    let program = match try_program(bpf::BPF_PROG_TYPE_RAW_TRACEPOINT, &NOTHING, None) {
         Ok(program) => program,
         Err(refused) => {
             return Check::bad(name, CheckState::Missing, explain(&refused.error), way_out_of_eperm());
@@ -252,7 +294,7 @@ fn fentry() -> Check {
     let Some(id) = btf_function_id("vfs_read") else {
         return Check::bad(name, CheckState::Limited, "cannot tell without BTF", "");
     };
-    match try_program(bpf::BPF_PROG_TYPE_TRACING, Some((BPF_TRACE_FENTRY, id))) {
+    match try_program(bpf::BPF_PROG_TYPE_TRACING, &NOTHING, Some((BPF_TRACE_FENTRY, id))) {
         Ok(_) => Check::ok(name, "programs load"),
         Err(refused) => Check::bad(
             name,
@@ -337,6 +379,15 @@ fn lockdown() -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn helpers_no_kernel_has_are_missing() {
+        if abilities().is_some() {
+            assert!(!has_helper(255));
+            assert!(has_helper(5), "bpf_ktime_get_ns");
+        }
+        eprintln!("{:?}", abilities());
+    }
 
     #[test]
     fn every_check_says_something() {

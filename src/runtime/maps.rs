@@ -321,3 +321,152 @@ impl Stores for KernelStores {
         Ok(stamped.into_iter().map(|(_, element)| element).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tapdeck_ebpf::{
+        ir::{HistShape, StatShape, Ty},
+        object::{MapDef, Object},
+    };
+
+    use super::*;
+    use crate::{
+        runtime::{load, tests::Script},
+        sys::{bpf, n_possible_cpus},
+    };
+
+    const KEYS: [Ty; 2] = [Ty::Str { cap: 16 }, Ty::Long];
+
+    fn map(role: MapRole, kind: u32, key_size: u32, value_size: u32, max_entries: u32) -> MapDef {
+        let no_prealloc = matches!(kind, bpf::BPF_MAP_TYPE_HASH | bpf::BPF_MAP_TYPE_PERCPU_HASH);
+        MapDef {
+            name: "test".to_owned(),
+            kind,
+            key_size,
+            value_size,
+            max_entries,
+            flags: if role == MapRole::Scalars { bpf::BPF_F_MMAPABLE } else { u32::from(no_prealloc) },
+            role,
+            initial: None,
+            frozen: false,
+        }
+    }
+
+    /// Stores of a script as code generation would lay them out; `None` without bpf(2).
+    fn open(script: Script) -> Option<KernelStores> {
+        let lowered = script.lowered();
+        let layout = Layout::of(&lowered.ir, true);
+        let mut maps = vec![map(MapRole::Scalars, bpf::BPF_MAP_TYPE_ARRAY, 4, layout.scalars_size.max(8), 1)];
+        for store in layout.stores.iter().flatten() {
+            let role = MapRole::Store(store.store);
+            let entries = lowered.ir.stores[store.store.index()].max_entries;
+            match store.place {
+                Place::Scalar { .. } => {}
+                Place::Hash => maps.push(map(role, bpf::BPF_MAP_TYPE_HASH, store.key.size, store.value.size(), entries)),
+                Place::PerCpuHash => {
+                    maps.push(map(role, bpf::BPF_MAP_TYPE_PERCPU_HASH, store.key.size, store.value.size(), entries));
+                }
+                Place::PerCpuArray => maps.push(map(role, bpf::BPF_MAP_TYPE_PERCPU_ARRAY, 4, store.value.size(), 1)),
+            }
+        }
+        let object = Object { maps, ..Object::default() };
+        let loaded = load::load(&object).map_err(|error| eprintln!("SKIPPED: {error}")).ok()?;
+        Some(KernelStores::new(layout, lowered, Some(Arc::new(loaded))).unwrap())
+    }
+
+    fn key(name: &str, n: i64) -> [Value; 2] {
+        [Value::Str(name.as_bytes().to_vec()), Value::Long(n)]
+    }
+
+    #[test]
+    fn scalars_and_arrays_of_longs_and_strings() {
+        let mut script = Script::default();
+        let n = script.store("n", Vec::new(), StoreTy::Long, true);
+        let s = script.store("s", Vec::new(), StoreTy::Str { cap: 16 }, true);
+        let a = script.store("a", KEYS.to_vec(), StoreTy::Long, true);
+        let t = script.store("t", vec![Ty::Long], StoreTy::Str { cap: 8 }, true);
+        let Some(mut stores) = open(script) else { return };
+        assert_eq!(stores.add(n, &[], 5), Ok(0));
+        assert_eq!(stores.add(n, &[], -2), Ok(5));
+        assert_eq!(stores.get(n, &[]), Ok(Value::Long(3)));
+        stores.set(s, &[], &Value::Str(b"text".to_vec())).unwrap();
+        assert_eq!(stores.get(s, &[]), Ok(Value::Str(b"text".to_vec())));
+        for name in ["z", "a", "m"] {
+            stores.set(a, &key(name, 1), &Value::Long(7)).unwrap();
+        }
+        stores.set(a, &key("z", 1), &Value::Long(8)).unwrap();
+        assert_eq!(stores.add(a, &key("a", 1), 3), Ok(7));
+        let order: Vec<_> = stores.elements(a).unwrap().into_iter().map(|e| (e.keys[0].clone(), e.value)).collect();
+        let text = |s: &str| Value::Str(s.as_bytes().to_vec());
+        let long = |n| ElementValue::Plain(Value::Long(n));
+        assert_eq!(order, [(text("z"), long(8)), (text("a"), long(10)), (text("m"), long(7))]);
+        assert_eq!(stores.contains(a, &key("q", 1)), Ok(false));
+        stores.delete(a, &key("z", 1)).unwrap();
+        assert_eq!(stores.contains(a, &key("z", 1)), Ok(false));
+        assert_eq!(stores.get(a, &key("z", 1)), Ok(Value::Long(0)));
+        stores.clear(a).unwrap();
+        assert_eq!(stores.len(a), 0);
+        stores.set(t, &[Value::Long(1)], &text("longer than eight")).unwrap();
+        assert_eq!(stores.get(t, &[Value::Long(1)]), Ok(text("longer ")));
+        stores.delete(n, &[]).unwrap();
+        assert_eq!(stores.get(n, &[]), Ok(Value::Long(0)));
+    }
+
+    #[test]
+    fn full_arrays_overflow_or_forget_the_oldest() {
+        for wrap in [false, true] {
+            let mut script = Script::default();
+            let a = script.store("a", vec![Ty::Long], StoreTy::Long, true);
+            script.ir.stores[0].max_entries = 3;
+            script.ir.stores[0].wrap = wrap;
+            let Some(mut stores) = open(script) else { return };
+            let mut results = Vec::new();
+            for n in 0..4 {
+                results.push(stores.set(a, &[Value::Long(n)], &Value::Long(n)));
+            }
+            let keys: Vec<_> = stores.elements(a).unwrap().into_iter().map(|e| e.keys[0].clone()).collect();
+            if wrap {
+                assert!(results.iter().all(Result::is_ok));
+                assert_eq!(keys, [1, 2, 3].map(Value::Long));
+            } else {
+                assert_eq!(results[3], Err("Array overflow, check size limit (3)".to_owned()));
+                assert_eq!(keys, [0, 1, 2].map(Value::Long));
+                assert_eq!(stores.overflows, [1]);
+            }
+        }
+    }
+
+    #[test]
+    fn statistics_merge_processors_and_user_samples() {
+        let shape = StatShape { sum: true, min: true, max: true, hist: Some(HistShape::Log), ..StatShape::default() };
+        let mut script = Script::default();
+        let one = script.store("one", Vec::new(), StoreTy::Stat(shape.clone()), true);
+        let many = script.store("many", vec![Ty::Long], StoreTy::Stat(shape), true);
+        let Some(mut stores) = open(script) else { return };
+        assert_eq!(stores.stat(one, &[]).unwrap().count, 0);
+        for value in [1, 5, 9] {
+            stores.accumulate(one, &[], value).unwrap();
+            stores.accumulate(many, &[Value::Long(4)], value).unwrap();
+        }
+        // Every processor counted 2 samples of 100.
+        let layout = stores.store(many).unwrap().clone();
+        let ValueLayout::Stat(stat) = &layout.value else { panic!() };
+        let mut slot = stat.empty();
+        for value in [100, 100] {
+            slot.add(&stat.shape, value);
+        }
+        let all = stat.encode_one(1, &slot).repeat(n_possible_cpus());
+        stores.map(many).unwrap().update(&4i64.to_le_bytes(), &all, Update::Any).unwrap();
+        let merged = stores.stat(many, &[Value::Long(4)]).unwrap();
+        let n = 2 * n_possible_cpus() as i64;
+        assert_eq!((merged.count, merged.sum, merged.min, merged.max), (3 + n, 15 + 100 * n, 1, 100));
+        assert_eq!(merged.log[HistShape::Log.bucket(100)], n as u64);
+        assert_eq!(stores.stat(one, &[]).unwrap().sum, 15);
+        let elements = stores.elements(many).unwrap();
+        assert_eq!((elements.len(), &elements[0].value), (1, &ElementValue::Stat(Box::new(merged))));
+        stores.clear(many).unwrap();
+        assert_eq!(stores.stat(many, &[Value::Long(4)]).unwrap().count, 0);
+        stores.delete(one, &[]).unwrap();
+        assert_eq!(stores.stat(one, &[]).unwrap().count, 0);
+    }
+}

@@ -148,6 +148,9 @@ pub struct Cost {
     pub self_cpu_ns: u64,
     /// Memory of maps in the kernel, bytes.
     pub map_bytes: u64,
+    /// Output that came faster than its reader took it and was dropped, bytes.
+    #[serde(default)]
+    pub unshown_bytes: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

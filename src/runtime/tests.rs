@@ -18,11 +18,11 @@ use crate::{
     source::{SourceMap, Span},
 };
 
-pub(super) const T: SourceTag = SourceTag::NONE;
+pub(crate) const T: SourceTag = SourceTag::NONE;
 
 /// A program under construction: what `lower` would make of a small script.
 #[derive(Default)]
-pub(super) struct Script {
+pub(crate) struct Script {
     pub ir: Program,
     pub formats: Vec<Format>,
     pub attach: Vec<Vec<AttachPlan>>,
@@ -133,7 +133,7 @@ impl Script {
 
 /// What a session said, in order.
 #[derive(Default)]
-pub(super) struct Said {
+pub(crate) struct Said {
     pub output: String,
     pub warnings: Vec<String>,
     pub errors: Vec<String>,
@@ -142,7 +142,7 @@ pub(super) struct Said {
     pub end: EndReport,
 }
 
-pub(super) fn listen(mut events: Receiver<SessionEvent>) -> Said {
+pub(crate) fn listen(mut events: Receiver<SessionEvent>) -> Said {
     let mut said = Said::default();
     while let Some(event) = events.blocking_recv() {
         match event {
