@@ -69,8 +69,10 @@ const RING_REST: i64 = 1000 * MS;
 const RECORDS_A_TURN: usize = 50_000;
 /// Timer handlers run before the ring gets its turn.
 const TIMERS_A_TURN: usize = 64;
-/// How often programs are told the difference of the clocks.
+/// How often programs are told the difference of the clocks when the session is awake anyway …
 const CLOCK_REFRESH: i64 = 1000 * MS;
+/// … and when it is not.
+const CLOCK_STALE: i64 = 5000 * MS;
 /// How long programs may still finish a record they began before they were detached.
 const LAST_RECORDS: Duration = Duration::from_millis(20);
 
@@ -304,7 +306,8 @@ impl Engine {
                 }
                 return Cause::Soft;
             }
-            if self.ring.is_some() && (woken || now >= next_look) {
+            // Whatever woke us, records come before the handlers that run now.
+            if self.ring.as_ref().is_some_and(|ring| woken || now >= next_look || ring.used() > 0) {
                 next_look = self.look(now);
             }
             for _ in 0..TIMERS_A_TURN {
@@ -339,7 +342,7 @@ impl Engine {
 
             let mut due = next_snapshot.min(deadline.unwrap_or(i64::MAX)).min(timers.next_due().unwrap_or(i64::MAX));
             if self.loaded.is_some() {
-                due = due.min(next_clock);
+                due = due.min(next_clock + CLOCK_STALE - CLOCK_REFRESH);
             }
             if self.ring.is_some() {
                 due = due.min(next_look);

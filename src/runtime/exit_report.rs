@@ -108,9 +108,10 @@ pub fn warnings(cost: &Cost) -> Vec<String> {
             cost.ring_drops
         ));
     }
-    if unshown_bytes > 0 {
+    if cost.unshown_bytes > 0 {
         list.push(format!(
-            "{unshown_bytes} bytes of output were not shown: they came faster than the screen takes them"
+            "{} bytes of output were not shown: they came faster than the screen takes them",
+            cost.unshown_bytes
         ));
     }
     if cost.truncated > 0 {

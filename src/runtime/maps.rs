@@ -362,7 +362,9 @@ mod tests {
             let entries = lowered.ir.stores[store.store.index()].max_entries;
             match store.place {
                 Place::Scalar { .. } => {}
-                Place::Hash => maps.push(map(role, bpf::BPF_MAP_TYPE_HASH, store.key.size, store.value.size(), entries)),
+                Place::Hash => {
+                    maps.push(map(role, bpf::BPF_MAP_TYPE_HASH, store.key.size, store.value.size(), entries))
+                }
                 Place::PerCpuHash => {
                     maps.push(map(role, bpf::BPF_MAP_TYPE_PERCPU_HASH, store.key.size, store.value.size(), entries));
                 }
