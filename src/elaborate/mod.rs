@@ -1,3 +1,196 @@
-//! Pass 2: names, aliases, wildcards, types. Takes scripts and a [`crate::debuginfo::World`], gives a [`program::Program`].
+//! Pass 2: names, aliases, wildcards, types. Takes scripts and a [`World`], gives a [`Program`] with nothing unresolved.
+//!
+//! ```text
+//! scripts ─▶ derive_sites ─▶ handler, body ─▶ check ─▶ prune ─▶ infer_types ─▶ Program
+//!             ▲ expand_aliases  ▲ resolve_context      fold
+//!             └──── link ───────┘
+//! ```
+//!
+//! A name may bring in a tapset file, whose probes and names may bring in more; after [`elaborate`] nothing knows that
+//! tapsets, aliases or wildcards exist. What is not needed goes away before types are checked, as in SystemTap, so an
+//! unused line with a type error is only a warning; [`ElaborateOptions::unoptimized`] keeps it.
 
 pub mod program;
+pub mod print;
+
+mod body;
+mod check;
+mod compact;
+mod cx;
+mod derive_sites;
+mod draft;
+mod effects;
+mod expand_aliases;
+mod fold;
+mod handler;
+mod infer_types;
+mod link;
+mod mentions;
+mod prune;
+mod resolve_context;
+mod walk;
+
+use std::rc::Rc;
+
+use self::{
+    cx::Cx,
+    derive_sites::{SiteVars, Source},
+    draft::Draft,
+    effects::Use,
+    expand_aliases::Segment,
+    link::{Home, Linker, Unit},
+    program::{GlobalInit, Program},
+};
+use crate::{
+    debuginfo::World,
+    diagnostics::{Diagnostics, catalogue::semantic as say},
+    language::{ParseOptions, ast, types::Type},
+    source::{FileId, SourceMap},
+    tapset::Library,
+};
+
+/// How pass 2 goes about it; stap(1) has the options.
+#[derive(Clone, Debug, Default)]
+pub struct ElaborateOptions {
+    /// How tapset files are read: the same conditions and macros as the script, without its arguments.
+    pub parse: ParseOptions,
+    /// `-u`: keep what is not needed, and check it.
+    pub unoptimized: bool,
+    /// `--skip-badvars`: a context variable that is not there is 0, with a warning.
+    pub skip_badvars: bool,
+    /// `--suppress-handler-errors`: every handler is inside a `try`.
+    pub suppress_handler_errors: bool,
+    /// `-G name=value`.
+    pub globals: Vec<(String, String)>,
+}
+
+impl ElaborateOptions {
+    /// What `-G` says about a global.
+    fn global(&self, name: &str) -> Option<GlobalInit> {
+        let (_, text) = self.globals.iter().rev().find(|(global, _)| global == name)?;
+        Some(match text.parse::<i64>() {
+            Ok(value) => GlobalInit::Long(value),
+            Err(_) => GlobalInit::Str(text.clone().into_bytes()),
+        })
+    }
+}
+
+/// Resolves scripts against a machine. The program is for use only when there are no errors.
+pub fn elaborate(
+    library: &Library,
+    world: &World,
+    scripts: Vec<(FileId, ast::Script)>,
+    sources: &mut SourceMap,
+    options: &ElaborateOptions,
+) -> (Program, Diagnostics) {
+    let linker = Linker::new(library, &options.parse, scripts.into_iter().map(|(_, script)| script).collect());
+    let mut cx = Cx::new(linker, sources, world, options);
+    report_embedded(&mut cx);
+    derive_all(&mut cx);
+    build_uncalled_functions(&mut cx);
+    let Cx { mut draft, mut diagnostics, linker, sources, .. } = cx;
+    diagnostics.extend(linker.diagnostics);
+    diagnostics.extend(check::check(&draft, sources));
+    if diagnostics.has_errors() {
+        return (draft.program, diagnostics);
+    }
+    // Also without -u, so that both say the same about what stays.
+    if options.unoptimized {
+        compact::drop_unused_locals(&mut draft);
+    } else {
+        diagnostics.extend(prune::prune(&mut draft, sources));
+    }
+    if draft.program.probes.is_empty() {
+        diagnostics.push(say::no_probes());
+        return (draft.program, diagnostics);
+    }
+    diagnostics.extend(infer_types::infer_types(&mut draft, sources));
+    settle(&mut draft, options);
+    (draft.program, diagnostics)
+}
+
+/// `%{ … %}` beside the probes.
+fn report_embedded(cx: &mut Cx<'_>) {
+    for unit in cx.linker.user.clone() {
+        for code in &unit.script.embeds {
+            let at = cx.spot(code.span);
+            cx.report(say::embedded_code(&at));
+        }
+    }
+}
+
+/// The user's probes, then those of every tapset file that came in meanwhile.
+fn derive_all(cx: &mut Cx<'_>) {
+    let mut vars = SiteVars::default();
+    let mut number = 0;
+    for unit in cx.linker.user.clone() {
+        derive_unit(&unit, &mut number, &mut vars, cx);
+    }
+    let mut n_done = 0;
+    loop {
+        cx.build_pending_functions();
+        let Some(unit) = cx.linker.active.get(n_done).cloned() else { break };
+        n_done += 1;
+        derive_unit(&unit, &mut number, &mut vars, cx);
+    }
+}
+
+fn derive_unit(unit: &Unit, number: &mut u32, vars: &mut SiteVars, cx: &mut Cx<'_>) {
+    for probe in &unit.script.probes {
+        let body = Segment { home: unit.home, body: Rc::new(probe.body.clone()) };
+        let source = Source { points: &probe.points, body, span: probe.span, number: *number };
+        *number += 1;
+        derive_sites::derive(&source, vars, cx);
+    }
+}
+
+/// Functions of the user nobody calls are looked up all the same, so that their mistakes show.
+fn build_uncalled_functions(cx: &mut Cx<'_>) {
+    for unit in cx.linker.user.clone() {
+        for function in &unit.script.functions {
+            // One that looks at `$vars` means something only where it is called.
+            cx.function(&function.name.text, function.params.len(), Home::User, None);
+        }
+        for global in &unit.script.globals {
+            cx.own_global(&global.name.text, Home::User);
+        }
+    }
+    cx.build_pending_functions();
+}
+
+/// What the finished program says about itself.
+fn settle(draft: &mut Draft, options: &ElaborateOptions) {
+    let mut used = Use::default();
+    for function in &draft.program.functions {
+        let own = Use::of(&function.body);
+        used.globals_read.extend(own.globals_read);
+        used.globals_written.extend(own.globals_written);
+    }
+    for probe in &draft.program.probes {
+        let mut own = Use::of(&probe.body);
+        probe.condition.iter().for_each(|condition| own.add_expr(condition));
+        used.globals_read.extend(own.globals_read);
+        used.globals_written.extend(own.globals_written);
+    }
+    for (idx, global) in draft.program.globals.iter_mut().enumerate() {
+        let id = program::GlobalId(idx as u32);
+        global.write_only =
+            global.user && used.globals_written.contains(&id) && !used.globals_read.contains(&id);
+        // -G gives text; the type says what it is.
+        global.init = match (global.init.take(), global.value) {
+            (Some(GlobalInit::Long(value)), Type::Str) => Some(GlobalInit::Str(value.to_string().into_bytes())),
+            (Some(GlobalInit::Str(_)), Type::Long) => Some(GlobalInit::Long(0)),
+            (init, _) => init,
+        };
+    }
+    if options.suppress_handler_errors {
+        draft.program.probes.iter_mut().for_each(wrap_in_try);
+    }
+}
+
+fn wrap_in_try(probe: &mut program::Probe) {
+    let span = probe.body.span;
+    let null = || program::Stmt { kind: program::StmtKind::Null, span };
+    let body = std::mem::replace(&mut probe.body, null());
+    probe.body.kind = program::StmtKind::Try { body: Box::new(body), var: None, catch: Box::new(null()) };
+}

@@ -114,8 +114,10 @@ pub struct Probe {
     pub condition: Option<Expr>,
     /// The probe point as the script wrote it: `pn()`.
     pub written: Arc<str>,
-    /// Alias names it went through, outermost first, for `-p2` and `-t`.
+    /// Alias names it went through, outermost first, for `-t`.
     pub via: Vec<Arc<str>>,
+    /// The way to the user's list of points, as `-p2` prints it: `a = begin, end <- a,timer.s(1)`.
+    pub derivation: Arc<str>,
     /// Which `probe` of the user's script this came from, in order; for on/off and hit counts per source probe.
     pub source_probe: u32,
     pub span: Span,

@@ -1,0 +1,368 @@
+//! Probe points to sites through the families, and sites to handlers: sites of one point where the handler's text comes
+//! to the same share it, so that `syscall.*` is elaborated once and not for each of hundreds of calls.
+
+use std::{collections::HashMap, rc::Rc, sync::Arc};
+
+use super::{
+    cx::{Cx, site_contexts},
+    expand_aliases::{self, Expansion, Segment, Trail},
+    handler,
+    link::Home,
+    mentions::Mentions,
+    resolve_context::{Resolution, literal_steps, resolve_at},
+};
+use crate::{
+    diagnostics::{Diagnostic, catalogue::semantic as say},
+    language::{self, ParseOptions, ast, similar},
+    probes::{self, NoMatch, Resolved, pattern::is_wildcard, site::{ProbeSite, SiteVar}},
+    source::{Origin, Span},
+};
+
+/// A `probe` statement to derive.
+pub struct Source<'s> {
+    pub points: &'s [ast::ProbePoint],
+    pub body: Segment,
+    pub span: Span,
+    /// Which `probe` of the user's script.
+    pub number: u32,
+}
+
+/// A point a family knows, with its sites.
+#[derive(Debug)]
+pub struct Derived {
+    pub point: ast::ProbePoint,
+    pub sites: Vec<ProbeSite>,
+    pub trail: Trail,
+    /// As the user wrote it.
+    pub written: Arc<str>,
+}
+
+/// Sites that share a handler.
+#[derive(Debug)]
+pub struct Group {
+    pub sites: Vec<ProbeSite>,
+    /// The site variables the handler needs, in order.
+    pub vars: Vec<(Arc<str>, Rc<ParsedVar>)>,
+}
+
+/// The text of a site variable, read once.
+#[derive(Debug)]
+pub struct ParsedVar {
+    pub expr: ast::Expr,
+    mentions: Mentions,
+}
+
+/// Texts of site variables read so far.
+#[derive(Debug, Default)]
+pub struct SiteVars {
+    parsed: HashMap<Arc<str>, Rc<ParsedVar>>,
+}
+
+/// Builds the handlers of one `probe` statement into the draft.
+pub fn derive(source: &Source<'_>, vars: &mut SiteVars, cx: &mut Cx<'_>) {
+    let list: Vec<String> = source.points.iter().map(expand_aliases::written).collect();
+    let trail = Trail { derivation: list.join(","), ..Trail::default() };
+    let (derived, errors) = resolve_list(source.points, source.body.home, &trail, cx);
+    errors.into_iter().for_each(|error| cx.report(error));
+    for derived in derived {
+        build(source, derived, vars, cx);
+    }
+}
+
+/// All points of a list; the first that is sufficient and lands somewhere ends it.
+pub fn resolve_list(
+    points: &[ast::ProbePoint],
+    home: Home,
+    trail: &Trail,
+    cx: &mut Cx<'_>,
+) -> (Vec<Derived>, Vec<Diagnostic>) {
+    let (mut all, mut errors) = (Vec::new(), Vec::new());
+    for point in points {
+        let mut trail = trail.clone();
+        if let Some(condition) = &point.condition {
+            trail.conditions.push((home, (**condition).clone()));
+        }
+        let (mut derived, found_errors) = resolve_one(point, &trail, cx);
+        if trail.via.is_empty() {
+            let written: Arc<str> = probes::pattern::point_text(&point.parts).into();
+            derived.iter_mut().for_each(|derived| derived.written = written.clone());
+        }
+        let landed = !derived.is_empty();
+        all.extend(derived);
+        if !point.optional && !point.sufficient {
+            let at_user = trail.via.is_empty();
+            errors.extend(found_errors.into_iter().map(|error| if at_user { lifted(error, point, cx) } else { error }));
+        }
+        if point.sufficient && landed {
+            break;
+        }
+    }
+    (all, errors)
+}
+
+/// An error inside an alias, told from the point the user wrote.
+fn lifted(error: Diagnostic, point: &ast::ProbePoint, cx: &Cx<'_>) -> Diagnostic {
+    let inside = |span: Span| span.file == point.span.file;
+    if error.primary.is_some_and(inside) {
+        return error;
+    }
+    let mut lifted = say::resolving_point(&cx.spot(point.span));
+    if let Some(span) = error.primary {
+        lifted = lifted.related(error.message, error.token, span);
+    }
+    lifted.related.extend(error.related);
+    lifted.help = error.help;
+    lifted
+}
+
+fn resolve_one(point: &ast::ProbePoint, trail: &Trail, cx: &mut Cx<'_>) -> (Vec<Derived>, Vec<Diagnostic>) {
+    let (mut all, mut errors) = (Vec::new(), Vec::new());
+    let wildcard = expand_aliases::has_wildcard(point);
+    let mut is_alias = false;
+    match expand_aliases::expand(point, trail, &mut cx.linker, cx.sources) {
+        Expansion::NotAlias => {}
+        Expansion::Loop(name) => {
+            let at = cx.spot(point.span);
+            return (Vec::new(), vec![say::alias_loop(&name, &at)]);
+        }
+        Expansion::Lists(lists) => {
+            is_alias = true;
+            for (points, home, trail) in lists {
+                let (derived, found) = resolve_list(&points, home, &trail, cx);
+                all.extend(derived);
+                errors.extend(found);
+            }
+        }
+    }
+    if !is_alias || wildcard {
+        match probes::resolve(point, cx.world) {
+            Some(Resolved::Sites(sites)) if !sites.is_empty() => {
+                let written = probes::pattern::point_text(&point.parts).into();
+                all.push(Derived { point: point.clone(), sites, trail: trail.clone(), written });
+            }
+            Some(Resolved::Nothing(no_match)) if !is_alias => errors.push(no_match_error(point, &no_match, cx)),
+            _ if !is_alias => errors.push(mismatch(point, cx)),
+            _ => {}
+        }
+    }
+    // With a wildcard, one that lands is enough.
+    if wildcard && !all.is_empty() {
+        errors.clear();
+    }
+    (all, errors)
+}
+
+fn no_match_error(point: &ast::ProbePoint, no_match: &NoMatch, cx: &Cx<'_>) -> Diagnostic {
+    let whole = cx.spot(point.span);
+    let part = no_match.part_idx.and_then(|idx| point.parts.get(idx)).map_or(whole.clone(), |part| cx.spot(part.span));
+    say::point_no_match(&no_match.message, &no_match.similar, no_match.help.as_deref(), &whole, &part)
+}
+
+/// No family and no alias knows the point: finds the part that leads nowhere.
+fn mismatch(point: &ast::ProbePoint, cx: &Cx<'_>) -> Diagnostic {
+    let forms = known_forms(cx);
+    let mut fitting: Vec<&Vec<String>> = forms.iter().collect();
+    for (idx, part) in point.parts.iter().enumerate() {
+        let mut next: Vec<&str> = fitting.iter().filter_map(|form| form.get(idx)).map(String::as_str).collect();
+        next.sort_unstable();
+        next.dedup();
+        let fits = |word: &str| word == &*part.name || word.contains('*') || is_wildcard(&part.name);
+        if idx + 1 < point.parts.len() && next.iter().any(|word| fits(word)) {
+            fitting.retain(|form| form.get(idx).is_some_and(|word| fits(word)));
+            continue;
+        }
+        let near = similar(&part.name, next);
+        return say::point_mismatch(&near, &cx.spot(point.span), &cx.spot(part.span));
+    }
+    say::resolving_point(&cx.spot(point.span))
+}
+
+/// Every way to write a point, as names part by part.
+fn known_forms(cx: &Cx<'_>) -> Vec<Vec<String>> {
+    let aliases = cx.linker.library.aliases().map(|(name, ..)| name.to_owned());
+    let user = cx.linker.user.iter().flat_map(|unit| &unit.script.aliases);
+    let user = user.flat_map(|alias| alias.names.iter().map(expand_aliases::dotted));
+    let mut forms: Vec<Vec<String>> =
+        aliases.chain(user).map(|name| name.split('.').map(str::to_owned).collect()).collect();
+    for family in probes::FAMILIES {
+        forms.extend(family.patterns().iter().map(|pattern| pattern_words(pattern.text)));
+    }
+    forms
+}
+
+/// `timer.s(N).randomize(M)` to its names.
+pub fn pattern_words(pattern: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut depth = 0;
+    for character in pattern.chars() {
+        match character {
+            '(' | '[' => depth += 1,
+            ')' | ']' => depth -= 1,
+            '.' if depth == 0 => words.push(String::new()),
+            _ if depth == 0 => words.last_mut().expect("never empty").push(character),
+            _ => {}
+        }
+    }
+    words
+}
+
+fn build(source: &Source<'_>, derived: Derived, vars: &mut SiteVars, cx: &mut Cx<'_>) {
+    let Derived { point, sites, trail, written } = derived;
+    let segments: Vec<Segment> =
+        trail.prologues.iter().chain([&source.body]).chain(&trail.epilogues).cloned().collect();
+    let mentions = mentions_of(&segments, cx);
+    let groups = group(sites, &mentions, vars, cx);
+    for group in groups {
+        let handler = handler::Handler {
+            point: &point,
+            group,
+            segments: &segments,
+            trail: &trail,
+            written: written.clone(),
+            entries: &mentions.entries,
+            source_probe: source.number,
+            span: source.span,
+            user: source.body.home == Home::User,
+        };
+        handler::build(handler, vars, cx);
+    }
+}
+
+/// What a handler's pieces name, with the context variables of the functions they call.
+pub fn mentions_of(segments: &[Segment], cx: &mut Cx<'_>) -> Mentions {
+    let mut all = Mentions::default();
+    for segment in segments {
+        let mut own = Mentions::of_stmt(&segment.body);
+        // A global of the script hides the site's variable of that name.
+        let home = segment.home;
+        own.names.retain(|name| cx.linker.own_global(name, home, cx.sources).is_none());
+        let contexts = cx.contexts_of_calls(&own.calls, home);
+        own.contexts.extend(contexts);
+        all.names.extend(own.names);
+        all.calls.extend(own.calls);
+        all.contexts.extend(own.contexts);
+        for entry in own.entries {
+            if !all.entries.contains(&entry) {
+                all.entries.push(entry);
+            }
+        }
+    }
+    all
+}
+
+/// Puts sites together whose handlers come out the same: the same site variables needed, with the same text, and every
+/// context variable at the same place.
+pub fn group(sites: Vec<ProbeSite>, mentions: &Mentions, vars: &mut SiteVars, cx: &mut Cx<'_>) -> Vec<Group> {
+    let contexts = site_contexts(&mentions.contexts);
+    let steps: Vec<_> = contexts.iter().map(literal_steps).collect();
+    let mut groups: Vec<(Group, Vec<Resolution>)> = Vec::new();
+    let mut by_vars: HashMap<Vec<(Arc<str>, Arc<str>)>, Vec<usize>> = HashMap::new();
+    vars.read_needed(&sites, mentions, cx);
+    for site in sites {
+        let needed = vars.needed(&site, mentions);
+        let mut resolutions = Vec::with_capacity(contexts.len());
+        for (context, steps) in contexts.iter().zip(&steps) {
+            resolutions.push(resolve_at(&*site.scope, context, steps, cx.world));
+        }
+        for var in &needed {
+            let parsed = &vars.parsed[&var.expr];
+            for context in site_contexts(&parsed.mentions.contexts) {
+                resolutions.push(resolve_at(&*site.scope, &context, &literal_steps(&context), cx.world));
+            }
+        }
+        let key: Vec<(Arc<str>, Arc<str>)> = needed.iter().map(|var| (var.name.clone(), var.expr.clone())).collect();
+        let same = by_vars.entry(key).or_default();
+        if let Some(idx) = same.iter().find(|idx| groups[**idx].1 == resolutions) {
+            groups[*idx].0.sites.push(site);
+            continue;
+        }
+        same.push(groups.len());
+        let vars = needed.iter().map(|var| (var.name.clone(), vars.parsed[&var.expr].clone())).collect();
+        groups.push((Group { sites: vec![site], vars }, resolutions));
+    }
+    groups.into_iter().map(|(group, _)| group).collect()
+}
+
+impl SiteVars {
+    /// The variables of a site that the handler reads, or that those read; in the site's order.
+    fn needed<'s>(&self, site: &'s ProbeSite, mentions: &Mentions) -> Vec<&'s SiteVar> {
+        let mut kept: Vec<&SiteVar> = Vec::new();
+        for var in site.vars.iter().rev() {
+            let read_later = || {
+                kept.iter().any(|later| {
+                    self.parsed.get(&later.expr).is_some_and(|parsed| parsed.mentions.names.contains(&var.name))
+                })
+            };
+            if mentions.names.contains(&var.name) || read_later() {
+                kept.push(var);
+            }
+        }
+        kept.reverse();
+        kept
+    }
+
+    /// Reads the texts of all variables the sites need, in few goes: what a text names may be needed in turn.
+    fn read_needed(&mut self, sites: &[ProbeSite], mentions: &Mentions, cx: &mut Cx<'_>) {
+        if mentions.names.is_empty() {
+            return;
+        }
+        loop {
+            let mut missing: Vec<Arc<str>> = Vec::new();
+            let mut listed = std::collections::HashSet::new();
+            for site in sites {
+                for var in self.needed(site, mentions) {
+                    if !self.parsed.contains_key(&var.expr) && listed.insert(var.expr.clone()) {
+                        missing.push(var.expr.clone());
+                    }
+                }
+            }
+            if missing.is_empty() {
+                return;
+            }
+            self.read(missing, cx);
+        }
+    }
+
+    /// One function for each text makes one file of them all.
+    fn read(&mut self, texts: Vec<Arc<str>>, cx: &mut Cx<'_>) {
+        let mut file = String::new();
+        for text in &texts {
+            file += &format!("function v() {{ return {text}\n}}\n");
+        }
+        let id = cx.sources.add("<probe variables>", file, Origin::Tapset);
+        let (script, _) = language::parse(cx.sources, id, &ParseOptions::default());
+        let mut functions = script.functions.into_iter().peekable();
+        let mut n_lines = 0;
+        for text in texts {
+            // A text that does not parse has no function; lines tell which ones are there.
+            let line = n_lines + 1;
+            n_lines += text.matches('\n').count() as u32 + 2;
+            let here = functions.peek().is_some_and(|function| {
+                let start = cx.sources.get(id).map_or(0, |file| file.line_col(function.span.start).0);
+                (line..=n_lines).contains(&start)
+            });
+            let function = if here { functions.next() } else { None };
+            let expr = function.and_then(returned).unwrap_or(ast::Expr {
+                kind: ast::ExprKind::Long(0),
+                span: Span::NONE,
+                at: Span::NONE,
+            });
+            let mut mentions = Mentions::default();
+            mentions.add_expr(&expr);
+            self.parsed.insert(text, Rc::new(ParsedVar { expr, mentions }));
+        }
+    }
+}
+
+/// The expression of `{ return expr }`.
+fn returned(function: ast::Function) -> Option<ast::Expr> {
+    let ast::FunctionBody::Block(body) = function.body else { return None };
+    let stmt = match body.kind {
+        ast::StmtKind::Block(stmts) => stmts.into_iter().next()?,
+        _ => body,
+    };
+    match stmt.kind {
+        ast::StmtKind::Return(value) => value,
+        _ => None,
+    }
+}

@@ -1,0 +1,170 @@
+//! Written probe points to points a family knows: aliases with their bodies, suffixes and wildcards, `?`, `!` and `if`.
+//! langref "Probe aliases".
+
+use std::{rc::Rc, sync::Arc};
+
+use super::link::{Home, Linker, Unit};
+use crate::{
+    language::ast::{AliasStyle, Expr, ProbeAlias, ProbePoint, ProbePointPart, Stmt},
+    probes::pattern::{glob_matches, is_wildcard, point_text},
+    source::SourceMap,
+};
+
+/// Aliases inside aliases, at most.
+const MAX_DEPTH: usize = 32;
+
+/// A piece of handler with the file it came from.
+#[derive(Clone, Debug)]
+pub struct Segment {
+    pub home: Home,
+    pub body: Rc<Stmt>,
+}
+
+/// What was gathered on the way from the user's point to a family's.
+#[derive(Clone, Debug, Default)]
+pub struct Trail {
+    /// In order of execution: the innermost alias first.
+    pub prologues: Vec<Segment>,
+    /// In order of execution: the innermost alias last.
+    pub epilogues: Vec<Segment>,
+    /// Alias names, outermost first.
+    pub via: Vec<Arc<str>>,
+    /// `x = a, b <- user's list`, as -p2 prints it.
+    pub derivation: String,
+    pub conditions: Vec<(Home, Expr)>,
+}
+
+/// An alias with the name that matched.
+struct Match {
+    unit: Unit,
+    idx: usize,
+    name: String,
+    n_parts: usize,
+}
+
+impl Match {
+    fn alias(&self) -> &ProbeAlias {
+        &self.unit.script.aliases[self.idx]
+    }
+}
+
+/// One step: what the aliases make of a point.
+pub enum Expansion {
+    /// No alias of that name.
+    NotAlias,
+    /// For each alias that matched, its list of points with what it adds to the trail.
+    Lists(Vec<(Vec<ProbePoint>, Home, Trail)>),
+    /// An alias that stands for itself.
+    Loop(String),
+}
+
+/// Replaces a point by the points of the aliases it names.
+pub fn expand(point: &ProbePoint, trail: &Trail, linker: &mut Linker<'_>, sources: &mut SourceMap) -> Expansion {
+    let matches = find(point, linker, sources);
+    if matches.is_empty() {
+        return Expansion::NotAlias;
+    }
+    let mut lists = Vec::new();
+    for found in matches {
+        let alias = found.alias();
+        let repeats = trail.via.iter().filter(|name| ***name == *found.name).count();
+        if repeats > 0 || trail.via.len() >= MAX_DEPTH {
+            return Expansion::Loop(found.name);
+        }
+        let suffix = &point.parts[found.n_parts..];
+        let points = alias.points.iter().map(|inner| with_suffix(inner, suffix, point)).collect();
+        lists.push((points, found.unit.home, extended(trail, &found)));
+    }
+    Expansion::Lists(lists)
+}
+
+fn extended(trail: &Trail, found: &Match) -> Trail {
+    let alias = found.alias();
+    let mut trail = trail.clone();
+    let home = found.unit.home;
+    let segment = |body: &Stmt| Segment { home, body: Rc::new(body.clone()) };
+    match alias.style {
+        AliasStyle::Prologue => trail.prologues.insert(0, segment(&alias.body)),
+        AliasStyle::Epilogue => trail.epilogues.push(segment(&alias.body)),
+    }
+    if let Some(epilogue) = &alias.epilogue {
+        trail.epilogues.push(segment(epilogue));
+    }
+    trail.via.push(found.name.as_str().into());
+    let sign = if alias.style == AliasStyle::Prologue { "=" } else { "+=" };
+    let points: Vec<String> = alias.points.iter().map(written).collect();
+    trail.derivation = format!("{} {sign} {} <- {}", found.name, points.join(", "), trail.derivation);
+    trail
+}
+
+/// The alias's point with what stood behind the alias name, and the flags of both.
+fn with_suffix(inner: &ProbePoint, suffix: &[ProbePointPart], outer: &ProbePoint) -> ProbePoint {
+    let mut point = inner.clone();
+    point.parts.extend(suffix.iter().cloned());
+    point.optional |= outer.optional;
+    point
+}
+
+fn find(point: &ProbePoint, linker: &mut Linker<'_>, sources: &mut SourceMap) -> Vec<Match> {
+    let mut found = Vec::new();
+    for unit in linker.user.clone() {
+        add_matches(point, &unit, &mut found);
+    }
+    let mut files = Vec::new();
+    for (name, file, _) in linker.library.aliases() {
+        if matched_parts(point, name).is_some() && !files.contains(&file) {
+            files.push(file);
+        }
+    }
+    for file in files {
+        let unit = linker.load(file, sources);
+        add_matches(point, &unit, &mut found);
+    }
+    found
+}
+
+fn add_matches(point: &ProbePoint, unit: &Unit, found: &mut Vec<Match>) {
+    for (idx, alias) in unit.script.aliases.iter().enumerate() {
+        for name in &alias.names {
+            let name = dotted(name);
+            if let Some(n_parts) = matched_parts(point, &name) {
+                found.push(Match { unit: unit.clone(), idx, name, n_parts });
+            }
+        }
+    }
+}
+
+/// How many parts of the point an alias name covers; `None` when it is not that alias.
+fn matched_parts(point: &ProbePoint, name: &str) -> Option<usize> {
+    let mut n_parts = 0;
+    for word in name.split('.') {
+        let part = point.parts.get(n_parts)?;
+        let same = *part.name == *word || is_wildcard(&part.name) && glob_matches(part.name.as_bytes(), word.as_bytes());
+        if !same || part.arg.is_some() {
+            return None;
+        }
+        n_parts += 1;
+    }
+    Some(n_parts)
+}
+
+/// Some part of the point's names has a wildcard.
+pub fn has_wildcard(point: &ProbePoint) -> bool {
+    point.parts.iter().any(|part| is_wildcard(&part.name))
+}
+
+/// The names of a point, without arguments.
+pub fn dotted(point: &ProbePoint) -> String {
+    point.parts.iter().map(|part| &*part.name).collect::<Vec<_>>().join(".")
+}
+
+/// A point as written, with its flags.
+pub fn written(point: &ProbePoint) -> String {
+    let mut text = point_text(&point.parts);
+    if point.sufficient {
+        text.push('!');
+    } else if point.optional {
+        text.push('?');
+    }
+    text
+}

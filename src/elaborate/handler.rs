@@ -1,0 +1,233 @@
+//! One handler out of its pieces: entry values, site variables, alias prologues, the user's body, epilogues.
+//!
+//! `@entry(e)` in a `.return` handler becomes a hidden array keyed by thread: a handler of its own at the entry site
+//! stores `e`, the return handler takes it out again. langref "@entry".
+
+use std::{rc::Rc, sync::Arc};
+
+use super::{
+    body::BodyBuilder,
+    cx::{Cx, SiteCx},
+    derive_sites::{Group, SiteVars, group},
+    draft::BodyNote,
+    expand_aliases::{Segment, Trail},
+    link::Home,
+    mentions::Mentions,
+    program::{Expr, ExprKind, GlobalId, Probe, Stmt, StmtKind, Target},
+};
+use crate::{
+    diagnostics::catalogue::semantic as say,
+    language::{
+        ast,
+        types::Type,
+        visit::{self, Visitor},
+    },
+    probes::{self, Resolved, attach_plan::AttachPlan, site::ProbeSite},
+    source::Span,
+};
+
+/// Threads that can be inside a probed call at one time, at most; the oldest make room.
+const MAX_ENTRIES: u32 = 16384;
+
+/// What a handler is made of.
+pub struct Handler<'h> {
+    /// The point its family knows.
+    pub point: &'h ast::ProbePoint,
+    pub group: Group,
+    pub segments: &'h [Segment],
+    pub trail: &'h Trail,
+    pub written: Arc<str>,
+    /// Every `@entry` expression in it.
+    pub entries: &'h [ast::Expr],
+    pub source_probe: u32,
+    pub span: Span,
+    pub user: bool,
+}
+
+/// Builds a handler, and those at the entries if it asks for them, into the draft.
+pub fn build(handler: Handler<'_>, vars: &mut SiteVars, cx: &mut Cx<'_>) {
+    let mut entry_globals: Vec<(ast::Expr, GlobalId)> = Vec::new();
+    if !handler.entries.is_empty() {
+        let sites = entry_sites(handler.point, &handler.group.sites, cx);
+        if !sites.is_empty() {
+            for entry in handler.entries {
+                let name = format!("__entry_{}", cx.draft.program.globals.len());
+                let global = cx.hidden_global(&name, 1, MAX_ENTRIES);
+                build_entry(&handler, entry, global, sites.clone(), vars, cx);
+                entry_globals.push((entry.clone(), global));
+            }
+        }
+    }
+    let Some(first) = handler.group.sites.first() else { return };
+    let site = Rc::new(SiteCx { scope: first.scope.clone(), group: cx.new_group() });
+    let mut builder = BodyBuilder::handler(cx, Home::User, Some(site));
+    let mut stmts = Vec::new();
+    for (entry, global) in entry_globals {
+        stmts.extend(take_entry(&mut builder, entry, global));
+    }
+    stmts.extend(handler.group.vars.iter().map(|(name, var)| builder.site_var(name, &var.expr)));
+    for segment in handler.segments {
+        builder.home = segment.home;
+        stmts.push(builder.stmt(&segment.body));
+    }
+    let condition = condition(&mut builder, &handler.trail.conditions);
+    let span = handler.segments.iter().map(|segment| segment.body.span).next_back().unwrap_or(handler.span);
+    finish(builder, stmts, condition, span, handler);
+}
+
+fn finish(
+    builder: BodyBuilder<'_, '_>,
+    stmts: Vec<Stmt>,
+    condition: Option<Expr>,
+    span: Span,
+    handler: Handler<'_>,
+) {
+    let note = BodyNote { local_spans: builder.local_spans, span: Some(handler.span), user: handler.user };
+    let probe = Probe {
+        sites: handler.group.sites,
+        locals: builder.locals,
+        body: Stmt { kind: StmtKind::Block(stmts), span },
+        condition,
+        written: handler.written,
+        via: handler.trail.via.clone(),
+        derivation: handler.trail.derivation.as_str().into(),
+        source_probe: handler.source_probe,
+        span: handler.span,
+    };
+    builder.cx.draft.program.probes.push(probe);
+    builder.cx.draft.probes.push(note);
+}
+
+/// `value = map[tid()]; delete map[tid()]`, with the local that `@entry(e)` then means.
+fn take_entry(builder: &mut BodyBuilder<'_, '_>, entry: ast::Expr, global: GlobalId) -> [Stmt; 2] {
+    let span = entry.at;
+    let local = builder.new_hidden_local("__entry_value", span);
+    let key = builder.builtin("tid", Vec::new(), span);
+    builder.entries.push((entry, local));
+    let open = |kind| Expr { kind, ty: Type::Unknown, span };
+    let value = Box::new(open(ExprKind::Element { global, keys: vec![key.clone()] }));
+    let assign = open(ExprKind::Assign { op: ast::AssignOp::Set, target: Target::Local(local), value });
+    let delete = StmtKind::Delete { global, keys: vec![Some(key)] };
+    [Stmt { kind: StmtKind::Expr(assign), span }, Stmt { kind: delete, span }]
+}
+
+/// The handler at the entry: `map[tid()] = e`.
+fn build_entry(
+    handler: &Handler<'_>,
+    entry: &ast::Expr,
+    global: GlobalId,
+    sites: Vec<ProbeSite>,
+    vars: &mut SiteVars,
+    cx: &mut Cx<'_>,
+) {
+    let mut mentions = Mentions::default();
+    mentions.add_expr(entry);
+    let contexts = cx.contexts_of_calls(&mentions.calls, Home::User);
+    mentions.contexts.extend(contexts);
+    for group in group(sites, &mentions, vars, cx) {
+        let Some(first) = group.sites.first() else { continue };
+        let site = Rc::new(SiteCx { scope: first.scope.clone(), group: cx.new_group() });
+        let home = handler.segments.iter().find(|segment| segment.home == Home::User).map_or(Home::Site, |s| s.home);
+        let mut builder = BodyBuilder::handler(cx, home, Some(site));
+        let mut stmts: Vec<Stmt> = group.vars.iter().map(|(name, var)| builder.site_var(name, &var.expr)).collect();
+        let value = Box::new(builder.expr(entry));
+        let span = entry.at;
+        let key = builder.builtin("tid", Vec::new(), span);
+        let target = Target::Element { global, keys: vec![key] };
+        let kind = ExprKind::Assign { op: ast::AssignOp::Set, target, value };
+        stmts.push(Stmt { kind: StmtKind::Expr(Expr { kind, ty: Type::Unknown, span }), span });
+        let entry_handler = Handler {
+            point: handler.point,
+            group,
+            segments: &[],
+            trail: handler.trail,
+            written: handler.written.clone(),
+            entries: &[],
+            source_probe: handler.source_probe,
+            span: handler.span,
+            user: false,
+        };
+        finish(builder, stmts, None, span, entry_handler);
+    }
+}
+
+/// The sites where the calls begin whose returns `sites` are; empty when these are not returns.
+fn entry_sites(point: &ast::ProbePoint, sites: &[ProbeSite], cx: &Cx<'_>) -> Vec<ProbeSite> {
+    let mut entry_point = point.clone();
+    let before = entry_point.parts.len();
+    entry_point.parts.retain(|part| &*part.name != "return");
+    if entry_point.parts.len() == before {
+        return Vec::new();
+    }
+    let Some(Resolved::Sites(all)) = probes::resolve(&entry_point, cx.world) else { return Vec::new() };
+    let exits: Vec<u32> = sites
+        .iter()
+        .filter_map(|site| match site.attach {
+            AttachPlan::Syscall { nr, exit: true } => Some(nr),
+            _ => None,
+        })
+        .collect();
+    all.into_iter()
+        .filter(|site| match site.attach {
+            AttachPlan::Syscall { nr, exit: false } => exits.contains(&nr),
+            _ => false,
+        })
+        .collect()
+}
+
+/// All conditions on the way, joined. They may look at globals and nothing else.
+fn condition(builder: &mut BodyBuilder<'_, '_>, conditions: &[(Home, ast::Expr)]) -> Option<Expr> {
+    let mut joined: Option<Expr> = None;
+    for (home, condition) in conditions {
+        builder.home = *home;
+        if !check_condition(builder, condition, *home) {
+            continue;
+        }
+        let built = builder.expr(condition);
+        joined = Some(match joined {
+            None => built,
+            Some(before) => {
+                let span = built.span;
+                let kind = ExprKind::Logical {
+                    op: ast::LogicalOp::And,
+                    left: Box::new(before),
+                    right: Box::new(built),
+                };
+                Expr { kind, ty: Type::Long, span }
+            }
+        });
+    }
+    joined
+}
+
+fn check_condition(builder: &mut BodyBuilder<'_, '_>, condition: &ast::Expr, home: Home) -> bool {
+    struct Check<'b, 'e, 'a> {
+        builder: &'b mut BodyBuilder<'e, 'a>,
+        home: Home,
+        fine: bool,
+    }
+    impl Visitor for Check<'_, '_, '_> {
+        fn expr(&mut self, expr: &ast::Expr) {
+            let cx = &mut *self.builder.cx;
+            let at = cx.spot(expr.at);
+            let problem = match &expr.kind {
+                ast::ExprKind::Var(name) => {
+                    let known = cx.own_global(name, self.home).is_some();
+                    (!known).then(|| say::condition_undeclared(&at))
+                }
+                ast::ExprKind::Assign { .. } | ast::ExprKind::Crement { .. } => Some(say::condition_modifies(&at)),
+                ast::ExprKind::Call { .. } | ast::ExprKind::Print(_) => Some(say::condition_calls(&at)),
+                _ => None,
+            };
+            if let Some(problem) = problem {
+                cx.report(problem);
+                self.fine = false;
+                return;
+            }
+            visit::walk_expr(self, expr);
+        }
+    }
+    let mut check = Check { builder, home, fine: true };
+    check.expr(condition);
+    check.fine
+}

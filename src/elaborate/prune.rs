@@ -1,0 +1,267 @@
+//! Leaves out what is not needed, with SystemTap's warnings: variables nobody assigns, assignments nobody reads,
+//! expressions without effect, functions nobody calls, probes that do nothing.
+
+use std::collections::HashSet;
+
+use super::{
+    compact,
+    draft::{Draft, is_user, spot},
+    effects::{Effects, Use},
+    fold,
+    program::{Expr, ExprKind, FunctionId, Stmt, StmtKind, Target},
+    walk,
+};
+use crate::{
+    diagnostics::{Diagnostic, Diagnostics, catalogue::semantic as say},
+    language::{ast::AssignOp, similar::similar, types::Type},
+    source::{SourceMap, Span},
+};
+
+/// Drops the unneeded until nothing more can go.
+pub fn prune(draft: &mut Draft, sources: &SourceMap) -> Diagnostics {
+    let mut prune = Prune { sources, said: HashSet::new(), diagnostics: Diagnostics::default() };
+    prune.never_assigned(draft);
+    loop {
+        let mut changed = compact::drop_uncalled_functions(draft);
+        changed |= prune.unread_assignments(draft);
+        changed |= prune.statements(draft);
+        changed |= prune.empty_probes(draft);
+        for_bodies(draft, |body| {
+            changed |= fold::fold_constants(body);
+            changed |= fold::drop_dead_code(body);
+        });
+        if !changed {
+            break;
+        }
+    }
+    compact::drop_unused_globals(draft);
+    compact::drop_unused_locals(draft);
+    prune.diagnostics
+}
+
+fn for_bodies(draft: &mut Draft, mut f: impl FnMut(&mut Stmt)) {
+    draft.program.functions.iter_mut().for_each(|function| f(&mut function.body));
+    draft.program.probes.iter_mut().for_each(|probe| f(&mut probe.body));
+}
+
+struct Prune<'a> {
+    sources: &'a SourceMap,
+    /// One handler at many sites is one warning.
+    said: HashSet<(&'static str, Span)>,
+    diagnostics: Diagnostics,
+}
+
+impl Prune<'_> {
+    fn never_assigned(&mut self, draft: &Draft) {
+        let program = &draft.program;
+        let global_names: Vec<&str> = program.globals.iter().filter(|g| !g.hidden).map(|g| &*g.name).collect();
+        let mut written = HashSet::new();
+        let mut read = HashSet::new();
+        let functions = program.functions.iter().zip(&draft.functions);
+        let functions = functions.map(|(f, note)| (&f.body, None, &f.locals, f.n_params, note));
+        let probes = program.probes.iter().zip(&draft.probes);
+        let probes = probes.map(|(p, note)| (&p.body, p.condition.as_ref(), &p.locals, 0, note));
+        for (body, condition, locals, n_params, note) in probes.chain(functions) {
+            let mut used = Use::of(body);
+            condition.into_iter().for_each(|condition| used.add_expr(condition));
+            written.extend(used.globals_written);
+            read.extend(used.globals_read);
+            let mut unassigned: Vec<_> = used.locals_read.difference(&used.locals_written).collect();
+            unassigned.sort();
+            for local in unassigned {
+                let span = note.local_spans.get(local.index()).copied().unwrap_or(Span::NONE);
+                if local.index() < n_params || !is_user(self.sources, span) {
+                    continue;
+                }
+                let name = &locals[local.index()].name;
+                let names = locals.iter().map(|l| &*l.name).chain(global_names.iter().copied());
+                let near = similar(name, names.filter(|other| *other != &**name));
+                self.warn(say::never_assigned_local(name, &near, &spot(self.sources, span)));
+            }
+        }
+        for (idx, global) in program.globals.iter().enumerate() {
+            let id = super::program::GlobalId(idx as u32);
+            if !global.user || global.hidden || draft.globals[idx].has_init || written.contains(&id) {
+                continue;
+            }
+            if read.contains(&id) {
+                let near = similar(&global.name, global_names.iter().copied().filter(|n| *n != &*global.name));
+                self.warn(say::never_assigned_global(&global.name, &near, &spot(self.sources, global.span)));
+            }
+        }
+    }
+
+    /// `x = value` becomes `value` where nobody reads `x`.
+    fn unread_assignments(&mut self, draft: &mut Draft) -> bool {
+        let mut changed = false;
+        let mut globals_read = HashSet::new();
+        for function in &draft.program.functions {
+            globals_read.extend(Use::of(&function.body).globals_read);
+        }
+        for probe in &draft.program.probes {
+            let mut used = Use::of(&probe.body);
+            probe.condition.iter().for_each(|condition| used.add_expr(condition));
+            globals_read.extend(used.globals_read);
+        }
+        // A write-only global of the user is shown at the end.
+        let unread: HashSet<_> = (0..draft.program.globals.len() as u32)
+            .map(super::program::GlobalId)
+            .filter(|id| {
+                let global = &draft.program.globals[id.index()];
+                !global.user && !global.hidden && !globals_read.contains(id)
+            })
+            .collect();
+        let names_at = &draft.names_at;
+        let mut warnings = Vec::new();
+        let functions = draft.program.functions.iter_mut().map(|f| (&mut f.body, &f.locals));
+        let probes = draft.program.probes.iter_mut().map(|p| (&mut p.body, &p.locals));
+        for (body, locals) in functions.chain(probes) {
+            let read = Use::of(body).locals_read;
+            walk::every_expr_mut(body, &mut |expr| {
+                let ExprKind::Assign { op, target, value } = &mut expr.kind else { return };
+                let name = match target {
+                    Target::Local(local) if *op == AssignOp::Set && !read.contains(local) => {
+                        &locals[local.index()].name
+                    }
+                    Target::Global(global) if unread.contains(global) => &locals_name(),
+                    _ => return,
+                };
+                warnings.push((name.clone(), expr.span));
+                let placeholder = Expr { kind: ExprKind::Long(0), ty: Type::Long, span: expr.span };
+                *expr = std::mem::replace(&mut **value, placeholder);
+                changed = true;
+            });
+        }
+        let _ = names_at;
+        for (name, span) in warnings {
+            if is_user(self.sources, span) {
+                self.warn(say::eliding_assignment(&name, &spot(self.sources, span)));
+            }
+        }
+        changed
+    }
+
+    /// Statements that do nothing go away, from the inside out.
+    fn statements(&mut self, draft: &mut Draft) -> bool {
+        let mut changed = false;
+        let effects = Effects::of(&draft.program);
+        for_bodies(draft, |body| changed |= self.simplify(body, &effects));
+        for idx in 0..draft.program.functions.len() {
+            let function = &draft.program.functions[idx];
+            let span = draft.functions[idx].span.unwrap_or(function.span);
+            if function.body.kind == StmtKind::Null && is_user(self.sources, span) {
+                let name = function.name.clone();
+                self.warn(say::effectless_function(&name, &spot(self.sources, span)));
+            }
+        }
+        changed
+    }
+
+    fn simplify(&mut self, stmt: &mut Stmt, effects: &Effects) -> bool {
+        let mut changed = false;
+        walk::inner_stmts_mut(stmt, &mut |inner| changed |= self.simplify(inner, effects));
+        let is_null = |stmt: &Stmt| stmt.kind == StmtKind::Null;
+        match &mut stmt.kind {
+            StmtKind::Expr(expr) if !effects.has_effect(expr) => {
+                if is_user(self.sources, stmt.span) {
+                    self.warn(say::eliding_expression(&spot(self.sources, stmt.span)));
+                }
+                stmt.kind = StmtKind::Null;
+                true
+            }
+            StmtKind::Block(stmts) => {
+                let before = stmts.len();
+                stmts.retain(|inner| !is_null(inner));
+                changed |= before != stmts.len();
+                match stmts.len() {
+                    0 => {
+                        stmt.kind = StmtKind::Null;
+                        true
+                    }
+                    1 => {
+                        *stmt = stmts.remove(0);
+                        true
+                    }
+                    _ => changed,
+                }
+            }
+            StmtKind::If { cond, then, otherwise } => {
+                if otherwise.as_ref().is_some_and(|otherwise| is_null(otherwise)) {
+                    *otherwise = None;
+                    changed = true;
+                }
+                if !is_null(then) || otherwise.is_some() {
+                    return changed;
+                }
+                let placeholder = Expr { kind: ExprKind::Long(0), ty: Type::Long, span: cond.span };
+                let cond = std::mem::replace(cond, placeholder);
+                stmt.kind = if effects.has_effect(&cond) { StmtKind::Expr(cond) } else { StmtKind::Null };
+                true
+            }
+            StmtKind::Foreach(each) if is_null(&each.body) => {
+                let effect = each.slice.iter().flatten().chain(&each.limit).any(|expr| effects.has_effect(expr));
+                if !effect {
+                    stmt.kind = StmtKind::Null;
+                }
+                changed || !effect
+            }
+            StmtKind::Try { body, .. } if is_null(body) => {
+                stmt.kind = StmtKind::Null;
+                true
+            }
+            _ => changed,
+        }
+    }
+
+    fn empty_probes(&mut self, draft: &mut Draft) -> bool {
+        let empty: Vec<bool> = draft.program.probes.iter().map(|probe| probe.body.kind == StmtKind::Null).collect();
+        if !empty.contains(&true) {
+            return false;
+        }
+        for (probe, _) in draft.program.probes.iter().zip(&empty).filter(|(_, empty)| **empty) {
+            let point = probe.sites.first().map_or(&probe.written, |site| &site.point);
+            if is_user(self.sources, probe.span) {
+                self.warn(say::eliding_probe(point, &spot(self.sources, probe.span)));
+            }
+        }
+        let mut keep = empty.iter().map(|empty| !empty);
+        draft.program.probes.retain(|_| keep.next().unwrap_or(true));
+        let mut keep = empty.iter().map(|empty| !empty);
+        draft.probes.retain(|_| keep.next().unwrap_or(true));
+        true
+    }
+
+    fn warn(&mut self, diagnostic: Diagnostic) {
+        let Some(span) = diagnostic.primary else { return };
+        if self.said.insert((diagnostic.kind, span)) {
+            self.diagnostics.push(diagnostic);
+        }
+    }
+}
+
+/// Library globals are never named in warnings.
+fn locals_name() -> std::sync::Arc<str> {
+    "".into()
+}
+
+/// Functions the probes can reach, overloads they move on to included.
+pub fn reachable_functions(draft: &Draft) -> HashSet<FunctionId> {
+    let mut reached = HashSet::new();
+    let mut pending: Vec<FunctionId> = Vec::new();
+    for probe in &draft.program.probes {
+        pending.extend(Use::of(&probe.body).calls);
+        if let Some(condition) = &probe.condition {
+            let mut used = Use::default();
+            used.add_expr(condition);
+            pending.extend(used.calls);
+        }
+    }
+    while let Some(id) = pending.pop() {
+        if reached.insert(id) {
+            let function = &draft.program.functions[id.index()];
+            pending.extend(Use::of(&function.body).calls);
+            pending.extend(function.next_overload);
+        }
+    }
+    reached
+}

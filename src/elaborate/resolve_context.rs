@@ -1,0 +1,259 @@
+//! `$var`, `$$vars`, `@cast`, `@defined` and values with `->` behind them, to accesses of the site a handler runs at.
+
+use std::sync::Arc;
+
+use super::{
+    body::{BodyBuilder, zero},
+    fold,
+    program::{Context, Expr, ExprKind, LocalId, Print},
+};
+use crate::{
+    builtins,
+    diagnostics::catalogue::semantic as say,
+    language::{
+        ast::{self, ContextBase, ContextStep},
+        format, similar,
+        types::Type,
+    },
+    probes::{
+        access::{Access, AccessBase},
+        members,
+        site::{ContextError, ContextScope, Depth, PathStep, Pretty, PrettyArg},
+    },
+    source::Span,
+};
+use tapdeck_ebpf::ir::Space;
+
+/// What a context variable comes to at a site: equal values mean that two sites can share a handler.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Resolution {
+    Value(Access),
+    Text(Pretty),
+    Bad(ContextError),
+}
+
+/// Looks a `$variable` up; `steps` is its path with the indices that are literals.
+pub fn resolve_at(
+    scope: &dyn ContextScope,
+    context: &ast::ContextVar,
+    steps: &[PathStep],
+    world: &crate::debuginfo::World,
+) -> Resolution {
+    let ContextBase::Var(name) = &context.base else {
+        return Resolution::Bad(ContextError::Other { message: "unresolved target-symbol expression".to_owned() });
+    };
+    let depth = context.pretty.map(depth);
+    let text = match (name.starts_with('$'), depth) {
+        (true, depth) => scope.summary(name, depth, world),
+        (false, Some(depth)) => scope.pretty(name, steps, depth, world),
+        (false, None) => {
+            return match scope.resolve(name, steps, context.address_of, world) {
+                Ok(access) => Resolution::Value(access),
+                Err(error) => Resolution::Bad(error),
+            };
+        }
+    };
+    text.map_or_else(Resolution::Bad, Resolution::Text)
+}
+
+fn depth(pretty: ast::Pretty) -> Depth {
+    match pretty {
+        ast::Pretty::Shallow => Depth::Shallow,
+        ast::Pretty::Deep => Depth::Deep,
+    }
+}
+
+/// The path as far as it is known without running: indices that are literals, and others.
+pub fn literal_steps(context: &ast::ContextVar) -> Vec<PathStep> {
+    let step = |step: &ContextStep| match step {
+        ContextStep::Member(name) => PathStep::Member(name.text.to_string()),
+        ContextStep::Index(index) => match index.kind {
+            ast::ExprKind::Long(value) => PathStep::Index(value),
+            _ => PathStep::DynamicIndex,
+        },
+    };
+    context.path.iter().map(step).collect()
+}
+
+impl BodyBuilder<'_, '_> {
+    /// The value of a context expression.
+    pub fn context(&mut self, context: &ast::ContextVar, expr: &ast::Expr) -> Expr {
+        let span = expr.at;
+        let (resolution, base) = match self.find(context) {
+            Found::Is(resolution, base) => (resolution, base),
+            Found::Refused(message) => {
+                let at = self.cx.spot(span);
+                self.cx.report(say::unresolved_context(&message, &at));
+                return zero(span);
+            }
+        };
+        let written: Arc<str> = String::from_utf8_lossy(self.cx.sources.snippet(expr.span)).into();
+        match resolution {
+            Resolution::Value(access) => {
+                let indices = self.indices(context);
+                let context = Context { access, base, indices, written };
+                Expr { kind: ExprKind::Context(Box::new(context)), ty: Type::Long, span }
+            }
+            Resolution::Text(pretty) => self.pretty(pretty, base, &written, span),
+            Resolution::Bad(error) => {
+                self.report_bad(context, &error, span);
+                zero(span)
+            }
+        }
+    }
+
+    /// Every context expression inside resolves.
+    pub fn is_defined(&mut self, expr: &ast::Expr) -> bool {
+        let mut mentions = super::mentions::Mentions::default();
+        mentions.add_expr(expr);
+        let contexts = mentions.contexts;
+        contexts.iter().all(|context| match self.find(context) {
+            Found::Is(Resolution::Bad(_), _) | Found::Refused(_) => false,
+            Found::Is(..) => true,
+        })
+    }
+
+    fn find(&mut self, context: &ast::ContextVar) -> Found {
+        let steps = literal_steps(context);
+        match &context.base {
+            ContextBase::Var(_) => match &self.site {
+                Some(site) => Found::Is(resolve_at(&*site.scope, context, &steps, self.cx.world), None),
+                None => Found::Refused("unresolved target-symbol expression".to_owned()),
+            },
+            ContextBase::AtVar { .. } => {
+                Found::Refused("@var needs debug information of variables, which type information does not hold".to_owned())
+            }
+            ContextBase::Cast { expr, type_name, module } => {
+                let module = module.as_ref().map(|module| String::from_utf8_lossy(module).into_owned());
+                let type_name = String::from_utf8_lossy(type_name).into_owned();
+                let base = self.expr(expr);
+                Found::Is(self.cast(context, &type_name, module.as_deref(), &steps), Some(base))
+            }
+            ContextBase::Auto(inner) => {
+                let base = self.expr(inner);
+                match self.c_type(&base) {
+                    Some(type_name) => Found::Is(self.cast(context, &type_name, None, &steps), Some(base)),
+                    None => Found::Refused("unknown type of this value; use @cast(value, \"type\")->member".to_owned()),
+                }
+            }
+        }
+    }
+
+    fn cast(
+        &self,
+        context: &ast::ContextVar,
+        type_name: &str,
+        module: Option<&str>,
+        steps: &[PathStep],
+    ) -> Resolution {
+        let world = self.cx.world;
+        match context.pretty {
+            Some(pretty) => members::pretty_cast(world, type_name, module, steps, depth(pretty))
+                .map_or_else(Resolution::Bad, Resolution::Text),
+            None => members::resolve_cast(world, type_name, module, steps, context.address_of)
+                .map_or_else(Resolution::Bad, Resolution::Value),
+        }
+    }
+
+    /// The values of the indices that are not literals.
+    fn indices(&mut self, context: &ast::ContextVar) -> Vec<Expr> {
+        let mut indices = Vec::new();
+        for step in &context.path {
+            match step {
+                ContextStep::Index(index) if !matches!(index.kind, ast::ExprKind::Long(_)) => {
+                    let mut index = self.expr(index);
+                    fold::fold_expr(&mut index);
+                    indices.push(index);
+                }
+                _ => {}
+            }
+        }
+        indices
+    }
+
+    /// A text like `{.pid=%i}` becomes a `sprintf`.
+    fn pretty(&mut self, pretty: Pretty, base: Option<Expr>, written: &Arc<str>, span: Span) -> Expr {
+        let Ok(format) = format::parse(pretty.format.as_bytes()) else { return zero(span) };
+        let access_value = |access: Access| {
+            let base = if access.base == AccessBase::Expr { base.clone() } else { None };
+            let context = Context { access, base, indices: Vec::new(), written: written.clone() };
+            Expr { kind: ExprKind::Context(Box::new(context)), ty: Type::Long, span }
+        };
+        let mut args = Vec::new();
+        for arg in pretty.args {
+            args.push(match arg {
+                PrettyArg::Long(access) => access_value(access),
+                PrettyArg::QuotedString(access) => {
+                    let name = if access.space == Space::User { "user_string_quoted" } else { "kernel_string_quoted" };
+                    self.builtin(name, vec![access_value(access)], span)
+                }
+                PrettyArg::Text(text) => {
+                    Expr { kind: ExprKind::Str(text.into_bytes().into()), ty: Type::Str, span }
+                }
+            });
+        }
+        let print = Print { to_string: true, format, args };
+        Expr { kind: ExprKind::Print(Box::new(print)), ty: Type::Str, span }
+    }
+
+    /// Remembers what a local points to when a context pointer is assigned to it.
+    pub fn note_c_type(&mut self, local: LocalId, value: &Expr) {
+        match self.c_type(value) {
+            Some(c_type) => self.c_types.insert(local, c_type),
+            None => self.c_types.remove(&local),
+        };
+    }
+
+    /// The C type a value points to, when that is known: `struct task_struct`.
+    fn c_type(&self, value: &Expr) -> Option<Arc<str>> {
+        match &value.kind {
+            ExprKind::Context(context) => {
+                let pointee = context.access.type_text.trim_end().strip_suffix('*')?.trim_end();
+                (!pointee.is_empty()).then(|| pointee.into())
+            }
+            ExprKind::Local(local) => self.c_types.get(local).cloned(),
+            ExprKind::Builtin { builtin, .. } => {
+                (builtins::get(*builtin).name == "task_current").then(|| "struct task_struct".into())
+            }
+            _ => None,
+        }
+    }
+
+    fn report_bad(&mut self, context: &ast::ContextVar, error: &ContextError, span: Span) {
+        let at = self.cx.spot(span);
+        if self.cx.options.skip_badvars {
+            return self.cx.report(say::bad_var_substituted(&at));
+        }
+        let diagnostic = match error {
+            ContextError::NoSuchVariable { name, alternatives } => {
+                let name = if name.starts_with('$') { name.clone() } else { format!("${name}") };
+                let near = similar(&name, alternatives);
+                say::no_such_variable(&name, alternatives, near.first().map(String::as_str), &at)
+            }
+            ContextError::NoSuchMember { name, of, alternatives } => {
+                let member = context.path.iter().find_map(|step| match step {
+                    ContextStep::Member(member) if *member.text == **name => Some(member.span),
+                    _ => None,
+                });
+                let near = similar(name, alternatives);
+                let at = member.map_or(at, |span| self.cx.spot(span));
+                // All members of a big struct would bury the message.
+                let shown: &[String] = if near.is_empty() { &alternatives[..alternatives.len().min(10)] } else { &near };
+                say::no_such_member(name, of, shown, near.first().map(String::as_str), &at)
+            }
+            ContextError::NotAggregate { of } => {
+                say::unresolved_context(&format!("'{of}' has no members or elements"), &at)
+            }
+            ContextError::NoTypes { message } | ContextError::Other { message } => {
+                say::unresolved_context(message, &at)
+            }
+        };
+        self.cx.report(diagnostic);
+    }
+}
+
+enum Found {
+    /// With the base value of a cast.
+    Is(Resolution, Option<Expr>),
+    Refused(String),
+}

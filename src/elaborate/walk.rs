@@ -1,0 +1,208 @@
+//! Ways over a typed body: children of expressions and statements, shared and mutable. Every pass after resolution
+//! is written on these, so a new expression kind is added to a traversal once.
+
+use super::program::{Expr, ExprKind, ForeachBase, GlobalId, Stmt, StmtKind, Target};
+
+/// Calls `f` for each direct operand of `expr`, in evaluation order.
+pub fn operands<'a>(expr: &'a Expr, f: &mut dyn FnMut(&'a Expr)) {
+    match &expr.kind {
+        ExprKind::Long(_) | ExprKind::Str(_) | ExprKind::Local(_) | ExprKind::Global(_) => {}
+        ExprKind::Element { keys, .. } | ExprKind::Stat { keys, .. } | ExprKind::Hist { keys, .. } => {
+            keys.iter().for_each(f);
+        }
+        ExprKind::Call { args, .. } | ExprKind::Builtin { args, .. } | ExprKind::Concat(args) => args.iter().for_each(f),
+        ExprKind::Unary { expr, .. } => f(expr),
+        ExprKind::Binary { left, right, .. }
+        | ExprKind::Logical { left, right, .. }
+        | ExprKind::Compare { left, right, .. } => {
+            f(left);
+            f(right);
+        }
+        ExprKind::Regex { left, .. } => f(left),
+        ExprKind::In { keys, .. } => keys.iter().flatten().for_each(f),
+        ExprKind::Ternary { cond, then, otherwise } => {
+            f(cond);
+            f(then);
+            f(otherwise);
+        }
+        ExprKind::Assign { target, value, .. } => {
+            target_keys(target).iter().for_each(&mut *f);
+            f(value);
+        }
+        ExprKind::Crement { target, .. } => target_keys(target).iter().for_each(f),
+        ExprKind::Print(print) => print.args.iter().for_each(f),
+        ExprKind::Bucket { keys, index, .. } => {
+            keys.iter().for_each(&mut *f);
+            f(index);
+        }
+        ExprKind::Context(context) => {
+            context.base.iter().for_each(&mut *f);
+            context.indices.iter().for_each(f);
+        }
+    }
+}
+
+/// [`operands`], to change them.
+pub fn operands_mut(expr: &mut Expr, f: &mut dyn FnMut(&mut Expr)) {
+    match &mut expr.kind {
+        ExprKind::Long(_) | ExprKind::Str(_) | ExprKind::Local(_) | ExprKind::Global(_) => {}
+        ExprKind::Element { keys, .. } | ExprKind::Stat { keys, .. } | ExprKind::Hist { keys, .. } => {
+            keys.iter_mut().for_each(f);
+        }
+        ExprKind::Call { args, .. } | ExprKind::Builtin { args, .. } | ExprKind::Concat(args) => {
+            args.iter_mut().for_each(f);
+        }
+        ExprKind::Unary { expr, .. } => f(expr),
+        ExprKind::Binary { left, right, .. }
+        | ExprKind::Logical { left, right, .. }
+        | ExprKind::Compare { left, right, .. } => {
+            f(left);
+            f(right);
+        }
+        ExprKind::Regex { left, .. } => f(left),
+        ExprKind::In { keys, .. } => keys.iter_mut().flatten().for_each(f),
+        ExprKind::Ternary { cond, then, otherwise } => {
+            f(cond);
+            f(then);
+            f(otherwise);
+        }
+        ExprKind::Assign { target, value, .. } => {
+            if let Target::Element { keys, .. } = target {
+                keys.iter_mut().for_each(&mut *f);
+            }
+            f(value);
+        }
+        ExprKind::Crement { target, .. } => {
+            if let Target::Element { keys, .. } = target {
+                keys.iter_mut().for_each(f);
+            }
+        }
+        ExprKind::Print(print) => print.args.iter_mut().for_each(f),
+        ExprKind::Bucket { keys, index, .. } => {
+            keys.iter_mut().for_each(&mut *f);
+            f(index);
+        }
+        ExprKind::Context(context) => {
+            context.base.iter_mut().for_each(&mut *f);
+            context.indices.iter_mut().for_each(f);
+        }
+    }
+}
+
+fn target_keys(target: &Target) -> &[Expr] {
+    match target {
+        Target::Element { keys, .. } => keys,
+        Target::Local(_) | Target::Global(_) => &[],
+    }
+}
+
+/// The array or scalar a target belongs to, if it is global.
+pub fn target_global(target: &Target) -> Option<GlobalId> {
+    match target {
+        Target::Global(global) | Target::Element { global, .. } => Some(*global),
+        Target::Local(_) => None,
+    }
+}
+
+/// Calls `on_expr` for each expression that stands directly in `stmt`, and `on_stmt` for each statement directly in it.
+pub fn parts<'a>(stmt: &'a Stmt, on_expr: &mut dyn FnMut(&'a Expr), on_stmt: &mut dyn FnMut(&'a Stmt)) {
+    match &stmt.kind {
+        StmtKind::Null | StmtKind::Break | StmtKind::Continue | StmtKind::Next => {}
+        StmtKind::Block(stmts) => stmts.iter().for_each(on_stmt),
+        StmtKind::Expr(expr) => on_expr(expr),
+        StmtKind::If { cond, then, otherwise } => {
+            on_expr(cond);
+            on_stmt(then);
+            otherwise.iter().for_each(|stmt| on_stmt(stmt));
+        }
+        StmtKind::Loop { init, cond, step, body } => {
+            [init, cond, step].into_iter().flatten().for_each(on_expr);
+            on_stmt(body);
+        }
+        StmtKind::Foreach(each) => {
+            if let ForeachBase::Hist { keys, .. } = &each.base {
+                keys.iter().for_each(&mut *on_expr);
+            }
+            each.slice.iter().flatten().for_each(&mut *on_expr);
+            each.limit.iter().for_each(on_expr);
+            on_stmt(&each.body);
+        }
+        StmtKind::Return(value) => value.iter().for_each(on_expr),
+        StmtKind::Delete { keys, .. } => keys.iter().flatten().for_each(on_expr),
+        StmtKind::Try { body, catch, .. } => {
+            on_stmt(body);
+            on_stmt(catch);
+        }
+    }
+}
+
+/// Calls `f` for each expression that stands directly in `stmt` (not in statements inside it), to change it.
+pub fn direct_exprs_mut(stmt: &mut Stmt, f: &mut dyn FnMut(&mut Expr)) {
+    match &mut stmt.kind {
+        StmtKind::Null | StmtKind::Break | StmtKind::Continue | StmtKind::Next => {}
+        StmtKind::Block(_) | StmtKind::Try { .. } => {}
+        StmtKind::Expr(expr) => f(expr),
+        StmtKind::If { cond, .. } => f(cond),
+        StmtKind::Loop { init, cond, step, .. } => [init, cond, step].into_iter().flatten().for_each(f),
+        StmtKind::Foreach(each) => {
+            if let ForeachBase::Hist { keys, .. } = &mut each.base {
+                keys.iter_mut().for_each(&mut *f);
+            }
+            each.slice.iter_mut().flatten().for_each(&mut *f);
+            each.limit.iter_mut().for_each(f);
+        }
+        StmtKind::Return(value) => value.iter_mut().for_each(f),
+        StmtKind::Delete { keys, .. } => keys.iter_mut().flatten().for_each(f),
+    }
+}
+
+/// Calls `f` for each statement directly inside `stmt`, to change it.
+pub fn inner_stmts_mut(stmt: &mut Stmt, f: &mut dyn FnMut(&mut Stmt)) {
+    match &mut stmt.kind {
+        StmtKind::Block(stmts) => stmts.iter_mut().for_each(f),
+        StmtKind::If { then, otherwise, .. } => {
+            f(then);
+            otherwise.iter_mut().for_each(|stmt| f(stmt));
+        }
+        StmtKind::Loop { body, .. } => f(body),
+        StmtKind::Foreach(each) => f(&mut each.body),
+        StmtKind::Try { body, catch, .. } => {
+            f(body);
+            f(catch);
+        }
+        _ => {}
+    }
+}
+
+/// Every expression of a body, outer before inner.
+pub fn every_expr<'a>(stmt: &'a Stmt, f: &mut dyn FnMut(&'a Expr)) {
+    // Two closures need `f`, so the statement's parts are collected first.
+    let (mut exprs, mut stmts) = (Vec::new(), Vec::new());
+    parts(stmt, &mut |expr| exprs.push(expr), &mut |inner| stmts.push(inner));
+    exprs.into_iter().for_each(|expr| expr_and_below(expr, f));
+    stmts.into_iter().for_each(|inner| every_expr(inner, f));
+}
+
+/// `expr` and everything in it, outer before inner.
+pub fn expr_and_below<'a>(expr: &'a Expr, f: &mut dyn FnMut(&'a Expr)) {
+    f(expr);
+    operands(expr, &mut |operand| expr_and_below(operand, f));
+}
+
+/// Every statement of a body, outer before inner.
+pub fn every_stmt<'a>(stmt: &'a Stmt, f: &mut dyn FnMut(&'a Stmt)) {
+    f(stmt);
+    let mut stmts = Vec::new();
+    parts(stmt, &mut |_| {}, &mut |inner| stmts.push(inner));
+    stmts.into_iter().for_each(|inner| every_stmt(inner, f));
+}
+
+/// Every expression of a body, inner before outer, to change it.
+pub fn every_expr_mut(stmt: &mut Stmt, f: &mut dyn FnMut(&mut Expr)) {
+    fn below(expr: &mut Expr, f: &mut dyn FnMut(&mut Expr)) {
+        operands_mut(expr, &mut |operand| below(operand, f));
+        f(expr);
+    }
+    direct_exprs_mut(stmt, &mut |expr| below(expr, f));
+    inner_stmts_mut(stmt, &mut |inner| every_expr_mut(inner, f));
+}
