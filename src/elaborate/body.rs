@@ -8,9 +8,7 @@ use super::{
     fold,
     link::Home,
     mentions::Mentions,
-    program::{
-        Expr, ExprKind, Foreach, ForeachBase, GlobalId, Local, LocalId, Print, Stmt, StmtKind, Target,
-    },
+    program::{Expr, ExprKind, Foreach, ForeachBase, GlobalId, Local, LocalId, Print, Stmt, StmtKind, Target},
 };
 use crate::{
     builtins,
@@ -172,11 +170,8 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
                 self.scalar(global, name.span);
                 self.cx.draft.names_at.insert(name.span, name.span);
                 let value = Expr { kind: ExprKind::Local(local), ty: Type::Unknown, span: name.span };
-                let assign = ExprKind::Assign {
-                    op: ast::AssignOp::Set,
-                    target: Target::Global(global),
-                    value: Box::new(value),
-                };
+                let assign =
+                    ExprKind::Assign { op: ast::AssignOp::Set, target: Target::Global(global), value: Box::new(value) };
                 let expr = Expr { kind: assign, ty: Type::Unknown, span: name.span };
                 first.get_or_insert_default().push(Stmt { kind: StmtKind::Expr(expr), span: name.span });
                 local
@@ -421,9 +416,7 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
                 open(ExprKind::Assign { op: *op, target, value })
             }
             ast::ExprKind::Crement { increment, prefix, target } => match self.target(target, span) {
-                Some(target) => {
-                    typed(ExprKind::Crement { increment: *increment, prefix: *prefix, target }, Type::Long)
-                }
+                Some(target) => typed(ExprKind::Crement { increment: *increment, prefix: *prefix, target }, Type::Long),
                 None => zero(span),
             },
             ast::ExprKind::Print(print) => self.print(print, span),
@@ -466,9 +459,7 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
                 }
             },
             ast::ExprKind::Perf(_) => self.unsupported("@perf", "there are no perf counters to read", span),
-            ast::ExprKind::At { name, .. } => {
-                self.unsupported(&name.text, "it needs C headers or registers", span)
-            }
+            ast::ExprKind::At { name, .. } => self.unsupported(&name.text, "it needs C headers or registers", span),
             ast::ExprKind::Embedded(_) => {
                 let at = self.cx.spot(span);
                 self.cx.report(say::embedded_code(&at));
@@ -567,9 +558,8 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
                 _ => self.expr(arg),
             });
         }
-        let value = |kind| {
-            Piece::Conversion(Conversion { flag: None, width: Size::Default, precision: Size::Default, kind })
-        };
+        let value =
+            |kind| Piece::Conversion(Conversion { flag: None, width: Size::Default, precision: Size::Default, kind });
         let mut pieces = match &print.shape {
             ast::PrintShape::Format(format) => {
                 if format.arg_types().len() != args.len() {

@@ -15,8 +15,7 @@ use crate::{
 
 /// Loops whose body changes an element of the array they go over, themselves or through a function.
 pub fn check(draft: &Draft, sources: &SourceMap) -> Diagnostics {
-    let mut check =
-        Check { draft, sources, effects: Effects::of(&draft.program), diagnostics: Diagnostics::default() };
+    let mut check = Check { draft, sources, effects: Effects::of(&draft.program), diagnostics: Diagnostics::default() };
     let functions = draft.program.functions.iter().map(|function| &function.body);
     for body in functions.chain(draft.program.probes.iter().map(|probe| &probe.body)) {
         walk::every_stmt(body, &mut |stmt| {

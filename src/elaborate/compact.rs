@@ -161,7 +161,9 @@ fn compact_body(
     }
     walk::every_expr_mut(body, &mut rename);
     every_stmt_mut(body, &mut |stmt| match &mut stmt.kind {
-        StmtKind::Foreach(each) => each.keys.iter_mut().chain(&mut each.value).for_each(|local| *local = new_ids[local]),
+        StmtKind::Foreach(each) => {
+            each.keys.iter_mut().chain(&mut each.value).for_each(|local| *local = new_ids[local])
+        }
         StmtKind::Try { var: Some(var), .. } => *var = new_ids[var],
         _ => {}
     });

@@ -261,13 +261,7 @@ impl<'a> Cx<'a> {
     // Functions.
 
     /// The function a call means, or `None` when no script or tapset has one for this many arguments.
-    pub fn function(
-        &mut self,
-        name: &str,
-        n_args: usize,
-        home: Home,
-        site: Option<Rc<SiteCx>>,
-    ) -> Option<FunctionId> {
+    pub fn function(&mut self, name: &str, n_args: usize, home: Home, site: Option<Rc<SiteCx>>) -> Option<FunctionId> {
         let mut overloads = self.linker.functions(name, home, self.sources);
         overloads.retain(|function| function.ast().params.len() == n_args);
         if overloads.is_empty() {

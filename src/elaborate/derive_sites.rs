@@ -14,7 +14,11 @@ use super::{
 use crate::{
     diagnostics::{Diagnostic, catalogue::semantic as say},
     language::{self, ParseOptions, ast, similar},
-    probes::{self, NoMatch, Resolved, pattern::is_wildcard, site::{ProbeSite, SiteVar}},
+    probes::{
+        self, NoMatch, Resolved,
+        pattern::is_wildcard,
+        site::{ProbeSite, SiteVar},
+    },
     source::{Origin, Span},
 };
 

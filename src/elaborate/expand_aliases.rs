@@ -139,7 +139,8 @@ fn matched_parts(point: &ProbePoint, name: &str) -> Option<usize> {
     let mut n_parts = 0;
     for word in name.split('.') {
         let part = point.parts.get(n_parts)?;
-        let same = *part.name == *word || is_wildcard(&part.name) && glob_matches(part.name.as_bytes(), word.as_bytes());
+        let same =
+            *part.name == *word || is_wildcard(&part.name) && glob_matches(part.name.as_bytes(), word.as_bytes());
         if !same || part.arg.is_some() {
             return None;
         }

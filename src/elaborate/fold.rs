@@ -45,15 +45,13 @@ pub fn drop_dead_code(body: &mut Stmt) -> bool {
             body.kind = init.take().map_or(StmtKind::Null, StmtKind::Expr);
             true
         }
-        StmtKind::Block(stmts) => {
-            match stmts.iter().position(always_leaves) {
-                Some(last) if last + 1 < stmts.len() => {
-                    stmts.truncate(last + 1);
-                    true
-                }
-                _ => changed,
+        StmtKind::Block(stmts) => match stmts.iter().position(always_leaves) {
+            Some(last) if last + 1 < stmts.len() => {
+                stmts.truncate(last + 1);
+                true
             }
-        }
+            _ => changed,
+        },
         _ => changed,
     }
 }

@@ -75,13 +75,7 @@ pub fn build(handler: Handler<'_>, vars: &mut SiteVars, cx: &mut Cx<'_>) {
     finish(builder, stmts, condition, span, handler);
 }
 
-fn finish(
-    builder: BodyBuilder<'_, '_>,
-    stmts: Vec<Stmt>,
-    condition: Option<Expr>,
-    span: Span,
-    handler: Handler<'_>,
-) {
+fn finish(builder: BodyBuilder<'_, '_>, stmts: Vec<Stmt>, condition: Option<Expr>, span: Span, handler: Handler<'_>) {
     let note = BodyNote { local_spans: builder.local_spans, span: Some(handler.span), user: handler.user };
     let probe = Probe {
         sites: handler.group.sites,
@@ -188,11 +182,8 @@ fn condition(builder: &mut BodyBuilder<'_, '_>, conditions: &[(Home, ast::Expr)]
             None => built,
             Some(before) => {
                 let span = built.span;
-                let kind = ExprKind::Logical {
-                    op: ast::LogicalOp::And,
-                    left: Box::new(before),
-                    right: Box::new(built),
-                };
+                let kind =
+                    ExprKind::Logical { op: ast::LogicalOp::And, left: Box::new(before), right: Box::new(built) };
                 Expr { kind, ty: Type::Long, span }
             }
         });

@@ -5,9 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{
     draft::{BodyId, Draft, Symbol, spot},
-    program::{
-        Expr, ExprKind, Foreach, ForeachBase, FunctionId, GlobalId, Local, LocalId, Stmt, StmtKind, Target,
-    },
+    program::{Expr, ExprKind, Foreach, ForeachBase, FunctionId, GlobalId, Local, LocalId, Stmt, StmtKind, Target},
     walk,
 };
 use crate::{

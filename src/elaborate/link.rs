@@ -72,14 +72,7 @@ pub struct Linker<'a> {
 impl<'a> Linker<'a> {
     pub fn new(library: &'a Library, options: &'a ParseOptions, scripts: Vec<ast::Script>) -> Self {
         let user = scripts.into_iter().map(|script| Unit { home: Home::User, script: Rc::new(script) }).collect();
-        Self {
-            library,
-            options,
-            user,
-            loaded: HashMap::new(),
-            active: Vec::new(),
-            diagnostics: Diagnostics::default(),
-        }
+        Self { library, options, user, loaded: HashMap::new(), active: Vec::new(), diagnostics: Diagnostics::default() }
     }
 
     /// The parsed file. What is wrong in it is reported once.

@@ -10,8 +10,8 @@
 //! tapsets, aliases or wildcards exist. What is not needed goes away before types are checked, as in SystemTap, so an
 //! unused line with a type error is only a warning; [`ElaborateOptions::unoptimized`] keeps it.
 
-pub mod program;
 pub mod print;
+pub mod program;
 
 mod body;
 mod check;
@@ -174,8 +174,7 @@ fn settle(draft: &mut Draft, options: &ElaborateOptions) {
     }
     for (idx, global) in draft.program.globals.iter_mut().enumerate() {
         let id = program::GlobalId(idx as u32);
-        global.write_only =
-            global.user && used.globals_written.contains(&id) && !used.globals_read.contains(&id);
+        global.write_only = global.user && used.globals_written.contains(&id) && !used.globals_read.contains(&id);
         // -G gives text; the type says what it is.
         global.init = match (global.init.take(), global.value) {
             (Some(GlobalInit::Long(value)), Type::Str) => Some(GlobalInit::Str(value.to_string().into_bytes())),

@@ -4,11 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::program::{Expr, ExprKind, Global, Local, Program};
-use crate::{
-    builtins,
-    elaborate::walk,
-    language::types::Type,
-};
+use crate::{builtins, elaborate::walk, language::types::Type};
 
 /// The sections `# globals`, `# functions`, `# probes`; empty ones are left out.
 pub fn print(program: &Program) -> String {

@@ -120,9 +120,9 @@ impl BodyBuilder<'_, '_> {
                 Some(site) => Found::Is(resolve_at(&*site.scope, context, &steps, self.cx.world), None),
                 None => Found::Refused("unresolved target-symbol expression".to_owned()),
             },
-            ContextBase::AtVar { .. } => {
-                Found::Refused("@var needs debug information of variables, which type information does not hold".to_owned())
-            }
+            ContextBase::AtVar { .. } => Found::Refused(
+                "@var needs debug information of variables, which type information does not hold".to_owned(),
+            ),
             ContextBase::Cast { expr, type_name, module } => {
                 let module = module.as_ref().map(|module| String::from_utf8_lossy(module).into_owned());
                 let type_name = String::from_utf8_lossy(type_name).into_owned();
@@ -139,13 +139,7 @@ impl BodyBuilder<'_, '_> {
         }
     }
 
-    fn cast(
-        &self,
-        context: &ast::ContextVar,
-        type_name: &str,
-        module: Option<&str>,
-        steps: &[PathStep],
-    ) -> Resolution {
+    fn cast(&self, context: &ast::ContextVar, type_name: &str, module: Option<&str>, steps: &[PathStep]) -> Resolution {
         let world = self.cx.world;
         match context.pretty {
             Some(pretty) => members::pretty_cast(world, type_name, module, steps, depth(pretty))
@@ -187,9 +181,7 @@ impl BodyBuilder<'_, '_> {
                     let name = if access.space == Space::User { "user_string_quoted" } else { "kernel_string_quoted" };
                     self.builtin(name, vec![access_value(access)], span)
                 }
-                PrettyArg::Text(text) => {
-                    Expr { kind: ExprKind::Str(text.into_bytes().into()), ty: Type::Str, span }
-                }
+                PrettyArg::Text(text) => Expr { kind: ExprKind::Str(text.into_bytes().into()), ty: Type::Str, span },
             });
         }
         let print = Print { to_string: true, format, args };
@@ -238,7 +230,8 @@ impl BodyBuilder<'_, '_> {
                 let near = similar(name, alternatives);
                 let at = member.map_or(at, |span| self.cx.spot(span));
                 // All members of a big struct would bury the message.
-                let shown: &[String] = if near.is_empty() { &alternatives[..alternatives.len().min(10)] } else { &near };
+                let shown: &[String] =
+                    if near.is_empty() { &alternatives[..alternatives.len().min(10)] } else { &near };
                 say::no_such_member(name, of, shown, near.first().map(String::as_str), &at)
             }
             ContextError::NotAggregate { of } => {

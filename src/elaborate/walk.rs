@@ -10,7 +10,9 @@ pub fn operands<'a>(expr: &'a Expr, f: &mut dyn FnMut(&'a Expr)) {
         ExprKind::Element { keys, .. } | ExprKind::Stat { keys, .. } | ExprKind::Hist { keys, .. } => {
             keys.iter().for_each(f);
         }
-        ExprKind::Call { args, .. } | ExprKind::Builtin { args, .. } | ExprKind::Concat(args) => args.iter().for_each(f),
+        ExprKind::Call { args, .. } | ExprKind::Builtin { args, .. } | ExprKind::Concat(args) => {
+            args.iter().for_each(f)
+        }
         ExprKind::Unary { expr, .. } => f(expr),
         ExprKind::Binary { left, right, .. }
         | ExprKind::Logical { left, right, .. }
@@ -93,14 +95,6 @@ fn target_keys(target: &Target) -> &[Expr] {
     match target {
         Target::Element { keys, .. } => keys,
         Target::Local(_) | Target::Global(_) => &[],
-    }
-}
-
-/// The array or scalar a target belongs to, if it is global.
-pub fn target_global(target: &Target) -> Option<GlobalId> {
-    match target {
-        Target::Global(global) | Target::Element { global, .. } => Some(*global),
-        Target::Local(_) => None,
     }
 }
 

@@ -5,7 +5,7 @@ pub mod attach_plan;
 pub mod begin_end;
 pub mod catalogue;
 pub mod kernel_trace;
-mod members;
+pub mod members;
 pub mod pattern;
 mod pretty;
 pub mod process;

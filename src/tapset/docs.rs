@@ -23,7 +23,9 @@ pub fn doc_above(text: &[u8], at: usize) -> Option<String> {
     for line in above.lines().rev() {
         let line = line.trim();
         let Some(rest) = line.strip_prefix("//").or_else(|| line.strip_prefix('#')) else { break };
-        lines.push(rest.trim_start_matches(['/', '#']).trim_end().strip_prefix(' ').unwrap_or(rest.trim_start_matches('/')));
+        lines.push(
+            rest.trim_start_matches(['/', '#']).trim_end().strip_prefix(' ').unwrap_or(rest.trim_start_matches('/')),
+        );
     }
     lines.reverse();
     non_empty(lines.join("\n").trim())

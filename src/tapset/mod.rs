@@ -141,8 +141,7 @@ impl Library {
     /// Every public function with its file, for help and completion.
     pub fn functions(&self) -> impl Iterator<Item = (&Tapset, &Definition)> {
         self.files.iter().flat_map(|file| {
-            let functions =
-                file.definitions.iter().filter(|d| d.kind == DefinitionKind::Function && !d.private);
+            let functions = file.definitions.iter().filter(|d| d.kind == DefinitionKind::Function && !d.private);
             functions.map(move |definition| (file, definition))
         })
     }

@@ -56,12 +56,8 @@ pub fn function_arity(name: &str, n_params: &[usize], at: &Spot, declared: Optio
 }
 
 pub fn unresolved_array(name: &str, arity: usize, at: &Spot) -> Diagnostic {
-    error(
-        "unresolved-array",
-        format!("unresolved arity-{arity} global array {name}, missing global declaration?"),
-        at,
-    )
-    .help(format!("arrays are global: add a line 'global {name}' outside the probes"))
+    error("unresolved-array", format!("unresolved arity-{arity} global array {name}, missing global declaration?"), at)
+        .help(format!("arrays are global: add a line 'global {name}' outside the probes"))
 }
 
 pub fn unresolved_delete(at: &Spot) -> Diagnostic {
@@ -76,9 +72,7 @@ pub fn stat_local(at: &Spot) -> Diagnostic {
 pub fn inconsistent_arity(now: usize, before: usize, at: &Spot, first: Option<&Spot>) -> Diagnostic {
     let diagnostic = error("inconsistent-arity", format!("inconsistent arity ({before} vs {now})"), at);
     match first {
-        Some(spot) => {
-            diagnostic.related(format!("arity {before} first inferred here"), spot.token.clone(), spot.span)
-        }
+        Some(spot) => diagnostic.related(format!("arity {before} first inferred here"), spot.token.clone(), spot.span),
         None => diagnostic,
     }
 }
@@ -92,12 +86,8 @@ pub fn wrapping_scalar(at: &Spot) -> Diagnostic {
 }
 
 pub fn cross_file_global(name: &str, at: &Spot) -> Diagnostic {
-    warning(
-        "cross-file-global",
-        format!("cross-file global variable reference to '{name}' of the tapset library"),
-        at,
-    )
-    .help("another name keeps the script's own variable apart")
+    warning("cross-file-global", format!("cross-file global variable reference to '{name}' of the tapset library"), at)
+        .help("another name keeps the script's own variable apart")
 }
 
 pub fn not_a_variable(at: &Spot) -> Diagnostic {
@@ -128,13 +118,7 @@ pub fn point_mismatch(similar: &[String], point: &Spot, part: &Spot) -> Diagnost
 }
 
 /// A family knows the point but finds nothing there.
-pub fn point_no_match(
-    message: &str,
-    similar: &[String],
-    help: Option<&str>,
-    point: &Spot,
-    part: &Spot,
-) -> Diagnostic {
+pub fn point_no_match(message: &str, similar: &[String], help: Option<&str>, point: &Spot, part: &Spot) -> Diagnostic {
     let diagnostic = error("probe-point-no-match", "while resolving probe point", point).related(
         format!("{message}{}", similar_text(similar)),
         part.token.clone(),
