@@ -1,7 +1,7 @@
 //! Ways over a typed body: children of expressions and statements, shared and mutable. Every pass after resolution
 //! is written on these, so a new expression kind is added to a traversal once.
 
-use super::program::{Expr, ExprKind, ForeachBase, GlobalId, Stmt, StmtKind, Target};
+use super::program::{Expr, ExprKind, ForeachBase, Stmt, StmtKind, Target};
 
 /// Calls `f` for each direct operand of `expr`, in evaluation order.
 pub fn operands<'a>(expr: &'a Expr, f: &mut dyn FnMut(&'a Expr)) {

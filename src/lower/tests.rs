@@ -131,6 +131,7 @@ fn probe(attach: AttachPlan, locals: Vec<Local>, body: Vec<Stmt>) -> Probe {
         condition: None,
         written: "the.*".into(),
         via: Vec::new(),
+        derivation: "".into(),
         source_probe: 0,
         span: Span::new(FileId(0), 0, 5),
     }
