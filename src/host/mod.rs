@@ -1,7 +1,6 @@
 //! Questions to the machine: kernel release, BTF, symbols, tracefs, processes. Recorded hosts answer in tests.
 
 pub mod facts;
-pub mod features;
 pub mod live;
 pub mod recorded;
 

@@ -12,6 +12,7 @@ pub mod process;
 pub mod site;
 pub mod syscall;
 pub mod timer;
+pub mod unsupported;
 
 pub use catalogue::{CatalogueEntry, Details, catalogue, details};
 pub use members::{pretty_cast, resolve_cast};
@@ -28,8 +29,14 @@ pub trait ProbeFamily: Sync {
 }
 
 /// Every family, asked in this order; the first that knows a point has it.
-pub static FAMILIES: &[&dyn ProbeFamily] =
-    &[&begin_end::BeginEnd, &timer::Timer, &kernel_trace::KernelTrace, &process::Process, &syscall::Syscall];
+pub static FAMILIES: &[&dyn ProbeFamily] = &[
+    &begin_end::BeginEnd,
+    &timer::Timer,
+    &kernel_trace::KernelTrace,
+    &process::Process,
+    &syscall::Syscall,
+    &unsupported::Unsupported,
+];
 
 /// Asks every family. `None`: no family knows the point.
 pub fn resolve(point: &ProbePoint, world: &World) -> Option<Resolved> {

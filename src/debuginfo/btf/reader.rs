@@ -87,6 +87,9 @@ fn rest_len(kind: u8, vlen: u16) -> Option<usize> {
     })
 }
 
+/// Types looked through before the index of names is made.
+const EARLY_TYPES: TypeId = 4000;
+
 /// FNV-1a: short names, no adversary.
 fn hash(name: &[u8]) -> u32 {
     name.iter().fold(0x811c_9dc5, |h, byte| (h ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
@@ -170,6 +173,18 @@ impl Btf {
         if let Some(found) = self.base.as_ref().and_then(|base| base.lookup(name, kinds)) {
             return Some(found);
         }
+        // What everything includes comes first: task_struct and its kin are found without an index over all names, which
+        // takes some milliseconds to make.
+        let is_it = |id: &TypeId| {
+            let record = self.record(*id);
+            record.is_some_and(|record| kinds.contains(&record.kind) && self.string(record.name_off) == name)
+        };
+        let early = self.first_id..self.n_types().min(self.first_id + EARLY_TYPES);
+        if self.named_types.get().is_none()
+            && let Some(found) = early.into_iter().find(is_it)
+        {
+            return Some(found);
+        }
         let index = self.named_types.get_or_init(|| {
             let mut index = Vec::with_capacity(self.starts.len() / 6);
             for id in self.own_ids() {
@@ -184,10 +199,7 @@ impl Btf {
         let wanted = hash(name.as_bytes());
         let from = index.partition_point(|(hash, _)| *hash < wanted);
         let same_hash = index[from..].iter().take_while(|(hash, _)| *hash == wanted);
-        same_hash.map(|(_, id)| *id).find(|id| {
-            let record = self.record(*id);
-            record.is_some_and(|record| kinds.contains(&record.kind) && self.string(record.name_off) == name)
-        })
+        same_hash.map(|(_, id)| *id).find(is_it)
     }
 
     /// A struct with members, by its tag.

@@ -248,8 +248,8 @@ pub static SPECIAL_DECODERS: &[SpecialDecoder] = &[
     },
     SpecialDecoder {
         name: "__tapdeck_argv",
-        params: &["addr", "w4", "a0", "a1", "a2", "a3"],
-        shows: "[\"ls\", \"-l\"]: quoted texts up to the first NULL; after four, `, ...` when the fifth pointer `w4` is not 0",
+        params: &["addr", "n0", "a0", "a1", "a2", "a3"],
+        shows: "[\"ls\", \"-l\"] of up to four texts; `n0`: how many pointers come before the NULL, 5 for more than four",
     },
     SpecialDecoder {
         name: "__tapdeck_returnstr",

@@ -56,9 +56,13 @@ fn decoded(kind: Kind, n: usize) -> Option<String> {
             return Some(format!("__tapdeck_sockaddr({this}, {len}{words}, user_string_n({this} + 2, 108))"));
         }
         "argv" => {
-            let text = |idx: usize| format!(", user_string_n_quoted(user_ulong({this} + {}), {ARG_SHOWN})", idx * 8);
+            let pointer = |idx: usize| format!("user_ulong({this} + {})", idx * 8);
+            let text = |idx: usize| format!(", user_string_n_quoted({}, {ARG_SHOWN})", pointer(idx));
             let texts: String = (0..4).map(text).collect();
-            return Some(format!("__tapdeck_argv({this}, user_ulong({this} + 32){texts})"));
+            // How many come before the NULL, 5 standing for more: what lies behind the NULL must not be looked at.
+            let count =
+                (0..5).rev().fold("5".to_owned(), |more, idx| format!("({} != 0 ? {more} : {idx})", pointer(idx)));
+            return Some(format!("__tapdeck_argv({this}, {count}{texts})"));
         }
         "sockopt_name" => return Some(format!("__tapdeck_sockopt_name(int_arg({}), {this})", n - 1)),
         "sock_protocol" => return Some(format!("__tapdeck_sock_protocol(int_arg({}), {this})", n - 2)),

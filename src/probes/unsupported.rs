@@ -1,0 +1,99 @@
+//! Probe points SystemTap has and tapdeck has not: named, so that a script that uses one is told why and what to write
+//! instead, rather than that it is misspelt.
+
+use super::{NoMatch, Pattern, ProbeFamily, Resolved, pattern::parts};
+use crate::{debuginfo::World, language::ast::ProbePoint};
+
+pub struct Unsupported;
+
+const INSTEAD: &str = "for system calls write syscall.NAME, for kernel events kernel.trace(\"NAME\")";
+
+/// First names of SystemTap's library that rest on probes of kernel functions.
+const LIBRARY: [&str; 16] = [
+    "vfs",
+    "vm",
+    "tcp",
+    "udp",
+    "socket",
+    "nfs",
+    "nfsd",
+    "sunrpc",
+    "scsi",
+    "tty",
+    "ipmib",
+    "tcpmib",
+    "linuxmib",
+    "generic",
+    "memory",
+    "pagefault",
+];
+
+impl ProbeFamily for Unsupported {
+    fn patterns(&self) -> &'static [Pattern] {
+        &[]
+    }
+
+    fn resolve(&self, point: &ProbePoint, _world: &World) -> Option<Resolved> {
+        let parts = parts(point);
+        let (first, second) = (parts.first()?.0, parts.get(1).map_or("", |(name, _)| *name));
+        let (what, needs, help) = match (first, second) {
+            ("kernel" | "module", "function" | "statement" | "inline" | "callee") | ("kprobe", _) => {
+                (format!("{first}.{second}"), "probes of kernel functions", INSTEAD)
+            }
+            ("module", "trace") => {
+                (format!("{first}.{second}"), "tracepoints by module", "write kernel.trace(\"NAME\")")
+            }
+            ("kernel", "tracepoint") => (
+                format!("{first}.{second}"),
+                "positional arguments",
+                "write kernel.trace(\"NAME\"), with arguments by name",
+            ),
+            ("kernel", "data") => (format!("{first}.{second}"), "hardware breakpoints", INSTEAD),
+            (
+                "process",
+                "function" | "statement" | "mark" | "plt" | "library" | "provider" | "inline" | "insn" | "data",
+            ) => (format!("{first}.{second}"), "probes of user programs", "process.begin, .end and .thread work"),
+            ("process", "syscall") => {
+                (format!("{first}.{second}"), "system calls by process", "write syscall_any with if (pid() == …)")
+            }
+            ("perf", _) => ("perf".to_owned(), "performance counters", "timer.profile samples every processor"),
+            ("procfs" | "prometheus" | "json_data", _) => (
+                first.to_owned(),
+                "files that run handlers",
+                "the dashboard shows globals live; timer.s(1) prints them",
+            ),
+            ("input", _) => {
+                (first.to_owned(), "keyboard input to scripts", "probes can be switched on and off in the dashboard")
+            }
+            ("netfilter" | "lsm" | "java" | "python2" | "python3" | "debuginfod", _) => {
+                (first.to_owned(), "its own kind of attachment", INSTEAD)
+            }
+            (first, _) if LIBRARY.contains(&first) => (point_name(&parts), "probes of kernel functions", INSTEAD),
+            _ => return None,
+        };
+        let message = format!("{what} needs {needs}, which tapdeck does not have");
+        Some(NoMatch::new(message).at_part(0).help(help).into())
+    }
+}
+
+fn point_name(parts: &[super::pattern::Part<'_>]) -> String {
+    parts.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(".")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::probes::testing::resolve_text;
+
+    #[test]
+    fn each_is_named() {
+        for (text, what) in [
+            ("kernel.function(\"vfs_read\").return", "kernel.function needs probes of kernel functions"),
+            ("process(\"/bin/ls\").function(\"main\")", "process.function needs probes of user programs"),
+            ("vfs.read.return", "vfs.read.return needs probes of kernel functions"),
+            ("procfs(\"x\").read", "procfs needs files that run handlers"),
+        ] {
+            assert!(resolve_text(text).starts_with(what), "{}", resolve_text(text));
+        }
+        assert_eq!(resolve_text("kernel.trce(\"x\")"), "unknown");
+    }
+}
