@@ -104,10 +104,7 @@ impl BodyLower<'_, '_> {
                 Arg::Long(self.read_number(space, width, signed, fault, &args[0], dst))
             }
             Special::ReadText { space, counted, fault } => self.read_text(space, counted, fault, args, expr, dst),
-            Special::ReadQuoted { space } => match self.side {
-                Side::Kernel => self.refuse_in_kernel(name, expr),
-                Side::User => self.read_quoted_now(space, args, expr),
-            },
+            Special::ReadQuoted { space } => self.read_quoted_now(space, args, expr),
             Special::SyscallArg { width, signed } => Arg::Long(self.syscall_arg(&args[0], width, signed, expr.span)),
             Special::SyscallReturn => self.context_field(ContextField::SyscallReturn, dst),
             Special::SyscallNumber => self.context_field(ContextField::SyscallNr, dst),

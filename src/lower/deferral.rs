@@ -300,19 +300,21 @@ impl BodyLower<'_, '_> {
     }
 
     fn residual_quoted(&mut self, space: Space, args: &[Expr], captures: &mut Captures) -> Expr {
-        let (text, bad) = self.read_checked(space, args);
-        let [text, bad] = [text, bad].map(|var| {
+        let read = self.read_checked(space, args);
+        let [text, bad] = [read.text, read.bad].map(|var| {
             let (arg, ty) = (self.var_arg(var), self.b.var_ty(var));
             LocalId(captures.add(arg, ty) as u32)
         });
-        quoted(text, bad)
+        quoted(text, bad, read.shown, Side::User)
     }
 
-    /// The quoted text in user space.
+    /// The quoted text here and now.
+    ///
+    /// Differs from stap: in the kernel, where nothing can escape bytes, unprintable ones stay as they are.
     pub fn read_quoted_now(&mut self, space: Space, args: &[Expr], expr: &Expr) -> Arg {
-        let (text, bad) = self.read_checked(space, args);
-        let [text, bad] = [text, bad].map(|var| self.pseudo_local(var));
-        let value = self.arg(&quoted(text, bad));
+        let read = self.read_checked(space, args);
+        let [text, bad] = [read.text, read.bad].map(|var| self.pseudo_local(var));
+        let value = self.arg(&quoted(text, bad, read.shown, self.side));
         let ty = self.str_ty(expr);
         let dst = self.dst_for(None, ty);
         self.copy_to(dst, value);
@@ -358,19 +360,42 @@ impl Cx<'_> {
     }
 }
 
-/// `bad` is [`READABLE`] ? quoted text : 0 ? "NULL" : the address.
-fn quoted(text: LocalId, bad: LocalId) -> Expr {
+/// `bad` is [`READABLE`] ? quoted text : 0 ? "NULL" : the address. With more than `shown` bytes of text, that many and
+/// an ellipsis.
+fn quoted(text: LocalId, bad: LocalId, shown: Option<i64>, side: Side) -> Expr {
     let expr = |kind, ty| Expr { kind, ty, span: Span::NONE };
-    let long = |n| Box::new(expr(ExprKind::Long(n), Type::Long));
-    let bad = || Box::new(expr(ExprKind::Local(bad), Type::Long));
-    let is = |n| {
-        let kind = ExprKind::Compare { op: CompareOp::Eq, left: bad(), right: long(n) };
-        Box::new(expr(kind, Type::Long))
+    let long = |n| expr(ExprKind::Long(n), Type::Long);
+    let literal = |text: &[u8]| expr(ExprKind::Str(text.into()), Type::Str);
+    let text = || expr(ExprKind::Local(text), Type::Str);
+    let bad = || expr(ExprKind::Local(bad), Type::Long);
+    let call = |name: &str, args: Vec<Expr>| {
+        let builtin = builtins::find(name, args.len())?;
+        Some(expr(ExprKind::Builtin { builtin, args }, builtins::get(builtin).result))
     };
-    let text = expr(ExprKind::Local(text), Type::Str);
-    let in_quotes = match builtins::find("string_quoted", 1) {
-        Some(builtin) => expr(ExprKind::Builtin { builtin, args: vec![text] }, Type::Str),
-        None => text,
+    let compare =
+        |op, left, right| expr(ExprKind::Compare { op, left: Box::new(left), right: Box::new(right) }, Type::Long);
+    let choose = |cond, then, otherwise| {
+        let [cond, then, otherwise] = [cond, then, otherwise].map(Box::new);
+        expr(ExprKind::Ternary { cond, then, otherwise }, Type::Str)
+    };
+    let in_quotes = |text: Expr, after: &[u8]| match side {
+        Side::User => {
+            let escaped = call("string_quoted", vec![text.clone()]).unwrap_or(text);
+            if after.is_empty() { escaped } else { expr(ExprKind::Concat(vec![escaped, literal(after)]), Type::Str) }
+        }
+        Side::Kernel => {
+            let after = [b"\"", after].concat();
+            expr(ExprKind::Concat(vec![literal(b"\""), text, literal(&after)]), Type::Str)
+        }
+    };
+    let whole = in_quotes(text(), b"");
+    let is_long = |shown| Some(compare(CompareOp::Gt, call("strlen", vec![text()])?, long(shown)));
+    let readable = match shown.and_then(|shown| {
+        let cut = call("substr", vec![text(), long(0), long(shown)])?;
+        Some((is_long(shown)?, in_quotes(cut, b"...")))
+    }) {
+        Some((is_long, cut)) => choose(is_long, cut, whole),
+        None => whole,
     };
     let hex = Conversion {
         flag: Some(Flag::Alternate),
@@ -379,15 +404,9 @@ fn quoted(text: LocalId, bad: LocalId) -> Expr {
         kind: ConversionKind::Hex,
     };
     let format = Format { pieces: vec![Piece::Conversion(hex)] };
-    let address = expr(ExprKind::Print(Box::new(Print { to_string: true, format, args: vec![*bad()] })), Type::Str);
-    let null = expr(ExprKind::Str(b"NULL".as_slice().into()), Type::Str);
-    let unread = ExprKind::Ternary { cond: is(0), then: Box::new(null), otherwise: Box::new(address) };
-    let kind = ExprKind::Ternary {
-        cond: is(READABLE),
-        then: Box::new(in_quotes),
-        otherwise: Box::new(expr(unread, Type::Str)),
-    };
-    expr(kind, Type::Str)
+    let address = expr(ExprKind::Print(Box::new(Print { to_string: true, format, args: vec![bad()] })), Type::Str);
+    let unread = choose(compare(CompareOp::Eq, bad(), long(0)), literal(b"NULL"), address);
+    choose(compare(CompareOp::Eq, bad(), long(READABLE)), readable, unread)
 }
 
 /// Arguments that flow to output only.

@@ -97,23 +97,32 @@ impl BodyLower<'_, '_> {
         self.var_arg(dst)
     }
 
-    /// Reads a text and says whether that went well: gives the text and the address it could not be read at, or
-    /// [`READABLE`].
-    pub fn read_checked(&mut self, space: Space, args: &[Expr]) -> (Var, Var) {
+    /// Reads a text for showing it in quotes, `(addr [, n [, shown]])`: one byte more than is shown tells whether there
+    /// is more.
+    pub fn read_checked(&mut self, space: Space, args: &[Expr]) -> CheckedText {
         let values = self.args_of(args);
         let long = |idx: usize| match values.get(idx) {
             Some(Arg::Long(operand)) => Some(*operand),
             _ => None,
         };
         let addr = long(0).unwrap_or(Operand::Imm(0));
-        // With (addr, inlen, outlen) the shorter constant bounds what can be shown.
-        let max = match (long(1), long(2)) {
-            (Some(Operand::Imm(read)), Some(Operand::Imm(shown))) => Some(Operand::Imm(read.min(shown))),
-            (Some(Operand::Var(_)), Some(shown @ Operand::Imm(_))) => Some(self.smaller(long(1), shown)),
-            (read, _) => read,
+        let longest = i64::from(self.cx.options.limits.max_string_len.max(16)) - 8;
+        let (max, shown) = match (long(1), long(2)) {
+            (None, _) => (None, None),
+            (Some(Operand::Imm(n)), None) => (Some(Operand::Imm(n.clamp(0, longest) + 1)), Some(n.clamp(0, longest))),
+            (Some(n), None) => (Some(n), None),
+            (Some(Operand::Imm(n)), Some(Operand::Imm(shown))) => {
+                (Some(Operand::Imm(n.min(shown.clamp(0, longest) + 1))), Some(shown.clamp(0, longest)))
+            }
+            (Some(n), Some(Operand::Imm(shown))) => {
+                let shown = shown.clamp(0, longest);
+                (Some(self.smaller(n, Operand::Imm(shown + 1))), Some(shown))
+            }
+            (Some(n), Some(shown)) => (Some(self.smaller(n, shown)), None),
         };
-        let ty = match max {
-            Some(Operand::Imm(n)) => self.cx.bounds.ty(n.clamp(0, i64::from(u16::MAX) - 8) as u16),
+        let ty = match (max, shown) {
+            (Some(Operand::Imm(n)), _) => self.cx.bounds.ty(n.clamp(0, longest + 1) as u16),
+            (_, Some(shown)) => self.cx.bounds.ty(shown as u16 + 1),
             _ => self.cx.bounds.max_ty(),
         };
         let (text, bad) = (self.temp(ty), self.long_temp());
@@ -126,7 +135,7 @@ impl BodyLower<'_, '_> {
             },
             |body| body.emit(Op::Copy { dst: bad, src: addr }),
         );
-        (text, bad)
+        CheckedText { text, bad, shown }
     }
 
     /// A variable under a local's name, so that it can stand in an expression.
@@ -141,8 +150,7 @@ impl BodyLower<'_, '_> {
         local
     }
 
-    fn smaller(&mut self, a: Option<Operand>, b: Operand) -> Operand {
-        let a = a.unwrap_or(b);
+    fn smaller(&mut self, a: Operand, b: Operand) -> Operand {
         let dst = self.long_temp();
         self.emit(Op::Copy { dst, src: a });
         let (cut, join) = (self.b.new_block(), self.b.new_block());
@@ -167,5 +175,14 @@ impl BodyLower<'_, '_> {
     }
 }
 
-/// What the address of [`BodyLower::read_checked`] is when the text could be read: no pointer has this value.
+/// A text that was read, or not.
+pub(super) struct CheckedText {
+    pub text: Var,
+    /// The address it could not be read at, or [`READABLE`].
+    pub bad: Var,
+    /// Bytes to show when there are more.
+    pub shown: Option<i64>,
+}
+
+/// What [`CheckedText::bad`] is when the text could be read: no pointer has this value.
 pub(super) const READABLE: i64 = i64::MIN;

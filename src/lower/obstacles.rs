@@ -11,7 +11,7 @@ use super::{
     walk,
 };
 use crate::{
-    builtins::{self, Implementation, Special},
+    builtins::{self, Implementation},
     elaborate::program::{Expr, ExprKind, FunctionId, Print, StmtKind},
 };
 
@@ -43,9 +43,7 @@ impl Cx<'_> {
             ExprKind::Builtin { builtin, .. } => {
                 let row = builtins::get(*builtin);
                 match &row.implementation {
-                    Implementation::Host(_) | Implementation::Lowered(Special::ReadQuoted { .. }) => {
-                        Some(format!("{}()", row.name))
-                    }
+                    Implementation::Host(_) => Some(format!("{}()", row.name)),
                     Implementation::Intrinsic(op) if !kernel_has(*op) => Some(format!("{}()", row.name)),
                     _ => None,
                 }

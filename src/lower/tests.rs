@@ -404,7 +404,6 @@ fn refusals_say_why() {
     expect_test::expect![[r#"
         [
             "an event handler cannot sort an array",
-            "the text of 't' is not known inside an event handler: it comes from user_string_quoted()",
             "function 'printk' is not available",
         ]"#]]
     .assert_eq(&format!("{:#?}", errors(&program)));
