@@ -28,7 +28,7 @@ mod link;
 mod mentions;
 mod prune;
 mod resolve_context;
-mod walk;
+pub mod walk;
 
 use std::rc::Rc;
 

@@ -6,9 +6,12 @@ use tapdeck_ebpf::ir::{
     self, Arg, Block, BlockData, Body, BodyBuilder, Iter, Op, Operand, SourceTag, StrOperand, Term, Ty, Var,
 };
 
-use super::{Cx, deferral::Deferred, executor::Side, walk};
+use super::{Cx, deferral::Deferred, executor::Side};
 use crate::{
-    elaborate::program::{Expr, ExprKind, FunctionId, Local, LocalId, Probe, Stmt, StmtKind, Target},
+    elaborate::{
+        program::{Expr, ExprKind, FunctionId, Local, LocalId, Probe, Stmt, StmtKind, Target},
+        walk,
+    },
     language::types::Type,
     probes::attach_plan::AttachPlan,
     source::Span,

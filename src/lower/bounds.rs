@@ -6,7 +6,7 @@
 
 use tapdeck_ebpf::ir::{Intrinsic, SiteField, Ty};
 
-use super::walk;
+use crate::elaborate::walk;
 use crate::{
     builtins::{self, BuiltinId, Implementation, Special, TextFault},
     elaborate::program::{

@@ -21,12 +21,14 @@ use super::{
     functions::reads_memory,
     memory::READABLE,
     printing::is_text,
-    walk,
 };
 use crate::{
     builtins::{self, Implementation, Special},
     diagnostics::catalogue::generate,
-    elaborate::program::{Expr, ExprKind, LocalId, Print, Stmt, StmtKind, Target},
+    elaborate::{
+        program::{Expr, ExprKind, LocalId, Print, Stmt, StmtKind, Target},
+        walk,
+    },
     language::{
         ast::{AssignOp, CompareOp},
         format::{Conversion, ConversionKind, Flag, Format, Piece, Size},

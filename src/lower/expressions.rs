@@ -7,11 +7,13 @@ use super::{
     executor::Side,
     globals::{assigns_local, long_of},
     statements::cmp_op,
-    walk,
 };
 use crate::{
     diagnostics::catalogue::generate,
-    elaborate::program::{Expr, ExprKind, LocalId, Target},
+    elaborate::{
+        program::{Expr, ExprKind, LocalId, Target},
+        walk,
+    },
     language::{
         ast::{BinaryOp, UnaryOp},
         types::Type,

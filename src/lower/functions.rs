@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::walk;
+use crate::elaborate::walk;
 use crate::{
     builtins,
     elaborate::program::{Expr, ExprKind, FunctionId, GlobalId, Program, Stmt, StmtKind, Target},

@@ -189,7 +189,7 @@ pub(super) fn long_of(arg: Option<Arg>) -> Operand {
 /// Whether an expression assigns to locals or calls what may.
 pub(super) fn assigns_local(expr: &Expr, local: crate::elaborate::program::LocalId) -> bool {
     let mut found = false;
-    super::walk::expr_and_below(expr, &mut |expr| {
+    crate::elaborate::walk::expr_and_below(expr, &mut |expr| {
         found |= matches!(&expr.kind,
             ExprKind::Assign { target: Target::Local(target), .. }
             | ExprKind::Crement { target: Target::Local(target), .. } if *target == local);

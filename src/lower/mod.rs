@@ -39,7 +39,6 @@ mod obstacles;
 mod process;
 #[cfg(test)]
 mod tests;
-mod walk;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -60,7 +59,10 @@ use self::{
 use crate::{
     builtins::Stream,
     diagnostics::{Diagnostic, Diagnostics},
-    elaborate::program::{Expr, FunctionId, Global, GlobalInit, Probe, Program},
+    elaborate::{
+        program::{Expr, FunctionId, Global, GlobalInit, Probe, Program},
+        walk,
+    },
     language::{
         ast::{HistOp, StatOp},
         format::Format,

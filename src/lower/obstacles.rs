@@ -8,11 +8,13 @@ use super::{
     executor::Side,
     kernel_format::kernel_format,
     printing::flat_format,
-    walk,
 };
 use crate::{
     builtins::{self, Implementation},
-    elaborate::program::{Expr, ExprKind, FunctionId, Print, StmtKind},
+    elaborate::{
+        program::{Expr, ExprKind, FunctionId, Print, StmtKind},
+        walk,
+    },
 };
 
 /// Whether eBPF code exists for an intrinsic.
