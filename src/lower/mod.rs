@@ -38,6 +38,8 @@ mod kernel_format;
 mod obstacles;
 mod process;
 #[cfg(test)]
+mod scripts;
+#[cfg(test)]
 mod tests;
 
 use std::{

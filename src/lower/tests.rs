@@ -164,8 +164,8 @@ fn errors(program: &Program) -> Vec<String> {
 }
 
 #[derive(Default)]
-struct Session {
-    out: Vec<u8>,
+pub(super) struct Session {
+    pub out: Vec<u8>,
     state: HashMap<String, Value>,
 }
 impl HostContext for Session {
