@@ -1,4 +1,33 @@
 //! IR to eBPF.
+//!
+//! ```text
+//!   handler ─ flatten ─▶ one graph ─ liveness: drop, coalesce ─▶ needs, frame ─▶ emit ─▶ code
+//!             calls inlined                                      where all lives
+//!   entries: the program around the handlers of one event
+//! ```
+
+mod arith;
+mod arrays;
+mod context;
+mod emit;
+mod entries;
+mod errors;
+mod flatten;
+mod frame;
+mod iterate;
+mod liveness;
+mod maps;
+mod needs;
+mod printing;
+mod statistics;
+mod strings;
+mod wrap;
+
+use std::collections::{HashMap, HashSet};
+
+use crate::{ir, object::Object};
+use entries::Programs;
+use maps::Shared;
 
 /// What the kernel that will run the programs can do, and what the session wants counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +80,55 @@ pub struct GenerateError {
     pub reason: String,
 }
 
+/// Stands for the empty literal, where generation needs one.
+const EMPTY: ir::StrId = ir::StrId(u32::MAX - 1);
+
 /// Generates the maps and programs of every kernel entry.
-pub fn generate(_program: &crate::ir::Program, _target: &Target) -> Result<crate::object::Object, GenerateError> {
-    Ok(crate::object::Object::default())
+///
+/// # Errors
+/// What the kernel cannot do, with where the script asks for it.
+pub fn generate(program: &ir::Program, target: &Target) -> Result<Object, GenerateError> {
+    let mut shared = Shared::new(program, target);
+    shared.standard();
+    count_entry_kinds(&mut shared);
+    let mut programs =
+        Programs { shared: &mut shared, prepared: HashMap::new(), programs: Vec::new(), functions: Vec::new() };
+    for (index, entry) in program.entries.iter().enumerate() {
+        programs.entry(index, entry)?;
+    }
+    let Programs { programs, functions, .. } = programs;
+    Ok(Object { btf: crate::object::btf::encode(&functions), programs, maps: shared.finish() })
+}
+
+/// For each store, how many kinds of entries run handlers that sample into it; syscalls count as one.
+fn count_entry_kinds(shared: &mut Shared<'_>) {
+    let program = shared.program;
+    let mut kinds: Vec<HashSet<String>> = vec![HashSet::new(); program.stores.len()];
+    for entry in program.entries.iter().filter(|entry| entry.kind.in_kernel()) {
+        let kind = match &entry.kind {
+            ir::EntryKind::SysEnter | ir::EntryKind::SysExit => "syscalls".to_owned(),
+            other => format!("{other:?}"),
+        };
+        let mut bodies: Vec<&ir::Body> =
+            entry.runs.iter().map(|run| &program.handlers[run.handler.index()].body).collect();
+        let mut seen = HashSet::new();
+        while let Some(body) = bodies.pop() {
+            for op in body.blocks.iter().flat_map(|block| &block.insts).map(|inst| &inst.op) {
+                if let ir::Op::Call { function, .. } = op
+                    && seen.insert(*function)
+                {
+                    bodies.push(&program.functions[function.index()].body);
+                }
+                if let Some(store) = op.store() {
+                    kinds[store.index()].insert(kind.clone());
+                }
+            }
+        }
+    }
+    shared.entry_kinds = kinds.iter().map(HashSet::len).collect();
+}
+
+/// Whether a kernel handler can contain the instruction; else why not, to complete "… in a kernel handler".
+pub fn kernel_supports(op: &ir::Op) -> Result<(), &'static str> {
+    op.user_only().map_or(Ok(()), Err)
 }

@@ -133,7 +133,7 @@ mod tests {
         asm.call(helpers::MAP_LOOKUP_ELEM);
         asm.bind(out);
         asm.exit();
-        let code = asm.finish().unwrap();
+        let code = asm.finish(&[]).unwrap();
         let insns = decode_all(&code.bytes);
         let mut text = String::new();
         for (i, insn) in insns.iter().enumerate().filter(|(i, _)| *i != 2) {

@@ -1,5 +1,7 @@
 //! The assembler: instructions in order, jumps to labels, maps by index, source positions beside.
 
+use std::collections::HashMap;
+
 use super::*;
 use crate::{
     ir::SourceTag,
@@ -34,6 +36,8 @@ pub struct Code {
     pub bytes: Vec<u8>,
     pub relocations: Vec<Relocation>,
     pub lines: Vec<(u32, SourceTag)>,
+    /// Where each subprogram in use starts.
+    pub functions: Vec<u32>,
 }
 
 /// Why [`Asm::finish`] failed: a jump further than an instruction can say.
@@ -199,11 +203,14 @@ impl Asm {
         self.push(0, R0, R0, 0, 0);
     }
 
-    /// Resolves the jumps.
+    /// Drops what can never run (the verifier refuses it), then resolves the jumps. `functions` start subprograms.
     ///
     /// # Errors
     /// A conditional jump over more than 32767 instructions.
-    pub fn finish(mut self) -> Result<Code, JumpTooFar> {
+    pub fn finish(mut self, functions: &[Label]) -> Result<Code, JumpTooFar> {
+        let used = self.drop_unreachable(functions);
+        let functions = functions.iter().zip(&used).filter(|(_, used)| **used).filter_map(|(f, _)| self.position(*f));
+        let functions: Vec<u32> = functions.collect();
         for (at, label, fixup) in std::mem::take(&mut self.fixups) {
             let target = self.labels[label.0 as usize].unwrap_or(at + 1);
             let distance = i64::from(target) - i64::from(at) - 1;
@@ -227,6 +234,76 @@ impl Asm {
             bytes: self.insns.iter().flat_map(|insn| insn.encode()).collect(),
             relocations: self.relocations,
             lines: self.lines,
+            functions,
         })
+    }
+
+    /// Which of `functions` are used.
+    fn drop_unreachable(&mut self, functions: &[Label]) -> Vec<bool> {
+        let n = self.insns.len();
+        let targets: HashMap<u32, u32> =
+            self.fixups.iter().map(|(at, label, _)| (*at, self.labels[label.0 as usize].unwrap_or(at + 1))).collect();
+        // A jump to the next instruction does nothing; the chain of such jumps ends at one that does something.
+        let mut reached = vec![false; n];
+        let mut work = vec![0];
+        while let Some(at) = work.pop() {
+            if at as usize >= n || std::mem::replace(&mut reached[at as usize], true) {
+                continue;
+            }
+            let insn = self.insns[at as usize];
+            if let Some(to) = targets.get(&at) {
+                work.push(*to);
+            }
+            match insn.code {
+                JA | EXIT => {}
+                LDDW => {
+                    if let Some(second) = reached.get_mut(at as usize + 1) {
+                        *second = true;
+                    }
+                    work.push(at + 2);
+                }
+                _ => work.push(at + 1),
+            }
+        }
+        let used = functions
+            .iter()
+            .map(|f| self.position(*f).is_some_and(|at| reached.get(at as usize).copied().unwrap_or(false)))
+            .collect();
+        // A jump over nothing but what goes away is needless as well.
+        for at in (0..n).rev() {
+            if reached[at] && self.insns[at].code == JA {
+                let to = targets.get(&(at as u32)).copied().unwrap_or(0) as usize;
+                if to > at && !reached[at + 1..to.min(n)].iter().any(|r| *r) {
+                    reached[at] = false;
+                }
+            }
+        }
+        let mut places = vec![0u32; n + 1];
+        for at in 0..n {
+            places[at + 1] = places[at] + u32::from(reached[at]);
+        }
+        let mut at = 0;
+        self.insns.retain(|_| {
+            at += 1;
+            reached[at - 1]
+        });
+        self.labels.iter_mut().flatten().for_each(|at| *at = places[*at as usize]);
+        self.fixups.retain(|(at, ..)| reached[*at as usize]);
+        self.fixups.iter_mut().for_each(|(at, ..)| *at = places[*at as usize]);
+        self.relocations.retain(|r| reached[r.insn as usize]);
+        self.relocations.iter_mut().for_each(|r| r.insn = places[r.insn as usize]);
+        // Of several lines that came to one place the last holds.
+        let mut lines: Vec<(u32, SourceTag)> = Vec::new();
+        for (at, tag) in &self.lines {
+            let at = places[*at as usize];
+            match lines.last_mut() {
+                Some(last) if last.0 == at => last.1 = *tag,
+                Some(last) if last.1 == *tag => {}
+                _ => lines.push((at, *tag)),
+            }
+        }
+        lines.retain(|(at, _)| (*at as usize) < self.insns.len());
+        self.lines = lines;
+        used
     }
 }

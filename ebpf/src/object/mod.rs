@@ -1,5 +1,7 @@
 //! What code generation gives: maps, programs, type information; loadable as it is, or as an ELF file.
 
+pub mod btf;
+
 use crate::ir::{SourceTag, StoreId};
 
 /// A whole script as eBPF.

@@ -1,0 +1,342 @@
+//! What a handler was entered with: tracepoint arguments, the current task, memory, texts of the site.
+
+use super::{GenerateError, emit::*, frame::*};
+use crate::{
+    ir::*,
+    isa::*,
+    layout::{control, counters},
+};
+
+impl Emitter<'_, '_> {
+    pub fn context(&mut self, dst: Var, field: ContextField) {
+        let word = |e: &mut Self, n: i16| {
+            e.asm.load(Size::DW, R1, R10, CTX);
+            e.asm.load(Size::DW, R0, R1, 8 * n);
+        };
+        let is_perf = matches!(self.cx.kind, EntryKind::PerfEvent { .. });
+        let is_syscall = matches!(self.cx.kind, EntryKind::SysEnter | EntryKind::SysExit);
+        let offsets = &self.shared.target.offsets;
+        let (ip, args) = (offsets.regs_ip as i16, offsets.regs_args);
+        match field {
+            ContextField::TraceArg(n) if !is_perf => word(self, n.into()),
+            ContextField::SyscallNr if is_syscall => self.asm.load(Size::DW, R0, R10, NR),
+            ContextField::SyscallReturn if self.cx.kind == EntryKind::SysExit => word(self, 1),
+            ContextField::SyscallArg(n) if usize::from(n) < args.len() && !is_perf => {
+                self.asm.load(Size::DW, R1, R10, REGS);
+                self.asm.load(Size::DW, R0, R1, args[usize::from(n)] as i16);
+            }
+            ContextField::Regs if is_syscall => word(self, 0),
+            ContextField::InstructionPointer if is_perf => {
+                self.asm.load(Size::DW, R1, R10, CTX);
+                self.asm.load(Size::DW, R0, R1, ip);
+            }
+            _ => self.asm.mov_imm(R0, 0),
+        }
+        self.put(dst, R0);
+    }
+
+    /// The index of this run's site in `cx.sites`, bounded.
+    pub fn site_index(&mut self, into: Reg) {
+        let n = self.cx.sites.len() as i32;
+        if n <= 1 {
+            return self.asm.mov_imm(into, 0);
+        }
+        let fits = self.asm.label();
+        self.asm.load(Size::DW, into, R10, SITE);
+        self.asm.jump_if_imm(Cond::Lt, into, n, fits);
+        self.asm.mov_imm(into, 0);
+        self.asm.bind(fits);
+    }
+
+    pub fn site_text(&mut self, dst: Var, field: SiteField) {
+        let dst = self.var_text(dst);
+        let texts: Vec<Vec<u8>> = self
+            .cx
+            .sites
+            .iter()
+            .map(|site| {
+                let site = self.shared.program.sites.get(site.index()).cloned().unwrap_or_default();
+                match field {
+                    SiteField::Pp => site.pp,
+                    SiteField::Pn => site.pn,
+                    SiteField::Func => site.func,
+                    SiteField::Name => site.name,
+                }
+            })
+            .collect();
+        if texts.iter().all(|text| *text == texts[0]) {
+            let (off, cap) = self.shared.literal(texts.first().map_or(&[], |t| t.as_slice()));
+            return self.copy_text(dst, Text { mem: Mem { base: Base::Rodata, off: off as i32 }, cap });
+        }
+        let longest = texts.iter().map(Vec::len).max().unwrap_or(0);
+        let stride = (longest as u32 + 1).next_multiple_of(8).min(dst.cap);
+        let mut table = vec![0; stride as usize * texts.len()];
+        for (row, text) in table.chunks_exact_mut(stride as usize).zip(&texts) {
+            crate::layout::put_str(row, text);
+        }
+        let at = self.shared.constant(&table);
+        let rodata = self.shared.rodata();
+        self.site_index(R1);
+        self.asm.alu_imm(Alu::Mul, R1, stride as i32);
+        self.asm.map_value(R3, rodata, at);
+        self.asm.alu(Alu::Add, R3, R1);
+        if stride <= 64 {
+            let (to, to_off) = self.base(dst.mem, R2);
+            for at in (0..stride as i16).step_by(8) {
+                self.asm.load(Size::DW, R4, R3, at);
+                self.asm.store(Size::DW, to, to_off + at, R4);
+            }
+        } else {
+            self.address(R1, dst.mem);
+            self.asm.mov_imm(R2, stride.into());
+            self.asm.call(helpers::PROBE_READ_KERNEL);
+        }
+        self.zero(dst.mem, stride, dst.cap);
+    }
+
+    /// The current task as a pointer the verifier knows the type of, in r0.
+    fn task(&mut self) {
+        self.asm.call(helpers::GET_CURRENT_TASK_BTF);
+    }
+
+    pub fn intrinsic(&mut self, op: Intrinsic, dst: Option<Var>, args: &[Arg]) -> Result<(), GenerateError> {
+        let Some(dst) = dst else { return Ok(()) };
+        let long = |i: usize| match args.get(i) {
+            Some(Arg::Long(o)) => *o,
+            _ => Operand::Imm(0),
+        };
+        let text = |i: usize| match args.get(i) {
+            Some(Arg::Str(s)) => *s,
+            _ => StrOperand::Const(super::EMPTY),
+        };
+        let known = self.shared.target.current_task_btf;
+        let offsets = self.shared.target.offsets.clone();
+        match op {
+            Intrinsic::Pid | Intrinsic::Tid => {
+                self.asm.call(helpers::GET_CURRENT_PID_TGID);
+                if op == Intrinsic::Pid {
+                    self.asm.alu_imm(Alu::Rsh, R0, 32);
+                } else {
+                    self.low_word();
+                }
+            }
+            Intrinsic::Ppid => match (offsets.real_parent, offsets.tgid) {
+                (Some(parent), Some(tgid)) if known => {
+                    self.task();
+                    self.asm.load(Size::DW, R0, R0, parent as i16);
+                    self.asm.load(Size::W, R0, R0, tgid as i16);
+                }
+                _ => self.asm.mov_imm(R0, 0),
+            },
+            Intrinsic::Uid | Intrinsic::Gid => {
+                self.asm.call(helpers::GET_CURRENT_UID_GID);
+                if op == Intrinsic::Gid {
+                    self.asm.alu_imm(Alu::Rsh, R0, 32);
+                } else {
+                    self.low_word();
+                }
+            }
+            Intrinsic::Euid | Intrinsic::Egid => {
+                let field = if op == Intrinsic::Euid { offsets.cred_euid } else { offsets.cred_egid };
+                match (offsets.cred, field) {
+                    (Some(cred), Some(field)) if known => {
+                        self.task();
+                        self.asm.load(Size::DW, R0, R0, cred as i16);
+                        let none = self.asm.label();
+                        self.asm.jump_if_imm(Cond::Eq, R0, 0, none);
+                        self.asm.load(Size::W, R0, R0, field as i16);
+                        self.asm.bind(none);
+                    }
+                    _ => {
+                        let real = if op == Intrinsic::Euid { Intrinsic::Uid } else { Intrinsic::Gid };
+                        return self.intrinsic(real, Some(dst), args);
+                    }
+                }
+            }
+            Intrinsic::Cpu => {
+                self.asm.call(helpers::GET_SMP_PROCESSOR_ID);
+                self.low_word();
+            }
+            Intrinsic::Execname | Intrinsic::Pexecname => {
+                self.comm(dst, op == Intrinsic::Pexecname);
+                return Ok(());
+            }
+            Intrinsic::TaskCurrent => self.asm.call(helpers::GET_CURRENT_TASK),
+            Intrinsic::UserMode => match self.cx.kind {
+                EntryKind::PerfEvent { .. } => {
+                    // Kernel addresses have the top bit set.
+                    self.asm.load(Size::DW, R1, R10, CTX);
+                    self.asm.load(Size::DW, R0, R1, offsets.regs_ip as i16);
+                    self.asm.alu_imm(Alu::Rsh, R0, 63);
+                    self.asm.alu_imm(Alu::Xor, R0, 1);
+                }
+                EntryKind::SysEnter | EntryKind::SysExit => self.asm.mov_imm(R0, 1),
+                _ => self.asm.mov_imm(R0, 0),
+            },
+            Intrinsic::RealtimeNs => {
+                self.asm.call(helpers::KTIME_GET_NS);
+                self.control_word(R1, control::REALTIME_OFFSET);
+                self.asm.alu(Alu::Add, R0, R1);
+            }
+            // Differs from stap: programs cannot read the time stamp counter.
+            Intrinsic::MonotonicNs | Intrinsic::Cycles => self.asm.call(helpers::KTIME_GET_NS),
+            Intrinsic::BoottimeNs => self.asm.call(helpers::KTIME_GET_BOOT_NS),
+            Intrinsic::Jiffies => self.asm.call(helpers::JIFFIES64),
+            Intrinsic::Random => {
+                self.asm.call(helpers::GET_PRANDOM_U32);
+                self.low_word();
+            }
+            Intrinsic::Target => self.control_word(R0, control::TARGET),
+            Intrinsic::CgroupId => self.asm.call(helpers::GET_CURRENT_CGROUP_ID),
+            Intrinsic::StrLen => {
+                self.str_len(dst, text(0));
+                return Ok(());
+            }
+            Intrinsic::Substr => {
+                self.substr(dst, text(0), long(1), long(2));
+                return Ok(());
+            }
+            Intrinsic::IsInStr => {
+                self.is_in_str(dst, text(0), text(1));
+                return Ok(());
+            }
+            Intrinsic::StringAt => {
+                self.string_at(dst, text(0), long(1));
+                return Ok(());
+            }
+            Intrinsic::Strtol => {
+                self.strtol(dst, text(0), long(1));
+                return Ok(());
+            }
+            Intrinsic::CharStr => {
+                self.char_str(dst, long(0));
+                return Ok(());
+            }
+            Intrinsic::Matched | Intrinsic::NGroups => {
+                return Err(self.error("the result of a regular expression needs a user-space handler"));
+            }
+        }
+        self.put(dst, R0);
+        Ok(())
+    }
+
+    /// r0 to its low 32 bits.
+    fn low_word(&mut self) {
+        self.asm.alu_imm(Alu::Lsh, R0, 32);
+        self.asm.alu_imm(Alu::Rsh, R0, 32);
+    }
+
+    /// The name of the current task or its parent: two loads where the structure is known.
+    fn comm(&mut self, dst: Var, of_parent: bool) {
+        let dst = self.var_text(dst);
+        let target = self.shared.target;
+        let offsets = &target.offsets;
+        let (comm, parent) = (offsets.comm, offsets.real_parent);
+        match (comm, parent) {
+            (Some(comm), parent) if target.current_task_btf && dst.cap >= 16 && (!of_parent || parent.is_some()) => {
+                self.task();
+                if let (true, Some(parent)) = (of_parent, parent) {
+                    self.asm.load(Size::DW, R0, R0, parent as i16);
+                }
+                self.asm.load(Size::DW, R3, R0, comm as i16);
+                self.asm.load(Size::DW, R4, R0, comm as i16 + 8);
+                let (base, off) = self.base(dst.mem, R2);
+                self.asm.store(Size::DW, base, off, R3);
+                self.asm.store(Size::DW, base, off + 8, R4);
+                self.zero(dst.mem, 16, dst.cap);
+            }
+            _ if of_parent => self.zero(dst.mem, 0, dst.cap),
+            _ => {
+                self.zero(dst.mem, 0, dst.cap);
+                self.address(R1, dst.mem);
+                self.asm.mov_imm(R2, dst.cap.min(16).into());
+                self.asm.call(helpers::GET_CURRENT_COMM);
+            }
+        }
+    }
+
+    pub fn read(
+        &mut self,
+        dst: Var,
+        space: Space,
+        addr: Operand,
+        width: u8,
+        signed: bool,
+        on_fault: OnFault,
+    ) -> Result<(), GenerateError> {
+        let Some(size) = Size::of_bytes(width) else {
+            return Err(self.error(format!("memory cannot be read {width} bytes at a time")));
+        };
+        self.asm.store_imm(Size::DW, R10, TMP0, 0);
+        self.asm.mov(R1, R10);
+        self.asm.add_imm(R1, TMP0.into());
+        self.asm.mov_imm(R2, width.into());
+        self.long(R3, addr);
+        self.asm.call(match space {
+            Space::Kernel => helpers::PROBE_READ_KERNEL,
+            Space::User => helpers::PROBE_READ_USER,
+        });
+        if let OnFault::Raise(what) = on_fault {
+            let raised = self.raise_fault(what, addr);
+            self.asm.jump_if_imm(Cond::SLt, R0, 0, raised);
+        }
+        // After a fault the helper left zeros.
+        self.asm.load(size, R0, R10, TMP0);
+        if signed && width < 8 {
+            let shift = 64 - 8 * i32::from(width);
+            self.asm.alu_imm(Alu::Lsh, R0, shift);
+            self.asm.alu_imm(Alu::Arsh, R0, shift);
+        }
+        self.put(dst, R0);
+        Ok(())
+    }
+
+    pub fn read_str(&mut self, dst: Var, space: Space, addr: Operand, max: Option<Operand>, on_fault: OnFault) {
+        let dst = self.var_text(dst);
+        let cap = dst.cap;
+        let done = self.asm.label();
+        self.zero(dst.mem, 0, cap);
+        match max {
+            None => self.asm.mov_imm(R2, cap.into()),
+            Some(Operand::Imm(n)) => self.asm.mov_imm(R2, n.clamp(0, i64::from(cap) - 1) + 1),
+            Some(max) => {
+                let (some, fits) = (self.asm.label(), self.asm.label());
+                self.long(R2, max);
+                self.asm.jump_if_imm(Cond::SGe, R2, 0, some);
+                self.asm.mov_imm(R2, 0);
+                self.asm.bind(some);
+                self.asm.jump_if_imm(Cond::Lt, R2, cap as i32 - 1, fits);
+                self.asm.mov_imm(R2, i64::from(cap) - 1);
+                self.asm.bind(fits);
+                self.asm.add_imm(R2, 1);
+            }
+        }
+        self.long(R3, addr);
+        self.address(R1, dst.mem);
+        self.asm.call(match space {
+            Space::Kernel => helpers::PROBE_READ_KERNEL_STR,
+            Space::User => helpers::PROBE_READ_USER_STR,
+        });
+        match on_fault {
+            OnFault::Raise(what) => {
+                let raised = self.raise_fault(what, addr);
+                self.asm.jump_if_imm(Cond::SLt, R0, 0, raised);
+            }
+            OnFault::Default(text) => {
+                let good = self.asm.label();
+                self.asm.jump_if_imm(Cond::SGe, R0, 0, good);
+                let text = self.text(StrOperand::Const(text));
+                self.copy_text(dst, text);
+                self.asm.jump(done);
+                self.asm.bind(good);
+            }
+            OnFault::Zero => {}
+        }
+        // A text that fills the longest string there is was most likely cut.
+        if max.is_none() && cap >= u32::from(self.shared.program.limits.max_string_len) {
+            let cut = self.count_and(counters::TRUNCATED, done);
+            self.asm.jump_if_imm(Cond::Eq, R0, cap as i32, cut);
+        }
+        self.asm.bind(done);
+    }
+}

@@ -1,0 +1,453 @@
+//! Programs around handlers: which run is this, may it run, and scratch memory taken and given back.
+//!
+//! ```text
+//!   state is not RUNNING ─▶ out
+//!   for each distinct handler: is this syscall one of its sites? is its probe on? ─▶ its code
+//! ```
+//! An entry with many distinct handlers becomes a dispatcher that jumps by syscall number, and a program for each set of
+//! handlers some numbers share.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{
+    GenerateError,
+    emit::{Emitter, HandlerCx},
+    flatten::flatten,
+    frame::*,
+    liveness::{coalesce_copies, drop_dead},
+    maps::{self, Shared},
+    needs::Needs,
+};
+use crate::{
+    ir::*,
+    isa::*,
+    layout::{control, counters},
+    object::{MapIndex, ProgramDef, ProgramKind, btf::FunctionKind},
+};
+
+/// More distinct handlers than this are reached by tail calls.
+const MAX_INLINE_HANDLERS: usize = 8;
+/// More IR instructions than this in one program, and it is divided too.
+const MAX_INLINE_INSTRUCTIONS: usize = 3000;
+
+/// One handler at the sites where it runs in this entry.
+#[derive(Clone)]
+struct Group {
+    handler: HandlerId,
+    /// Syscall number (0 outside of syscall entries) and site.
+    sites: Vec<(u32, SiteId)>,
+}
+
+/// A handler ready to be emitted, made once however often it is used.
+pub struct Prepared {
+    body: Body,
+    needs: Needs,
+}
+
+pub struct Programs<'s, 'a> {
+    pub shared: &'s mut Shared<'a>,
+    pub prepared: HashMap<HandlerId, Prepared>,
+    pub programs: Vec<ProgramDef>,
+    /// For the type information: name and kind of every function, in the order of [`ProgramDef::functions`].
+    pub functions: Vec<(String, FunctionKind)>,
+}
+
+impl<'a> Programs<'_, 'a> {
+    pub fn entry(&mut self, index: usize, entry: &Entry) -> Result<(), GenerateError> {
+        let (section, kind, name) = match &entry.kind {
+            EntryKind::SysEnter => raw_tracepoint("sys_enter"),
+            EntryKind::SysExit => raw_tracepoint("sys_exit"),
+            EntryKind::RawTracepoint { name, .. } => raw_tracepoint(name),
+            EntryKind::PerfEvent { name } => ("perf_event".to_owned(), ProgramKind::PerfEvent, name.clone()),
+            EntryKind::User => return Ok(()),
+        };
+        let groups = group(entry);
+        if groups.is_empty() {
+            return Ok(());
+        }
+        let mut n_instructions = 0;
+        for group in &groups {
+            n_instructions += self.prepare(group.handler)?.body.blocks.iter().map(|b| b.insts.len() + 1).sum::<usize>();
+        }
+        let is_syscall = matches!(entry.kind, EntryKind::SysEnter | EntryKind::SysExit);
+        let divide = groups.len() > MAX_INLINE_HANDLERS || n_instructions > MAX_INLINE_INSTRUCTIONS;
+        if is_syscall && divide && groups.len() > 1 {
+            return self.dispatched(index, entry, &groups, section, kind);
+        }
+        let name = program_name(&name);
+        self.program(&entry.kind, &groups, Head::Checked, name, section, kind, Some(index), None)
+    }
+
+    /// The flattened, cleaned body of a handler.
+    fn prepare(&mut self, handler: HandlerId) -> Result<&Prepared, GenerateError> {
+        if !self.prepared.contains_key(&handler) {
+            let data = &self.shared.program.handlers[handler.index()];
+            let mut body = flatten(self.shared.program, &data.body)?;
+            coalesce_copies(&mut body);
+            drop_dead(&mut body);
+            let needs = Needs::of(self.shared.program, &self.shared.layout, &body);
+            self.prepared.insert(handler, Prepared { body, needs });
+        }
+        Ok(&self.prepared[&handler])
+    }
+
+    /// A dispatcher and the programs it jumps to.
+    fn dispatched(
+        &mut self,
+        index: usize,
+        entry: &Entry,
+        groups: &[Group],
+        section: String,
+        kind: ProgramKind,
+    ) -> Result<(), GenerateError> {
+        // Syscall number to the groups that run there.
+        let mut by_nr: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        for (i, group) in groups.iter().enumerate() {
+            group.sites.iter().for_each(|(nr, _)| by_nr.entry(*nr).or_default().push(i));
+        }
+        let mut chains: Vec<(Vec<usize>, Vec<u32>)> = Vec::new();
+        let mut chain_of: HashMap<Vec<usize>, usize> = HashMap::new();
+        for (nr, chain) in by_nr {
+            let at = *chain_of.entry(chain.clone()).or_insert_with(|| {
+                chains.push((chain, Vec::new()));
+                chains.len() - 1
+            });
+            chains[at].1.push(nr);
+        }
+        let label = if entry.kind == EntryKind::SysEnter { "enter" } else { "exit" };
+        let n = chains.len() as u32;
+        let targets = self.shared.internal(&format!("{label}_tails"), maps::PROG_ARRAY, 4, 4, n, 0);
+        let numbers: Vec<(u32, usize)> =
+            chains.iter().enumerate().flat_map(|(i, (_, nrs))| nrs.iter().map(move |nr| (*nr, i))).collect();
+        self.dispatcher(entry, &numbers, targets, index, section.clone(), kind.clone())?;
+        for (i, (chain, nrs)) in chains.iter().enumerate() {
+            let groups: Vec<Group> = chain
+                .iter()
+                .map(|g| {
+                    let sites = groups[*g].sites.iter().filter(|(nr, _)| nrs.contains(nr)).copied().collect();
+                    Group { handler: groups[*g].handler, sites }
+                })
+                .collect();
+            let name = &self.shared.program.handlers[groups[0].handler.index()].name;
+            let name = program_name(name);
+            let head = Head::TailCalled { one_number: nrs.len() == 1 };
+            let tail = Some((targets, i as u32));
+            self.program(&entry.kind, &groups, head, name, section.clone(), kind.clone(), None, tail)?;
+        }
+        Ok(())
+    }
+
+    fn emitter(&mut self, kind: &EntryKind) -> Emitter<'_, 'a> {
+        let mut asm = Asm::default();
+        let (end, failed, report) = (asm.label(), asm.label(), asm.label());
+        let body = Body::default();
+        let frame = Frame::of(&body, &Needs::default());
+        Emitter {
+            asm,
+            shared: &mut *self.shared,
+            cx: HandlerCx {
+                body,
+                frame,
+                handler: HandlerId(0),
+                kind: kind.clone(),
+                sites: Vec::new(),
+                blocks: Vec::new(),
+                end,
+                failed,
+                report,
+                catch: None,
+                tag: SourceTag::NONE,
+                stubs: Vec::new(),
+                iters: Vec::new(),
+            },
+            callbacks: Vec::new(),
+        }
+    }
+
+    fn dispatcher(
+        &mut self,
+        entry: &Entry,
+        numbers: &[(u32, usize)],
+        targets: MapIndex,
+        index: usize,
+        section: String,
+        kind: ProgramKind,
+    ) -> Result<(), GenerateError> {
+        let tag = self.shared.program.handlers[entry.runs[0].handler.index()].tag;
+        let mut e = self.emitter(&entry.kind);
+        e.at(tag);
+        let out = e.asm.label();
+        e.prologue(out, true);
+        e.number(out, &numbers.iter().map(|(nr, chain)| (*nr, *chain as u32)).collect::<Vec<_>>());
+        e.asm.mov(R3, R1);
+        e.asm.load(Size::DW, R1, R10, CTX);
+        e.asm.map(R2, targets);
+        e.asm.call(helpers::TAIL_CALL);
+        e.asm.bind(out);
+        e.asm.mov_imm(R0, 0);
+        e.asm.exit();
+        let label = if entry.kind == EntryKind::SysEnter { "sys_enter" } else { "sys_exit" };
+        let asm = std::mem::take(&mut e.asm);
+        self.finish(asm, Vec::new(), label.to_owned(), section, kind, Some(index), None)
+    }
+
+    #[expect(clippy::too_many_arguments)]
+    fn program(
+        &mut self,
+        entry: &EntryKind,
+        groups: &[Group],
+        head: Head,
+        name: String,
+        section: String,
+        kind: ProgramKind,
+        index: Option<usize>,
+        tail: Option<(MapIndex, u32)>,
+    ) -> Result<(), GenerateError> {
+        let mut parts = Vec::new();
+        for group in groups {
+            let prepared = self.prepare(group.handler)?;
+            let frame = Frame::of(&prepared.body, &prepared.needs);
+            parts.push((group.clone(), prepared.body.clone(), prepared.needs.clone(), frame));
+        }
+        let first_tag = self.shared.program.handlers[groups[0].handler.index()].tag;
+        let mut e = self.emitter(entry);
+        e.at(first_tag);
+        let out = e.asm.label();
+        e.prologue(out, head == Head::Checked);
+        for (group, body, needs, frame) in parts {
+            e.run(&group, head, body, &needs, frame)?;
+        }
+        e.asm.bind(out);
+        e.asm.mov_imm(R0, 0);
+        e.asm.exit();
+        let callbacks = e.emit_callbacks();
+        let asm = std::mem::take(&mut e.asm);
+        self.finish(asm, callbacks, name, section, kind, index, tail)
+    }
+
+    #[expect(clippy::too_many_arguments)]
+    fn finish(
+        &mut self,
+        asm: Asm,
+        callbacks: Vec<Label>,
+        name: String,
+        section: String,
+        kind: ProgramKind,
+        entry: Option<usize>,
+        tail: Option<(MapIndex, u32)>,
+    ) -> Result<(), GenerateError> {
+        let code = asm.finish(&callbacks).map_err(|far| GenerateError {
+            tag: far.near,
+            reason: "the handlers of this event are too large for one program".to_owned(),
+        })?;
+        let mut functions = Vec::new();
+        let mut declare = |at: u32, name: String, kind: FunctionKind| {
+            self.functions.push((name, kind));
+            functions.push((at, crate::object::btf::FIRST_FUNCTION + self.functions.len() as u32 - 1));
+        };
+        declare(0, name.clone(), FunctionKind::Program);
+        for at in code.functions {
+            declare(at, format!("{name}_each"), FunctionKind::Callback);
+        }
+        self.programs.push(ProgramDef {
+            name,
+            section,
+            kind,
+            entry,
+            tail,
+            code: code.bytes,
+            relocations: code.relocations,
+            functions,
+            lines: code.lines,
+        });
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Head {
+    /// Attached: checks the session's state.
+    Checked,
+    /// The dispatcher checked already. `one_number`: only one syscall leads here.
+    TailCalled { one_number: bool },
+}
+
+fn raw_tracepoint(name: &str) -> (String, ProgramKind, String) {
+    (format!("raw_tp/{name}"), ProgramKind::RawTracepoint { name: name.to_owned() }, name.to_owned())
+}
+
+/// At most 15 bytes of letters, digits, `_` and `.`, as the kernel wants.
+fn program_name(text: &str) -> String {
+    let name: String =
+        text.chars().filter(|c| !matches!(c, '"' | ')')).map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    let tail = name.len().saturating_sub(15);
+    let name = name[tail..].trim_start_matches('_').to_owned();
+    if name.is_empty() { "handler".to_owned() } else { name }
+}
+
+/// Distinct handlers in order of first appearance. A handler with two sites at one number appears twice.
+fn group(entry: &Entry) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for run in &entry.runs {
+        let nr = run.syscall.unwrap_or(0);
+        let free =
+            groups.iter_mut().find(|g| g.handler == run.handler && !g.sites.iter().any(|(other, _)| *other == nr));
+        match free {
+            Some(group) => group.sites.push((nr, run.site)),
+            None => groups.push(Group { handler: run.handler, sites: vec![(nr, run.site)] }),
+        }
+    }
+    groups
+}
+
+impl Emitter<'_, '_> {
+    /// Keeps the context, checks that the session runs, and finds the syscall number.
+    fn prologue(&mut self, out: Label, check: bool) {
+        self.asm.store(Size::DW, R10, CTX, R1);
+        if check {
+            let control = self.shared.control();
+            self.asm.map_value(R2, control, control::STATE);
+            self.asm.load(Size::W, R2, R2, 0);
+            self.asm.jump_if_imm(Cond::Ne, R2, control::RUNNING as i32, out);
+        }
+        match self.cx.kind {
+            EntryKind::SysEnter => {
+                self.asm.load(Size::DW, R0, R1, 8);
+                self.asm.store(Size::DW, R10, NR, R0);
+            }
+            EntryKind::SysExit => {
+                let nr = self.shared.target.offsets.regs_syscall_nr as i16;
+                if self.shared.target.current_task_btf {
+                    self.asm.call(helpers::GET_CURRENT_TASK_BTF);
+                    self.asm.mov(R1, R0);
+                    self.asm.call(helpers::TASK_PT_REGS);
+                    self.asm.load(Size::DW, R0, R0, nr);
+                } else {
+                    self.asm.load(Size::DW, R3, R1, 0);
+                    self.asm.add_imm(R3, nr.into());
+                    self.asm.mov(R1, R10);
+                    self.asm.add_imm(R1, NR.into());
+                    self.asm.mov_imm(R2, 8);
+                    self.asm.call(helpers::PROBE_READ_KERNEL);
+                    self.asm.load(Size::DW, R0, R10, NR);
+                }
+                self.asm.store(Size::DW, R10, NR, R0);
+            }
+            _ => {}
+        }
+    }
+
+    /// r1 = what the table gives for this syscall, or to `out`.
+    fn number(&mut self, out: Label, table: &[(u32, u32)]) {
+        let n = table.iter().map(|(nr, _)| nr + 1).max().unwrap_or(0);
+        let mut bytes = vec![0u8; 2 * n as usize];
+        for (nr, value) in table {
+            bytes[2 * *nr as usize..][..2].copy_from_slice(&(*value as u16 + 1).to_le_bytes());
+        }
+        let at = self.shared.constant(&bytes);
+        let rodata = self.shared.rodata();
+        self.asm.load(Size::DW, R2, R10, NR);
+        self.asm.jump_if_imm(Cond::Ge, R2, n as i32, out);
+        self.asm.alu_imm(Alu::Lsh, R2, 1);
+        self.asm.map_value(R1, rodata, at);
+        self.asm.alu(Alu::Add, R1, R2);
+        self.asm.load(Size::H, R1, R1, 0);
+        self.asm.jump_if_imm(Cond::Eq, R1, 0, out);
+        self.asm.add_imm(R1, -1);
+    }
+
+    /// One handler: is it this one's turn, its code, the end.
+    fn run(
+        &mut self,
+        group: &Group,
+        head: Head,
+        body: Body,
+        needs: &Needs,
+        frame: Frame,
+    ) -> Result<(), GenerateError> {
+        let skip = self.asm.label();
+        let is_syscall = matches!(self.cx.kind, EntryKind::SysEnter | EntryKind::SysExit);
+        let handler = &self.shared.program.handlers[group.handler.index()];
+        self.at(handler.tag);
+        let sure = matches!(head, Head::TailCalled { one_number: true });
+        match group.sites.as_slice() {
+            _ if !is_syscall || sure => {}
+            [(nr, _)] => {
+                self.asm.load(Size::DW, R2, R10, NR);
+                self.asm.jump_if_imm(Cond::Ne, R2, *nr as i32, skip);
+            }
+            sites => {
+                let table: Vec<(u32, u32)> = sites.iter().enumerate().map(|(i, (nr, _))| (*nr, i as u32)).collect();
+                self.number(skip, &table);
+                self.asm.store(Size::DW, R10, SITE, R1);
+            }
+        }
+        let probe = handler.probe;
+        if self.shared.target.live_probes {
+            let control = self.shared.control();
+            let switch = self.shared.layout.control.enabled(probe);
+            self.asm.map_value(R2, control, switch);
+            self.asm.load(Size::B, R2, R2, 0);
+            self.asm.jump_if_imm(Cond::Eq, R2, 0, skip);
+            let hits = self.shared.layout.counters.hits(probe);
+            self.count(hits);
+        }
+        let uses_scratch = frame.scratch_size > 0;
+        if frame.scratch_size > 32_000 {
+            return Err(GenerateError { tag: handler.tag, reason: "too many long strings in one handler".to_owned() });
+        }
+        if uses_scratch {
+            self.claim_scratch(frame.scratch_size, skip);
+        }
+        let (end, failed, report) = (self.asm.label(), self.asm.label(), self.asm.label());
+        self.cx = HandlerCx {
+            body,
+            frame,
+            handler: group.handler,
+            kind: self.cx.kind.clone(),
+            sites: group.sites.iter().map(|(_, site)| *site).collect(),
+            blocks: Vec::new(),
+            end,
+            failed,
+            report,
+            catch: None,
+            tag: handler.tag,
+            stubs: Vec::new(),
+            iters: Vec::new(),
+        };
+        self.handler(needs)?;
+        self.asm.bind(end);
+        if uses_scratch {
+            self.asm.load(Size::DW, R1, R10, SCRATCH);
+            self.asm.store_imm(Size::DW, R1, 0, 0);
+        }
+        self.asm.bind(skip);
+        Ok(())
+    }
+
+    /// The first free level of this processor's scratch memory; nested deeper, the run is counted and skipped. Taken by an
+    /// exchange, so programs may interrupt each other anywhere.
+    fn claim_scratch(&mut self, size: u32, skip: Label) {
+        let scratch = self.shared.scratch(size);
+        let taken = self.asm.label();
+        for level in 0..maps::SCRATCH_LEVELS {
+            let busy = self.asm.label();
+            self.asm.store_imm(Size::W, R10, TMP0, level as i32);
+            self.asm.mov(R2, R10);
+            self.asm.add_imm(R2, TMP0.into());
+            self.asm.map(R1, scratch);
+            self.asm.call(helpers::MAP_LOOKUP_ELEM);
+            self.asm.jump_if_imm(Cond::Eq, R0, 0, busy);
+            self.asm.mov_imm(R1, 1);
+            self.asm.atomic(AtomicOp::Xchg, R0, 0, R1);
+            self.asm.jump_if_imm(Cond::Ne, R1, 0, busy);
+            self.asm.store_imm(Size::DW, R0, super::iterate::LEVEL, level as i32);
+            self.asm.jump(taken);
+            self.asm.bind(busy);
+        }
+        self.count(counters::SKIPPED);
+        self.asm.jump(skip);
+        self.asm.bind(taken);
+        self.asm.store(Size::DW, R10, SCRATCH, R0);
+    }
+}

@@ -1,0 +1,229 @@
+//! Script errors: the way from the failing instruction to its `catch` or to a record for user space. Out of line, so the
+//! good path has one jump that is not taken.
+
+use super::{GenerateError, emit::*, flatten::MAX_NESTING, frame::*, printing::FORCE_WAKEUP};
+use crate::{
+    ir::*,
+    isa::*,
+    layout::{control, counters, record, record::ErrorCode},
+};
+
+/// Code to append after the handler.
+pub struct Stub {
+    pub label: Label,
+    pub catch: Option<Catch>,
+    pub tag: SourceTag,
+    pub kind: StubKind,
+}
+
+#[derive(Clone, Copy)]
+pub enum StubKind {
+    Error { code: ErrorCode, detail: u32 },
+    /// Reading memory failed: what, and at which address.
+    Fault { what: StrId, addr: Operand },
+    /// Counts, then goes on there.
+    Count { counter: u32, then: Label },
+    /// Counts a refused insert, then raises overflow or goes on.
+    Overflow { store: StoreId, then: Label },
+}
+
+impl Emitter<'_, '_> {
+    /// A place to jump to when this error happens here.
+    pub fn raise(&mut self, code: ErrorCode, detail: u32) -> Label {
+        let catch = self.cx.catch.clone();
+        self.stub(catch, StubKind::Error { code, detail })
+    }
+
+    /// The same for errors no `catch` sees.
+    pub fn uncatchable(&mut self, code: ErrorCode) -> Label {
+        self.stub(None, StubKind::Error { code, detail: 0 })
+    }
+
+    pub fn raise_fault(&mut self, what: StrId, addr: Operand) -> Label {
+        let catch = self.cx.catch.clone();
+        self.stub(catch, StubKind::Fault { what, addr })
+    }
+
+    /// A place that counts and comes back to `then`.
+    pub fn count_and(&mut self, counter: u32, then: Label) -> Label {
+        self.stub(None, StubKind::Count { counter, then })
+    }
+
+    pub fn stub(&mut self, catch: Option<Catch>, kind: StubKind) -> Label {
+        let label = self.asm.label();
+        self.cx.stubs.push(Stub { label, catch, tag: self.cx.tag, kind });
+        label
+    }
+
+    /// Emits what was collected, then the common way out of failed handlers.
+    pub fn stubs(&mut self) -> Result<(), GenerateError> {
+        let end = self.cx.end;
+        self.asm.jump(end);
+        while let Some(stub) = self.cx.stubs.pop() {
+            self.at(stub.tag);
+            self.asm.bind(stub.label);
+            self.cx.catch = stub.catch.clone();
+            match stub.kind {
+                StubKind::Count { counter, then } => {
+                    self.count(counter);
+                    self.asm.jump(then);
+                }
+                StubKind::Overflow { store, then } => self.overflow(store, then),
+                StubKind::Error { code, detail } => match stub.catch {
+                    Some(catch) => {
+                        let text = match code {
+                            ErrorCode::Literal => self.literal_bytes(StrId(detail)),
+                            code => code.fixed_text().unwrap_or_default().as_bytes().to_vec(),
+                        };
+                        self.caught(&catch, &text);
+                    }
+                    None => self.record(code, detail, stub.tag, Operand::Imm(0)),
+                },
+                StubKind::Fault { what, addr } => match stub.catch {
+                    Some(catch) => self.caught_fault(&catch, what, addr),
+                    None => self.record(ErrorCode::Fault, what.0, stub.tag, addr),
+                },
+            }
+        }
+        self.report();
+        Ok(())
+    }
+
+    fn caught(&mut self, catch: &Catch, text: &[u8]) {
+        if let Some(message) = catch.message
+            && self.loc(message) != Loc::None
+        {
+            let dst = self.var_text(message);
+            let (off, cap) = self.shared.literal(text);
+            self.copy_text(dst, Text { mem: Mem { base: Base::Rodata, off: off as i32 }, cap });
+        }
+        let to = self.cx.blocks[catch.block.index()];
+        self.asm.jump(to);
+    }
+
+    fn caught_fault(&mut self, catch: &Catch, what: StrId, addr: Operand) {
+        let text = self.literal_bytes(what);
+        let Some(message) = catch.message.filter(|m| self.shared.target.snprintf && self.loc(*m) != Loc::None) else {
+            return self.caught(catch, &text);
+        };
+        let work = self.cx.frame.work;
+        let value = self.long_reg(addr, R1);
+        let (base, off) = self.base(work, R2);
+        self.asm.store(Size::DW, base, off, value);
+        let mut format: Vec<u8> = text.iter().flat_map(|b| if *b == b'%' { vec![b'%', b'%'] } else { vec![*b] }).collect();
+        format.extend_from_slice(b" at 0x%llx");
+        let dst = self.var_text(message);
+        self.snprintf(dst, &format, 1);
+        let to = self.cx.blocks[catch.block.index()];
+        self.asm.jump(to);
+    }
+
+    /// Writes an error record into the work area and goes to report it.
+    fn record(&mut self, code: ErrorCode, detail: u32, tag: SourceTag, argument: Operand) {
+        let (base, off) = self.base(self.cx.frame.work, R2);
+        let field = |at: u32| off + at as i16;
+        self.asm.store_imm(Size::W, base, field(0), record::ERROR.into());
+        self.asm.store_imm(Size::W, base, field(4), code as i32);
+        self.asm.store_imm(Size::W, base, field(record::ERROR_DETAIL), detail as i32);
+        self.asm.store_imm(Size::W, base, field(record::ERROR_TAG), tag.0 as i32);
+        let argument = self.long_reg(argument, R1);
+        let (base, off) = self.base(self.cx.frame.work, R2);
+        self.asm.store(Size::DW, base, off + record::ERROR_ARGUMENT as i16, argument);
+        let report = self.cx.report;
+        self.asm.jump(report);
+    }
+
+    fn report(&mut self) {
+        let (report, failed, end) = (self.cx.report, self.cx.failed, self.cx.end);
+        self.asm.bind(report);
+        let work = self.cx.frame.work;
+        self.handler_and_site(work);
+        self.send(work, record::ERROR_TEXT, FORCE_WAKEUP);
+        self.asm.bind(failed);
+        self.count(counters::ERRORS);
+        let control = self.shared.control();
+        self.asm.mov_imm(R1, 1);
+        self.asm.map_value(R2, control, 0);
+        self.asm.atomic(AtomicOp::FetchAdd, R2, control::ERRORS as i16, R1);
+        self.asm.load(Size::DW, R3, R2, control::MAX_ERRORS as i16);
+        // The old count: the limit is exceeded when it was reached before.
+        self.asm.jump_if(Cond::Lt, R1, R3, end);
+        self.asm.store_imm(Size::W, R2, control::STOPPED_BY_ERROR as i16, 1);
+        self.asm.store_imm(Size::W, R2, control::STATE as i16, control::STOPPING as i32);
+        self.asm.jump(end);
+    }
+
+    fn handler_and_site(&mut self, work: Mem) {
+        let (base, off) = self.base(work, R2);
+        self.asm.store_imm(Size::W, base, off + record::ERROR_HANDLER as i16, self.cx.handler.0 as i32);
+        self.site_index(R1);
+        if self.cx.sites.len() > 1 {
+            let ids: Vec<u8> = self.cx.sites.iter().flat_map(|s| s.0.to_le_bytes()).collect();
+            let at = self.shared.constant(&ids);
+            let rodata = self.shared.rodata();
+            self.asm.map_value(R3, rodata, at);
+            self.asm.alu_imm(Alu::Lsh, R1, 2);
+            self.asm.alu(Alu::Add, R3, R1);
+            self.asm.load(Size::W, R1, R3, 0);
+        } else {
+            self.asm.mov_imm(R1, self.cx.sites.first().map_or(0, |s| s.0.into()));
+        }
+        let (base, off) = self.base(work, R2);
+        self.asm.store(Size::W, base, off + record::ERROR_SITE as i16, R1);
+    }
+
+    /// `error(message)`.
+    pub fn raise_text(&mut self, message: StrOperand) {
+        let catch = self.cx.catch.clone();
+        match (message, catch) {
+            (StrOperand::Const(MAX_NESTING), _) => {
+                let to = self.raise(ErrorCode::MaxNesting, 0);
+                self.asm.jump(to);
+            }
+            (StrOperand::Const(text), _) => {
+                let to = self.raise(ErrorCode::Literal, text.0);
+                self.asm.jump(to);
+            }
+            (message, Some(catch)) => {
+                if let Some(var) = catch.message
+                    && self.loc(var) != Loc::None
+                {
+                    let (dst, src) = (self.var_text(var), self.text(message));
+                    self.copy_text(dst, src);
+                }
+                let to = self.cx.blocks[catch.block.index()];
+                self.asm.jump(to);
+            }
+            (message, None) => {
+                let (temp, text) = (self.cx.frame.temp, self.text(message));
+                let (base, off) = self.base(temp, R2);
+                let tag = self.cx.tag;
+                self.asm.store_imm(Size::W, base, off, record::ERROR.into());
+                self.asm.store_imm(Size::W, base, off + 4, ErrorCode::Text as i32);
+                self.asm.store_imm(Size::W, base, off + record::ERROR_DETAIL as i16, 0);
+                self.asm.store_imm(Size::W, base, off + record::ERROR_TAG as i16, tag.0 as i32);
+                self.asm.store_imm(Size::DW, base, off + record::ERROR_ARGUMENT as i16, 0);
+                self.handler_and_site(temp);
+                self.copy_text(Text { mem: temp.at(record::ERROR_TEXT as i32), cap: text.cap }, text);
+                self.send(temp, record::ERROR_TEXT + text.cap, FORCE_WAKEUP);
+                let failed = self.cx.failed;
+                self.asm.jump(failed);
+            }
+        }
+    }
+
+    /// One more in this processor's counter. Uses r0-r5.
+    pub fn count(&mut self, counter: u32) {
+        let counters = self.shared.counters();
+        self.asm.store_imm(Size::W, R10, TMP0, 0);
+        self.asm.mov(R2, R10);
+        self.asm.add_imm(R2, TMP0.into());
+        self.asm.map(R1, counters);
+        self.asm.call(helpers::MAP_LOOKUP_ELEM);
+        let none = self.asm.label();
+        self.asm.jump_if_imm(Cond::Eq, R0, 0, none);
+        self.asm.mov_imm(R1, 1);
+        self.asm.atomic(AtomicOp::Add, R0, counter as i16, R1);
+        self.asm.bind(none);
+    }
+}

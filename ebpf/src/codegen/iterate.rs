@@ -1,0 +1,284 @@
+//! `foreach` in the kernel: a callback copies the elements aside, then a plain loop walks the copies.
+//!
+//! ```text
+//!   per-CPU array of records, one range for each nesting level:   key | value
+//!   state, in scratch memory:   u64 copied | u64 next | i64 limit
+//! ```
+//! Differs from stap: the order is the hash's, not that of insertion.
+
+use super::{GenerateError, arrays::ANY, emit::*, frame::*, maps};
+use crate::{
+    ir::*,
+    isa::*,
+    layout::{Place, StoreLayout, ValueLayout, size_of},
+    object::MapIndex,
+};
+
+/// Bytes of state for each iterator.
+pub const STATE: u32 = 24;
+const COPIED: i32 = 0;
+const NEXT: i32 = 8;
+const LIMIT: i32 = 16;
+/// Where the nesting level is in scratch memory.
+pub const LEVEL: i16 = 8;
+
+/// A subprogram to append.
+#[derive(Clone)]
+pub enum Callback {
+    Collect { records: MapIndex, n_records: u32, key_size: u32, value_at: u32, value_size: u32, state: i32 },
+    DeleteEach,
+}
+
+/// A running iterator.
+#[derive(Clone)]
+pub struct IterCx {
+    layout: StoreLayout,
+    records: MapIndex,
+    n_records: u32,
+    state: Mem,
+    slice: Vec<Option<Arg>>,
+}
+
+impl Emitter<'_, '_> {
+    fn needs_for_each(&self) -> Result<(), GenerateError> {
+        if self.shared.target.for_each_map_elem {
+            return Ok(());
+        }
+        Err(self.error("going through an array in a kernel handler needs Linux 5.13; do it in a timer's or end's handler"))
+    }
+
+    /// `delete array`.
+    pub fn clear(&mut self, store: StoreId) -> Result<(), GenerateError> {
+        let layout = self.store_layout(store)?;
+        if matches!(layout.place, Place::Scalar { .. } | Place::PerCpuArray) {
+            return self.delete(store, &[]);
+        }
+        self.needs_for_each()?;
+        let map = self.shared.store(store);
+        let callback = self.asm.label();
+        self.callbacks.push((callback, Callback::DeleteEach));
+        self.asm.map(R1, map);
+        self.asm.function(R2, callback);
+        self.asm.mov_imm(R3, 0);
+        self.asm.mov_imm(R4, ANY);
+        self.asm.call(helpers::FOR_EACH_MAP_ELEM);
+        Ok(())
+    }
+
+    pub fn iter_begin(
+        &mut self,
+        iter: Iter,
+        source: &IterSource,
+        sort: Option<IterSort>,
+        limit: Option<Operand>,
+    ) -> Result<(), GenerateError> {
+        let IterSource::Array { store, slice } = source else {
+            return Err(self.error("foreach over a histogram needs a user-space handler, such as a timer's or end's"));
+        };
+        if sort.is_some() {
+            return Err(self.error("a sorted foreach needs a user-space handler, such as a timer's or end's"));
+        }
+        self.needs_for_each()?;
+        let layout = self.store_layout(*store)?;
+        let map = self.shared.store(*store);
+        let (value_at, value_size) = match &layout.value {
+            ValueLayout::Stat(_) => (0, 0),
+            value => (value.payload(), value.size() - value.payload()),
+        };
+        let limits = &self.shared.program.limits;
+        let n_records = self.shared.program.stores[store.index()].max_entries.clamp(1, limits.max_action.max(1));
+        let record = layout.key.size + value_size;
+        let name = format!("it{}_{}", iter.0, store.0);
+        let entries = n_records * maps::SCRATCH_LEVELS;
+        let records = self.shared.internal(&name, maps::PERCPU_ARRAY, 4, record, entries, 0);
+        let state = self.cx.frame.iters.at((STATE * iter.0) as i32);
+        let callback = self.asm.label();
+        self.callbacks.push((
+            callback,
+            Callback::Collect {
+                records,
+                n_records,
+                key_size: layout.key.size,
+                value_at,
+                value_size,
+                state: state.off,
+            },
+        ));
+        let (base, off) = self.base(state, R2);
+        self.asm.store_imm(Size::DW, base, off + COPIED as i16, 0);
+        self.asm.store_imm(Size::DW, base, off + NEXT as i16, 0);
+        let limit = limit.unwrap_or(Operand::Imm(i64::MAX));
+        let from = self.long_reg(limit, R1);
+        self.asm.store(Size::DW, base, off + LIMIT as i16, from);
+        self.asm.map(R1, map);
+        self.asm.function(R2, callback);
+        // The callback finds the scratch pointer in our frame.
+        self.asm.mov(R3, R10);
+        self.asm.add_imm(R3, SCRATCH.into());
+        self.asm.mov_imm(R4, 0);
+        self.asm.call(helpers::FOR_EACH_MAP_ELEM);
+        let at = iter.index();
+        if self.cx.iters.len() <= at {
+            self.cx.iters.resize(at + 1, None);
+        }
+        self.cx.iters[at] = Some(IterCx { layout, records, n_records, state, slice: slice.clone() });
+        Ok(())
+    }
+
+    /// Loads the next element, or goes to `done`.
+    pub fn iter_next(
+        &mut self,
+        iter: Iter,
+        keys: &[Var],
+        value: Option<Var>,
+        done: Block,
+    ) -> Result<(), GenerateError> {
+        let Some(cx) = self.cx.iters.get(iter.index()).cloned().flatten() else {
+            return Err(self.error("an iterator was not begun"));
+        };
+        let done = self.cx.blocks[done.index()];
+        let again = self.asm.label();
+        let filters = cx.slice.iter().any(Option::is_some);
+        self.asm.bind(again);
+        if filters && self.shared.target.may_goto {
+            self.asm.may_goto(done);
+        }
+        let (base, off) = self.base(cx.state, R2);
+        self.asm.load(Size::DW, R1, base, off + NEXT as i16);
+        self.asm.load(Size::DW, R3, base, off + COPIED as i16);
+        self.asm.jump_if(Cond::Ge, R1, R3, done);
+        self.asm.load(Size::DW, R3, base, off + LIMIT as i16);
+        self.asm.jump_if(Cond::SGe, R1, R3, done);
+        self.asm.mov(R3, R1);
+        self.asm.add_imm(R3, 1);
+        self.asm.store(Size::DW, base, off + NEXT as i16, R3);
+        self.asm.load(Size::DW, R3, R10, SCRATCH);
+        self.asm.load(Size::DW, R3, R3, LEVEL);
+        self.asm.alu_imm(Alu::Mul, R3, cx.n_records as i32);
+        self.asm.alu(Alu::Add, R1, R3);
+        self.asm.store(Size::DW, R10, TMP0, R1);
+        self.asm.mov(R2, R10);
+        self.asm.add_imm(R2, TMP0.into());
+        self.asm.map(R1, cx.records);
+        self.asm.call(helpers::MAP_LOOKUP_ELEM);
+        self.asm.jump_if_imm(Cond::Eq, R0, 0, done);
+        for (part, wanted) in cx.layout.key.parts.iter().zip(&cx.slice) {
+            self.skip_unless(*part, wanted, again);
+        }
+        for ((at, ty), var) in cx.layout.key.parts.iter().zip(keys) {
+            self.take(*at, *ty, *var);
+        }
+        if let Some(var) = value {
+            match &cx.layout.value {
+                ValueLayout::Long { .. } => self.take(cx.layout.key.size, Ty::Long, var),
+                ValueLayout::Str { cap, .. } => self.take(cx.layout.key.size, Ty::Str { cap: *cap }, var),
+                ValueLayout::Stat(_) => return Err(self.error("a statistic has no value of its own")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes to `again` unless the key part at r0 is the wanted one.
+    fn skip_unless(&mut self, (at, ty): (u32, Ty), wanted: &Option<Arg>, again: Label) {
+        match wanted {
+            Some(Arg::Long(o)) => {
+                self.asm.load(Size::DW, R1, R0, at as i16);
+                let wanted = self.long_reg(*o, R2);
+                self.asm.jump_if(Cond::Ne, R1, wanted, again);
+            }
+            Some(Arg::Str(s)) => {
+                let text = self.text(*s);
+                let (base, off) = self.base(text.mem, R3);
+                for i in (0..size_of(ty).min(text.cap) as i16).step_by(8) {
+                    self.asm.load(Size::DW, R1, R0, at as i16 + i);
+                    self.asm.load(Size::DW, R2, base, off + i);
+                    self.asm.jump_if(Cond::Ne, R1, R2, again);
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Copies a part of the record at r0 into a variable; r0 stays.
+    fn take(&mut self, at: u32, ty: Ty, var: Var) {
+        if self.loc(var) == Loc::None {
+            return;
+        }
+        let Ty::Str { cap } = ty else {
+            self.asm.load(Size::DW, R1, R0, at as i16);
+            return self.put(var, R1);
+        };
+        let (dst, cap) = (self.var_text(var), u32::from(cap));
+        let n = dst.cap.min(cap);
+        self.asm.store(Size::DW, R10, TMP1, R0);
+        if n <= 64 {
+            let (base, off) = self.base(dst.mem, R2);
+            for i in (0..n as i16).step_by(8) {
+                self.asm.load(Size::DW, R4, R0, at as i16 + i);
+                self.asm.store(Size::DW, base, off + i, R4);
+            }
+        } else {
+            self.asm.mov(R3, R0);
+            self.asm.add_imm(R3, at as i32);
+            self.address(R1, dst.mem);
+            self.asm.mov_imm(R2, n.into());
+            self.asm.call(helpers::PROBE_READ_KERNEL);
+        }
+        self.zero(dst.mem, n, dst.cap);
+        if cap > dst.cap {
+            self.terminate(dst);
+        }
+        self.asm.load(Size::DW, R0, R10, TMP1);
+    }
+
+    /// Appends the callbacks; gives where each starts.
+    pub fn emit_callbacks(&mut self) -> Vec<Label> {
+        let mut labels = Vec::new();
+        for (label, callback) in std::mem::take(&mut self.callbacks) {
+            self.asm.bind(label);
+            labels.push(label);
+            match callback {
+                Callback::DeleteEach => {
+                    // r1 and r2 are the map and the key already.
+                    self.asm.call(helpers::MAP_DELETE_ELEM);
+                    self.asm.mov_imm(R0, 0);
+                    self.asm.exit();
+                }
+                Callback::Collect { records, n_records, key_size, value_at, value_size, state } => {
+                    let full = self.asm.label();
+                    let a = &mut self.asm;
+                    a.mov(R6, R2);
+                    a.mov(R7, R3);
+                    a.load(Size::DW, R8, R4, 0);
+                    a.load(Size::DW, R9, R8, (state + COPIED) as i16);
+                    a.jump_if_imm(Cond::Ge, R9, n_records as i32, full);
+                    a.load(Size::DW, R1, R8, LEVEL);
+                    a.alu_imm(Alu::Mul, R1, n_records as i32);
+                    a.alu(Alu::Add, R1, R9);
+                    a.store(Size::DW, R10, -8, R1);
+                    a.mov(R2, R10);
+                    a.add_imm(R2, -8);
+                    a.map(R1, records);
+                    a.call(helpers::MAP_LOOKUP_ELEM);
+                    a.jump_if_imm(Cond::Eq, R0, 0, full);
+                    for at in (0..key_size as i16).step_by(8) {
+                        a.load(Size::DW, R1, R6, at);
+                        a.store(Size::DW, R0, at, R1);
+                    }
+                    for at in (0..value_size as i16).step_by(8) {
+                        a.load(Size::DW, R1, R7, value_at as i16 + at);
+                        a.store(Size::DW, R0, key_size as i16 + at, R1);
+                    }
+                    a.add_imm(R9, 1);
+                    a.store(Size::DW, R8, (state + COPIED) as i16, R9);
+                    a.mov_imm(R0, 0);
+                    a.exit();
+                    a.bind(full);
+                    a.mov_imm(R0, 1);
+                    a.exit();
+                }
+            }
+        }
+        labels
+    }
+}

@@ -1,0 +1,201 @@
+//! The maps of an object, made when first asked for, and the read-only data all programs share.
+
+use std::collections::HashMap;
+
+use super::Target;
+use crate::{
+    ir::*,
+    layout::{Layout, Place},
+    object::{MapDef, MapIndex, MapRole},
+};
+
+/// `BPF_MAP_TYPE_*` of uapi/linux/bpf.h.
+pub const HASH: u32 = 1;
+pub const ARRAY: u32 = 2;
+pub const PROG_ARRAY: u32 = 3;
+pub const PERCPU_HASH: u32 = 5;
+pub const PERCPU_ARRAY: u32 = 6;
+pub const RINGBUF: u32 = 27;
+
+/// `BPF_F_*`.
+pub const NO_PREALLOC: u32 = 1;
+pub const RDONLY_PROG: u32 = 1 << 7;
+pub const MMAPABLE: u32 = 1 << 10;
+
+/// Arrays up to this many elements are allocated at once.
+const PREALLOCATED: u32 = 16_384;
+/// Handlers that may be nested on one processor and still find scratch memory.
+pub const SCRATCH_LEVELS: u32 = 4;
+
+/// Everything programs of one object share.
+pub struct Shared<'a> {
+    pub program: &'a Program,
+    pub target: &'a Target,
+    pub layout: Layout,
+    pub maps: Vec<MapDef>,
+    by_role: HashMap<String, MapIndex>,
+    rodata: Vec<u8>,
+    chunks: HashMap<Vec<u8>, u32>,
+    n_zeros: u32,
+    /// How many kinds of entry touch each store: statistics of one kind are never updated by two nested programs.
+    pub entry_kinds: Vec<usize>,
+}
+
+/// Where the block of zeros starts in the read-only data.
+pub const ZEROS: u32 = 0;
+
+impl<'a> Shared<'a> {
+    pub fn new(program: &'a Program, target: &'a Target) -> Self {
+        let layout = Layout::of(program, target.live_histograms);
+        // Zeros for clearing strings and for new statistics.
+        let largest = layout.stores.iter().flatten().map(|s| s.value.size()).max().unwrap_or(0);
+        let n_zeros = largest.max(u32::from(program.limits.max_string_len)).max(1024).next_multiple_of(8) * 2;
+        Self {
+            program,
+            target,
+            layout,
+            maps: Vec::new(),
+            by_role: HashMap::new(),
+            rodata: vec![0; n_zeros as usize],
+            chunks: HashMap::new(),
+            n_zeros,
+            entry_kinds: vec![0; program.stores.len()],
+        }
+    }
+
+    pub fn n_zeros(&self) -> u32 {
+        self.n_zeros
+    }
+
+    fn map(&mut self, name: &str, make: impl FnOnce(&mut Self) -> MapDef) -> MapIndex {
+        if let Some(index) = self.by_role.get(name) {
+            return *index;
+        }
+        let mut def = make(self);
+        def.name = name.chars().take(15).collect();
+        self.maps.push(def);
+        let index = MapIndex(self.maps.len() as u32 - 1);
+        self.by_role.insert(name.to_owned(), index);
+        index
+    }
+
+    pub fn control(&mut self) -> MapIndex {
+        self.map("control", |s| MapDef {
+            initial: Some(s.layout.control.initial(&s.program.limits)),
+            ..map_def(ARRAY, 4, s.layout.control.size(), 1, MMAPABLE, MapRole::Control)
+        })
+    }
+
+    pub fn counters(&mut self) -> MapIndex {
+        self.map("counters", |s| map_def(PERCPU_ARRAY, 4, s.layout.counters.size(), 1, 0, MapRole::Counters))
+    }
+
+    pub fn ring(&mut self) -> MapIndex {
+        self.map("ring", |s| map_def(RINGBUF, 0, 0, s.target.ring_bytes.max(4096), 0, MapRole::Ring))
+    }
+
+    pub fn scalars(&mut self) -> MapIndex {
+        self.map("scalars", |s| MapDef {
+            initial: Some(s.layout.initial_scalars(s.program)),
+            ..map_def(ARRAY, 4, s.layout.scalars_size.max(8), 1, MMAPABLE, MapRole::Scalars)
+        })
+    }
+
+    /// The read-only data; its content is set by [`Shared::finish`].
+    pub fn rodata(&mut self) -> MapIndex {
+        self.map("rodata", |_| MapDef { frozen: true, ..map_def(ARRAY, 4, 0, 1, RDONLY_PROG, MapRole::Rodata) })
+    }
+
+    /// Scratch memory of at least `size` bytes for each level.
+    pub fn scratch(&mut self, size: u32) -> MapIndex {
+        let index =
+            self.map("scratch", |_| map_def(PERCPU_ARRAY, 4, 0, SCRATCH_LEVELS, 0, MapRole::Scratch));
+        let def = &mut self.maps[index.0 as usize];
+        def.value_size = def.value_size.max(size.next_multiple_of(8));
+        index
+    }
+
+    pub fn store(&mut self, store: StoreId) -> MapIndex {
+        self.map(&format!("g{}_{}", store.0, self.program.stores[store.index()].name), |s| {
+            let decl = &s.program.stores[store.index()];
+            let Some(layout) = &s.layout.stores[store.index()] else {
+                return map_def(ARRAY, 4, 8, 1, 0, MapRole::Internal);
+            };
+            let size = layout.value.size();
+            let role = MapRole::Store(store);
+            match layout.place {
+                Place::PerCpuArray | Place::Scalar { .. } => map_def(PERCPU_ARRAY, 4, size, 1, 0, role),
+                Place::PerCpuHash => {
+                    map_def(PERCPU_HASH, layout.key.size, size, decl.max_entries.max(1), NO_PREALLOC, role)
+                }
+                Place::Hash => {
+                    let flags = if decl.max_entries > PREALLOCATED { NO_PREALLOC } else { 0 };
+                    map_def(HASH, layout.key.size, size, decl.max_entries.max(1), flags, role)
+                }
+            }
+        })
+    }
+
+    /// A map only programs use.
+    pub fn internal(&mut self, name: &str, kind: u32, key: u32, value: u32, entries: u32, flags: u32) -> MapIndex {
+        let role = if kind == PROG_ARRAY { MapRole::Programs } else { MapRole::Internal };
+        self.map(name, |_| map_def(kind, key, value, entries, flags, role))
+    }
+
+    /// Every map user space relies on, even when no program happens to use it.
+    pub fn standard(&mut self) {
+        self.control();
+        self.counters();
+        self.ring();
+        if self.layout.scalars_size > 0 {
+            self.scalars();
+        }
+        for i in 0..self.layout.stores.len() {
+            if self.layout.stores[i].as_ref().is_some_and(|s| !matches!(s.place, Place::Scalar { .. })) {
+                self.store(StoreId(i as u32));
+            }
+        }
+    }
+
+    /// Puts bytes into the read-only data, once, at a multiple of 8; gives their offset.
+    pub fn constant(&mut self, bytes: &[u8]) -> u32 {
+        if let Some(at) = self.chunks.get(bytes) {
+            return *at;
+        }
+        let at = self.rodata.len() as u32;
+        self.rodata.extend_from_slice(bytes);
+        self.rodata.resize(self.rodata.len().next_multiple_of(8), 0);
+        self.chunks.insert(bytes.to_vec(), at);
+        at
+    }
+
+    /// A literal with its NUL, padded to 8 bytes; gives offset and padded size.
+    pub fn literal(&mut self, text: &[u8]) -> (u32, u32) {
+        let mut bytes = crate::layout::until_nul(text).to_vec();
+        bytes.resize((bytes.len() + 1).next_multiple_of(8), 0);
+        (self.constant(&bytes), bytes.len() as u32)
+    }
+
+    pub fn finish(mut self) -> Vec<MapDef> {
+        if let Some(index) = self.by_role.get("rodata") {
+            let def = &mut self.maps[index.0 as usize];
+            def.value_size = self.rodata.len() as u32;
+            def.initial = Some(std::mem::take(&mut self.rodata));
+        }
+        self.maps
+    }
+}
+
+fn map_def(kind: u32, key_size: u32, value_size: u32, max_entries: u32, flags: u32, role: MapRole) -> MapDef {
+    MapDef {
+        name: String::new(),
+        kind,
+        key_size,
+        value_size,
+        max_entries,
+        flags,
+        role,
+        initial: None,
+        frozen: false,
+    }
+}

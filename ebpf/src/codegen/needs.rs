@@ -1,0 +1,100 @@
+//! How much passing memory a handler's instructions want, and which fixed values.
+
+use crate::{
+    ir::*,
+    layout::{Layout, Place, ValueLayout, record},
+};
+
+#[derive(Clone, Debug, Default)]
+pub struct Needs {
+    /// Bytes for a map key.
+    pub key: u32,
+    /// Bytes for a map value being inserted.
+    pub value: u32,
+    /// Bytes for small structures.
+    pub work: u32,
+    /// Bytes for strings and records being put together.
+    pub temp: u32,
+    /// The user's `pt_regs`.
+    pub regs: bool,
+    /// `Op::Actions` counts.
+    pub budget: bool,
+}
+
+impl Needs {
+    pub fn of(program: &Program, layout: &Layout, body: &Body) -> Self {
+        let mut needs = Needs { work: 32, ..Needs::default() };
+        let cap = |s: StrOperand| -> u32 {
+            match s {
+                StrOperand::Var(v) => match body.vars[v.index()].ty {
+                    Ty::Str { cap } => cap.into(),
+                    Ty::Long => 8,
+                },
+                StrOperand::Const(s) => {
+                    program.strings.get(s.index()).map_or(8, |s| (s.len() as u32 + 1).next_multiple_of(8))
+                }
+            }
+        };
+        let var_cap = |v: Var| cap(StrOperand::Var(v));
+        for block in &body.blocks {
+            if let Some(catch) = &block.catch
+                && catch.message.is_some()
+            {
+                needs.work = needs.work.max(32);
+            }
+            for inst in &block.insts {
+                if let Some(store) = inst.op.store()
+                    && let Some(store) = layout.stores.get(store.index()).and_then(Option::as_ref)
+                {
+                    needs.key = needs.key.max(store.key.size.max(8));
+                    if store.place == Place::Hash && matches!(inst.op, Op::Set { .. } | Op::Add { .. }) {
+                        needs.value = needs.value.max(store.value.size());
+                    }
+                    if let ValueLayout::Stat(_) = &store.value {
+                        needs.work = needs.work.max(64);
+                    }
+                }
+                match &inst.op {
+                    Op::StrConcat { a, b, .. } => needs.temp = needs.temp.max(cap(*a) + cap(*b)),
+                    Op::Intrinsic { op, args, .. } => {
+                        if let Some(Arg::Str(s)) = args.first() {
+                            match op {
+                                Intrinsic::StrLen | Intrinsic::Substr => needs.temp = needs.temp.max(cap(*s)),
+                                _ => {}
+                            }
+                        }
+                    }
+                    Op::Print { site, .. } => {
+                        let site = &program.print_sites[site.index()];
+                        let (fixed, variable) = record::fixed_size(site);
+                        if variable {
+                            let more: u32 = site
+                                .inputs
+                                .iter()
+                                .map(|input| match input {
+                                    InputTy::Str { cap } if *cap <= record::INLINE_CAP => 0,
+                                    InputTy::Long => 0,
+                                    InputTy::Str { cap } | InputTy::Memory { cap, .. } => {
+                                        u32::from(*cap).next_multiple_of(8) + 8
+                                    }
+                                })
+                                .sum();
+                            needs.temp = needs.temp.max(fixed + more);
+                        }
+                    }
+                    Op::Sprint { dst, inputs, .. } => {
+                        needs.work = needs.work.max(8 * inputs.len() as u32);
+                        needs.temp = needs.temp.max(var_cap(*dst));
+                    }
+                    Op::Context { field: ContextField::SyscallArg(_), .. } => needs.regs = true,
+                    Op::Actions { .. } => needs.budget = true,
+                    _ => {}
+                }
+            }
+            if let Term::Raise { message } = &block.term {
+                needs.temp = needs.temp.max(record::ERROR_TEXT + cap(*message));
+            }
+        }
+        needs
+    }
+}

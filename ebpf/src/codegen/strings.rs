@@ -1,0 +1,338 @@
+//! Strings: NUL-terminated, zero-filled to their capacity, so equality and hash keys are whole words.
+//!
+//! Up to 64 bytes move by words; longer ones by `bpf_probe_read_kernel`, the kernel's memcpy for us.
+
+use super::{emit::*, frame::*};
+use crate::{ir::*, isa::*};
+
+/// Longer copies call a helper.
+const WORDS: u32 = 64;
+
+impl Emitter<'_, '_> {
+    /// Clears bytes `from..to`, multiples of 8. Uses r1-r5 (and r0) when long.
+    pub fn zero(&mut self, mem: Mem, from: u32, to: u32) {
+        if to <= from {
+            return;
+        }
+        if to - from <= WORDS {
+            let (base, off) = self.base(mem, R2);
+            for at in (from..to).step_by(8) {
+                self.asm.store_imm(Size::DW, base, off + at as i16, 0);
+            }
+        } else {
+            self.address(R1, mem.at(from as i32));
+            self.asm.mov_imm(R2, (to - from).into());
+            self.address(R3, Mem { base: Base::Rodata, off: super::maps::ZEROS as i32 });
+            self.asm.call(helpers::PROBE_READ_KERNEL);
+        }
+    }
+
+    /// Copies whole words.
+    pub fn copy_bytes(&mut self, dst: Mem, src: Mem, n: u32) {
+        if n <= WORDS {
+            let (to, to_off) = self.base(dst, R2);
+            let (from, from_off) = self.base(src, R3);
+            for at in (0..n as i16).step_by(8) {
+                self.asm.load(Size::DW, R4, from, from_off + at);
+                self.asm.store(Size::DW, to, to_off + at, R4);
+            }
+        } else {
+            self.address(R1, dst);
+            self.asm.mov_imm(R2, n.into());
+            self.address(R3, src);
+            self.asm.call(helpers::PROBE_READ_KERNEL);
+        }
+    }
+
+    /// `dst = src`, cut and zero-filled. Uses r0-r5.
+    pub fn copy_text(&mut self, dst: Text, src: Text) {
+        if dst.mem == src.mem {
+            return;
+        }
+        let n = dst.cap.min(src.cap);
+        self.copy_bytes(dst.mem, src.mem, n);
+        self.zero(dst.mem, n, dst.cap);
+        if src.cap > dst.cap {
+            self.terminate(dst);
+        }
+    }
+
+    /// Makes the last byte a NUL.
+    pub fn terminate(&mut self, dst: Text) {
+        let (base, off) = self.base(dst.mem, R2);
+        self.asm.store_imm(Size::B, base, off + dst.cap as i16 - 1, 0);
+    }
+
+    /// Reads a string the kernel can see: `dst` is zeroed before. The length with NUL is in r0.
+    fn read_kernel_str(&mut self, dst: Mem, size: u32, src: Mem) {
+        self.address(R1, dst);
+        self.asm.mov_imm(R2, size.into());
+        self.address(R3, src);
+        self.asm.call(helpers::PROBE_READ_KERNEL_STR);
+    }
+
+    pub fn concat(&mut self, dst: Var, a: StrOperand, b: StrOperand) {
+        let (dst, a, b) = (self.var_text(dst), self.text(a), self.text(b));
+        let temp = self.cx.frame.temp;
+        let total = a.cap + b.cap;
+        self.zero(temp, 0, total);
+        self.read_kernel_str(temp, a.cap, a.mem);
+        // r0 is 1 to a.cap: the second text goes over the NUL.
+        self.length_in_r0(a.cap);
+        self.asm.mov(R1, R0);
+        self.address(R2, temp);
+        self.asm.alu(Alu::Add, R1, R2);
+        self.asm.mov_imm(R2, b.cap.into());
+        self.address(R3, b.mem);
+        self.asm.call(helpers::PROBE_READ_KERNEL_STR);
+        self.copy_text(dst, Text { mem: temp, cap: total });
+    }
+
+    /// From what `probe_read_str` gave to the length without NUL, in terms the verifier accepts: 0 to cap - 1.
+    pub fn length_in_r0(&mut self, cap: u32) {
+        let (some, fits) = (self.asm.label(), self.asm.label());
+        self.asm.jump_if_imm(Cond::SGt, R0, 0, some);
+        self.asm.mov_imm(R0, 1);
+        self.asm.bind(some);
+        self.asm.jump_if_imm(Cond::Le, R0, cap as i32, fits);
+        self.asm.mov_imm(R0, cap.into());
+        self.asm.bind(fits);
+        self.asm.add_imm(R0, -1);
+    }
+
+    pub fn str_compare(&mut self, op: CmpOp, dst: Var, a: StrOperand, b: StrOperand) {
+        // Literals on the right.
+        let (op, a, b) = match (a, b) {
+            (StrOperand::Const(_), StrOperand::Var(_)) => (
+                match op {
+                    CmpOp::Lt => CmpOp::Gt,
+                    CmpOp::Gt => CmpOp::Lt,
+                    CmpOp::Le => CmpOp::Ge,
+                    CmpOp::Ge => CmpOp::Le,
+                    other => other,
+                },
+                b,
+                a,
+            ),
+            _ => (op, a, b),
+        };
+        let (yes, no, done) = (self.asm.label(), self.asm.label(), self.asm.label());
+        let left = self.text(a);
+        match (op, b) {
+            (CmpOp::Eq | CmpOp::Ne, StrOperand::Const(literal)) => {
+                let differ = if op == CmpOp::Eq { no } else { yes };
+                let same = if op == CmpOp::Eq { yes } else { no };
+                self.compare_literal(left, literal, differ);
+                self.asm.jump(same);
+            }
+            _ => {
+                let right = self.text(b);
+                let differ = self.asm.label();
+                let (l, l_off) = self.base(left.mem, R3);
+                let (r, r_off) = self.base(right.mem, R4);
+                for at in (0..left.cap.min(right.cap) as i16).step_by(8) {
+                    self.asm.load(Size::DW, R1, l, l_off + at);
+                    self.asm.load(Size::DW, R2, r, r_off + at);
+                    self.asm.jump_if(Cond::Ne, R1, R2, differ);
+                }
+                // Equal up to the shorter capacity: its NUL is there, so both end.
+                let equal = matches!(op, CmpOp::Eq | CmpOp::Le | CmpOp::Ge);
+                self.asm.jump(if equal { yes } else { no });
+                self.asm.bind(differ);
+                match op {
+                    CmpOp::Eq => self.asm.jump(no),
+                    CmpOp::Ne => self.asm.jump(yes),
+                    _ => {
+                        self.asm.to_be64(R1);
+                        self.asm.to_be64(R2);
+                        let cond = if matches!(op, CmpOp::Lt | CmpOp::Le) { Cond::Lt } else { Cond::Gt };
+                        self.asm.jump_if(cond, R1, R2, yes);
+                        self.asm.jump(no);
+                    }
+                }
+            }
+        }
+        self.asm.bind(no);
+        self.asm.mov_imm(R0, 0);
+        self.asm.jump(done);
+        self.asm.bind(yes);
+        self.asm.mov_imm(R0, 1);
+        self.asm.bind(done);
+        self.put(dst, R0);
+    }
+
+    /// Goes to `differ` unless the text is the literal: as many words as the literal has.
+    fn compare_literal(&mut self, text: Text, literal: StrId, differ: Label) {
+        let mut bytes = crate::layout::until_nul(&self.literal_bytes(literal)).to_vec();
+        bytes.resize((bytes.len() + 1).next_multiple_of(8), 0);
+        if bytes.len() as u32 > text.cap {
+            return self.asm.jump(differ);
+        }
+        let (base, off) = self.base(text.mem, R3);
+        for (i, word) in bytes.chunks_exact(8).enumerate() {
+            let word = crate::layout::long_at(word, 0);
+            self.asm.load(Size::DW, R1, base, off + 8 * i as i16);
+            match i32::try_from(word) {
+                Ok(word) => self.asm.jump_if_imm(Cond::Ne, R1, word, differ),
+                Err(_) => {
+                    self.asm.mov_imm(R2, word);
+                    self.asm.jump_if(Cond::Ne, R1, R2, differ);
+                }
+            }
+        }
+    }
+
+    /// `strlen`.
+    pub fn str_len(&mut self, dst: Var, s: StrOperand) {
+        let text = self.text(s);
+        let temp = self.cx.frame.temp;
+        self.read_kernel_str(temp, text.cap, text.mem);
+        self.length_in_r0(text.cap);
+        self.put(dst, R0);
+    }
+
+    /// `substr(s, start, length)`.
+    pub fn substr(&mut self, dst: Var, s: StrOperand, start: Operand, length: Operand) {
+        let (dst, src) = (self.var_text(dst), self.text(s));
+        let temp = self.cx.frame.temp;
+        let (empty, done) = (self.asm.label(), self.asm.label());
+        // Through the temporary area: source and result may be the same variable.
+        self.zero(temp, 0, src.cap);
+        self.read_kernel_str(temp, src.cap, src.mem);
+        self.length_in_r0(src.cap);
+        self.asm.mov(R3, R0);
+        self.zero_keeping_r3(dst);
+        self.long(R1, start);
+        self.asm.jump_if_imm(Cond::SLt, R1, 0, empty);
+        self.asm.jump_if(Cond::SGe, R1, R3, empty);
+        self.asm.jump_if_imm(Cond::Ge, R1, src.cap as i32, empty);
+        self.long(R2, length);
+        self.asm.jump_if_imm(Cond::SLe, R2, 0, empty);
+        let fits = self.asm.label();
+        self.asm.jump_if_imm(Cond::SLt, R2, dst.cap as i32 - 1, fits);
+        self.asm.mov_imm(R2, i64::from(dst.cap) - 1);
+        self.asm.bind(fits);
+        self.asm.add_imm(R2, 1);
+        self.address(R3, temp);
+        self.asm.alu(Alu::Add, R3, R1);
+        self.address(R1, dst.mem);
+        self.asm.call(helpers::PROBE_READ_KERNEL_STR);
+        self.asm.bind(empty);
+        self.asm.bind(done);
+    }
+
+    fn zero_keeping_r3(&mut self, dst: Text) {
+        self.asm.store(Size::DW, R10, TMP0, R3);
+        self.zero(dst.mem, 0, dst.cap);
+        self.asm.load(Size::DW, R3, R10, TMP0);
+    }
+
+    /// `isinstr(haystack, needle)`: every place, byte by byte.
+    pub fn is_in_str(&mut self, dst: Var, haystack: StrOperand, needle: StrOperand) {
+        let (hay, needle) = (self.text(haystack), self.text(needle));
+        let (outer, inner, next, yes, no, done) = (
+            self.asm.label(),
+            self.asm.label(),
+            self.asm.label(),
+            self.asm.label(),
+            self.asm.label(),
+            self.asm.label(),
+        );
+        let hidden = self.shared.target.may_goto;
+        let start = |e: &mut Self, reg: Reg| {
+            if hidden {
+                e.control_word(reg, crate::layout::control::ZERO);
+            } else {
+                e.asm.mov_imm(reg, 0);
+            }
+        };
+        // r1: place in the haystack, r2: in the needle.
+        start(self, R1);
+        self.asm.bind(outer);
+        if hidden {
+            self.asm.may_goto(no);
+        }
+        start(self, R2);
+        self.asm.bind(inner);
+        if hidden {
+            self.asm.may_goto(no);
+        }
+        self.asm.jump_if_imm(Cond::Ge, R2, needle.cap as i32, yes);
+        self.address(R3, needle.mem);
+        self.asm.alu(Alu::Add, R3, R2);
+        self.asm.load(Size::B, R3, R3, 0);
+        self.asm.jump_if_imm(Cond::Eq, R3, 0, yes);
+        self.asm.mov(R4, R1);
+        self.asm.alu(Alu::Add, R4, R2);
+        self.asm.jump_if_imm(Cond::Ge, R4, hay.cap as i32, no);
+        self.address(R5, hay.mem);
+        self.asm.alu(Alu::Add, R5, R4);
+        self.asm.load(Size::B, R4, R5, 0);
+        self.asm.jump_if_imm(Cond::Eq, R4, 0, no);
+        self.asm.jump_if(Cond::Ne, R3, R4, next);
+        self.asm.add_imm(R2, 1);
+        self.asm.jump(inner);
+        self.asm.bind(next);
+        self.asm.add_imm(R1, 1);
+        self.asm.jump_if_imm(Cond::Lt, R1, hay.cap as i32, outer);
+        self.asm.bind(no);
+        self.asm.mov_imm(R0, 0);
+        self.asm.jump(done);
+        self.asm.bind(yes);
+        self.asm.mov_imm(R0, 1);
+        self.asm.bind(done);
+        self.put(dst, R0);
+    }
+
+    /// `stringat(s, index)`.
+    pub fn string_at(&mut self, dst: Var, s: StrOperand, index: Operand) {
+        let text = self.text(s);
+        let done = self.asm.label();
+        self.long(R1, index);
+        self.asm.mov_imm(R0, 0);
+        self.asm.jump_if_imm(Cond::Ge, R1, text.cap as i32, done);
+        self.address(R2, text.mem);
+        self.asm.alu(Alu::Add, R2, R1);
+        self.asm.load(Size::B, R0, R2, 0);
+        self.asm.bind(done);
+        self.put(dst, R0);
+    }
+
+    /// `strtol(s, base)`.
+    pub fn strtol(&mut self, dst: Var, s: StrOperand, base: Operand) {
+        let text = self.text(s);
+        self.asm.store_imm(Size::DW, R10, TMP0, 0);
+        self.long(R3, base);
+        self.asm.mov(R4, R10);
+        self.asm.add_imm(R4, TMP0.into());
+        self.address(R1, text.mem);
+        self.asm.mov_imm(R2, text.cap.into());
+        self.asm.call(helpers::STRTOL);
+        self.asm.load(Size::DW, R0, R10, TMP0);
+        self.put(dst, R0);
+    }
+
+    /// A string of one byte.
+    pub fn char_str(&mut self, dst: Var, byte: Operand) {
+        let dst = self.var_text(dst);
+        self.zero(dst.mem, 0, dst.cap);
+        self.long(R1, byte);
+        let (base, off) = self.base(dst.mem, R2);
+        self.asm.store(Size::B, base, off, R1);
+    }
+
+    /// `bpf_snprintf` of the words in the work area. Uses r0-r5.
+    pub fn snprintf(&mut self, dst: Text, format: &[u8], n_words: u32) {
+        self.zero(dst.mem, 0, dst.cap);
+        let mut text = format.to_vec();
+        text.push(0);
+        let at = self.shared.constant(&text);
+        self.address(R1, dst.mem);
+        self.asm.mov_imm(R2, dst.cap.into());
+        self.address(R3, Mem { base: Base::Rodata, off: at as i32 });
+        let work = self.cx.frame.work;
+        self.address(R4, work);
+        self.asm.mov_imm(R5, (8 * n_words).into());
+        self.asm.call(helpers::SNPRINTF);
+    }
+}
