@@ -333,9 +333,10 @@ impl Emitter<'_, '_> {
     where
         Self: 'k,
     {
-        keys.iter().copied().collect::<Option<Vec<Arg>>>().ok_or_else(|| {
-            self.error("`*` in a key needs a user-space handler, such as a timer's or end's")
-        })
+        keys.iter()
+            .copied()
+            .collect::<Option<Vec<Arg>>>()
+            .ok_or_else(|| self.error("`*` in a key needs a user-space handler, such as a timer's or end's"))
     }
 
     pub fn contains(&mut self, dst: Var, store: StoreId, keys: &[Option<Arg>]) -> Result<(), GenerateError> {
@@ -382,14 +383,7 @@ impl Emitter<'_, '_> {
     }
 
     /// Inserts; a full `%` array first drops the element inserted longest ago. r0 = 0 or the error.
-    pub fn insert_making_room(
-        &mut self,
-        store: StoreId,
-        layout: &StoreLayout,
-        map: MapIndex,
-        key: Mem,
-        value: Mem,
-    ) {
+    pub fn insert_making_room(&mut self, store: StoreId, layout: &StoreLayout, map: MapIndex, key: Mem, value: Mem) {
         self.insert(map, key, value);
         if self.shared.program.stores[store.index()].wrap {
             self.wrap(store, layout, map, key, value);

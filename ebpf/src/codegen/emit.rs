@@ -3,13 +3,7 @@
 //!
 //! Longs are in r6-r9 or memory, so nothing of the script is lost by a call; r0-r5 are free within an instruction.
 
-use super::{
-    GenerateError,
-    errors::Stub,
-    frame::*,
-    maps::Shared,
-    needs::Needs,
-};
+use super::{GenerateError, errors::Stub, frame::*, maps::Shared, needs::Needs};
 use crate::{ir::*, isa::*, layout::control};
 
 pub struct Emitter<'s, 'a> {

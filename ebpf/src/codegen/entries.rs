@@ -278,8 +278,11 @@ fn raw_tracepoint(name: &str) -> (String, ProgramKind, String) {
 
 /// At most 15 bytes of letters, digits, `_` and `.`, as the kernel wants.
 fn program_name(text: &str) -> String {
-    let name: String =
-        text.chars().filter(|c| !matches!(c, '"' | ')')).map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    let name: String = text
+        .chars()
+        .filter(|c| !matches!(c, '"' | ')'))
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+        .collect();
     let tail = name.len().saturating_sub(15);
     let name = name[tail..].trim_start_matches('_').to_owned();
     if name.is_empty() { "handler".to_owned() } else { name }
@@ -357,14 +360,7 @@ impl Emitter<'_, '_> {
     }
 
     /// One handler: is it this one's turn, its code, the end.
-    fn run(
-        &mut self,
-        group: &Group,
-        head: Head,
-        body: Body,
-        needs: &Needs,
-        frame: Frame,
-    ) -> Result<(), GenerateError> {
+    fn run(&mut self, group: &Group, head: Head, body: Body, needs: &Needs, frame: Frame) -> Result<(), GenerateError> {
         let skip = self.asm.label();
         let is_syscall = matches!(self.cx.kind, EntryKind::SysEnter | EntryKind::SysExit);
         let handler = &self.shared.program.handlers[group.handler.index()];

@@ -18,13 +18,25 @@ pub struct Stub {
 
 #[derive(Clone, Copy)]
 pub enum StubKind {
-    Error { code: ErrorCode, detail: u32 },
+    Error {
+        code: ErrorCode,
+        detail: u32,
+    },
     /// Reading memory failed: what, and at which address.
-    Fault { what: StrId, addr: Operand },
+    Fault {
+        what: StrId,
+        addr: Operand,
+    },
     /// Counts, then goes on there.
-    Count { counter: u32, then: Label },
+    Count {
+        counter: u32,
+        then: Label,
+    },
     /// Counts a refused insert, then raises overflow or goes on.
-    Overflow { store: StoreId, then: Label },
+    Overflow {
+        store: StoreId,
+        then: Label,
+    },
 }
 
 impl Emitter<'_, '_> {
@@ -110,7 +122,8 @@ impl Emitter<'_, '_> {
         let value = self.long_reg(addr, R1);
         let (base, off) = self.base(work, R2);
         self.asm.store(Size::DW, base, off, value);
-        let mut format: Vec<u8> = text.iter().flat_map(|b| if *b == b'%' { vec![b'%', b'%'] } else { vec![*b] }).collect();
+        let mut format: Vec<u8> =
+            text.iter().flat_map(|b| if *b == b'%' { vec![b'%', b'%'] } else { vec![*b] }).collect();
         format.extend_from_slice(b" at 0x%llx");
         let dst = self.var_text(message);
         self.snprintf(dst, &format, 1);

@@ -68,12 +68,7 @@ impl Inliner<'_> {
     }
 
     fn reserve(&mut self) -> Block {
-        self.out.blocks.push(BlockData {
-            insts: Vec::new(),
-            term: Term::Next,
-            term_tag: SourceTag::NONE,
-            catch: None,
-        });
+        self.out.blocks.push(BlockData { insts: Vec::new(), term: Term::Next, term_tag: SourceTag::NONE, catch: None });
         Block(self.out.blocks.len() as u32 - 1)
     }
 

@@ -44,7 +44,8 @@ impl Emitter<'_, '_> {
         if self.shared.target.for_each_map_elem {
             return Ok(());
         }
-        Err(self.error("going through an array in a kernel handler needs Linux 5.13; do it in a timer's or end's handler"))
+        Err(self
+            .error("going through an array in a kernel handler needs Linux 5.13; do it in a timer's or end's handler"))
     }
 
     /// `delete array`.
@@ -95,14 +96,7 @@ impl Emitter<'_, '_> {
         let callback = self.asm.label();
         self.callbacks.push((
             callback,
-            Callback::Collect {
-                records,
-                n_records,
-                key_size: layout.key.size,
-                value_at,
-                value_size,
-                state: state.off,
-            },
+            Callback::Collect { records, n_records, key_size: layout.key.size, value_at, value_size, state: state.off },
         ));
         let (base, off) = self.base(state, R2);
         self.asm.store_imm(Size::DW, base, off + COPIED as i16, 0);

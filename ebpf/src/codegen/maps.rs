@@ -36,7 +36,6 @@ pub struct Shared<'a> {
     by_role: HashMap<String, MapIndex>,
     rodata: Vec<u8>,
     chunks: HashMap<Vec<u8>, u32>,
-    n_zeros: u32,
     /// How many kinds of entry touch each store: statistics of one kind are never updated by two nested programs.
     pub entry_kinds: Vec<usize>,
 }
@@ -58,13 +57,8 @@ impl<'a> Shared<'a> {
             by_role: HashMap::new(),
             rodata: vec![0; n_zeros as usize],
             chunks: HashMap::new(),
-            n_zeros,
             entry_kinds: vec![0; program.stores.len()],
         }
-    }
-
-    pub fn n_zeros(&self) -> u32 {
-        self.n_zeros
     }
 
     fn map(&mut self, name: &str, make: impl FnOnce(&mut Self) -> MapDef) -> MapIndex {
@@ -108,8 +102,7 @@ impl<'a> Shared<'a> {
 
     /// Scratch memory of at least `size` bytes for each level.
     pub fn scratch(&mut self, size: u32) -> MapIndex {
-        let index =
-            self.map("scratch", |_| map_def(PERCPU_ARRAY, 4, 0, SCRATCH_LEVELS, 0, MapRole::Scratch));
+        let index = self.map("scratch", |_| map_def(PERCPU_ARRAY, 4, 0, SCRATCH_LEVELS, 0, MapRole::Scratch));
         let def = &mut self.maps[index.0 as usize];
         def.value_size = def.value_size.max(size.next_multiple_of(8));
         index
@@ -187,15 +180,5 @@ impl<'a> Shared<'a> {
 }
 
 fn map_def(kind: u32, key_size: u32, value_size: u32, max_entries: u32, flags: u32, role: MapRole) -> MapDef {
-    MapDef {
-        name: String::new(),
-        kind,
-        key_size,
-        value_size,
-        max_entries,
-        flags,
-        role,
-        initial: None,
-        frozen: false,
-    }
+    MapDef { name: String::new(), kind, key_size, value_size, max_entries, flags, role, initial: None, frozen: false }
 }

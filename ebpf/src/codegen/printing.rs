@@ -37,7 +37,11 @@ impl Emitter<'_, '_> {
             return Err(self.error("a print without a site"));
         };
         let (fixed, variable) = record::fixed_size(site);
-        if variable { self.print_variable(id, site, inputs, fixed) } else { self.print_fixed(id, site, inputs, fixed) }
+        if variable {
+            self.print_variable(id, site, inputs, fixed)
+        } else {
+            self.print_fixed(id, site, inputs, fixed)
+        }
         Ok(())
     }
 

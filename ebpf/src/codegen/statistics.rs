@@ -230,12 +230,7 @@ impl Emitter<'_, '_> {
     }
 
     /// `body` for every CPU that has samples, with r0 at its value; r1-r5 are free.
-    fn for_each_cpu(
-        &mut self,
-        map: MapIndex,
-        key: Mem,
-        body: impl FnOnce(&mut Self),
-    ) -> Result<(), GenerateError> {
+    fn for_each_cpu(&mut self, map: MapIndex, key: Mem, body: impl FnOnce(&mut Self)) -> Result<(), GenerateError> {
         if !self.shared.target.lookup_percpu {
             return Err(self.error(
                 "reading a statistic in a kernel handler needs Linux 5.19; read it in a timer's or end's handler",

@@ -1,6 +1,7 @@
 //! What code generation gives: maps, programs, type information; loadable as it is, or as an ELF file.
 
 pub mod btf;
+pub mod line_info;
 
 use crate::ir::{SourceTag, StoreId};
 
