@@ -14,8 +14,9 @@ pub struct Events {
 }
 
 impl Events {
-    pub fn read(host: &dyn Host) -> Result<Self, String> {
-        let bytes = host.read(&host.tracefs()?.join("available_events"))?;
+    /// `tracefs`: where it is mounted.
+    pub fn read(host: &dyn Host, tracefs: &Path) -> Result<Self, String> {
+        let bytes = host.read(&tracefs.join("available_events"))?;
         Ok(Self::parse(&String::from_utf8_lossy(&bytes)))
     }
 
@@ -40,9 +41,8 @@ impl Events {
 }
 
 /// The parameters of a syscall as its tracepoint's format names them: `(type, name)` in order.
-pub fn syscall_params(host: &dyn Host, syscall: &str) -> Option<Vec<(String, String)>> {
-    let path = host.tracefs().ok()?.join(format!("events/syscalls/sys_enter_{syscall}/format"));
-    let text = host.read(Path::new(&path)).ok()?;
+pub fn syscall_params(host: &dyn Host, tracefs: &Path, syscall: &str) -> Option<Vec<(String, String)>> {
+    let text = host.read(&tracefs.join(format!("events/syscalls/sys_enter_{syscall}/format"))).ok()?;
     let text = String::from_utf8_lossy(&text);
     let fields = text.lines().filter_map(|line| line.trim().strip_prefix("field:")?.split(';').next());
     // The first fields are the same for every event: common_type … and __syscall_nr.

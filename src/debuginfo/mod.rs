@@ -5,7 +5,7 @@ pub mod events;
 
 use std::{
     collections::HashSet,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
 
@@ -19,6 +19,7 @@ pub struct World {
     pub host: Arc<dyn Host>,
     btf: OnceLock<Result<Arc<Btf>, String>>,
     modules: OnceLock<Vec<(String, Arc<Btf>)>>,
+    tracefs: OnceLock<Result<PathBuf, String>>,
     events: OnceLock<Result<Events, String>>,
     tick_hz: OnceLock<u64>,
     syscall_functions: OnceLock<HashSet<String>>,
@@ -30,6 +31,7 @@ impl World {
             host,
             btf: OnceLock::new(),
             modules: OnceLock::new(),
+            tracefs: OnceLock::new(),
             events: OnceLock::new(),
             tick_hz: OnceLock::new(),
             syscall_functions: OnceLock::new(),
@@ -68,7 +70,13 @@ impl World {
 
     /// Which events tracefs lists under which system.
     pub fn events(&self) -> Result<&Events, &str> {
-        self.events.get_or_init(|| Events::read(&*self.host)).as_ref().map_err(|why| &**why)
+        let read = || Events::read(&*self.host, self.tracefs()?);
+        self.events.get_or_init(read).as_ref().map_err(|why| &**why)
+    }
+
+    /// Where tracefs is mounted, or why there is none and what helps.
+    pub fn tracefs(&self) -> Result<&Path, &str> {
+        self.tracefs.get_or_init(|| self.host.tracefs()).as_deref().map_err(|why| &**why)
     }
 
     /// System calls the kernel has a function for, by its name for them (`newfstat`); empty when it cannot be told.

@@ -186,10 +186,26 @@ fn matches(tracepoint: &Tracepoint, system: Option<&str>, name: &str) -> bool {
     system_matches && glob_matches(name.as_bytes(), tracepoint.name.as_bytes())
 }
 
+/// Functions made from every tracepoint, whose parameters (after the first) are the tracepoint's, best first. Which of
+/// them BTF has depends on the kernel and on the tool that wrote it.
+const NAMED_PROTOS: [&str; 5] =
+    ["__traceiter_", "__probestub_", "__bpf_trace_", "trace_event_raw_event_", "perf_trace_"];
+/// Every tracepoint has this typedef; its prototype has the types without the names.
+const TYPEDEF: &str = "btf_trace_";
+
 fn lookup(btf: &Arc<Btf>, name: &str) -> Option<Tracepoint> {
-    // `__bpf_trace_NAME` is there only for some, but in kernels before 5.10 it is all there is.
-    let proto = btf.function_proto("__traceiter_", name).or_else(|| btf.function_proto("__bpf_trace_", name))?;
+    let proto = NAMED_PROTOS
+        .iter()
+        .find_map(|prefix| btf.function_proto(prefix, name))
+        .or_else(|| typedef_proto(btf, btf.typedef_named(&format!("{TYPEDEF}{name}"))?))?;
     Some(Tracepoint { system: String::new(), name: name.to_owned(), btf: btf.clone(), proto })
+}
+
+fn typedef_proto(btf: &Btf, typedef: TypeId) -> Option<TypeId> {
+    match btf.base_shape(typedef) {
+        Shape::Pointer(proto) => Some(proto),
+        _ => None,
+    }
 }
 
 fn with_system(mut tracepoint: Tracepoint, wanted: Option<&str>, world: &World) -> Tracepoint {
@@ -209,10 +225,15 @@ pub(super) fn all(world: &World) -> impl Iterator<Item = Tracepoint> {
     let mut list: Vec<Tracepoint> = Vec::new();
     let modules = world.module_btfs().iter().map(|(_, btf)| btf);
     for btf in world.btf().ok().into_iter().chain(modules) {
-        for (name, proto) in btf.functions_with_prefix("__traceiter_") {
-            let bare = Tracepoint { system: String::new(), name: name.to_owned(), btf: btf.clone(), proto };
-            list.push(with_system(bare, None, world));
+        let mut found: Vec<_> = btf.functions_with_prefix(NAMED_PROTOS[0]).collect();
+        if found.is_empty() {
+            let typedefs = btf.typedefs_with_prefix(TYPEDEF);
+            found = typedefs.filter_map(|(name, typedef)| Some((name, typedef_proto(btf, typedef)?))).collect();
         }
+        list.extend(found.into_iter().map(|(name, proto)| {
+            let bare = Tracepoint { system: String::new(), name: name.to_owned(), btf: btf.clone(), proto };
+            with_system(bare, None, world)
+        }));
     }
     list.sort_by(|a, b| (&a.system, &a.name).cmp(&(&b.system, &b.name)));
     list.dedup_by(|a, b| a.name == b.name && a.system == b.system);

@@ -230,9 +230,18 @@ impl Btf {
 
     /// Functions this file defines whose name begins with `prefix`: `(rest of the name, prototype)`.
     pub fn functions_with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, TypeId)> {
+        self.of_kind_with_prefix(FUNC, prefix).map(|(name, _, word)| (name, word))
+    }
+
+    /// Typedefs this file defines whose name begins with `prefix`: `(rest of the name, the typedef)`.
+    pub fn typedefs_with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, TypeId)> {
+        self.of_kind_with_prefix(TYPEDEF, prefix).map(|(name, id, _)| (name, id))
+    }
+
+    fn of_kind_with_prefix<'a>(&'a self, kind: u8, prefix: &'a str) -> impl Iterator<Item = (&'a str, TypeId, TypeId)> {
         self.own_ids().filter_map(move |id| {
             let record = self.record(id)?;
-            if record.kind != FUNC {
+            if record.kind != kind {
                 return None;
             }
             // Compare raw bytes first: most names are not it, and validating UTF-8 of all of them costs a millisecond.
@@ -242,7 +251,7 @@ impl Btf {
                     return None;
                 }
             }
-            Some((self.string(record.name_off).strip_prefix(prefix)?, record.word))
+            Some((self.string(record.name_off).strip_prefix(prefix)?, id, record.word))
         })
     }
 

@@ -39,10 +39,9 @@ struct Param {
 
 impl SyscallScope {
     fn params(&self, world: &World) -> Vec<Param> {
-        let from_kernel = self.row.all_names().find_map(|name| {
-            let kernel_name = kernel_name(name);
-            events::syscall_params(&*world.host, kernel_name).or_else(|| events::syscall_params(&*world.host, name))
-        });
+        let from_tracefs = |name| events::syscall_params(&*world.host, world.tracefs().ok()?, name);
+        let spellings = self.row.all_names().flat_map(|name| [kernel_name(name), name]);
+        let from_kernel = spellings.into_iter().find_map(from_tracefs);
         let from_kernel = from_kernel.filter(|params| params.len() == self.row.args().count());
         let manual = self.row.args().enumerate().filter_map(|(idx, (names, kind))| {
             let (kind, others): (_, Vec<_>) = (find_kind(kind)?, names.collect());

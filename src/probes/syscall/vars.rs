@@ -216,6 +216,45 @@ mod tests {
         site_vars(row, is_return).iter().map(|var| format!("{}:{} = {}\n", var.name, var.ty, var.expr)).collect()
     }
 
+    /// Every expression is a script expression, and every function in it a builtin with that many parameters.
+    #[test]
+    fn expressions_parse_and_call_what_there_is() {
+        use crate::{
+            builtins,
+            language::{self, ast, visit},
+            source::{Origin, SourceMap},
+        };
+        struct Calls(Vec<(String, usize)>);
+        impl visit::Visitor for Calls {
+            fn expr(&mut self, expr: &ast::Expr) {
+                if let ast::ExprKind::Call { name, args } = &expr.kind {
+                    self.0.push((name.text.to_string(), args.len()));
+                }
+                visit::walk_expr(self, expr);
+            }
+        }
+        let mut texts: Vec<String> = Vec::new();
+        for row in ROWS {
+            for is_return in [false, true] {
+                let vars = site_vars(row, is_return).into_iter();
+                texts.extend(vars.map(|var| format!("probe begin {{ println({}) }} // {}", var.expr, row.name())));
+            }
+        }
+        texts.sort();
+        texts.dedup();
+        for text in texts {
+            let mut sources = SourceMap::default();
+            let file = sources.add("<var>", text.clone(), Origin::User);
+            let (script, diagnostics) = language::parse(&mut sources, file, &language::ParseOptions::default());
+            assert!(diagnostics.is_empty(), "{text}: {diagnostics:?}");
+            let mut calls = Calls(Vec::new());
+            visit::walk_stmt(&mut calls, &script.probes[0].body);
+            for (name, n_args) in calls.0 {
+                assert!(builtins::find(&name, n_args).is_some(), "{name} of {n_args} in {text}");
+            }
+        }
+    }
+
     #[test]
     fn variables_of_usual_calls() {
         expect_test::expect![[r#"
