@@ -193,7 +193,7 @@ impl BodyBuilder {
 }
 
 /// Blocks that can run, in order of their numbers.
-fn reachable(blocks: &[BlockData]) -> Vec<Block> {
+pub(super) fn reachable(blocks: &[BlockData]) -> Vec<Block> {
     let mut seen = vec![false; blocks.len()];
     let mut work = vec![Block(0)];
     seen[0] = true;
@@ -208,7 +208,7 @@ fn reachable(blocks: &[BlockData]) -> Vec<Block> {
 }
 
 /// Whether some block can come back to itself, `catch` edges included.
-fn has_cycle(blocks: &[BlockData]) -> bool {
+pub(super) fn has_cycle(blocks: &[BlockData]) -> bool {
     // 0 not seen, 1 on the path, 2 done. An explicit stack: scripts may nest deeply.
     let mut state = vec![0u8; blocks.len()];
     let mut stack = vec![(Block(0), blocks[0].successors(), 0usize)];

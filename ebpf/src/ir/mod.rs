@@ -7,11 +7,15 @@
 mod builder;
 mod entities;
 mod inst;
+mod text;
+mod verify;
 mod walk;
 
 pub use builder::*;
 pub use entities::*;
 pub use inst::*;
+pub use text::{ParseError, parse};
+pub use verify::{VerifyError, verify};
 pub use walk::Kind;
 
 /// Everything one script came to.
