@@ -1,0 +1,74 @@
+//! The command line: which program was asked for, its options, its exit code.
+
+mod args;
+mod check;
+mod dashboard;
+mod doctor;
+mod dump;
+mod limits;
+mod list;
+mod live_engine;
+mod replay;
+mod run;
+
+use std::{ffi::OsString, path::Path, process::ExitCode, sync::Arc};
+
+use clap::{CommandFactory, Parser};
+
+use self::args::{Cli, Command, StapArgs};
+use crate::{
+    host::Live,
+    pipeline::{Compiler, KernelAbilities},
+    runtime::features,
+};
+
+/// `argv` to exit code.
+pub fn main(argv: Vec<OsString>) -> ExitCode {
+    if called_as_stap(&argv) {
+        return stap(argv);
+    }
+    // `tapdeck run` is stap's command line, whose usage and errors are its own.
+    if argv.get(1).is_some_and(|arg| arg == "run") {
+        let mut rest = argv;
+        rest.remove(1);
+        return stap(rest);
+    }
+    let cli = match Cli::try_parse_from(argv) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    match cli.command {
+        None => dashboard::main(cli.dashboard),
+        Some(Command::Run(args)) => run::main(*args),
+        Some(Command::Replay(args)) => replay::main(args),
+        Some(Command::List(args)) => list::main(&args),
+        Some(Command::Doctor) => doctor::main(),
+        Some(Command::Completions { shell }) => {
+            clap_complete::generate(shell, &mut Cli::command(), "tapdeck", &mut std::io::stdout());
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn called_as_stap(argv: &[OsString]) -> bool {
+    argv.first().and_then(|name| Path::new(name).file_name()).is_some_and(|name| name == "stap")
+}
+
+fn stap(argv: Vec<OsString>) -> ExitCode {
+    match StapArgs::try_parse_from(argv) {
+        Ok(args) => run::main(args),
+        Err(error) => usage(&error),
+    }
+}
+
+/// Help goes to standard output and is a success; anything else is exit code 1, as stap's.
+fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// A compiler for the running machine. What only the kernel can tell is asked when somebody may trace.
+fn compiler(include: &[std::path::PathBuf]) -> Compiler {
+    let abilities = if features::has_bpf_capabilities() { features::abilities() } else { KernelAbilities::default() };
+    Compiler::new(Arc::new(Live), include, abilities)
+}

@@ -1,0 +1,332 @@
+//! The five passes on one screen, and the text forms `-p1` to `-p4` print.
+//!
+//! ```text
+//!            pass 1            pass 2               pass 3                pass 4               pass 5
+//!  text ──▶ language ──▶ Script ──▶ elaborate ──▶ Program ──▶ lower ──▶ Lowered ──▶ ebpf ──▶ Object ──▶ runtime
+//! ```
+//!
+//! Everything up to pass 5 is a pure function of scripts, library and machine facts.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tapdeck_ebpf::{
+    codegen::Target,
+    ir,
+    object::{Object, elf, line_info::Place},
+};
+
+use crate::{
+    debuginfo::{World, task_offsets},
+    diagnostics::{Diagnostic, Diagnostics, catalogue::generate as say},
+    elaborate::{self, ElaborateOptions, program::Program},
+    host::{Host, facts::KernelConfig},
+    language::{self, Conditions, MacroLibrary, ParseOptions, Privilege, Recovery, ast},
+    lower::{self, LowerOptions},
+    runtime::plan::Lowered,
+    source::{FileId, Origin, SourceMap},
+    tapset::Library,
+};
+
+/// SystemTap's passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pass {
+    Parse = 1,
+    Elaborate,
+    Lower,
+    Generate,
+    Run,
+}
+
+/// A script and what belongs to it.
+#[derive(Clone, Debug, Default)]
+pub struct Input {
+    /// As diagnostics print it: a path, or `<input>`.
+    pub name: String,
+    pub text: Vec<u8>,
+    /// `-E` texts.
+    pub additional: Vec<Vec<u8>>,
+    /// `$1`, `@1` ….
+    pub args: Vec<String>,
+}
+
+/// Everything the command line or the dashboard may say about compiling.
+#[derive(Clone, Debug)]
+pub struct CompileOptions {
+    /// The last pass to do; [`Pass::Run`] compiles as [`Pass::Generate`].
+    pub last: Pass,
+    pub guru: bool,
+    pub unoptimized: bool,
+    pub skip_badvars: bool,
+    pub suppress_handler_errors: bool,
+    pub globals: Vec<(String, String)>,
+    pub limits: ir::Limits,
+    pub max_map_entries: u32,
+    /// Someone watches: histograms of every statistic, switches and hit counts for every probe.
+    pub live: bool,
+    /// Bytes of the output buffer; a power of two.
+    pub ring_bytes: u32,
+    pub compatible: Option<String>,
+    /// Keep what can be read of a handler with a mistake in it (the editor).
+    pub recovery: Recovery,
+}
+
+impl Default for CompileOptions {
+    fn default() -> Self {
+        Self {
+            last: Pass::Run,
+            guru: false,
+            unoptimized: false,
+            skip_badvars: false,
+            suppress_handler_errors: false,
+            globals: Vec::new(),
+            limits: ir::Limits::default(),
+            max_map_entries: 2048,
+            live: false,
+            ring_bytes: 4 << 20,
+            compatible: None,
+            recovery: Recovery::default(),
+        }
+    }
+}
+
+/// What compiling came to, as far as it got.
+#[derive(Debug, Default)]
+pub struct Compiled {
+    pub sources: SourceMap,
+    pub script: ast::Script,
+    pub program: Option<Program>,
+    pub lowered: Option<Arc<Lowered>>,
+    pub object: Option<Object>,
+    pub diagnostics: Diagnostics,
+    pub times: Vec<PassTime>,
+    /// The pass errors were found in.
+    pub failed: Option<Pass>,
+}
+
+/// How long a pass took.
+#[derive(Clone, Copy, Debug)]
+pub struct PassTime {
+    pub pass: Pass,
+    pub real: Duration,
+}
+
+/// A machine and a tapset library, ready to compile any number of scripts for it.
+pub struct Compiler {
+    pub world: World,
+    pub library: Library,
+    /// About folders of `-I` that cannot be read.
+    pub warnings: Vec<String>,
+    /// What the kernel can do.
+    target: Target,
+    binprm_filename: Option<u32>,
+}
+
+/// What only the running kernel can tell about its eBPF; see [`Target`].
+#[derive(Clone, Copy, Debug)]
+pub struct KernelAbilities {
+    pub may_goto: bool,
+    pub for_each_map_elem: bool,
+    pub lookup_percpu: bool,
+    pub snprintf: bool,
+    pub current_task_btf: bool,
+}
+
+impl Default for KernelAbilities {
+    /// A kernel of 6.9 or later.
+    fn default() -> Self {
+        Self { may_goto: true, for_each_map_elem: true, lookup_percpu: true, snprintf: true, current_task_btf: true }
+    }
+}
+
+impl Compiler {
+    pub fn new(host: Arc<dyn Host>, include: &[PathBuf], abilities: KernelAbilities) -> Self {
+        let (library, warnings) = Library::new(&*host, include);
+        let world = World::new(host);
+        let btf = world.btf().ok().cloned();
+        let target = Target {
+            n_cpus: possible_cpus(&*world.host),
+            may_goto: abilities.may_goto,
+            for_each_map_elem: abilities.for_each_map_elem,
+            lookup_percpu: abilities.lookup_percpu,
+            snprintf: abilities.snprintf,
+            current_task_btf: abilities.current_task_btf && btf.is_some(),
+            offsets: task_offsets(btf.as_deref(), &world.host.arch()),
+            ring_bytes: 0,
+            live_probes: false,
+            live_histograms: false,
+        };
+        let binprm_filename = btf.and_then(|btf| {
+            let found = btf.find_member(btf.struct_named("linux_binprm")?, "filename")?;
+            Some((found.offset_bits / 8) as u32)
+        });
+        Self { world, library, warnings, target, binprm_filename }
+    }
+
+    /// Passes 1 to 4, as far as they go.
+    pub fn compile(&self, input: &Input, options: &CompileOptions) -> Compiled {
+        let mut out = Compiled::default();
+        let mut clock = Instant::now();
+        let mut lap = |pass, out: &mut Compiled| {
+            out.times.push(PassTime { pass, real: clock.elapsed() });
+            clock = Instant::now();
+            if out.diagnostics.has_errors() && out.failed.is_none() {
+                out.failed = Some(pass);
+            }
+            out.failed.is_some() || options.last <= pass
+        };
+
+        let mut parse = self.parse_options(options, &mut out);
+        parse.args = input.args.clone();
+        let scripts = parse_all(input, &parse, &mut out);
+        out.script = scripts.first().map(|(_, script)| script.clone()).unwrap_or_default();
+        if lap(Pass::Parse, &mut out) {
+            return out;
+        }
+
+        parse.args.clear();
+        parse.recovery = Recovery::default();
+        let elaborate_options = ElaborateOptions {
+            parse,
+            unoptimized: options.unoptimized,
+            skip_badvars: options.skip_badvars,
+            suppress_handler_errors: options.suppress_handler_errors,
+            globals: options.globals.clone(),
+        };
+        let (program, found) =
+            elaborate::elaborate(&self.library, &self.world, scripts, &mut out.sources, &elaborate_options);
+        out.diagnostics.extend(found);
+        out.program = Some(program);
+        if lap(Pass::Elaborate, &mut out) {
+            return out;
+        }
+
+        let lower_options = LowerOptions {
+            limits: options.limits.clone(),
+            max_map_entries: options.max_map_entries,
+            live: options.live,
+            task: self.target.offsets.clone(),
+            binprm_filename: self.binprm_filename,
+        };
+        let Some(program) = &out.program else { return out };
+        let (lowered, found) = lower::lower(program, &lower_options);
+        out.diagnostics.extend(found);
+        out.lowered = Some(Arc::new(lowered));
+        if lap(Pass::Lower, &mut out) {
+            return out;
+        }
+
+        let Some(lowered) = out.lowered.clone() else { return out };
+        match tapdeck_ebpf::generate(&lowered.ir, &self.target(options)) {
+            Ok(object) => out.object = Some(object),
+            Err(error) => {
+                let span = lowered.spans.get(error.tag.index()).copied();
+                out.diagnostics.push(say::not_for_ebpf(&error.reason, span));
+            }
+        }
+        lap(Pass::Generate, &mut out);
+        out
+    }
+
+    pub fn target(&self, options: &CompileOptions) -> Target {
+        Target {
+            ring_bytes: options.ring_bytes,
+            live_probes: options.live,
+            live_histograms: options.live,
+            ..self.target.clone()
+        }
+    }
+
+    /// How scripts are read on this machine. The library's macro files join the sources.
+    pub fn parse_options(&self, options: &CompileOptions, out: &mut Compiled) -> ParseOptions {
+        let conditions = self.conditions(options);
+        let (macros, found) = self.library.macros(&mut out.sources, &conditions);
+        out.diagnostics.extend(found);
+        ParseOptions { conditions, args: Vec::new(), macros, recovery: options.recovery }
+    }
+
+    fn conditions(&self, options: &CompileOptions) -> Conditions {
+        let release = self.world.host.kernel_release();
+        let host = self.world.host.clone();
+        let config = std::sync::OnceLock::new();
+        Conditions {
+            kernel_v: release.split('-').next().unwrap_or(&release).to_owned(),
+            kernel_vr: release,
+            arch: self.world.host.arch(),
+            systemtap_v: options.compatible.clone().unwrap_or_else(|| language::SYSTEMTAP_VERSION.to_owned()),
+            runtime: "bpf".to_owned(),
+            guru_mode: options.guru,
+            privilege: Privilege::Stapdev,
+            config: Arc::new(move |name| {
+                config.get_or_init(|| KernelConfig::read(&*host)).as_ref()?.get(name).map(str::to_owned)
+            }),
+        }
+    }
+}
+
+fn parse_all(input: &Input, options: &ParseOptions, out: &mut Compiled) -> Vec<(FileId, ast::Script)> {
+    let texts = std::iter::once(&input.text).chain(&input.additional);
+    let mut scripts = Vec::new();
+    let mut used_args = Vec::new();
+    for (idx, text) in texts.enumerate() {
+        let name = if idx == 0 { input.name.as_str() } else { "<input>" };
+        let file = out.sources.add(name, text.clone(), Origin::User);
+        let (script, found) = language::parse(&mut out.sources, file, options);
+        out.diagnostics.extend(found);
+        used_args.extend(script.used_args.iter().copied());
+        scripts.push((file, script));
+    }
+    out.diagnostics.extend(language::unused_argument_warnings(&used_args, input.args.len()));
+    scripts
+}
+
+/// Processors that may ever come online, from `/sys/devices/system/cpu/possible` (`0-7`).
+fn possible_cpus(host: &dyn Host) -> u32 {
+    let read = || {
+        let bytes = host.read(Path::new("/sys/devices/system/cpu/possible")).ok()?;
+        let text = String::from_utf8(bytes).ok()?;
+        text.trim().rsplit([',', '-']).next()?.parse::<u32>().ok()
+    };
+    read().map_or(host.n_cpus() as u32, |last| last + 1)
+}
+
+impl Compiled {
+    /// What `-pN` prints after pass N.
+    pub fn text_form(&self, pass: Pass) -> String {
+        match pass {
+            Pass::Parse => language::print::script(&self.script),
+            Pass::Elaborate => self.program.as_ref().map(elaborate::print::program).unwrap_or_default(),
+            Pass::Lower => self.lowered.as_ref().map(|lowered| ir::text::print(&lowered.ir)).unwrap_or_default(),
+            Pass::Generate | Pass::Run => {
+                self.object.as_ref().map(tapdeck_ebpf::isa::disasm::listing).unwrap_or_default()
+            }
+        }
+    }
+
+    /// The object file of pass 4, its line information pointing into the script.
+    pub fn elf(&self) -> Option<Vec<u8>> {
+        let (object, lowered) = (self.object.as_ref()?, self.lowered.as_ref()?);
+        Some(elf::write(object, &|tag| place(&self.sources, lowered, tag)))
+    }
+
+    pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.diagnostics.iter().filter(|d| d.is_error())
+    }
+}
+
+/// Where a source tag points, for line information.
+pub fn place(sources: &SourceMap, lowered: &Lowered, tag: ir::SourceTag) -> Option<Place> {
+    let span = *lowered.spans.get(tag.index())?;
+    let file = sources.get(span.file)?;
+    let (line, column) = file.line_col(span.start);
+    let text = String::from_utf8_lossy(file.line(line)).trim().to_owned();
+    Some(Place { file: file.name.clone(), line, column, text })
+}
+
+/// The library's macros alone, for tests and listings.
+pub fn macros_of(library: &Library, conditions: &Conditions) -> Arc<MacroLibrary> {
+    library.macros(&mut SourceMap::default(), conditions).0
+}
