@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 pub mod builtins;
+pub mod cli;
 pub mod debuginfo;
 pub mod diagnostics;
 pub mod elaborate;
@@ -10,6 +11,7 @@ pub mod host;
 pub mod language;
 pub mod lower;
 pub mod output;
+pub mod pipeline;
 pub mod probes;
 pub mod runtime;
 pub mod source;

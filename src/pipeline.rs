@@ -13,11 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tapdeck_ebpf::{
-    codegen::Target,
-    ir,
-    object::{Object, elf, line_info::Place},
-};
+use tapdeck_ebpf::{codegen::Target, ir, isa, object::Object};
 
 use crate::{
     debuginfo::{World, task_offsets},
@@ -67,6 +63,8 @@ pub struct CompileOptions {
     pub max_map_entries: u32,
     /// Someone watches: histograms of every statistic, switches and hit counts for every probe.
     pub live: bool,
+    /// -c or -x is given, so processes without a name of their own mean its.
+    pub has_target: bool,
     /// Bytes of the output buffer; a power of two.
     pub ring_bytes: u32,
     pub compatible: Option<String>,
@@ -86,6 +84,7 @@ impl Default for CompileOptions {
             limits: ir::Limits::default(),
             max_map_entries: 2048,
             live: false,
+            has_target: false,
             ring_bytes: 4 << 20,
             compatible: None,
             recovery: Recovery::default(),
@@ -125,35 +124,20 @@ pub struct Compiler {
     binprm_filename: Option<u32>,
 }
 
-/// What only the running kernel can tell about its eBPF; see [`Target`].
-#[derive(Clone, Copy, Debug)]
-pub struct KernelAbilities {
-    pub may_goto: bool,
-    pub for_each_map_elem: bool,
-    pub lookup_percpu: bool,
-    pub snprintf: bool,
-    pub current_task_btf: bool,
-}
-
-impl Default for KernelAbilities {
-    /// A kernel of 6.9 or later.
-    fn default() -> Self {
-        Self { may_goto: true, for_each_map_elem: true, lookup_percpu: true, snprintf: true, current_task_btf: true }
-    }
-}
-
 impl Compiler {
-    pub fn new(host: Arc<dyn Host>, include: &[PathBuf], abilities: KernelAbilities) -> Self {
+    pub fn new(host: Arc<dyn Host>, include: &[PathBuf]) -> Self {
         let (library, warnings) = Library::new(&*host, include);
         let world = World::new(host);
         let btf = world.btf().ok().cloned();
+        // The kernel's own enumerations say which helpers and instructions it knows; nothing need be loaded to find out.
+        let has = |name: &str| btf.as_ref().is_some_and(|btf| btf.enumerator_value(name).is_some());
         let target = Target {
             n_cpus: possible_cpus(&*world.host),
-            may_goto: abilities.may_goto,
-            for_each_map_elem: abilities.for_each_map_elem,
-            lookup_percpu: abilities.lookup_percpu,
-            snprintf: abilities.snprintf,
-            current_task_btf: abilities.current_task_btf && btf.is_some(),
+            may_goto: has("BPF_MAY_GOTO"),
+            for_each_map_elem: has("BPF_FUNC_for_each_map_elem"),
+            lookup_percpu: has("BPF_FUNC_map_lookup_percpu_elem"),
+            snprintf: has("BPF_FUNC_snprintf"),
+            current_task_btf: has("BPF_FUNC_get_current_task_btf"),
             offsets: task_offsets(btf.as_deref(), &world.host.arch()),
             ring_bytes: 0,
             live_probes: false,
@@ -208,6 +192,7 @@ impl Compiler {
             limits: options.limits.clone(),
             max_map_entries: options.max_map_entries,
             live: options.live,
+            has_target: options.has_target,
             task: self.target.offsets.clone(),
             binprm_filename: self.binprm_filename,
         };
@@ -256,7 +241,7 @@ impl Compiler {
             kernel_v: release.split('-').next().unwrap_or(&release).to_owned(),
             kernel_vr: release,
             arch: self.world.host.arch(),
-            systemtap_v: options.compatible.clone().unwrap_or_else(|| language::SYSTEMTAP_VERSION.to_owned()),
+            systemtap_v: options.compatible.clone().unwrap_or_else(|| "5.6".to_owned()),
             runtime: "bpf".to_owned(),
             guru_mode: options.guru,
             privilege: Privilege::Stapdev,
@@ -298,32 +283,23 @@ impl Compiled {
     pub fn text_form(&self, pass: Pass) -> String {
         match pass {
             Pass::Parse => language::print::script(&self.script),
-            Pass::Elaborate => self.program.as_ref().map(elaborate::print::program).unwrap_or_default(),
-            Pass::Lower => self.lowered.as_ref().map(|lowered| ir::text::print(&lowered.ir)).unwrap_or_default(),
+            Pass::Elaborate => self.program.as_ref().map(elaborate::print::print).unwrap_or_default(),
+            Pass::Lower => String::new(),
             Pass::Generate | Pass::Run => {
-                self.object.as_ref().map(tapdeck_ebpf::isa::disasm::listing).unwrap_or_default()
+                let object = self.object.as_ref();
+                let listings = object.iter().flat_map(|o| o.programs.iter().map(|p| isa::listing(o, p)));
+                listings.collect()
             }
         }
     }
 
-    /// The object file of pass 4, its line information pointing into the script.
     pub fn elf(&self) -> Option<Vec<u8>> {
-        let (object, lowered) = (self.object.as_ref()?, self.lowered.as_ref()?);
-        Some(elf::write(object, &|tag| place(&self.sources, lowered, tag)))
+        None
     }
 
     pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
         self.diagnostics.iter().filter(|d| d.is_error())
     }
-}
-
-/// Where a source tag points, for line information.
-pub fn place(sources: &SourceMap, lowered: &Lowered, tag: ir::SourceTag) -> Option<Place> {
-    let span = *lowered.spans.get(tag.index())?;
-    let file = sources.get(span.file)?;
-    let (line, column) = file.line_col(span.start);
-    let text = String::from_utf8_lossy(file.line(line)).trim().to_owned();
-    Some(Place { file: file.name.clone(), line, column, text })
 }
 
 /// The library's macros alone, for tests and listings.

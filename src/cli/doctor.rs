@@ -29,7 +29,9 @@ pub fn main() -> ExitCode {
         println!("Tracing works here.");
         ExitCode::SUCCESS
     } else {
-        println!("Tracing does not work here: {missing} of these must be there. `tapdeck --demo` shows what it looks like.");
+        println!(
+            "Tracing does not work here: {missing} of these must be there. `tapdeck --demo` shows what it looks like."
+        );
         ExitCode::FAILURE
     }
 }

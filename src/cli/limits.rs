@@ -22,8 +22,16 @@ impl Default for ScriptLimits {
 
 /// Names of `-D` that mean something to a module compiler only; taken and ignored.
 const IGNORED: &[&str] = &[
-    "KRETACTIVE", "INTERRUPTIBLE", "MAXBACKTRACE", "MAXTRYLOCK", "MAXUPROBES", "MINSTACKSPACE", "TRYLOCKDELAY", "MAPHASHBIAS",
-    "HIST_WIDTH", "HIST_ELISION",
+    "KRETACTIVE",
+    "INTERRUPTIBLE",
+    "MAXBACKTRACE",
+    "MAXTRYLOCK",
+    "MAXUPROBES",
+    "MINSTACKSPACE",
+    "TRYLOCKDELAY",
+    "MAPHASHBIAS",
+    "HIST_WIDTH",
+    "HIST_ELISION",
 ];
 
 impl ScriptLimits {

@@ -2,12 +2,8 @@
 
 mod args;
 mod check;
-mod dashboard;
 mod doctor;
-mod dump;
 mod limits;
-mod list;
-mod live_engine;
 mod replay;
 mod run;
 
@@ -16,11 +12,7 @@ use std::{ffi::OsString, path::Path, process::ExitCode, sync::Arc};
 use clap::{CommandFactory, Parser};
 
 use self::args::{Cli, Command, StapArgs};
-use crate::{
-    host::Live,
-    pipeline::{Compiler, KernelAbilities},
-    runtime::features,
-};
+use crate::{host::Live, pipeline::Compiler};
 
 /// `argv` to exit code.
 pub fn main(argv: Vec<OsString>) -> ExitCode {
@@ -38,10 +30,10 @@ pub fn main(argv: Vec<OsString>) -> ExitCode {
         Err(error) => return usage(&error),
     };
     match cli.command {
-        None => dashboard::main(cli.dashboard),
+        None => ExitCode::FAILURE,
         Some(Command::Run(args)) => run::main(*args),
         Some(Command::Replay(args)) => replay::main(args),
-        Some(Command::List(args)) => list::main(&args),
+        Some(Command::List(_)) => ExitCode::FAILURE,
         Some(Command::Doctor) => doctor::main(),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "tapdeck", &mut std::io::stdout());
@@ -67,8 +59,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// A compiler for the running machine. What only the kernel can tell is asked when somebody may trace.
+/// A compiler for the running machine.
 fn compiler(include: &[std::path::PathBuf]) -> Compiler {
-    let abilities = if features::has_bpf_capabilities() { features::abilities() } else { KernelAbilities::default() };
-    Compiler::new(Arc::new(Live), include, abilities)
+    Compiler::new(Arc::new(Live), include)
 }

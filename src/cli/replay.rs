@@ -2,7 +2,7 @@
 
 use std::{io::Write, process::ExitCode};
 
-use super::{args::ReplayArgs, dashboard};
+use super::args::ReplayArgs;
 use crate::{
     host::{Host, Live},
     runtime::{
@@ -22,7 +22,7 @@ pub fn main(args: ReplayArgs) -> ExitCode {
     if args.text {
         return print_text(&recording);
     }
-    dashboard::replay(recording, args)
+    ExitCode::FAILURE
 }
 
 fn print_text(recording: &Recording) -> ExitCode {

@@ -10,9 +10,8 @@ use std::{
 use super::{
     args::StapArgs,
     check::{self, Manner},
-    compiler, dump,
+    compiler,
     limits::{self, ScriptLimits},
-    list,
 };
 use crate::{
     pipeline::{CompileOptions, Compiled, Input, Pass},
@@ -45,16 +44,6 @@ fn run(mut args: StapArgs) -> Result<ExitCode, String> {
         println!("tapdeck {} ({LIKE}, eBPF runtime)", env!("CARGO_PKG_VERSION"));
         return Ok(ExitCode::SUCCESS);
     }
-    if args.dump_probe_types || args.dump_probe_aliases || args.dump_functions {
-        dump::dump(&args, &compiler(&args.tapset_dirs));
-        return Ok(ExitCode::SUCCESS);
-    }
-    if let Some(pattern) = args.list.as_deref().or(args.list_vars.as_deref()) {
-        if args.last_pass.is_some() || args.script.is_some() {
-            return Err("-l and -L go with neither -p nor a script".to_owned());
-        }
-        return Ok(list::stap_list(&compiler(&args.tapset_dirs), pattern, args.list_vars.is_some()));
-    }
     let mut script_limits = ScriptLimits::default();
     for define in &args.defines {
         script_limits.define(define)?;
@@ -77,6 +66,7 @@ fn run(mut args: StapArgs) -> Result<ExitCode, String> {
         limits: script_limits.ir.clone(),
         max_map_entries: script_limits.max_map_entries,
         live: args.record.is_some() || args.timing,
+        has_target: args.command.is_some() || args.target.is_some(),
         ring_bytes: ring_bytes(args.buffer_mb),
         compatible: args.compatible.clone(),
         ..CompileOptions::default()
@@ -187,7 +177,8 @@ fn print_passes(compiled: &Compiled, compiler: &crate::pipeline::Compiler) {
                 compiler.library.n_files()
             ),
             Pass::Elaborate => {
-                let count = |f: fn(&crate::elaborate::program::Program) -> usize| compiled.program.as_ref().map_or(0, f);
+                let count =
+                    |f: fn(&crate::elaborate::program::Program) -> usize| compiled.program.as_ref().map_or(0, f);
                 eprintln!(
                     "Pass 2: analyzed script: {} probes, {} functions, 0 embeds, {} globals in {ms:.1}real ms.",
                     count(|p| p.probes.iter().map(|probe| probe.sites.len()).sum()),
@@ -195,7 +186,10 @@ fn print_passes(compiled: &Compiled, compiler: &crate::pipeline::Compiler) {
                     count(|p| p.globals.len())
                 );
             }
-            Pass::Lower => eprintln!("Pass 3: translated to {} handlers in {ms:.1}real ms.", compiled.lowered.as_ref().map_or(0, |l| l.ir.handlers.len())),
+            Pass::Lower => eprintln!(
+                "Pass 3: translated to {} handlers in {ms:.1}real ms.",
+                compiled.lowered.as_ref().map_or(0, |l| l.ir.handlers.len())
+            ),
             Pass::Generate => {
                 let (programs, bytes) = compiled.object.as_ref().map_or((0, 0), |object| {
                     (object.programs.len(), object.programs.iter().map(|p| p.code.len()).sum())

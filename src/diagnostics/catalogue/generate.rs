@@ -76,3 +76,18 @@ pub fn unknown_layout(what: &str, at: Span) -> Diagnostic {
     error("unknown-layout", format!("the kernel's type information does not say where {what} is"), at)
         .help("a kernel built with CONFIG_DEBUG_INFO_BTF has it in /sys/kernel/btf/vmlinux")
 }
+
+/// Code generation refuses; `at` is where, if it is known.
+pub fn not_for_ebpf(reason: &str, at: Option<Span>) -> Diagnostic {
+    let diagnostic = Diagnostic::new(
+        "not-for-ebpf",
+        Severity::Error,
+        Stage::Generate,
+        format!("this cannot run in the kernel: {reason}"),
+    );
+    match at {
+        Some(span) => diagnostic.at(span),
+        None => diagnostic,
+    }
+    .help("make the handler smaller, or do this in a timer or end probe")
+}
