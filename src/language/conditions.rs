@@ -104,32 +104,35 @@ impl<'a> Preprocessor<'a> {
                     Ok(true) => self.open.push(Open { at: token, in_else: false }),
                     Ok(false) => match self.skip_branch(&token) {
                         Err(junk) => return Some(*junk),
-                        Ok(true) => self.open.push(Open { at: token, in_else: true }),
-                        Ok(false) => {}
+                        Ok(Some(_)) => self.open.push(Open { at: token, in_else: true }),
+                        Ok(None) => {}
                     },
                 },
                 Kind::Op("%:") => match self.open.pop() {
-                    None => return Some(*junk(&token, say::conditional_unopened())),
+                    None => return Some(*junk(&token, say::conditional_unopened("%:"))),
                     Some(open) if open.in_else => {
                         self.open.push(open);
                         return Some(*junk(&token, say::conditional_second_else()));
                     }
                     Some(open) => match self.skip_branch(&open.at) {
                         Err(junk) => return Some(*junk),
-                        // The taken branch is over; a second `%:` has nothing to belong to.
-                        Ok(true) => return Some(*junk(&token, say::conditional_second_else())),
-                        Ok(false) => {}
+                        Ok(None) => {}
+                        // The taken branch is over; a second `%:` has nothing to belong to, nor has what follows it.
+                        Ok(Some(second)) => {
+                            let _ = self.skip_branch(&open.at);
+                            return Some(*junk(&second, say::conditional_second_else()));
+                        }
                     },
                 },
                 Kind::Op("%)") if self.open.pop().is_some() => {}
-                Kind::Op("%)" | "%?") => return Some(*junk(&token, say::conditional_unopened())),
+                Kind::Op(op @ ("%)" | "%?")) => return Some(*junk(&token, say::conditional_unopened(op))),
                 _ => return Some(token),
             }
         }
     }
 
-    /// Skips to the `%:` (true) or `%)` (false) that ends the branch. Whatever is in there is not looked at.
-    fn skip_branch(&mut self, open: &Token) -> Result<bool, Box<Token>> {
+    /// Skips to the `%:` that ends the branch, which is returned, or its `%)`. Whatever is in there is not looked at.
+    fn skip_branch(&mut self, open: &Token) -> Result<Option<Token>, Box<Token>> {
         let mut depth = 0usize;
         loop {
             let token = self
@@ -139,9 +142,9 @@ impl<'a> Preprocessor<'a> {
                 .ok_or_else(|| junk(open, say::conditional_unterminated()))?;
             match token.kind {
                 Kind::Op("%(") => depth += 1,
-                Kind::Op("%)") if depth == 0 => return Ok(false),
+                Kind::Op("%)") if depth == 0 => return Ok(None),
                 Kind::Op("%)") => depth -= 1,
-                Kind::Op("%:") if depth == 0 => return Ok(true),
+                Kind::Op("%:") if depth == 0 => return Ok(Some(token)),
                 _ => {}
             }
         }

@@ -23,7 +23,16 @@ pub struct Lexed {
 
 /// Lexes `text`, the contents of `file`. `args` replace `$N` and `@N`.
 pub fn lex(text: &[u8], file: FileId, args: &[String]) -> Lexed {
-    let mut lexer = Lexer { text: text.to_vec(), pos: 0, file, args, shift: 0, paste: None, out: Lexed::default() };
+    let mut lexer = Lexer {
+        text: text.to_vec(),
+        pos: 0,
+        file,
+        args,
+        shift: 0,
+        paste: None,
+        empty: Arc::from([]),
+        out: Lexed::default(),
+    };
     lexer.run();
     lexer.out.used_args.sort_unstable();
     lexer.out.used_args.dedup();
@@ -46,6 +55,8 @@ struct Lexer<'a> {
     /// Offset in `text` minus offset in the file, after the last paste.
     shift: isize,
     paste: Option<Paste>,
+    /// The text of tokens without one.
+    empty: Arc<[u8]>,
     out: Lexed,
 }
 
@@ -117,7 +128,8 @@ impl Lexer<'_> {
 
     fn push(&mut self, kind: Kind, text: &[u8], start: usize, glued: bool) {
         let span = self.span(start);
-        self.out.tokens.push(Token { kind, text: Arc::from(text), span, glued });
+        let text = if text.is_empty() { self.empty.clone() } else { Arc::from(text) };
+        self.out.tokens.push(Token { kind, text, span, glued });
     }
 
     fn junk(&mut self, diagnostic: Diagnostic, start: usize) {
@@ -270,9 +282,8 @@ impl Lexer<'_> {
         };
         self.pos = inside + len + 2;
         let code = self.text[inside..inside + len].to_vec();
-        if let Some(at) = code.windows(2).position(|w| w == b"}%") {
-            let begin = self.origin(inside + at, false);
-            self.out.suspicious_embeds.push(Span::new(self.file, begin, begin + 2));
+        if code.windows(2).any(|w| w == b"}%") {
+            self.out.suspicious_embeds.push(self.span(start));
         }
         self.push(Kind::Embedded, &code, start, glued);
     }

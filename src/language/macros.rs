@@ -217,7 +217,14 @@ impl<'a> Expander<'a> {
             // Nothing of what is being expanded makes sense any more.
             self.frames.truncate(1);
             self.n_expanded = 0;
-            return Err(junk(at, say::macro_too_deep(at.name())));
+            // The chain is the same call over and over; the first one says enough.
+            let mut at = at.clone();
+            let mut name: Arc<str> = at.name().into();
+            while let Some(expansion) = self.sources.expansion(at.span.file) {
+                (name, at.span) = (expansion.name.clone(), expansion.call);
+            }
+            at.text = name.as_bytes().into();
+            return Err(junk(&at, say::macro_too_deep(&name)));
         }
         self.frames.push(Frame { tokens, pos: 0, scope, file });
         Ok(())

@@ -52,6 +52,7 @@ pub fn parse(sources: &mut SourceMap, file: FileId, options: &ParseOptions) -> (
         return Default::default();
     };
     let lexed = lexer::lex(&text, file, &options.args);
+    let has_tokens = !lexed.tokens.is_empty();
     let mut diagnostics = Diagnostics::default();
     let mut tokens = Vec::with_capacity(lexed.tokens.len());
     let expander = macros::Expander::new(sources, lexed.tokens, &options.macros);
@@ -76,6 +77,7 @@ pub fn parse(sources: &mut SourceMap, file: FileId, options: &ParseOptions) -> (
     let (mut script, found) = parser::parse(&tokens, context);
     diagnostics.extend(found);
     script.used_args = lexed.used_args;
+    script.has_tokens = has_tokens;
     (script, diagnostics)
 }
 

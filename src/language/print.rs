@@ -357,14 +357,14 @@ impl Printer {
                     return;
                 };
                 // Braces keep an `else` from going to an inner `if`.
-                if !matches!(then.kind, StmtKind::Block(_)) && ends_in_open_if(then) {
+                if matches!(then.kind, StmtKind::Block(_)) || ends_in_open_if(then) {
                     self.put(" ");
                     self.block(then);
-                    self.line("");
+                    self.put(" ");
                 } else {
                     self.body(then);
+                    self.indent();
                 }
-                self.indent();
                 if let StmtKind::If { .. } = otherwise.kind {
                     self.put("else ");
                     let text = self.out.len();

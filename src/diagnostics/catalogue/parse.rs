@@ -117,8 +117,14 @@ pub fn conditional_unterminated() -> Diagnostic {
     error("conditional-unterminated", "incomplete conditional at end of file")
 }
 
-pub fn conditional_unopened() -> Diagnostic {
-    error("conditional-unopened", "incomplete conditional - missing '%('")
+/// A `%?`, `%:` or `%)` that belongs to nothing. Three kinds, so that one does not hide the others.
+pub fn conditional_unopened(op: &str) -> Diagnostic {
+    let kind = match op {
+        "%?" => "conditional-unopened-then",
+        "%:" => "conditional-unopened-else",
+        _ => "conditional-unopened-end",
+    };
+    error(kind, "incomplete conditional - missing '%('")
 }
 
 pub fn conditional_second_else() -> Diagnostic {

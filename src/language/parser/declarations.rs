@@ -51,9 +51,7 @@ impl<'t> Parser<'t> {
                 } else if self.accept_keyword("global")? || self.peek_is(|t| matches!(t.kind, Kind::Ident))? {
                     self.globals(token.span, true)?;
                 } else {
-                    if self.peek_is(|t| !super::starts_declaration(t))? {
-                        self.next()?;
-                    }
+                    self.next()?;
                     return Err(self.fail(say::expected_private_declaration()));
                 }
             }
@@ -78,13 +76,9 @@ impl<'t> Parser<'t> {
         let mut names: Vec<ProbePoint> = Vec::new();
         let mut style = None;
         loop {
-            if !self.starts_probe_point()? {
+            if !points.is_empty() && !self.starts_probe_point()? {
                 self.next()?;
-                return Err(self.fail(if points.is_empty() {
-                    say::expected_probe_point()
-                } else {
-                    say::expected_probe_point_specifier()
-                }));
+                return Err(self.fail(say::expected_probe_point_specifier()));
             }
             let first = points.len();
             self.probe_point(&mut points)?;
@@ -107,10 +101,6 @@ impl<'t> Parser<'t> {
                 }
                 Some(Kind::Op(",")) => {
                     self.next()?;
-                    // `a, b = c` names nothing: an alias list is joined by `=`.
-                    if self.peek_op("{")? && style.is_none() && points.is_empty() {
-                        continue;
-                    }
                 }
                 Some(Kind::Op("{")) => break,
                 Some(Kind::Op("=" | "+=")) => {
@@ -161,7 +151,6 @@ impl<'t> Parser<'t> {
                 let size_token = self.peek()?;
                 let size = self.expect_number()?;
                 if size <= 0 || size > 1_000_000 {
-                    self.peek()?;
                     return Err(self.fail(say::array_size_invalid()));
                 }
                 global.size = Some((size, size_token.map_or(start, |t| t.span)));

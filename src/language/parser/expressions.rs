@@ -194,7 +194,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn count_operator(&mut self) -> Parsed<()> {
+    pub(super) fn count_operator(&mut self) -> Parsed<()> {
         self.n_operators += 1;
         if self.n_operators > MAX_OPERATORS { Err(self.fail(say::nested_too_deeply())) } else { Ok(()) }
     }
@@ -566,7 +566,7 @@ impl<'t> Parser<'t> {
             }
             _ => {
                 let known = BUILTIN_AT_WORDS.iter().map(|w| (*w).to_owned()).chain(self.context.macro_names.clone());
-                return Err(self.fail(say::unknown_at_word(word, &similar::similar(word, known))));
+                return Err(self.fail(say::unknown_at_word(word, &similar::similar(word, known)[..2])));
             }
         };
         self.expect_op(")")?;

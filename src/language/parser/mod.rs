@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Blocks and parentheses inside each other, at most.
-const MAX_NESTING: usize = 150;
+const MAX_NESTING: usize = 64;
 /// Binary operators in one statement, at most; they nest to the left without parentheses.
 const MAX_OPERATORS: usize = 600;
 
@@ -184,4 +184,82 @@ impl<'t> Parser<'t> {
 
 fn starts_declaration(token: &Token) -> bool {
     matches!(token.kind, Kind::Keyword("probe" | "global" | "private" | "function") | Kind::Embedded)
+}
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use crate::{
+        diagnostics::Diagnostics,
+        language::{self, ParseOptions, Recovery, print},
+        source::{Origin, SourceMap},
+    };
+
+    fn parse(text: &str) -> Diagnostics {
+        let mut sources = SourceMap::default();
+        let file = sources.add("t", text, Origin::User);
+        let options = ParseOptions { recovery: Recovery::Statements, ..ParseOptions::default() };
+        let (script, diagnostics) = language::parse(&mut sources, file, &options);
+        print::script(&script);
+        diagnostics
+    }
+
+    /// Every way of nesting, far beyond the limits, on the 2 MiB stack of a test thread.
+    #[test]
+    fn nesting_is_bounded() {
+        for (open, middle, close) in [
+            ("x = ", "1", ""),
+            ("(", "1", ")"),
+            ("- ", "1", ""),
+            ("a[", "1", "]"),
+            ("f(", "1", ")"),
+            ("print(", "1", ")"),
+            ("printf(\"%d\", ", "1", ")"),
+            ("@count(", "x", ")"),
+            ("@hist_log(", "x", ")[1]"),
+            ("@cast(", "x", ", \"t\")"),
+            ("@entry(", "x", ")"),
+            ("1 ? ", "1", " : 1"),
+            ("1 ? 1 : ", "1", ""),
+            ("x + (", "1", ")"),
+            ("[1, ", "1", "] in x"),
+            ("$x[", "1", "]"),
+            ("{", "", "}"),
+            ("if (1) {", "", "}"),
+            ("if (1) ", ";", ""),
+            ("if (1) ; else ", ";", ""),
+            ("if (1) ; else if (1) ; else {", ";", "}"),
+            ("while (1) ", ";", ""),
+            ("for (;;) ", ";", ""),
+            ("foreach (a in b) ", ";", ""),
+            ("try {", "", "} catch {}"),
+            ("try {} catch { ", "", "}"),
+            ("1 + ", "1", ""),
+            ("1 . ", "1", ""),
+            ("1 && ", "1", ""),
+            ("x->", "x", ""),
+        ] {
+            for n in [10, 30, 2000] {
+                let text = format!("probe a {{ {}{middle}{} }}", open.repeat(n), close.repeat(n));
+                let errors = parse(&text).len();
+                assert!(n > 30 || errors == 0, "{open} {n}: {errors}");
+            }
+        }
+        let braces = format!("probe {}a{} {{}}", "{".repeat(2000), "}".repeat(2000));
+        assert!(parse(&braces).has_errors());
+        let product = format!("probe {} {{}}", vec!["{a,b,c,d}"; 20].join("."));
+        assert!(parse(&product).has_errors());
+        let mut doubling = String::from("@define m0 %( x x %)\n");
+        for i in 1..60 {
+            let _ = writeln!(doubling, "@define m{i} %( @m{0} @m{0} %)", i - 1);
+        }
+        assert!(parse(&format!("{doubling} probe a {{ @m59 }}")).has_errors());
+    }
+
+    /// A switch written as a long chain is no nesting.
+    #[test]
+    fn long_else_if_chains_parse() {
+        let text = format!("probe a {{ {} {{}} }}", "if (x == 1) { print(1) } else ".repeat(200));
+        assert!(parse(&text).is_empty());
+    }
 }

@@ -22,7 +22,9 @@ impl Parser<'_> {
                 Ok(None) => break,
                 Err(diagnostic) if self.context.recovery == Recovery::Declarations => return Err(diagnostic),
                 Err(diagnostic) => {
-                    self.diagnostics.push(*diagnostic);
+                    if self.diagnostics.iter().last() != Some(&*diagnostic) {
+                        self.diagnostics.push(*diagnostic);
+                    }
                     if !self.resync_statement(before) {
                         break;
                     }
@@ -37,14 +39,21 @@ impl Parser<'_> {
         if self.accept_op("}")?.is_some() {
             return Ok(None);
         }
-        self.nested(|parser| parser.statement()).map(Some)
+        // What nests in this statement shares its budget; the next one does not nest in it.
+        let n_operators = self.n_operators;
+        let result = self.nested(|parser| parser.statement()).map(Some);
+        self.n_operators = n_operators;
+        result
     }
 
     /// After an error in the statement that began at token `before`: skips what is left of it. False when the block
     /// is given up.
     fn resync_statement(&mut self, before: usize) -> bool {
-        if self.pos == before {
-            self.pos += 1;
+        // The token that was wrong may be the one to go on at: in `x = ; y = 1` it is the `;`.
+        match self.pos - before {
+            0 => self.pos += 1,
+            1 => {}
+            _ => self.pos -= 1,
         }
         let mut depth = 0usize;
         while let Some(token) = self.tokens.get(self.pos) {
@@ -72,7 +81,6 @@ impl Parser<'_> {
 
     fn statement(&mut self) -> Parsed<Stmt> {
         let Some(token) = self.peek()? else { return Err(self.fail(say::expected_statement())) };
-        self.n_operators = 0;
         let start = token.span;
         let kind = match token.kind {
             Kind::Op(";") => {
@@ -139,18 +147,40 @@ impl Parser<'_> {
         self.nested(|parser| parser.statement()).map(Box::new)
     }
 
+    /// A chain of `else if` is read in a loop: it is long more often than nesting is deep.
     fn if_else(&mut self) -> Parsed<StmtKind> {
-        self.next()?;
-        self.expect_op("(")?;
-        let cond = self.expression()?;
-        self.expect_op(")")?;
-        let then = self.body()?;
-        // Statements keep no `;` of their own before an `else`; a block may be followed by one.
-        if self.peek_op(";")? && self.tokens.get(self.pos + 1).is_some_and(|t| t.is_keyword("else")) {
-            self.next()?;
+        let mut chain = Vec::new();
+        let mut tail = None;
+        loop {
+            let start = self.next()?.span;
+            self.count_operator()?;
+            self.expect_op("(")?;
+            let cond = self.expression()?;
+            self.expect_op(")")?;
+            let then = self.body()?;
+            chain.push((start, cond, then));
+            // A statement has taken its `;` along; behind a block one may stand before the `else`.
+            if self.peek_op(";")? && self.tokens.get(self.pos + 1).is_some_and(|t| t.is_keyword("else")) {
+                self.next()?;
+            }
+            if !self.accept_keyword("else")? {
+                break;
+            }
+            if !self.peek_keyword("if")? {
+                tail = Some(self.body()?);
+                break;
+            }
         }
-        let otherwise = if self.accept_keyword("else")? { Some(self.body()?) } else { None };
-        Ok(StmtKind::If { cond, then, otherwise })
+        let end = self.consumed;
+        let mut kind = StmtKind::Null;
+        for (i, (start, cond, then)) in chain.into_iter().enumerate().rev() {
+            kind = StmtKind::If { cond, then, otherwise: tail.take() };
+            if i > 0 {
+                tail = Some(Box::new(Stmt { kind, span: start.to(end) }));
+                kind = StmtKind::Null;
+            }
+        }
+        Ok(kind)
     }
 
     fn while_loop(&mut self) -> Parsed<StmtKind> {

@@ -1,0 +1,5 @@
+//! The integration tests, one binary.
+
+mod oracle;
+mod parse;
+mod scripts;
