@@ -403,8 +403,9 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
                 open(ExprKind::Ternary { cond: Box::new(condition), then, otherwise })
             }
             ast::ExprKind::Assign { op, target, value } => {
+                let target = self.target(target, span);
                 let value = Box::new(self.expr(value));
-                let Some(target) = self.target(target, span) else { return zero(span) };
+                let Some(target) = target else { return zero(span) };
                 if let (Target::Local(local), ast::AssignOp::Set) = (&target, op) {
                     self.note_c_type(*local, &value);
                 }
@@ -498,13 +499,17 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
                 let global = self.array(base, keys.len())?;
                 Some(Target::Element { global, keys: built })
             }
-            ast::ExprKind::Context(_) => {
+            ast::ExprKind::Context(context) => {
                 let at = self.cx.spot(target.at);
-                self.cx.report(say::context_write(&at));
+                if self.is_defined(target) {
+                    self.cx.report(say::context_write(&at));
+                } else {
+                    self.context(context, target);
+                }
                 None
             }
             _ => {
-                let at = self.cx.spot(target.at);
+                let at = self.cx.spot(operator);
                 self.cx.report(say::not_a_variable(&at));
                 None
             }

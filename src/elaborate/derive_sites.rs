@@ -170,7 +170,8 @@ fn mismatch(point: &ast::ProbePoint, cx: &Cx<'_>) -> Diagnostic {
         let mut next: Vec<&str> = fitting.iter().filter_map(|form| form.get(idx)).map(String::as_str).collect();
         next.sort_unstable();
         next.dedup();
-        let fits = |word: &str| word == &*part.name || word.contains('*') || is_wildcard(&part.name);
+        let placeholder = |word: &str| word.chars().all(|c| c.is_ascii_uppercase() || c == '*');
+        let fits = |word: &str| word == &*part.name || placeholder(word) || is_wildcard(&part.name);
         if idx + 1 < point.parts.len() && next.iter().any(|word| fits(word)) {
             fitting.retain(|form| form.get(idx).is_some_and(|word| fits(word)));
             continue;

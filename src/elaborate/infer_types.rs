@@ -194,10 +194,8 @@ impl Infer<'_> {
                     && let SortBy::Extractor(_) = sort.by
                 {
                     let found = self.draft.program.globals[global.index()].value;
-                    if found != Type::Stat && found != Type::Unknown {
+                    if self.last && found != Type::Stat {
                         self.report(say::invalid_type(found, &self.spot(name_span)));
-                    } else {
-                        self.value(global, Type::Stat, name_span);
                     }
                 }
                 self.keys(global, each.slice.iter_mut().map(Option::as_mut));
@@ -265,7 +263,12 @@ impl Infer<'_> {
             ExprKind::Builtin { builtin, args } => {
                 let row = builtins::get(*builtin);
                 for (arg, param) in args.iter_mut().zip(row.params) {
-                    self.operand(arg, param.ty);
+                    self.expr_quietly(arg);
+                    if arg.ty == Type::Unknown {
+                        self.expr(arg, param.ty);
+                    } else if arg.ty != param.ty {
+                        self.report(say::type_mismatch(arg.ty, param.ty, &self.spot(arg.span)));
+                    }
                 }
                 if row.result == Type::Unknown {
                     if want != Type::Unknown {
@@ -410,6 +413,10 @@ impl Infer<'_> {
     }
 
     fn call_args(&mut self, function: FunctionId, args: &mut [Expr]) {
+        if let Some(next) = self.draft.program.functions[function.index()].next_overload {
+            self.call_args(next, args);
+            self.share_result(function);
+        }
         for (idx, arg) in args.iter_mut().enumerate() {
             let param = LocalId(idx as u32);
             let id = BodyId::Function(function);
@@ -426,10 +433,26 @@ impl Infer<'_> {
                     let at = self.spot(arg.span);
                     match self.first.get(&Symbol::Local(id, param)).copied() {
                         Some(first) => self.report(say::index_mismatch(idx, ty, known, &at, &self.spot(first))),
-                        None => self.report(say::type_mismatch(known, ty, &at)),
+                        None => self.report(say::type_mismatch(ty, known, &at)),
                     }
                 }
                 _ => {}
+            }
+        }
+    }
+
+    /// A function and the overloads it may move on to have one type.
+    fn share_result(&mut self, function: FunctionId) {
+        let mut overloads = vec![function];
+        while let Some(next) = self.draft.program.functions[overloads[overloads.len() - 1].index()].next_overload {
+            overloads.push(next);
+        }
+        let known = overloads.iter().map(|id| self.draft.program.functions[id.index()].ret);
+        let Some(known) = known.into_iter().find(|ty| *ty != Type::Unknown) else { return };
+        for id in overloads {
+            if self.draft.program.functions[id.index()].ret == Type::Unknown {
+                let span = self.draft.program.functions[id.index()].span;
+                self.learn(Symbol::Result(id), known, span);
             }
         }
     }

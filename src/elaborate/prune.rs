@@ -1,7 +1,7 @@
 //! Leaves out what is not needed, with SystemTap's warnings: variables nobody assigns, assignments nobody reads,
 //! expressions without effect, functions nobody calls, probes that do nothing.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use super::{
     compact,
@@ -19,7 +19,7 @@ use crate::{
 
 /// Drops the unneeded until nothing more can go.
 pub fn prune(draft: &mut Draft, sources: &SourceMap) -> Diagnostics {
-    let mut prune = Prune { sources, said: HashSet::new(), diagnostics: Diagnostics::default() };
+    let mut prune = Prune { sources, first: true, said: HashSet::new(), diagnostics: Diagnostics::default() };
     prune.never_assigned(draft);
     loop {
         let mut changed = compact::drop_uncalled_functions(draft);
@@ -33,6 +33,7 @@ pub fn prune(draft: &mut Draft, sources: &SourceMap) -> Diagnostics {
         if !changed {
             break;
         }
+        prune.first = false;
     }
     compact::drop_unused_globals(draft);
     compact::drop_unused_locals(draft);
@@ -46,6 +47,8 @@ fn for_bodies(draft: &mut Draft, mut f: impl FnMut(&mut Stmt)) {
 
 struct Prune<'a> {
     sources: &'a SourceMap,
+    /// What only became useless by leaving out something else is left out without a word.
+    first: bool,
     /// One handler at many sites is one warning.
     said: HashSet<(&'static str, Span)>,
     diagnostics: Diagnostics,
@@ -111,7 +114,6 @@ impl Prune<'_> {
                 !global.user && !global.hidden && !globals_read.contains(id)
             })
             .collect();
-        let names_at = &draft.names_at;
         let mut warnings = Vec::new();
         let functions = draft.program.functions.iter_mut().map(|f| (&mut f.body, &f.locals));
         let probes = draft.program.probes.iter_mut().map(|p| (&mut p.body, &p.locals));
@@ -123,7 +125,8 @@ impl Prune<'_> {
                     Target::Local(local) if *op == AssignOp::Set && !read.contains(local) => {
                         &locals[local.index()].name
                     }
-                    Target::Global(global) if unread.contains(global) => &locals_name(),
+                    // Library globals are never named in warnings.
+                    Target::Global(global) if unread.contains(global) => &Arc::from(""),
                     _ => return,
                 };
                 warnings.push((name.clone(), expr.span));
@@ -132,9 +135,8 @@ impl Prune<'_> {
                 changed = true;
             });
         }
-        let _ = names_at;
         for (name, span) in warnings {
-            if is_user(self.sources, span) {
+            if self.first && is_user(self.sources, span) {
                 self.warn(say::eliding_assignment(&name, &spot(self.sources, span)));
             }
         }
@@ -163,7 +165,7 @@ impl Prune<'_> {
         let is_null = |stmt: &Stmt| stmt.kind == StmtKind::Null;
         match &mut stmt.kind {
             StmtKind::Expr(expr) if !effects.has_effect(expr) => {
-                if is_user(self.sources, stmt.span) {
+                if self.first && is_user(self.sources, stmt.span) {
                     self.warn(say::eliding_expression(&spot(self.sources, stmt.span)));
                 }
                 stmt.kind = StmtKind::Null;
@@ -237,11 +239,6 @@ impl Prune<'_> {
             self.diagnostics.push(diagnostic);
         }
     }
-}
-
-/// Library globals are never named in warnings.
-fn locals_name() -> std::sync::Arc<str> {
-    "".into()
 }
 
 /// Functions the probes can reach, overloads they move on to included.

@@ -91,7 +91,7 @@ pub fn cross_file_global(name: &str, at: &Spot) -> Diagnostic {
 }
 
 pub fn not_a_variable(at: &Spot) -> Diagnostic {
-    error("not-assignable", "cannot assign to this expression", at)
+    error("not-assignable", "Expecting lvalue for assignment", at)
 }
 
 // Probe points.
@@ -132,7 +132,11 @@ pub fn point_no_match(message: &str, similar: &[String], help: Option<&str>, poi
 }
 
 pub fn alias_loop(name: &str, at: &Spot) -> Diagnostic {
-    error("alias-loop", format!("recursive loop in alias expansion of {name}"), at)
+    error("alias-loop", "while resolving probe point", at).related(
+        format!("recursive loop in alias expansion of {name}"),
+        at.token.clone(),
+        at.span,
+    )
 }
 
 pub fn alias_parameter(name: &str, at: &Spot) -> Diagnostic {
