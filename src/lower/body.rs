@@ -51,6 +51,15 @@ pub(super) struct LocalUse {
     pub n_read: u32,
 }
 
+/// What a name means while a body is written; set aside for a function written into it.
+pub(super) struct Scope {
+    locals: Vec<LocalSlot>,
+    lens: Vec<u16>,
+    uses: Vec<LocalUse>,
+    local_names: Vec<Local>,
+    loops: Vec<LoopScope>,
+}
+
 /// A loop around the statement being written.
 pub(super) struct LoopScope {
     pub break_to: Block,
@@ -162,6 +171,39 @@ impl<'c, 'a> BodyLower<'c, 'a> {
         ir::Function { name, n_params: params.len(), result: Some(result), recursive: false, pure_: true, body }
     }
 
+    /// Goes over to the locals of a function that is written into this body; gives the caller's.
+    pub fn enter_inline(&mut self, id: FunctionId) -> Scope {
+        let program = self.cx.program;
+        let function = &program.functions[id.index()];
+        let lens = self.cx.bounds.functions[id.index()].locals.clone();
+        let scope = Scope {
+            lens: std::mem::replace(&mut self.lens, lens),
+            uses: std::mem::replace(&mut self.uses, vec![LocalUse::default(); function.locals.len()]),
+            local_names: std::mem::replace(&mut self.local_names, function.locals.clone()),
+            locals: std::mem::take(&mut self.locals),
+            loops: std::mem::take(&mut self.loops),
+        };
+        for (idx, local) in function.locals.iter().enumerate() {
+            let ty = self.local_ty(local.ty, idx);
+            let var = self.b.named_var(ty, &local.name);
+            self.locals.push(LocalSlot::Var(var));
+            // In a loop of the caller they would keep the last round's values.
+            if !scope.loops.is_empty() && idx >= function.n_params {
+                let zero = self.zero(ty);
+                self.copy_to(var, zero);
+            }
+        }
+        scope
+    }
+
+    pub fn leave_inline(&mut self, scope: Scope) {
+        self.lens = scope.lens;
+        self.uses = scope.uses;
+        self.local_names = scope.local_names;
+        self.locals = scope.locals;
+        self.loops = scope.loops;
+    }
+
     fn arguments_for_overload(&mut self, function: &crate::elaborate::program::Function) -> Vec<Arg> {
         if !function.overloaded {
             return Vec::new();
@@ -189,7 +231,7 @@ impl<'c, 'a> BodyLower<'c, 'a> {
         body
     }
 
-    fn count_uses(&mut self, stmt: &Stmt) {
+    pub fn count_uses(&mut self, stmt: &Stmt) {
         let uses = &mut self.uses;
         walk::every_expr(stmt, &mut |expr| match &expr.kind {
             ExprKind::Local(local) => uses[local.index()].n_read += 1,

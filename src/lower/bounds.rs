@@ -171,6 +171,16 @@ impl Bounds {
                 };
                 constant(1).unwrap_or(self.max).max(substitute)
             }
+            Implementation::Lowered(Special::ReadText { counted: false, fault, .. }) => {
+                let substitute = match fault {
+                    TextFault::Raise(_) => 0,
+                    TextFault::Text(text) => self.clamp(text.len()),
+                    TextFault::Argument | TextFault::Warn => {
+                        args.get(1).map_or(0, |text| self.of(program, text, locals))
+                    }
+                };
+                char_array_len(&args[0]).map_or(self.max, |len| self.clamp(len).max(substitute))
+            }
             _ => self.max,
         }
     }
@@ -345,4 +355,11 @@ impl Bounds {
             self.changed = true;
         }
     }
+}
+
+/// Text bytes of a `char x[N]` member whose address is taken: C strings keep their NUL inside.
+fn char_array_len(address: &Expr) -> Option<usize> {
+    let ExprKind::Context(context) = &address.kind else { return None };
+    let size = context.access.type_text.strip_prefix("char[")?.strip_suffix(']')?;
+    size.parse::<usize>().ok().filter(|size| *size > 1).map(|size| size - 1)
 }

@@ -21,16 +21,17 @@ use super::{
     functions::reads_memory,
     memory::READABLE,
     printing::is_text,
+    statements::flatten,
 };
 use crate::{
     builtins::{self, Implementation, Special},
     diagnostics::catalogue::generate,
     elaborate::{
-        program::{Expr, ExprKind, LocalId, Print, Stmt, StmtKind, Target},
+        program::{Expr, ExprKind, FunctionId, LocalId, Print, Stmt, StmtKind, Target},
         walk,
     },
     language::{
-        ast::{AssignOp, CompareOp},
+        ast::{AssignOp, BinaryOp, CompareOp},
         format::{Conversion, ConversionKind, Flag, Format, Piece, Size},
         types::Type,
     },
@@ -52,6 +53,8 @@ pub(super) struct Deferred {
 #[derive(Debug, Default)]
 pub(super) struct Captures {
     pub list: Vec<Captured>,
+    /// Expressions captured already that give the same wherever the handler asks.
+    known: Vec<(Expr, usize)>,
     /// Locals that change between capture and use.
     changing: HashSet<LocalId>,
 }
@@ -193,6 +196,12 @@ impl BodyLower<'_, '_> {
             ExprKind::Call { function, args } if self.is_structure(expr) => {
                 made(ExprKind::Call { function: *function, args: self.residuals(args, captures) })
             }
+            ExprKind::Call { function, args } if is_text(expr) && self.cx.function_obstacle(*function).is_some() => {
+                match self.inline_call(*function, args, captures) {
+                    Some(residual) => residual,
+                    None => self.capture(expr, captures),
+                }
+            }
             ExprKind::Builtin { builtin, args } if self.is_structure(expr) => {
                 match builtins::get(*builtin).implementation {
                     Implementation::Lowered(Special::ReadQuoted { space }) => {
@@ -233,6 +242,16 @@ impl BodyLower<'_, '_> {
 
     /// Computes `expr` here and gives the input's name.
     fn capture(&mut self, expr: &Expr, captures: &mut Captures) -> Expr {
+        let constant = is_constant_here(expr).then(|| {
+            let mut key = expr.clone();
+            forget_spans(&mut key);
+            key
+        });
+        if let Some(key) = &constant
+            && let Some((_, input)) = captures.known.iter().find(|(known, _)| known == key)
+        {
+            return Expr { kind: ExprKind::Local(LocalId(*input as u32)), ..expr.clone() };
+        }
         let mut value = self.arg(expr);
         if let ExprKind::Local(local) | ExprKind::Assign { target: Target::Local(local), .. } = &expr.kind
             && captures.changing.contains(local)
@@ -247,6 +266,7 @@ impl BodyLower<'_, '_> {
             value => {
                 let ty = self.arg_ty(value);
                 let input = captures.add(value, ty);
+                captures.known.extend(constant.map(|key| (key, input)));
                 Expr { kind: ExprKind::Local(LocalId(input as u32)), ty: expr.ty, span: expr.span }
             }
         }
@@ -265,6 +285,40 @@ impl BodyLower<'_, '_> {
         let mut expr = deferred.expr.clone();
         rename_locals(&mut expr, &|local| LocalId(inputs[local.index()]));
         expr
+    }
+
+    /// A function that does something and then returns a text only user space can make (`thread_indent`): what it does is
+    /// done here, its text is made later.
+    fn inline_call(&mut self, id: FunctionId, args: &[Expr], captures: &mut Captures) -> Option<Expr> {
+        let program = self.cx.program;
+        let function = &program.functions[id.index()];
+        let mut list = Vec::new();
+        flatten(&function.body, &mut list);
+        let (last, before) = list.split_last()?;
+        let StmtKind::Return(Some(value)) = &last.kind else { return None };
+        let mut leaves_early = false;
+        before.iter().for_each(|stmt| {
+            walk::every_stmt(stmt, &mut |stmt| {
+                leaves_early |= matches!(stmt.kind, StmtKind::Return(_) | StmtKind::Next);
+            });
+        });
+        if leaves_early || function.overloaded || self.cx.facts.recursive[id.index()] {
+            return None;
+        }
+        let args = self.args_of(args);
+        let callee = self.enter_inline(id);
+        for (idx, arg) in args.into_iter().enumerate() {
+            let var = self.local_var(LocalId(idx as u32));
+            self.copy_to(var, arg);
+        }
+        self.count_uses(&function.body);
+        self.stmts(before);
+        // Its locals are its own: what is captured now is never written again.
+        let changing = std::mem::take(&mut captures.changing);
+        let residual = self.residual(value, captures);
+        captures.changing = changing;
+        self.leave_inline(callee);
+        Some(residual)
     }
 
     /// Only the chosen side's values are captured, so that `p ? kernel_string(p) : "none"` never reads at 0.
@@ -292,10 +346,14 @@ impl BodyLower<'_, '_> {
         let (yes, no, join) = (self.b.new_block(), self.b.new_block(), self.b.new_block());
         self.b.branch(test, yes, no, self.tag);
         self.b.switch_to(yes);
+        // What one side captures is not there on the other, nor behind.
+        let n_known = captures.known.len();
         let then = self.residual(then, captures);
+        captures.known.truncate(n_known);
         self.b.jump(join, self.tag);
         self.b.switch_to(no);
         let otherwise = self.residual(otherwise, captures);
+        captures.known.truncate(n_known);
         self.b.jump(join, self.tag);
         self.b.switch_to(join);
         made(cond, then, otherwise)
@@ -420,6 +478,36 @@ fn output_args(expr: &Expr) -> Option<&[Expr]> {
                 .then_some(args)
         }
         _ => None,
+    }
+}
+
+/// It gives the same text or number all through a handler: arguments and identity of what happened.
+fn is_constant_here(expr: &Expr) -> bool {
+    use tapdeck_ebpf::ir::Intrinsic;
+    match &expr.kind {
+        ExprKind::Builtin { builtin, args } => {
+            let fixed = match builtins::get(*builtin).implementation {
+                Implementation::Lowered(special) => matches!(
+                    special,
+                    Special::SyscallArg { .. } | Special::SyscallReturn | Special::SyscallNumber | Special::Site(_)
+                ),
+                Implementation::Intrinsic(op) => matches!(
+                    op,
+                    Intrinsic::Pid
+                        | Intrinsic::Tid
+                        | Intrinsic::Cpu
+                        | Intrinsic::Execname
+                        | Intrinsic::Ppid
+                        | Intrinsic::Uid
+                ),
+                Implementation::Host(_) => false,
+            };
+            fixed && args.iter().all(|arg| matches!(arg.kind, ExprKind::Long(_)))
+        }
+        ExprKind::Binary { op: BinaryOp::And, left, right } => {
+            is_constant_here(left) && matches!(right.kind, ExprKind::Long(_))
+        }
+        _ => false,
     }
 }
 

@@ -138,7 +138,7 @@ impl BodyLower<'_, '_> {
                 self.var_arg(dst)
             }
             ExprKind::In { global, keys } => self.contains(*global, keys, expr.span, dst),
-            ExprKind::Ternary { cond, then, otherwise } => self.ternary(cond, then, otherwise, expr),
+            ExprKind::Ternary { cond, then, otherwise } => self.ternary([cond, then, otherwise], expr, dst),
             ExprKind::Assign { op, target, value } => self.assign(*op, target, value, true),
             ExprKind::Crement { increment, prefix, target } => self.crement(*increment, *prefix, target, true),
             ExprKind::Print(print) if print.to_string => self.sprint(print, expr, dst),
@@ -193,9 +193,9 @@ impl BodyLower<'_, '_> {
         Arg::Str(result)
     }
 
-    fn ternary(&mut self, cond: &Expr, then: &Expr, otherwise: &Expr, expr: &Expr) -> Arg {
+    fn ternary(&mut self, [cond, then, otherwise]: [&Expr; 3], expr: &Expr, dst: Option<Var>) -> Arg {
         let ty = if expr.ty == Type::Str { self.str_ty(expr) } else { tapdeck_ebpf::ir::Ty::Long };
-        let dst = self.temp(ty);
+        let dst = self.dst_for(dst, ty);
         let side = |expr| {
             move |body: &mut Self| {
                 let value = body.arg_to(expr, Some(dst));

@@ -134,6 +134,8 @@ fn kernel_side() {
         "global a probe syscall.read { foreach (k in a) s += a[k]; printf(\"%d\\n\", s) } probe syscall.write { a[pid()]++ }",
         "function f(x) { if (x > 10) return 1; return 2 } probe syscall.read { printf(\"%d\", f(fd)) }",
         "probe syscall.read { try { printf(\"%s\", kernel_string(buf)) } catch (m) { log(m) } }",
+        "probe syscall.openat { printf(\"%s -> %s\\n\", thread_indent(1), ppfunc()) }",
+        "probe syscall.openat { x = thread_indent(1); for (i = 0; i < 3; i++) println(x . thread_indent(-1)) }",
         "probe syscall.read { log(sprintf(\"%s %d\", execname(), fd)); warn(\"w\"); ftrace(\"f\") }",
     ] {
         match compile(script) {

@@ -22,7 +22,7 @@ impl BodyLower<'_, '_> {
 
     /// Statements in a row. A local that is assigned in one of them and only read in later ones may become a name for
     /// its value instead of a variable.
-    fn stmts(&mut self, list: &[&Stmt]) {
+    pub fn stmts(&mut self, list: &[&Stmt]) {
         for (idx, stmt) in list.iter().enumerate() {
             self.at(stmt.span, |body| {
                 body.emit(Op::Actions { n: 1 });
@@ -231,7 +231,7 @@ pub(super) fn cmp_op(op: CompareOp) -> CmpOp {
 }
 
 /// Blocks in blocks mean nothing: names live as long as the handler.
-fn flatten<'s>(stmt: &'s Stmt, out: &mut Vec<&'s Stmt>) {
+pub(super) fn flatten<'s>(stmt: &'s Stmt, out: &mut Vec<&'s Stmt>) {
     match &stmt.kind {
         StmtKind::Block(stmts) => stmts.iter().for_each(|stmt| flatten(stmt, out)),
         StmtKind::Null => {}
