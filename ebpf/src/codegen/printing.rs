@@ -4,7 +4,7 @@ use super::{GenerateError, emit::*, frame::*};
 use crate::{
     ir::*,
     isa::*,
-    layout::{counters, record},
+    layout::{control, counters, record},
 };
 
 /// `BPF_RB_*`: user space looks every few milliseconds anyway; errors and the end wake it.
@@ -18,13 +18,33 @@ impl Emitter<'_, '_> {
         self.output(mem, flags);
     }
 
+    /// `into` = the flags of a record that need not be seen at once: wake the reader only if it sleeps. Uses r3.
+    fn wakeup(&mut self, into: Reg) {
+        let awake = self.asm.label();
+        let control = self.shared.control();
+        self.asm.map_value(R3, control, control::ASLEEP);
+        self.asm.load(Size::W, into, R3, 0);
+        self.asm.jump_if_imm(Cond::Eq, into, 0, awake);
+        // Once is enough.
+        self.asm.store_imm(Size::W, R3, 0, 0);
+        self.asm.mov_imm(into, (FORCE_WAKEUP - NO_WAKEUP).into());
+        self.asm.bind(awake);
+        self.asm.add_imm(into, NO_WAKEUP as i32);
+    }
+
     /// The same, with the size in r3.
     fn output(&mut self, mem: Mem, flags: u32) {
         let ring = self.shared.ring();
         let sent = self.asm.label();
+        if flags == FORCE_WAKEUP {
+            self.asm.mov_imm(R4, flags.into());
+        } else {
+            self.asm.mov(R5, R3);
+            self.wakeup(R4);
+            self.asm.mov(R3, R5);
+        }
         self.address(R2, mem);
         self.asm.map(R1, ring);
-        self.asm.mov_imm(R4, flags.into());
         self.asm.call(helpers::RINGBUF_OUTPUT);
         self.asm.jump_if_imm(Cond::Eq, R0, 0, sent);
         self.count(counters::RING_DROPS);
@@ -76,8 +96,8 @@ impl Emitter<'_, '_> {
                 _ => at += 8,
             }
         }
+        self.wakeup(R2);
         self.asm.mov(R1, R0);
-        self.asm.mov_imm(R2, NO_WAKEUP.into());
         self.asm.call(helpers::RINGBUF_SUBMIT);
         self.asm.bind(done);
     }

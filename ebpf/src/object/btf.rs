@@ -3,7 +3,7 @@
 
 /// Type ids: 1 int, 2 void *, 3 int (void *), 4 the callback's prototype; functions follow.
 pub const FIRST_FUNCTION: u32 = 5;
-const INT: u32 = 1;
+pub(crate) const INT: u32 = 1;
 const POINTER: u32 = 2;
 const PROGRAM: u32 = 3;
 const CALLBACK: u32 = 4;
@@ -16,34 +16,68 @@ pub enum FunctionKind {
     Callback,
 }
 
+/// Types and strings in the making.
+pub(crate) struct Builder {
+    types: Vec<u8>,
+    strings: Vec<u8>,
+    n_types: u32,
+}
+
+/// `BTF_KIND_*`.
+pub(crate) const KIND_PTR: u32 = 2;
+pub(crate) const KIND_ARRAY: u32 = 3;
+pub(crate) const KIND_STRUCT: u32 = 4;
+pub(crate) const KIND_VAR: u32 = 14;
+pub(crate) const KIND_DATASEC: u32 = 15;
+
+impl Builder {
+    /// Goes on after what [`encode`] gave for that many functions.
+    pub(crate) fn open(blob: &[u8], n_functions: usize) -> Self {
+        let n_bytes = crate::layout::word_at(blob, 12) as usize;
+        let (types, strings) = blob.get(24..).unwrap_or(&[]).split_at(n_bytes.min(blob.len().saturating_sub(24)));
+        let n_types = FIRST_FUNCTION - 1 + n_functions as u32;
+        Self { types: types.to_vec(), strings: strings.to_vec(), n_types }
+    }
+
+    pub(crate) fn name(&mut self, text: &[u8]) -> u32 {
+        let at = self.strings.len() as u32;
+        self.strings.extend(text.iter().map(|b| if *b == 0 { b' ' } else { *b }));
+        self.strings.push(0);
+        at
+    }
+
+    /// A type of `kind` with `n` entries and what follows; gives its id.
+    pub(crate) fn declare(&mut self, name: u32, kind: u32, n: u32, rest: &[u32]) -> u32 {
+        for word in [name, kind << 24 | n].iter().chain(rest) {
+            self.types.extend_from_slice(&word.to_le_bytes());
+        }
+        self.n_types += 1;
+        self.n_types
+    }
+
+    pub(crate) fn finish(&self) -> Vec<u8> {
+        assemble(&self.types, &self.strings)
+    }
+}
+
 /// The blob; function `n` of the list has id `FIRST_FUNCTION + n`.
 pub fn encode(functions: &[(String, FunctionKind)]) -> Vec<u8> {
-    let mut strings = vec![0u8];
-    let mut types = Vec::new();
-    let mut name = |text: &str| {
-        let at = strings.len() as u32;
-        strings.extend_from_slice(text.as_bytes());
-        strings.push(0);
-        at
-    };
-    let mut word = |n: u32| types.extend_from_slice(&n.to_le_bytes());
-    // kind << 24 | number of entries
-    let mut declare = |words: &[u32]| words.iter().for_each(|w| word(*w));
-    let (int, ctx) = (name("int"), name("ctx"));
-    declare(&[int, 1 << 24, 4, 1 << 24 | 32]);
-    declare(&[0, 2 << 24, 0]);
-    declare(&[0, 13 << 24 | 1, INT, ctx, POINTER]);
-    let (map, key, value) = (name("map"), name("key"), name("value"));
-    declare(&[0, 13 << 24 | 4, INT, map, POINTER, key, POINTER, value, POINTER, ctx, POINTER]);
+    let mut b = Builder { types: Vec::new(), strings: vec![0], n_types: 0 };
+    let (int, ctx) = (b.name(b"int"), b.name(b"ctx"));
+    b.declare(int, 1, 0, &[4, 1 << 24 | 32]);
+    b.declare(0, KIND_PTR, 0, &[0]);
+    b.declare(0, 13, 1, &[INT, ctx, POINTER]);
+    let (map, key, value) = (b.name(b"map"), b.name(b"key"), b.name(b"value"));
+    b.declare(0, 13, 4, &[INT, map, POINTER, key, POINTER, value, POINTER, ctx, POINTER]);
     for (text, kind) in functions {
-        let at = name(text);
+        let at = b.name(text.as_bytes());
         match kind {
             // Linkage is in the count: 1 global, 0 static.
-            FunctionKind::Program => declare(&[at, 12 << 24 | 1, PROGRAM]),
-            FunctionKind::Callback => declare(&[at, 12 << 24, CALLBACK]),
-        }
+            FunctionKind::Program => b.declare(at, 12, 1, &[PROGRAM]),
+            FunctionKind::Callback => b.declare(at, 12, 0, &[CALLBACK]),
+        };
     }
-    assemble(&types, &strings)
+    b.finish()
 }
 
 /// Header, types, strings.
@@ -55,20 +89,4 @@ fn assemble(types: &[u8], strings: &[u8]) -> Vec<u8> {
     blob.extend_from_slice(types);
     blob.extend_from_slice(strings);
     blob
-}
-
-/// The blob with more strings at its end; gives where each one starts.
-pub fn with_strings<'s>(blob: &[u8], more: impl Iterator<Item = &'s [u8]>) -> (Vec<u8>, Vec<u32>) {
-    let n_types = crate::layout::word_at(blob, 12) as usize;
-    let (types, strings) = blob.get(24..).unwrap_or(&[]).split_at(n_types.min(blob.len().saturating_sub(24)));
-    let mut strings = strings.to_vec();
-    let places = more
-        .map(|text| {
-            let at = strings.len() as u32;
-            strings.extend(text.iter().map(|b| if *b == 0 { b' ' } else { *b }));
-            strings.push(0);
-            at
-        })
-        .collect();
-    (assemble(types, &strings), places)
 }

@@ -48,7 +48,7 @@ pub fn build(object: &Object, resolve: &dyn Fn(SourceTag) -> Option<SourceLine>)
         .map(|program| {
             // Every function must begin with a line.
             let mut lines = program.lines.clone();
-            for (start, _) in program.functions.iter().filter(|_| true) {
+            for (start, _) in &program.functions {
                 let at = lines.partition_point(|(insn, _)| insn < start);
                 if lines.get(at).is_none_or(|(insn, _)| insn != start) {
                     let tag = if at == 0 { SourceTag::NONE } else { lines[at - 1].1 };
@@ -66,7 +66,8 @@ pub fn build(object: &Object, resolve: &dyn Fn(SourceTag) -> Option<SourceLine>)
                 .collect()
         })
         .collect();
-    let (btf, places) = btf::with_strings(&object.btf, strings.iter().map(Vec::as_slice));
+    let mut blob = btf::Builder::open(&object.btf, object.n_functions());
+    let places: Vec<u32> = strings.iter().map(|text| blob.name(text)).collect();
     let programs = rows
         .iter()
         .map(|rows| {
@@ -75,5 +76,5 @@ pub fn build(object: &Object, resolve: &dyn Fn(SourceTag) -> Option<SourceLine>)
             words.flat_map(u32::to_le_bytes).collect()
         })
         .collect();
-    WithLines { btf, programs }
+    WithLines { btf: blob.finish(), programs }
 }

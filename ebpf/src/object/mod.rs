@@ -1,6 +1,7 @@
 //! What code generation gives: maps, programs, type information; loadable as it is, or as an ELF file.
 
 pub mod btf;
+pub mod elf;
 pub mod line_info;
 
 use crate::ir::{SourceTag, StoreId};
@@ -12,6 +13,13 @@ pub struct Object {
     pub programs: Vec<ProgramDef>,
     /// Raw `.BTF`: types of the programs' functions.
     pub btf: Vec<u8>,
+}
+
+impl Object {
+    /// Programs and their subprograms: as many function types [`Object::btf`] has.
+    pub fn n_functions(&self) -> usize {
+        self.programs.iter().map(|program| program.functions.len()).sum()
+    }
 }
 
 /// Index into [`Object::maps`].

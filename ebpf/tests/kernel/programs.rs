@@ -298,3 +298,525 @@ fn strings() {
         );
     }
 }
+
+#[test]
+fn statistics() {
+    if !permitted() {
+        return;
+    }
+    let linear = HistShape::Linear { start: 0, stop: 100, step: 10 };
+    for (hist, live) in [(Some(HistShape::Log), false), (Some(linear), false), (Some(linear), true), (None, false)] {
+        let shape = StatShape { sum: true, min: true, max: true, variance: Some(1), hist };
+        let mut s = Script::new();
+        let scalar = s.store("scalar", &[], StoreTy::Stat(shape.clone()));
+        let array = s.store("array", &[Ty::Long], StoreTy::Stat(shape.clone()));
+        let bare = s.store("bare", &[Ty::Str { cap: 32 }], StoreTy::Stat(StatShape::default()));
+        let mut b = BodyBuilder::new();
+        let (x, k) = (arg(&mut b, 0), arg(&mut b, 1));
+        b.emit(Op::Accumulate { store: scalar, keys: vec![], value: x }, NO);
+        b.emit(Op::Accumulate { store: array, keys: vec![Arg::Long(k)], value: x }, NO);
+        let name = s.lit("name");
+        b.emit(Op::Accumulate { store: bare, keys: vec![Arg::Str(name)], value: x }, NO);
+        let h = s.handler(b);
+        s.entry(trace(), &[(h, None)]);
+        // The reader.
+        let mut b = BodyBuilder::new();
+        let k = arg(&mut b, 0);
+        let ops =
+            [Extractor::Count, Extractor::Sum, Extractor::Min, Extractor::Max, Extractor::Avg, Extractor::Variance];
+        let results: Vec<_> = ops.iter().map(|op| s.store(&format!("{op:?}"), &[], StoreTy::Long)).collect();
+        for (op, result) in ops.iter().zip(&results) {
+            let dst = b.new_var(Ty::Long);
+            b.emit(Op::Extract { dst, store: array, keys: vec![Arg::Long(k)], op: *op }, NO);
+            set(&mut b, *result, v(dst));
+        }
+        let bucket = s.store("bucket", &[], StoreTy::Long);
+        if hist.is_some() {
+            let dst = b.new_var(Ty::Long);
+            let index = arg(&mut b, 1);
+            b.emit(Op::Bucket { dst, store: array, keys: vec![Arg::Long(k)], index }, NO);
+            set(&mut b, bucket, v(dst));
+        }
+        let h = s.handler(b);
+        s.entry(trace(), &[(h, None)]);
+        let mut b = BodyBuilder::new();
+        b.emit(Op::Delete { store: scalar, keys: vec![] }, NO);
+        let h = s.handler(b);
+        s.entry(trace(), &[(h, None)]);
+        s.program.strings = s.strings.finish();
+        let mut target = target();
+        target.live_histograms = live;
+        let loaded = Loaded::new(s.program, &target).unwrap_or_else(|e| panic!("{e}"));
+        let values = [1i64, 2, 3, 4, 5, -1, 0, 55, 1000, i64::MIN, -100, i64::MAX, 99, 100, -64];
+        let mut expected = tapdeck_ebpf::stats::Stat::new(&shape);
+        let mut everywhere: Vec<u64> = vec![0; 128];
+        for x in values {
+            loaded.run(0, &[x as u64, 9]);
+            expected.add(&shape, x);
+            everywhere[HistShape::Log.bucket(x)] += 1;
+        }
+        let on_one_cpu = |e: &Element| match e {
+            Element::Stat(m) => (m.count, m.sum, m.min, m.max, m.buckets.clone(), m.log.clone()),
+            other => panic!("{other:?}"),
+        };
+        let log = if live || hist == Some(HistShape::Log) { everywhere.clone() } else { vec![] };
+        let want = (expected.count, expected.sum, expected.min, expected.max, expected.buckets.clone(), log);
+        assert_eq!(on_one_cpu(&loaded.scalar(scalar)), want);
+        let elements = loaded.array(array);
+        assert_eq!(elements[0].0, [Datum::Long(9)]);
+        assert_eq!(on_one_cpu(&elements[0].1), want);
+        assert!(matches!(&loaded.array(bare)[0].1, Element::Stat(m) if m.count == values.len() as i64));
+        let Element::Stat(merged) = &elements[0].1 else { unreachable!() };
+        loaded.run(1, &[9, if hist == Some(HistShape::Log) { 65 } else { 2 }]);
+        assert_eq!(loaded.records(), []);
+        for (op, result) in ops.iter().zip(&results) {
+            assert_eq!(Ok(loaded.long(*result)), merged.extract(*op), "{op:?}");
+        }
+        if hist == Some(HistShape::Log) {
+            assert_eq!(loaded.long(bucket), 1);
+        }
+        loaded.edit_control(|c| c[48] = 200);
+        loaded.run(1, &[10, 65]);
+        loaded.run(1, &[9, 500]);
+        let messages: Vec<_> = loaded
+            .records()
+            .into_iter()
+            .map(|r| match r {
+                Record::Error(e) => String::from_utf8(e.message).unwrap(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        match hist {
+            None => assert_eq!(messages, ["empty aggregate"]),
+            Some(_) => assert_eq!(messages, ["empty aggregate", "histogram index out of range"]),
+        }
+        loaded.run(2, &[]);
+        assert!(matches!(loaded.scalar(scalar), Element::Stat(m) if m.count == 0));
+    }
+}
+
+#[test]
+fn printing() {
+    if !permitted() {
+        return;
+    }
+    use tapdeck_ebpf::layout::record::Input;
+    let mut s = Script::new();
+    let mut b = BodyBuilder::new();
+    let x = arg(&mut b, 0);
+    let site = |inputs: Vec<InputTy>, kernel_format: Option<&[u8]>| PrintSite {
+        format: 0,
+        inputs,
+        args: vec![],
+        kernel_format: kernel_format.map(<[u8]>::to_vec),
+    };
+    s.program.print_sites = vec![
+        site(vec![InputTy::Long, InputTy::Str { cap: 16 }, InputTy::Long], None),
+        site(
+            vec![
+                InputTy::Str { cap: 512 },
+                InputTy::Long,
+                InputTy::Str { cap: 32 },
+                InputTy::Str { cap: 128 },
+                InputTy::Memory { cap: 64, space: Space::User },
+            ],
+            None,
+        ),
+        site(vec![InputTy::Long, InputTy::Str { cap: 16 }], Some(b"<%lld|%s>\0".as_slice().split_last().unwrap().1)),
+    ];
+    let comm = str_var(&mut b, 16);
+    b.emit(Op::Intrinsic { op: Intrinsic::Execname, dst: Some(comm), args: vec![] }, NO);
+    let comm = Arg::Str(StrOperand::Var(comm));
+    b.emit(Op::Print { site: PrintId(0), inputs: vec![Arg::Long(x), comm, Arg::Long(Operand::Imm(-2))] }, NO);
+    let long = str_var(&mut b, 512);
+    b.emit(Op::ReadStr { dst: long, space: Space::User, addr: x, max: None, on_fault: OnFault::Zero }, NO);
+    let lit = s.lit("a literal");
+    let inputs = vec![
+        Arg::Str(StrOperand::Var(long)),
+        Arg::Long(x),
+        Arg::Str(lit),
+        Arg::Str(lit),
+        Arg::Long(x),
+        Arg::Long(Operand::Imm(5)),
+    ];
+    b.emit(Op::Print { site: PrintId(1), inputs }, NO);
+    let out = s.store("out", &[], StoreTy::Str { cap: 64 });
+    let text = str_var(&mut b, 64);
+    b.emit(Op::Sprint { dst: text, site: PrintId(2), inputs: vec![Arg::Long(Operand::Imm(-5)), comm] }, NO);
+    set_str(&mut b, out, StrOperand::Var(text));
+    b.emit(Op::Exit, NO);
+    let loaded = s.simple(b);
+    let input: Vec<u8> = (0..300).map(|i| b'a' + (i % 26) as u8).chain([0]).collect();
+    let address = input.as_ptr() as i64;
+    loaded.run(0, &[address as u64]);
+    let comm = std::fs::read_to_string("/proc/thread-self/comm").unwrap().trim().to_owned();
+    let text = |s: &[u8]| Input::Str(s.to_vec());
+    assert_eq!(
+        loaded.records(),
+        [
+            Record::Print {
+                site: PrintId(0),
+                inputs: vec![Input::Long(address), text(comm.as_bytes()), Input::Long(-2)]
+            },
+            Record::Print {
+                site: PrintId(1),
+                inputs: vec![
+                    text(&input[..300]),
+                    Input::Long(address),
+                    text(b"a literal"),
+                    text(b"a literal"),
+                    Input::Memory(Some(b"abcde".to_vec()))
+                ]
+            },
+            Record::Exit,
+        ]
+    );
+    assert_eq!(loaded.text(out), format!("<-5|{comm}>"));
+    loaded.run(0, &[8]);
+    assert_eq!(loaded.records(), [], "the session is stopping");
+}
+
+#[test]
+fn loops_and_limits() {
+    if !permitted() {
+        return;
+    }
+    let mut s = Script::new();
+    let (total, caught) = (s.store("total", &[], StoreTy::Long), s.store("caught", &[], StoreTy::Str { cap: 64 }));
+    let mut b = BodyBuilder::new();
+    let n = arg(&mut b, 0);
+    let (i, j, sum) = (b.new_var(Ty::Long), b.new_var(Ty::Long), b.new_var(Ty::Long));
+    let message = str_var(&mut b, 64);
+    let (head, body, inner, inner_body, next, done, on_error, end) = (
+        b.new_block(),
+        b.new_block(),
+        b.new_block(),
+        b.new_block(),
+        b.new_block(),
+        b.new_block(),
+        b.new_block(),
+        b.new_block(),
+    );
+    b.set_catch(Some(Catch { block: on_error, message: Some(message) }));
+    b.emit(Op::Copy { dst: i, src: Operand::Imm(0) }, NO);
+    b.jump(head, NO);
+    b.switch_to(head);
+    b.emit(Op::Actions { n: 1 }, NO);
+    b.terminate(Term::BranchCompare { op: CmpOp::Lt, a: v(i), b: n, then: body, otherwise: done }, NO);
+    b.switch_to(body);
+    b.emit(Op::Copy { dst: j, src: Operand::Imm(0) }, NO);
+    b.jump(inner, NO);
+    b.switch_to(inner);
+    b.emit(Op::Actions { n: 1 }, NO);
+    b.terminate(
+        Term::BranchCompare { op: CmpOp::Lt, a: v(j), b: Operand::Imm(3), then: inner_body, otherwise: next },
+        NO,
+    );
+    b.switch_to(inner_body);
+    b.emit(Op::Binary { op: BinOp::Add, dst: sum, a: v(sum), b: v(i) }, NO);
+    b.emit(Op::Binary { op: BinOp::Add, dst: j, a: v(j), b: Operand::Imm(1) }, NO);
+    b.jump(inner, NO);
+    b.switch_to(next);
+    // 100 / (20 - i): raises at 20.
+    let d = b.binary(BinOp::Sub, Operand::Imm(20), v(i), NO);
+    b.binary(BinOp::Div, Operand::Imm(100), d, NO);
+    b.emit(Op::Binary { op: BinOp::Add, dst: i, a: v(i), b: Operand::Imm(1) }, NO);
+    b.jump(head, NO);
+    b.switch_to(on_error);
+    b.set_catch(None);
+    set_str(&mut b, caught, StrOperand::Var(message));
+    b.jump(done, NO);
+    b.switch_to(done);
+    set(&mut b, total, v(sum));
+    b.jump(end, NO);
+    b.switch_to(end);
+    s.program.limits.max_action = 1000;
+    let loaded = s.simple(b);
+    loaded.run(0, &[10]);
+    assert_eq!(loaded.long(total), 3 * 45);
+    assert_eq!(loaded.text(caught), "");
+    loaded.run(0, &[30]);
+    assert_eq!(loaded.long(total), 3 * 210);
+    assert_eq!(loaded.text(caught), "division by 0");
+    assert_eq!(loaded.records(), []);
+    loaded.edit_control(|c| c[32..40].copy_from_slice(&20u64.to_le_bytes()));
+    loaded.run(0, &[10]);
+    let records = loaded.records();
+    assert!(matches!(&records[..], [Record::Error(e)] if e.message == b"MAXACTION exceeded"), "{records:?}");
+}
+
+#[test]
+fn functions_and_recursion() {
+    if !permitted() {
+        return;
+    }
+    let mut s = Script::new();
+    let out = s.store("out", &[], StoreTy::Long);
+    // f(n) = n < 2 ? 1 : n * f(n - 1)
+    let mut f = BodyBuilder::new();
+    let n = f.named_var(Ty::Long, "n");
+    let (base, again) = (f.new_block(), f.new_block());
+    f.terminate(Term::BranchCompare { op: CmpOp::Lt, a: v(n), b: Operand::Imm(2), then: base, otherwise: again }, NO);
+    f.switch_to(base);
+    f.terminate(Term::Return(Some(Arg::Long(Operand::Imm(1)))), NO);
+    f.switch_to(again);
+    let less = f.binary(BinOp::Sub, v(n), Operand::Imm(1), NO);
+    let below = f.new_var(Ty::Long);
+    f.emit(Op::Call { function: FunctionId(0), dst: Some(below), args: vec![Arg::Long(less)] }, NO);
+    let product = f.binary(BinOp::Mul, v(n), v(below), NO);
+    f.terminate(Term::Return(Some(Arg::Long(product))), NO);
+    s.program.functions.push(Function {
+        name: "f".into(),
+        n_params: 1,
+        result: Some(Ty::Long),
+        recursive: true,
+        pure_: true,
+        body: f.finish(NO),
+    });
+    // twice(s) = s . s, called with its own result.
+    let mut f = BodyBuilder::new();
+    let t = f.named_var(Ty::Str { cap: 64 }, "t");
+    let r = f.new_var(Ty::Str { cap: 64 });
+    f.emit(Op::StrConcat { dst: r, a: StrOperand::Var(t), b: StrOperand::Var(t) }, NO);
+    f.terminate(Term::Return(Some(Arg::Str(StrOperand::Var(r)))), NO);
+    s.program.functions.push(Function {
+        name: "twice".into(),
+        n_params: 1,
+        result: Some(Ty::Str { cap: 64 }),
+        recursive: false,
+        pure_: true,
+        body: f.finish(NO),
+    });
+    let text_out = s.store("text", &[], StoreTy::Str { cap: 64 });
+    let mut b = BodyBuilder::new();
+    let x = arg(&mut b, 0);
+    let r = b.new_var(Ty::Long);
+    b.emit(Op::Call { function: FunctionId(0), dst: Some(r), args: vec![Arg::Long(x)] }, NO);
+    set(&mut b, out, v(r));
+    let t = str_var(&mut b, 64);
+    let ab = s.lit("ab");
+    b.emit(Op::Call { function: FunctionId(1), dst: Some(t), args: vec![Arg::Str(ab)] }, NO);
+    b.emit(Op::Call { function: FunctionId(1), dst: Some(t), args: vec![Arg::Str(StrOperand::Var(t))] }, NO);
+    set_str(&mut b, text_out, StrOperand::Var(t));
+    let loaded = s.simple(b);
+    loaded.run(0, &[5]);
+    assert_eq!(loaded.long(out), 120);
+    assert_eq!(loaded.text(text_out), "abababab");
+    loaded.run(0, &[30]);
+    let records = loaded.records();
+    assert!(matches!(&records[..], [Record::Error(e)] if e.message == b"MAXNESTING exceeded"), "{records:?}");
+}
+
+#[test]
+fn foreach_in_the_kernel() {
+    if !permitted() {
+        return;
+    }
+    let mut s = Script::new();
+    let a = s.store("a", &[Ty::Long, Ty::Str { cap: 16 }], StoreTy::Long);
+    let (keys, values, sliced) = (
+        s.store("keys", &[], StoreTy::Long),
+        s.store("values", &[], StoreTy::Long),
+        s.store("sliced", &[], StoreTy::Long),
+    );
+    let last = s.store("last", &[], StoreTy::Str { cap: 16 });
+    let mut b = BodyBuilder::new();
+    let (k, n) = (arg(&mut b, 0), arg(&mut b, 1));
+    let name = s.lit("name");
+    b.emit(Op::Set { store: a, keys: vec![Arg::Long(k), Arg::Str(name)], value: Arg::Long(n) }, NO);
+    let h = s.handler(b);
+    s.entry(trace(), &[(h, None)]);
+    let mut b = BodyBuilder::new();
+    for (limit, slice, out) in [
+        (None, vec![], None),
+        (None, vec![Some(Arg::Long(Operand::Imm(7))), None], Some(sliced)),
+        (Some(Operand::Imm(0)), vec![], Some(sliced)),
+    ] {
+        let it = b.new_iter();
+        let (head, body, done) = (b.new_block(), b.new_block(), b.new_block());
+        let (key, text, value) = (b.new_var(Ty::Long), str_var(&mut b, 16), b.new_var(Ty::Long));
+        b.emit(Op::IterBegin { iter: it, source: IterSource::Array { store: a, slice }, sort: None, limit }, NO);
+        b.jump(head, NO);
+        b.switch_to(head);
+        b.terminate(Term::IterNext { iter: it, keys: vec![key, text], value: Some(value), body, done }, NO);
+        b.switch_to(body);
+        b.emit(Op::Actions { n: 1 }, NO);
+        if let Some(out) = out {
+            b.emit(Op::Add { store: out, keys: vec![], delta: v(value), result: None }, NO);
+        } else {
+            b.emit(Op::Add { store: keys, keys: vec![], delta: v(key), result: None }, NO);
+            b.emit(Op::Add { store: values, keys: vec![], delta: v(value), result: None }, NO);
+            set_str(&mut b, last, StrOperand::Var(text));
+        }
+        b.jump(head, NO);
+        b.switch_to(done);
+        b.emit(Op::IterEnd { iter: it }, NO);
+    }
+    b.emit(Op::Clear { store: a }, NO);
+    let h = s.handler(b);
+    s.entry(trace(), &[(h, None)]);
+    let loaded = s.load();
+    for (k, n) in [(1, 10), (7, 20), (3, 30)] {
+        loaded.run(0, &[k, n]);
+    }
+    loaded.run(1, &[]);
+    assert_eq!(loaded.records(), []);
+    assert_eq!((loaded.long(keys), loaded.long(values), loaded.long(sliced)), (11, 60, 20));
+    assert_eq!(loaded.text(last), "name");
+    assert_eq!(loaded.array(a), []);
+}
+
+#[test]
+fn syscalls_inline_and_dispatched() {
+    if !permitted() {
+        return;
+    }
+    for (kind, n_handlers) in
+        [(EntryKind::SysEnter, 1), (EntryKind::SysEnter, 3), (EntryKind::SysEnter, 40), (EntryKind::SysExit, 40)]
+    {
+        let mut s = Script::new();
+        let seen = s.store("seen", &[Ty::Str { cap: 16 }, Ty::Str { cap: 128 }], StoreTy::Long);
+        let mut runs = Vec::new();
+        for i in 0..n_handlers {
+            let mut b = BodyBuilder::new();
+            let (name, pp, ret) = (str_var(&mut b, 16), str_var(&mut b, 128), b.new_var(Ty::Long));
+            b.emit(Op::Site { dst: name, field: SiteField::Name }, NO);
+            b.emit(Op::Site { dst: pp, field: SiteField::Pp }, NO);
+            b.emit(Op::Context { dst: ret, field: ContextField::SyscallNr }, NO);
+            let sum = b.binary(BinOp::Add, v(ret), Operand::Imm(1000 * (i as i64 + 1)), NO);
+            let keys = vec![Arg::Str(StrOperand::Var(name)), Arg::Str(StrOperand::Var(pp))];
+            b.emit(Op::Add { store: seen, keys, delta: sum, result: None }, NO);
+            let h = s.handler(b);
+            runs.push((h, Some(10 + 2 * i)));
+            runs.push((h, Some(11 + 2 * i)));
+            runs.push((h, Some(300)));
+        }
+        s.entry(kind.clone(), &runs);
+        let pp = |n: usize| Datum::Str(s.program.sites[n].pp.clone());
+        let expect: Vec<_> = [(1usize, 11i64)]
+            .into_iter()
+            .map(|(site, nr)| {
+                (vec![Datum::Str(format!("site{site}").into_bytes()), pp(site)], Element::Long(nr + 1000))
+            })
+            .collect();
+        let mut target = target();
+        target.live_probes = true;
+        s.program.strings = s.strings.finish();
+        s.program.stores[0].max_entries = 100;
+        let loaded = Loaded::new(s.program, &target).unwrap_or_else(|e| panic!("{e}"));
+        if kind == EntryKind::SysExit {
+            // The number comes from this thread's registers: bpf(2).
+            loaded.run(0, &[0, 0]);
+            assert_eq!(loaded.array(seen).len(), 0);
+            continue;
+        }
+        loaded.run(0, &[0, 11]);
+        loaded.run(0, &[0, 9]);
+        loaded.run(0, &[0, u64::MAX]);
+        assert_eq!(loaded.array(seen), expect);
+        loaded.run(0, &[0, 300]);
+        assert_eq!(loaded.array(seen).len(), 1 + n_handlers as usize);
+        assert_eq!(loaded.counters().hits[0], 2);
+        loaded.edit_control(|c| c[64] = 0);
+        loaded.run(0, &[0, 11]);
+        assert_eq!(loaded.counters().hits[0], 2);
+    }
+}
+
+#[test]
+fn wrapping_arrays_forget_the_oldest() {
+    if !permitted() {
+        return;
+    }
+    let mut s = Script::new();
+    let a = s.store("a", &[Ty::Long], StoreTy::Long);
+    let t = s.store("t", &[Ty::Long], StoreTy::Stat(StatShape::default()));
+    s.program.stores.iter_mut().for_each(|s| {
+        s.wrap = true;
+        s.max_entries = 4;
+    });
+    let mut b = BodyBuilder::new();
+    let k = arg(&mut b, 0);
+    b.emit(Op::Add { store: a, keys: vec![Arg::Long(k)], delta: Operand::Imm(1), result: None }, NO);
+    b.emit(Op::Accumulate { store: t, keys: vec![Arg::Long(k)], value: k }, NO);
+    let loaded = s.simple(b);
+    for k in 0..20u64 {
+        loaded.run(0, &[k]);
+    }
+    let keys: Vec<_> = loaded.array(a).into_iter().map(|(k, _)| k[0].clone()).collect();
+    assert_eq!(keys, [16, 17, 18, 19].map(Datum::Long));
+    let keys: Vec<_> = loaded.array(t).into_iter().map(|(k, _)| k[0].clone()).collect();
+    assert_eq!(keys, [16, 17, 18, 19].map(Datum::Long));
+    assert_eq!(loaded.records(), []);
+}
+
+#[test]
+fn every_intrinsic_verifies() {
+    if !permitted() {
+        return;
+    }
+    use Intrinsic::*;
+    for kind in [EntryKind::SysEnter, EntryKind::SysExit, trace(), EntryKind::PerfEvent { name: "profile".to_owned() }]
+    {
+        let mut s = Script::new();
+        let mut b = BodyBuilder::new();
+        let all = [
+            Pid,
+            Tid,
+            Ppid,
+            Uid,
+            Euid,
+            Gid,
+            Egid,
+            Cpu,
+            TaskCurrent,
+            UserMode,
+            RealtimeNs,
+            MonotonicNs,
+            BoottimeNs,
+            Cycles,
+            Jiffies,
+            Random,
+            Target,
+            CgroupId,
+        ];
+        for op in all {
+            let store = s.store(&format!("{op:?}"), &[], StoreTy::Long);
+            let dst = b.new_var(Ty::Long);
+            b.emit(Op::Intrinsic { op, dst: Some(dst), args: vec![] }, NO);
+            set(&mut b, store, v(dst));
+        }
+        for op in [Execname, Pexecname] {
+            let store = s.store(&format!("{op:?}"), &[], StoreTy::Str { cap: 16 });
+            let dst = str_var(&mut b, 16);
+            b.emit(Op::Intrinsic { op, dst: Some(dst), args: vec![] }, NO);
+            set_str(&mut b, store, StrOperand::Var(dst));
+        }
+        use ContextField::*;
+        for field in [TraceArg(0), SyscallNr, SyscallArg(0), SyscallArg(5), SyscallReturn, Regs, InstructionPointer] {
+            let store = s.store(&format!("{field:?}"), &[], StoreTy::Long);
+            let dst = b.new_var(Ty::Long);
+            b.emit(Op::Context { dst, field }, NO);
+            set(&mut b, store, v(dst));
+        }
+        let h = s.handler(b);
+        let syscall = matches!(kind, EntryKind::SysEnter | EntryKind::SysExit).then_some(321);
+        s.entry(kind.clone(), &[(h, syscall)]);
+        let loaded = s.load();
+        if kind == EntryKind::SysExit {
+            loaded.run(0, &[0, 77]);
+            let of = |name: &str| {
+                let at = loaded.program.stores.iter().position(|s| s.name == name).unwrap();
+                loaded.scalar(StoreId(at as u32))
+            };
+            let me = std::process::id() as i64;
+            assert_eq!(of("Pid"), Element::Long(me));
+            assert_eq!(of("Ppid"), Element::Long(std::os::unix::process::parent_id().into()));
+            // This very syscall: bpf(BPF_PROG_TEST_RUN, …).
+            assert_eq!((of("SyscallNr"), of("SyscallArg(0)")), (Element::Long(321), Element::Long(10)));
+            assert_eq!(of("SyscallReturn"), Element::Long(77));
+            let comm = std::fs::read_to_string("/proc/thread-self/comm").unwrap();
+            assert_eq!(of("Execname"), Element::Str(comm.trim().as_bytes().to_vec()));
+        }
+    }
+}

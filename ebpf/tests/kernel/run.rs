@@ -110,6 +110,18 @@ impl Loaded {
                 text: format!("statement {}", tag.0),
             })
         });
+        if let Ok(folder) = std::env::var("KEEP_ELF") {
+            let lines = |tag: SourceTag| {
+                Some(tapdeck_ebpf::object::line_info::SourceLine {
+                    file: "test.stp".to_owned(),
+                    line: tag.0.wrapping_add(1),
+                    col: 1,
+                    text: format!("statement {}", tag.0),
+                })
+            };
+            let name = std::thread::current().name().unwrap_or("x").replace("::", "_");
+            std::fs::write(format!("{folder}/{name}.o"), tapdeck_ebpf::object::elf::write(&object, &lines)).unwrap();
+        }
         let btf = bpf::btf_load(&with_lines.btf).map_err(|e| format!("BTF: {e}"))?;
         let mut programs = Vec::new();
         for (def, lines) in object.programs.iter().zip(&with_lines.programs) {
