@@ -12,7 +12,7 @@ use std::{
 pub use btf::Btf;
 pub use events::Events;
 
-use crate::host::{Host, facts};
+use crate::host::{Bytes, Host, facts};
 
 /// The machine as pass 2 sees it: facts and types. Everything in it is asked for when first needed and then kept.
 pub struct World {
@@ -46,7 +46,7 @@ impl World {
     /// Types of the kernel proper, or why there are none and what helps.
     pub fn btf(&self) -> Result<&Arc<Btf>, &str> {
         let load = || {
-            let bytes = self.host.read(Path::new("/sys/kernel/btf/vmlinux")).map_err(|why| {
+            let bytes = self.host.kernel_btf().map_err(|why| {
                 format!("this kernel has no type information ({why}); it needs CONFIG_DEBUG_INFO_BTF=y")
             })?;
             Btf::parse(bytes, None).map(Arc::new).map_err(|why| format!("/sys/kernel/btf/vmlinux: {why}"))
@@ -61,7 +61,7 @@ impl World {
             let (Ok(base), Ok(names)) = (self.btf(), self.host.list(folder)) else { return Vec::new() };
             let load = |name: String| {
                 let bytes = self.host.read(&folder.join(&name)).ok()?;
-                let btf = Btf::parse(bytes, Some(base.clone())).ok()?;
+                let btf = Btf::parse(Bytes::Owned(bytes), Some(base.clone())).ok()?;
                 Some((name, Arc::new(btf)))
             };
             names.into_iter().filter(|name| name != "vmlinux").filter_map(load).collect()
@@ -84,9 +84,10 @@ impl World {
         self.syscall_functions.get_or_init(|| {
             let Ok(btf) = self.btf() else { return HashSet::new() };
             // A call without arguments shares its function's address with `__do_sys_NAME`, and BTF keeps that name.
-            let wrapper = if self.host.arch() == "aarch64" { "__arm64_sys_" } else { "__x64_sys_" };
-            let named = [wrapper, "__do_sys_"].into_iter().flat_map(|prefix| btf.functions_with_prefix(prefix));
-            named.map(|(name, _)| name.to_owned()).collect()
+            let wrapper = if self.host.arch() == "aarch64" { "arm64_sys_" } else { "x64_sys_" };
+            let inner = btf.functions_with_prefix("__");
+            let call = |name: &str| name.strip_prefix(wrapper).or(name.strip_prefix("do_sys_")).map(str::to_owned);
+            inner.filter_map(|(name, _)| call(name)).collect()
         })
     }
 

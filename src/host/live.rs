@@ -6,7 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Host;
+use super::{Bytes, Host};
+use crate::sys::kernel_btf::KernelBtf;
 
 /// This machine, now.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,6 +35,12 @@ impl Host for Live {
 
     fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
         fs::read(path).map_err(|error| reason(path, &error))
+    }
+
+    fn kernel_btf(&self) -> Result<Bytes, String> {
+        KernelBtf::map()
+            .map(Bytes::KernelBtf)
+            .or_else(|_| self.read(Path::new("/sys/kernel/btf/vmlinux")).map(Bytes::Owned))
     }
 
     fn list(&self, path: &Path) -> Result<Vec<String>, String> {

@@ -17,6 +17,10 @@ pub trait Host: Send + Sync {
     fn arch(&self) -> String;
     /// A file under /proc, /sys, tracefs, /boot or /etc, whole.
     fn read(&self, path: &Path) -> Result<Vec<u8>, String>;
+    /// The kernel's own BTF, whole.
+    fn kernel_btf(&self) -> Result<Bytes, String> {
+        self.read(Path::new("/sys/kernel/btf/vmlinux")).map(Bytes::Owned)
+    }
     /// Names in a folder.
     fn list(&self, path: &Path) -> Result<Vec<String>, String>;
     /// Where tracefs is mounted, or why there is none.
@@ -27,6 +31,24 @@ pub trait Host: Send + Sync {
     fn executable(&self, name: &str) -> Result<PathBuf, String>;
     /// Whether a process (thread group) with this id is there.
     fn has_process(&self, pid: u32) -> bool;
+}
+
+/// A file's content: in memory of our own, or the kernel's, mapped.
+#[derive(Debug)]
+pub enum Bytes {
+    Owned(Vec<u8>),
+    KernelBtf(crate::sys::kernel_btf::KernelBtf),
+}
+
+impl std::ops::Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Bytes::Owned(bytes) => bytes,
+            Bytes::KernelBtf(mapped) => mapped,
+        }
+    }
 }
 
 /// Where tracefs is usually found, best first.

@@ -8,6 +8,7 @@
 use std::sync::{Arc, OnceLock};
 
 use super::TypeId;
+use crate::host::Bytes;
 
 pub(super) const INT: u8 = 1;
 pub(super) const PTR: u8 = 2;
@@ -31,7 +32,7 @@ pub(super) const ENUM64: u8 = 19;
 
 /// The types of a kernel or, on top of those, of a module.
 pub struct Btf {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     /// Where each of our types begins in `bytes`.
     starts: Vec<u32>,
     strings: std::ops::Range<usize>,
@@ -100,7 +101,7 @@ impl Btf {
     ///
     /// # Errors
     /// Not BTF, big endian, cut off, or a kind newer than this reader.
-    pub fn parse(bytes: Vec<u8>, base: Option<Arc<Btf>>) -> Result<Self, String> {
+    pub fn parse(bytes: Bytes, base: Option<Arc<Btf>>) -> Result<Self, String> {
         if bytes.get(..2) != Some(&[0x9f, 0xeb]) {
             return Err("not little-endian BTF".to_owned());
         }

@@ -266,7 +266,7 @@ impl Btf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::debuginfo::World;
+    use crate::{debuginfo::World, host::Bytes};
 
     /// Builds BTF by hand: enough for every rule above without a kernel.
     #[derive(Default)]
@@ -305,7 +305,7 @@ mod tests {
             }
             bytes.extend(self.types);
             bytes.extend(self.strings);
-            Btf::parse(bytes, None).expect("well-formed")
+            Btf::parse(Bytes::Owned(bytes), None).expect("well-formed")
         }
     }
 
@@ -364,8 +364,8 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_not_trusted() {
-        assert!(Btf::parse(vec![], None).is_err());
-        assert!(Btf::parse(vec![0x9f, 0xeb, 1, 0, 24, 0, 0, 0], None).is_err());
+        assert!(Btf::parse(Bytes::Owned(vec![]), None).is_err());
+        assert!(Btf::parse(Bytes::Owned(vec![0x9f, 0xeb, 1, 0, 24, 0, 0, 0]), None).is_err());
         assert_eq!(sample().shape(999), Shape::Void);
     }
 
