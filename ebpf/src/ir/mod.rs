@@ -177,7 +177,7 @@ pub struct Body {
     pub blocks: Vec<BlockData>,
     /// How many iterators ([`Iter`]) it uses.
     pub n_iters: u32,
-    /// It contains a loop or recursion, so [`Op::Actions`] counts.
+    /// It contains a loop, or is a recursive function's, so [`Op::Actions`] counts.
     pub has_loops: bool,
 }
 

@@ -5,7 +5,7 @@
 //! 3. A store has at most 9 keys. `get` and `set` are for values, `<<<` and extractors for statistics, and a statistic
 //!    keeps what is asked of it. `clear` is for arrays.
 //! 4. A call passes as many arguments as the function has parameters, of their types; a print what its site captures.
-//! 5. A body has a block; every block can be reached; `has_loops` is set where there is a cycle or a recursive call.
+//! 5. A body has a block; every block can be reached; `has_loops` is set where there is a cycle, and in recursive functions.
 //! 6. A `catch` variable is a string. A loop's `step` goes with one `begin` of its iterator, and takes at most its keys.
 //! 7. `recursive` is set on every function that can reach itself. A `pure` function touches nothing but its arguments and
 //!    calls only pure ones; deferred arguments (recipes) call only pure functions.
@@ -152,19 +152,14 @@ impl<'p> Verifier<'p> {
         }
         if self.errors.len() == before {
             self.place = name;
-            self.graph(body);
+            self.graph(body, function);
         }
     }
 
-    fn graph(&mut self, body: &Body) {
+    fn graph(&mut self, body: &Body, function: Option<&Function>) {
         let reachable = builder::reachable(&body.blocks);
         self.check(reachable.len() == body.blocks.len(), "a block cannot be reached");
-        let insts = || body.blocks.iter().flat_map(|block| &block.insts);
-        let recurses = insts().any(|inst| match inst.op {
-            Op::Call { function, .. } => self.program.functions.get(function.index()).is_some_and(|f| f.recursive),
-            _ => false,
-        });
-        let loops = builder::has_cycle(&body.blocks) || recurses;
+        let loops = builder::has_cycle(&body.blocks) || function.is_some_and(|function| function.recursive);
         self.check(!loops || body.has_loops, "it loops, and `has_loops` is not set");
     }
 

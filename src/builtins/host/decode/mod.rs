@@ -165,7 +165,7 @@ mod tests {
         flag("ioctl_cmd", 0x8010_5401, "_IOC(_IOC_READ, 0x54, 0x1, 0x10)");
         flag("reboot_magic", -18751827, "LINUX_REBOOT_MAGIC1");
         flag("rusage_who", -1, "RUSAGE_CHILDREN");
-        flag("quota_cmd", 0x80_0007_00, "QCMD(Q_GETQUOTA, USRQUOTA)");
+        flag("quota_cmd", 0x8000_0700, "QCMD(Q_GETQUOTA, USRQUOTA)");
     }
 
     #[test]
