@@ -192,3 +192,91 @@ pub fn indent_to(line: &[u8], col: u32) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Origin;
+
+    const TEXT: &str = "global x probe begin { x<<<1; x=2 } probe end { x = 3 x=\"s\" }";
+
+    fn mismatch(file: crate::source::FileId, at: usize) -> Diagnostic {
+        Diagnostic::new("type-mismatch", Severity::Error, Stage::Semantic, "type mismatch (long)")
+            .at(Span::new(file, at, at + 1))
+            .token("identifier 'x'")
+            .related("type was first inferred here (stats)", "identifier 'x'", Span::new(file, 23, 24))
+    }
+
+    #[test]
+    fn chains_leave_out_the_file_and_likes_are_counted() {
+        let mut sources = SourceMap::default();
+        let file = sources.add("<input>", TEXT, Origin::User);
+        let mut state = State::default();
+        let mut out = render(&mismatch(file, 30), &sources, &mut state);
+        out += &render(&mismatch(file, 48), &sources, &mut state);
+        out += &state.summary();
+        expect_test::expect![[r#"
+            semantic error: type mismatch (long): identifier 'x' at <input>:1:31
+                    source: global x probe begin { x<<<1; x=2 } probe end { x = 3 x="s" }
+                                                          ^
+
+            semantic error: type was first inferred here (stats): identifier 'x' at :1:24
+                    source: global x probe begin { x<<<1; x=2 } probe end { x = 3 x="s" }
+                                                   ^
+
+            Number of similar error messages suppressed: 1.
+            Rerun with -v to see them.
+        "#]]
+        .assert_eq(&out);
+    }
+
+    #[test]
+    fn warnings_and_bare_errors() {
+        let mut sources = SourceMap::default();
+        let file = sources.add("t.stp", "probe begin {\n\tprint(zz)\n}", Origin::User);
+        let mut state = State::default();
+        let warning = Diagnostic::new("w", Severity::Warning, Stage::Semantic, "never-assigned local variable 'zz'")
+            .at(Span::new(file, 21, 23))
+            .token("identifier 'zz'")
+            .help("assign it first");
+        let mut out = render(&warning, &sources, &mut state);
+        out += &render(&warning, &sources, &mut state);
+        out +=
+            &render(&Diagnostic::new("n", Severity::Error, Stage::Semantic, "no probes found"), &sources, &mut state);
+        out += &pass_failed(2);
+        expect_test::expect![[r#"
+            WARNING: never-assigned local variable 'zz': identifier 'zz' at t.stp:2:8
+             source: 	print(zz)
+                     	      ^
+               help: assign it first
+            semantic error: no probes found
+
+            Pass 2: analysis failed.  [man error::pass2]
+        "#]]
+        .assert_eq(&out);
+    }
+
+    #[test]
+    fn macros_show_their_calls() {
+        let mut sources = SourceMap::default();
+        let file = sources.add("t", "@define m %( zz %) probe begin { @m }", Origin::User);
+        let body = sources.add_expansion(file, "@m", Span::new(file, 33, 35));
+        let error = Diagnostic::new("k", Severity::Error, Stage::Semantic, "unresolved type ")
+            .at(Span::new(body, 13, 15))
+            .token("identifier 'zz'");
+        expect_test::expect![[r#"
+            semantic error: unresolved type : identifier 'zz' at t:1:14
+                    source: @define m %( zz %) probe begin { @m }
+                                         ^
+            	in expansion of macro: operator '@m' at t:1:34
+                    source: @define m %( zz %) probe begin { @m }
+                                                             ^
+
+        "#]]
+        .assert_eq(&render(&error, &sources, &mut State::default()));
+        assert_eq!(
+            crate::diagnostics::concise_form::render(&error, &sources),
+            "t:1:34: error: unresolved type, at identifier 'zz'"
+        );
+    }
+}

@@ -128,6 +128,7 @@ pub struct Param {
 }
 
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are blocks")]
 pub enum FunctionBody {
     Block(Stmt),
     Embedded(EmbeddedCode),

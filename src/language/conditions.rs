@@ -88,10 +88,11 @@ impl<'a> Preprocessor<'a> {
     }
 
     fn pull(&mut self) -> Option<Token> {
-        self.peeked.take().or_else(|| self.expander.next())
+        self.peeked.take().or_else(|| self.expander.next_token())
     }
 
-    pub fn next(&mut self) -> Option<Token> {
+    /// The next token for the parser; errors come as [`Kind::Junk`].
+    pub fn next_token(&mut self) -> Option<Token> {
         loop {
             let Some(token) = self.pull() else {
                 let open = self.open.pop()?;

@@ -44,6 +44,8 @@ pub fn highlight(text: &[u8]) -> Vec<(Range<usize>, TokenClass)> {
     // Between `probe` and `{`, names are probe points; parentheses inside hold literals or a condition.
     let mut in_probe_points = false;
     let mut parens = 0u32;
+    // The name behind `function` is one of a function, whatever stands behind it.
+    let mut after_function = false;
     while pos < text.len() {
         let start = pos;
         let rest = &text[start..];
@@ -84,6 +86,7 @@ pub fn highlight(text: &[u8]) -> Vec<(Range<usize>, TokenClass)> {
             (byte, _) if is_name_start(byte) => {
                 pos += name_len(rest);
                 let word = &text[start..pos];
+                let defined = std::mem::replace(&mut after_function, word == b"function");
                 match keyword(word) {
                     Some("probe") => {
                         in_probe_points = true;
@@ -99,6 +102,7 @@ pub fn highlight(text: &[u8]) -> Vec<(Range<usize>, TokenClass)> {
                         }
                         TokenClass::Keyword
                     }
+                    None if defined => TokenClass::Call,
                     None if in_probe_points && parens == 0 => TokenClass::ProbePoint,
                     None if next_visible(&text[pos..]) == Some(b'(') => TokenClass::Call,
                     None => TokenClass::Identifier,
@@ -167,4 +171,28 @@ fn string_len(rest: &[u8]) -> (usize, bool) {
         }
     }
     (rest.len(), false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each piece with the first letters of its class.
+    fn shown(text: &str) -> String {
+        let pieces = highlight(text.as_bytes());
+        let show = |(range, class): (Range<usize>, TokenClass)| format!("{}:{class:?}", &text[range]);
+        pieces.into_iter().map(show).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn classes() {
+        expect_test::expect![[r#"probe:Keyword syscall:ProbePoint .:Operator *:ProbePoint .:Operator return:ProbePoint ,:Operator timer:ProbePoint .:Operator s:ProbePoint (:Operator 5:Number ):Operator if:Keyword (:Operator x:Identifier ):Operator {:Operator foo:Call (:Operator $bar:ContextVariable ->:Operator baz:Identifier ):Operator }:Operator"#]]
+        .assert_eq(&shown("probe syscall.*.return, timer.s(5) if (x) { foo($bar->baz) }"));
+        expect_test::expect![[r##"function:Keyword f:Call ::Operator long:Type (:Operator a:Identifier ::Operator string:Type ):Operator {:Operator return:Keyword @count:AtWord (:Operator x:Identifier ):Operator +:Operator $1:ContextVariable # c:Comment"##]]
+        .assert_eq(&shown("function f:long(a:string) { return @count(x) + $1 # c"));
+        expect_test::expect![[r#"%(:Preprocessor kernel_v:Identifier ==:Operator "6":String %?:Preprocessor %{ c %}:Embedded %):Preprocessor "open:Error x:Identifier /* end:Comment"#]]
+        .assert_eq(&shown("%( kernel_v == \"6\" %? %{ c %} %) \"open\nx /* end"));
+        expect_test::expect!["probe:Keyword {:Operator a:ProbePoint ,:Operator b:ProbePoint }:Operator .:Operator {:Operator c:ProbePoint }:Operator {:Operator x:Identifier }:Operator"]
+        .assert_eq(&shown("probe {a,b}.{c} {x}"));
+    }
 }

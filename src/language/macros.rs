@@ -71,7 +71,7 @@ impl MacroLibrary {
         let mut diagnostics = Diagnostics::default();
         let none = MacroLibrary::default();
         let mut stream = Preprocessor::new(Expander::new(sources, lexed.tokens, &none), conditions);
-        while let Some(token) = stream.next() {
+        while let Some(token) = stream.next_token() {
             match token.kind {
                 Kind::Junk(diagnostic) => diagnostics.push(*diagnostic),
                 _ => {
@@ -113,9 +113,16 @@ fn redefinition(diagnostic: Diagnostic, at: Span, first: &Macro) -> Diagnostic {
     diagnostic
 }
 
-/// The arguments of a call, each with the scope it is evaluated in.
+/// The arguments of a call.
 struct Scope {
-    args: HashMap<Arc<str>, (Arc<[Token]>, Option<Rc<Scope>>)>,
+    args: HashMap<Arc<str>, Argument>,
+}
+
+/// An argument's tokens and the scope of the call they were written in, which they are evaluated in.
+#[derive(Clone)]
+struct Argument {
+    tokens: Arc<[Token]>,
+    scope: Option<Rc<Scope>>,
 }
 
 struct Frame {
@@ -180,13 +187,13 @@ impl<'a> Expander<'a> {
     }
 
     /// The next token, macros expanded and definitions taken out. Errors come as [`Kind::Junk`].
-    pub fn next(&mut self) -> Option<Token> {
+    pub fn next_token(&mut self) -> Option<Token> {
         loop {
             let token = self.next_raw()?;
             let Some(word) = token.at_word() else { return Some(token) };
             let result = if word == "@define" {
                 self.define(&token)
-            } else if let Some((tokens, scope)) = self.parameter(word) {
+            } else if let Some(Argument { tokens, scope }) = self.parameter(word) {
                 // An argument's tokens came through the parameter, as messages about them say.
                 let file = tokens.first().map(|first| self.sources.add_expansion(first.span.file, word, token.span));
                 self.push_frame(&token, tokens, scope, file)
@@ -201,7 +208,7 @@ impl<'a> Expander<'a> {
         }
     }
 
-    fn parameter(&self, word: &str) -> Option<(Arc<[Token]>, Option<Rc<Scope>>)> {
+    fn parameter(&self, word: &str) -> Option<Argument> {
         self.frames.last()?.scope.as_ref()?.args.get(word).cloned()
     }
 
@@ -235,7 +242,7 @@ impl<'a> Expander<'a> {
         let mut args = HashMap::new();
         if !definition.params.is_empty() {
             for (param, tokens) in definition.params.iter().zip(self.arguments(at, definition)?) {
-                args.insert(param.clone(), (tokens, caller.clone()));
+                args.insert(param.clone(), Argument { tokens, scope: caller.clone() });
             }
         }
         let file = self.sources.add_expansion(definition.span.file, &definition.name, at.span);
@@ -344,4 +351,67 @@ pub fn junk(at: &Token, diagnostic: Diagnostic) -> Box<Token> {
     let mut diagnostic = diagnostic.at(at.span).token(at.describe());
     diagnostic.label = TokenLabel::At;
     Box::new(Token { kind: Kind::Junk(Box::new(diagnostic)), ..at.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        language::{ParseOptions, parse, print},
+        source::Origin,
+    };
+
+    fn library(sources: &mut SourceMap, text: &str) -> (MacroLibrary, Vec<String>) {
+        let mut library = MacroLibrary::default();
+        let file = sources.add("lib.stpm", text, Origin::Tapset);
+        let diagnostics = library.add_file(sources, file, &Conditions::default());
+        (library, diagnostics.into_iter().map(|d| d.message).collect())
+    }
+
+    #[test]
+    fn libraries_give_macros_to_scripts() {
+        let mut sources = SourceMap::default();
+        let text = "@define one %( 1 %)\n@define add(a, b) %( (@a + @b) %)\n%( 1 == 2 %? @define one %( 2 %) %)";
+        let (macros, problems) = library(&mut sources, text);
+        assert!(problems.is_empty(), "{problems:?}");
+        let file = sources.add("t", "probe a { x = @add(@one, @add(2, f(3, 4))) }", Origin::User);
+        let options = ParseOptions { macros: Arc::new(macros), ..ParseOptions::default() };
+        let (script, diagnostics) = parse(&mut sources, file, &options);
+        assert!(diagnostics.is_empty());
+        assert_eq!(print::script(&script), "probe a {\n  x = 1 + (2 + f(3, 4));\n}\n");
+        // What came out of a library belongs to the script that called it.
+        let crate::language::ast::StmtKind::Block(list) = &script.probes[0].body.kind else { panic!() };
+        let crate::language::ast::StmtKind::Expr(expr) = &list[0].kind else { panic!() };
+        let crate::language::ast::ExprKind::Assign { value, .. } = &expr.kind else { panic!() };
+        assert_eq!(sources.place(value.at), "lib.stpm:2:26");
+        assert_eq!(sources.place(sources.outermost(value.at)), "t:1:15");
+        assert_eq!(sources.origin(value.at), Origin::User);
+    }
+
+    #[test]
+    fn library_files_hold_definitions_only() {
+        let mut sources = SourceMap::default();
+        let (macros, problems) = library(&mut sources, "@define one %( 1 %) probe a {}");
+        assert_eq!(problems, ["expected '@define': a macro file holds only definitions"]);
+        assert!(macros.get("@one").is_none());
+    }
+
+    #[test]
+    fn a_library_defines_a_name_once() {
+        let mut sources = SourceMap::default();
+        let (mut macros, _) = library(&mut sources, "@define one %( 1 %)");
+        let file = sources.add("again.stpm", "@define one %( 2 %)", Origin::Tapset);
+        let problems = macros.add_file(&mut sources, file, &Conditions::default());
+        assert_eq!(problems.iter().next().unwrap().kind, "library-macro-redefined");
+    }
+
+    #[test]
+    fn a_scripts_macro_hides_that_of_a_library() {
+        let mut sources = SourceMap::default();
+        let (macros, _) = library(&mut sources, "@define one %( 1 %)");
+        let file = sources.add("t", "@define one %( 2 %) probe a { x = @one }", Origin::User);
+        let options = ParseOptions { macros: Arc::new(macros), ..ParseOptions::default() };
+        let (script, _) = parse(&mut sources, file, &options);
+        assert_eq!(print::script(&script), "probe a {\n  x = 2;\n}\n");
+    }
 }

@@ -57,15 +57,15 @@ pub fn parse(sources: &mut SourceMap, file: FileId, options: &ParseOptions) -> (
     let mut tokens = Vec::with_capacity(lexed.tokens.len());
     let expander = macros::Expander::new(sources, lexed.tokens, &options.macros);
     let mut stream = conditions::Preprocessor::new(expander, &options.conditions);
-    while let Some(token) = stream.next() {
+    while let Some(token) = stream.next_token() {
         tokens.push(token);
     }
     stream.take_warnings().into_iter().for_each(|warning| diagnostics.push(warning));
     for span in lexed.suspicious_embeds {
         diagnostics.push(say::suspicious_embedded(span));
     }
-    let mut macro_names: Vec<String> = stream.into_definitions().keys().map(|name| name.to_string()).collect();
-    macro_names.extend(options.macros.iter().map(|m| m.name.to_string()));
+    let mut macro_names: Vec<Arc<str>> = stream.into_definitions().into_keys().collect();
+    macro_names.extend(options.macros.iter().map(|m| m.name.clone()));
     let context = parser::Context {
         file,
         file_name: &name,

@@ -565,7 +565,7 @@ impl<'t> Parser<'t> {
                 return Ok(node(kind, self.since(token.span), token));
             }
             _ => {
-                let known = BUILTIN_AT_WORDS.iter().map(|w| (*w).to_owned()).chain(self.context.macro_names.clone());
+                let known = BUILTIN_AT_WORDS.iter().copied().chain(self.context.macro_names.iter().map(|name| &**name));
                 return Err(self.fail(say::unknown_at_word(word, &similar::similar(word, known)[..2])));
             }
         };

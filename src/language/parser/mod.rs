@@ -10,6 +10,8 @@ mod expressions;
 mod probe_points;
 mod statements;
 
+use std::sync::Arc;
+
 use super::{
     ast::Script,
     token::{Kind, Token},
@@ -46,7 +48,7 @@ pub(super) struct Context<'t> {
     pub guru: bool,
     pub recovery: Recovery,
     /// Names of macros, with `@`, for "similar" lists.
-    pub macro_names: Vec<String>,
+    pub macro_names: Vec<Arc<str>>,
 }
 
 pub(super) fn parse(tokens: &[Token], context: Context<'_>) -> (Script, Diagnostics) {
