@@ -1,0 +1,317 @@
+//! The whole state of the dashboard and the messages that change it. [`super::update`] is the only place that does, as a
+//! pure function of model and message; what must happen outside comes back as [`Effect`]s.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use super::{
+    action::{Act, Where},
+    engine::{
+        CatalogueEntry, CompletionList, EditorDiagnostic, EngineEvent, ProbeDetail, RunId, StartOptions, StartRequest, Token,
+    },
+    input::{keymap::Keymap, keys::Chord},
+    layout::{Areas, LayoutMode, Pane},
+    model::{
+        browser::Browser,
+        history::{History, Sample},
+        live::Live,
+        log::Log,
+        script::Script,
+        text_input::TextInput,
+    },
+    theme::{Glyphs, Theme},
+};
+use crate::runtime::session::{EndReport, SessionCommand, SessionInfo};
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Msg {
+    Key(Chord),
+    Paste(String),
+    Click { x: u16, y: u16 },
+    /// Rows, positive is down.
+    Wheel { x: u16, y: u16, rows: isize },
+    Resize(u16, u16),
+    Engine(EngineEvent),
+    Checked { version: u64, list: Vec<EditorDiagnostic> },
+    Completed { version: u64, list: CompletionList },
+    Catalogue(Vec<CatalogueEntry>),
+    CatalogueDone,
+    Detail { point: String, detail: ProbeDetail },
+    Saved { path: PathBuf, version: u64, error: Option<String> },
+    Opened { path: PathBuf, result: Result<Vec<u8>, String> },
+    Exported(Result<String, String>),
+    ThemeLoaded(Result<Arc<Theme>, String>),
+    /// A deadline passed.
+    Tick,
+    /// Told to go: SIGTERM, SIGHUP.
+    Terminate,
+    Toast { text: String, error: bool },
+}
+
+/// What must be done outside.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    Start(StartRequest),
+    Command(SessionCommand),
+    Check { version: u64, text: String },
+    Complete { version: u64, text: String, cursor: usize },
+    Detail(String),
+    Copy(String),
+    Save { path: PathBuf, bytes: Vec<u8>, version: u64 },
+    Open(PathBuf),
+    Export { name: String, bytes: Vec<u8> },
+    LoadTheme(String),
+    Mouse(bool),
+    Suspend,
+    Redraw,
+    Quit,
+}
+
+/// Something in front of the panes that gets the keys first.
+#[derive(Debug)]
+pub enum Layer {
+    Help { scroll: usize },
+    Palette { input: TextInput, items: Vec<PaletteItem>, selected: usize },
+    Prompt { kind: PromptKind, input: TextInput },
+    Choice(Choice),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct PaletteItem {
+    pub what: PaletteAct,
+    pub name: String,
+    pub title: String,
+    pub keys: String,
+    pub disabled: Option<&'static str>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum PaletteAct {
+    Action(Act),
+    Theme(String),
+    /// Into [`Live::pages`].
+    Page(usize),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PromptKind {
+    Find,
+    GoToLine,
+    SaveAs,
+    Open,
+    LiveFilter,
+    Grep,
+}
+
+/// A question with one key for each answer.
+#[derive(Debug)]
+pub struct Choice {
+    pub title: String,
+    pub text: Vec<String>,
+    pub options: Vec<(char, &'static str, Answer)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    SaveAndQuit,
+    Quit,
+    ExportCsv,
+    ExportJson,
+    CopyTable,
+    Open,
+    New,
+}
+
+#[derive(Clone, Debug)]
+pub struct Toast {
+    pub text: String,
+    pub error: bool,
+    pub until: Duration,
+}
+
+/// Which scripts run and which are on their way.
+#[derive(Debug, Default)]
+pub struct RunState {
+    pub next: RunId,
+    /// Being compiled and when that began.
+    pub compiling: Option<(RunId, Duration)>,
+    /// Started and not ended.
+    pub current: Option<RunId>,
+    /// Script version that runs.
+    pub version: u64,
+    /// Version being compiled, and its text for column names.
+    pub pending: (u64, String),
+    pub stopping: bool,
+    pub stopped_at: Option<Duration>,
+    /// Why the last start failed.
+    pub failed: Option<String>,
+    pub ended: Option<EndReport>,
+}
+
+/// Turns the dashboard's clock into the time of day.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WallClock {
+    /// CLOCK_REALTIME when the dashboard's clock was zero, ns.
+    pub start_ns: i64,
+    /// Seconds east of UTC.
+    pub utc_offset: i32,
+}
+
+impl WallClock {
+    /// `14:03:31`, or with milliseconds.
+    pub fn time(&self, at: Duration, millis: bool) -> String {
+        let ns = i128::from(self.start_ns) + at.as_nanos() as i128 + i128::from(self.utc_offset) * 1_000_000_000;
+        let ms = ns.div_euclid(1_000_000).rem_euclid(86_400_000);
+        let (s, ms) = (ms / 1000, ms % 1000);
+        let clock = format!("{:02}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
+        if millis { format!("{clock}.{ms:03}") } else { clock }
+    }
+
+    /// `20260825-140344` for file names.
+    pub fn stamp(&self, at: Duration) -> String {
+        let ns = self.start_ns.saturating_add(at.as_nanos() as i64);
+        let time = chrono::DateTime::from_timestamp_nanos(ns) + chrono::TimeDelta::seconds(self.utc_offset.into());
+        time.format("%Y%m%d-%H%M%S").to_string()
+    }
+}
+
+/// Everything.
+pub struct Model {
+    /// The dashboard's clock: time since it started.
+    pub now: Duration,
+    pub clock: WallClock,
+    pub size: (u16, u16),
+    pub focus: Pane,
+    pub zoom: bool,
+    pub layout: LayoutMode,
+    pub theme: Arc<Theme>,
+    pub glyphs: Glyphs,
+    pub keymap: Keymap,
+    /// First chord of a sequence.
+    pub pending: Option<Chord>,
+    pub layers: Vec<Layer>,
+    pub toast: Option<Toast>,
+    pub mouse: bool,
+    pub demo: bool,
+    pub start_options: StartOptions,
+
+    pub browser: Browser,
+    pub script: Script,
+    pub live: Live,
+    pub log: Log,
+    pub history: History,
+    /// The time cursor: a sample's number, `None` for LIVE.
+    pub cursor: Option<u64>,
+    pub run: RunState,
+    /// Session block of the file, kept with keys we do not know.
+    pub session_block: toml::Table,
+
+    /// When the text is to be checked.
+    pub check_due: Option<Duration>,
+    pub highlight: fn(&str) -> Vec<Token>,
+    /// Leave when the session has ended, at the latest then.
+    pub quit_at: Option<Duration>,
+    /// The loop is to stop this job.
+    pub pending_suspend: bool,
+    /// Leave once the file is saved.
+    pub quit_after_save: bool,
+}
+
+impl Model {
+    pub fn new(theme: Arc<Theme>, glyphs: Glyphs, size: (u16, u16)) -> Self {
+        Self {
+            now: Duration::ZERO,
+            clock: WallClock::default(),
+            size,
+            focus: Pane::Probes,
+            zoom: false,
+            layout: LayoutMode::Trace,
+            theme,
+            glyphs,
+            keymap: Keymap::default(),
+            pending: None,
+            layers: Vec::new(),
+            toast: None,
+            mouse: true,
+            demo: false,
+            start_options: StartOptions::default(),
+            browser: Browser::default(),
+            script: Script::default(),
+            live: Live::default(),
+            log: Log::default(),
+            history: History::default(),
+            cursor: None,
+            run: RunState { next: 1, ..Default::default() },
+            session_block: toml::Table::new(),
+            check_due: None,
+            highlight: super::highlight::highlight,
+            quit_at: None,
+            pending_suspend: false,
+            quit_after_save: false,
+        }
+    }
+
+    pub fn areas(&self) -> Areas {
+        super::layout::areas(self.size, self.layout, self.zoom, self.focus)
+    }
+
+    pub fn info(&self) -> Option<&Arc<SessionInfo>> {
+        self.live.info.as_ref()
+    }
+
+    pub fn is_tracing(&self) -> bool {
+        self.run.current.is_some()
+    }
+
+    /// The sample all panes show.
+    pub fn sample(&self) -> Option<&Sample> {
+        self.history.at(self.cursor)
+    }
+
+    /// When the sample under the time cursor was received; `None` when live.
+    pub fn until(&self) -> Option<Duration> {
+        self.cursor.and_then(|cursor| self.history.at(Some(cursor))).map(|sample| sample.received)
+    }
+
+    /// Where keys are looked up, nearest first.
+    pub fn places(&self) -> &'static [Where] {
+        match self.focus {
+            Pane::Probes => &[Where::Probes, Where::Panes, Where::Everywhere],
+            Pane::Script => &[Where::Script, Where::Everywhere],
+            Pane::Live => &[Where::Live, Where::Panes, Where::Everywhere],
+            Pane::Log => &[Where::Log, Where::Panes, Where::Everywhere],
+        }
+    }
+
+    pub fn say(&mut self, text: impl Into<String>) {
+        self.toast = Some(Toast { text: text.into(), error: false, until: self.now + Duration::from_secs(5) });
+    }
+
+    pub fn complain(&mut self, text: impl Into<String>) {
+        self.toast = Some(Toast { text: text.into(), error: true, until: self.now + Duration::from_secs(8) });
+    }
+
+    /// The next moment something changes by itself.
+    pub fn next_deadline(&self) -> Option<Duration> {
+        let hold = (self.live.hold_until > self.now && self.is_tracing()).then_some(self.live.hold_until);
+        [self.check_due, self.toast.as_ref().map(|t| t.until), hold, self.quit_at].into_iter().flatten().min()
+    }
+
+    /// Works out what is on show after any change: rows, scrolling.
+    pub fn settle(&mut self) {
+        let areas = self.areas();
+        if let Some(area) = areas.probes {
+            self.browser.scroll_to_selection(super::view::probes::list_height(self, area));
+        }
+        if let Some(area) = areas.script {
+            let (height, width) = super::view::editor::text_size(&self.script, area);
+            self.script.scroll_to_cursor(height, width);
+        }
+        if let Some(area) = areas.live {
+            let height = super::view::table::rows_height(self, area);
+            if let Some(state) = self.live.state_mut() {
+                state.scroll_to_selection(height);
+            }
+        }
+    }
+}

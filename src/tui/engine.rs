@@ -1,0 +1,202 @@
+//! The dashboard's three doors to the outside: something that runs scripts, something that checks them while one types,
+//! and a catalogue of probe points. The command line implements them over the real pipeline; [`super::fake`] and
+//! [`super::replay`] implement them for demos and tests. Nothing here draws, compiles or asks the machine.
+
+use std::ops::Range;
+
+use tokio::sync::mpsc;
+
+use crate::{
+    diagnostics::Severity,
+    runtime::session::{SessionCommand, SessionEvent},
+};
+
+/// Which start a message belongs to. The dashboard counts up from 1 and engines echo it.
+pub type RunId = u64;
+
+/// What may be said about a run besides the script itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StartOptions {
+    /// Script arguments, `$1 @1 …`.
+    pub args: Vec<String>,
+    /// `-x`.
+    pub target: Option<u32>,
+    /// `-c`.
+    pub command: Option<String>,
+}
+
+/// A script to compile and run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StartRequest {
+    pub run: RunId,
+    /// The script's bytes as they would be saved, without the session block.
+    pub text: Vec<u8>,
+    /// What diagnostics call it.
+    pub file_name: String,
+    pub options: StartOptions,
+}
+
+/// Runs scripts. All work happens off the caller's thread; no method blocks.
+///
+/// While one script runs another may be started: the engine compiles, verifies and attaches the new one, sends its
+/// `Started`, and only then ends the old one. If the new one fails, the old one keeps running.
+pub trait Engine: Send {
+    fn start(&mut self, request: StartRequest);
+    /// For the script that runs now; ignored when none does.
+    fn command(&mut self, command: SessionCommand);
+    /// The receiving end of what happens. Called once, before the first `start`.
+    fn events(&mut self) -> mpsc::UnboundedReceiver<EngineEvent>;
+}
+
+/// What an engine tells.
+#[derive(Clone, Debug)]
+pub enum EngineEvent {
+    /// Passes 1 to 4 have begun.
+    Compiling { run: RunId },
+    /// What the compiler found, warnings too; errors are followed by `Failed`.
+    Diagnostics { run: RunId, list: Vec<EditorDiagnostic> },
+    /// From the running session.
+    Session { run: RunId, event: SessionEvent },
+    /// The script does not run. `message` is one sentence, `help` the way out; an older run goes on.
+    Failed { run: RunId, message: String, help: Option<String> },
+    /// Anything else worth a line in the log.
+    Note(String),
+}
+
+/// A finding placed in the editor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EditorDiagnostic {
+    /// 1-based.
+    pub line: usize,
+    /// Bytes in that line, from 0, half open; clipped to the line when shown.
+    pub columns: Range<usize>,
+    pub severity: Severity,
+    pub message: String,
+    pub help: Option<String>,
+    /// Text that replaces `columns`.
+    pub fix: Option<String>,
+}
+
+/// Checks and completes. Called on a worker thread, one call at a time.
+pub trait Checker: Send + Sync {
+    fn check(&self, text: &str) -> Vec<EditorDiagnostic>;
+    /// `cursor` is a byte offset into `text`.
+    fn complete(&self, text: &str, cursor: usize) -> CompletionList;
+    /// Coloured pieces of the text, ascending and not overlapping. Called on every edit, on the screen's thread.
+    fn highlight(&self, text: &str) -> Vec<Token> {
+        super::highlight::highlight(text)
+    }
+}
+
+/// What fits at the cursor.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CompletionList {
+    /// Where the text that an item replaces begins, a byte offset; it ends at the cursor.
+    pub start: usize,
+    pub items: Vec<Completion>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Completion {
+    pub label: String,
+    pub insert: String,
+    /// ` -> long`, a type, or empty.
+    pub signature: String,
+    /// One line.
+    pub doc: String,
+    pub kind: CompletionKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CompletionKind {
+    Probe,
+    Function,
+    Global,
+    Local,
+    ContextVar,
+    Keyword,
+    Macro,
+}
+
+/// A coloured piece of the script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Bytes of the text.
+    pub range: Range<usize>,
+    pub class: TokenClass,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenClass {
+    Keyword,
+    /// A name followed by `(`.
+    Function,
+    /// A part of a probe point.
+    Probe,
+    String,
+    Number,
+    Comment,
+    /// `$name`, `@1`.
+    ContextVar,
+    /// `@count`, `@define`d names, `%( … %)`.
+    Macro,
+    Operator,
+    Name,
+}
+
+/// Every probe point one can attach to here.
+pub trait Catalogue: Send + Sync {
+    /// Hands over entries in batches until all are told or `sink` says `false`. Called on a worker thread.
+    fn load(&self, sink: &mut dyn FnMut(Vec<CatalogueEntry>) -> bool);
+    /// Called on a worker thread.
+    fn detail(&self, point: &str) -> ProbeDetail;
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CatalogueEntry {
+    /// As it is written in a script: `syscall.openat`, `kernel.trace("sched:sched_switch")`.
+    pub point: String,
+    /// Path in the tree, parts separated by `/`: `syscall`, `kernel.trace/sched`.
+    pub group: String,
+    /// `point.return` exists.
+    pub has_return: bool,
+    /// One line.
+    pub doc: String,
+}
+
+impl CatalogueEntry {
+    /// The name below its group: `openat`, `sched_switch`.
+    pub fn label(&self) -> &str {
+        let head = self.group.split('/').next().unwrap_or("");
+        if let Some(rest) = self.point.strip_prefix(head) {
+            if let Some(rest) = rest.strip_prefix('.') {
+                return rest;
+            }
+            if let Some(quoted) = rest.strip_prefix("(\"").and_then(|rest| rest.strip_suffix("\")")) {
+                let sub = self.group.split('/').nth(1).unwrap_or("");
+                return quoted.strip_prefix(sub).and_then(|rest| rest.strip_prefix(':')).unwrap_or(quoted);
+            }
+        }
+        &self.point
+    }
+}
+
+/// What the browser says about one point.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProbeDetail {
+    pub doc: String,
+    /// Where it is defined: `tapset linux/syscalls.stp:21`, `tracepoint sched:sched_switch`.
+    pub origin: String,
+    pub variables: Vec<Variable>,
+    /// Only in `.return`.
+    pub return_variables: Vec<Variable>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Variable {
+    pub name: String,
+    /// `long`, `string`, `struct task_struct*`.
+    pub ty: String,
+    /// What it holds, or empty.
+    pub note: String,
+}

@@ -1,0 +1,4 @@
+//! From bytes of the terminal to actions: chords and how they are written, and the key map.
+
+pub mod keymap;
+pub mod keys;

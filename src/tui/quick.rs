@@ -1,0 +1,121 @@
+//! Quick traces: the script a single key in the probe browser writes. It lands in the editor, so one learns the language by
+//! looking at what ran.
+
+use super::engine::{CatalogueEntry, ProbeDetail};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quick {
+    Latency,
+    Count,
+    Arguments,
+    Errors,
+}
+
+/// The script and what to call it.
+pub fn script(quick: Quick, entry: &CatalogueEntry, detail: Option<&ProbeDetail>) -> (String, String) {
+    let base = entry.point.strip_suffix(".return").unwrap_or(&entry.point);
+    let label: String = entry
+        .label()
+        .trim_end_matches(".return")
+        .chars()
+        .map(|c| if c.is_alphanumeric() { c } else { '_' })
+        .collect::<String>()
+        .trim_matches('_')
+        .to_owned();
+    let point = &entry.point;
+    let text = match quick {
+        Quick::Latency => format!(
+            "# How long {base} takes, in microseconds, by process.\n\
+             global latency\n\n\
+             probe {base}.return {{\n  \
+               latency[execname()] <<< gettimeofday_us() - @entry(gettimeofday_us())\n\
+             }}\n"
+        ),
+        Quick::Count => format!(
+            "# How often each process comes by {point}.\n\
+             global calls\n\n\
+             probe {point} {{\n  calls[execname()]++\n}}\n"
+        ),
+        Quick::Arguments => format!(
+            "# Every {point} with its arguments, in the log.\n\
+             probe {point} {{\n  {}\n}}\n",
+            print_arguments(entry, detail)
+        ),
+        Quick::Errors => {
+            let result = if is_syscall(entry) { "retval" } else { "$return" };
+            format!(
+                "# Which errors {base} returns, and to whom.\n\
+                 global errors\n\n\
+                 probe {base}.return {{\n  \
+                   if ({result} < 0)\n    errors[execname(), errno_str({result})]++\n\
+                 }}\n"
+            )
+        }
+    };
+    let what = match quick {
+        Quick::Latency => "latency",
+        Quick::Count => "count",
+        Quick::Arguments => "args",
+        Quick::Errors => "errors",
+    };
+    (format!("{label}-{what}.stp"), text)
+}
+
+/// The probe as `+` inserts it.
+pub fn stub(entry: &CatalogueEntry) -> String {
+    format!("probe {} {{\n  \n}}\n", entry.point)
+}
+
+fn is_syscall(entry: &CatalogueEntry) -> bool {
+    entry.group.split('/').next().is_some_and(|group| group == "syscall" || group == "nd_syscall")
+}
+
+fn print_arguments(entry: &CatalogueEntry, detail: Option<&ProbeDetail>) -> String {
+    let head = "execname(), pid()";
+    if is_syscall(entry) {
+        return if entry.point.ends_with(".return") {
+            format!("printf(\"%s[%d] %s = %s\\n\", {head}, name, retstr)")
+        } else {
+            format!("printf(\"%s[%d] %s(%s)\\n\", {head}, name, argstr)")
+        };
+    }
+    if entry.group.starts_with("kernel.trace") {
+        return format!("printf(\"%s[%d] %s %s\\n\", {head}, ppfunc(), $$parms)");
+    }
+    let known = detail.map_or(&[][..], |detail| &detail.variables);
+    let shown: Vec<_> = known.iter().filter(|v| !v.name.starts_with('$') && v.name != "name").take(6).collect();
+    if shown.is_empty() {
+        return format!("printf(\"%s[%d] %s\\n\", {head}, pp())");
+    }
+    let format: String =
+        shown.iter().map(|v| format!(" {}={}", v.name, if v.ty.starts_with("string") { "%s" } else { "%d" })).collect();
+    let names: String = shown.iter().map(|v| format!(", {}", v.name)).collect();
+    format!("printf(\"%s[%d]{format}\\n\", {head}{names})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::engine::Variable;
+
+    #[test]
+    fn scripts() {
+        let openat = CatalogueEntry { point: "syscall.openat".into(), group: "syscall".into(), has_return: true, doc: String::new() };
+        let (name, text) = script(Quick::Latency, &openat, None);
+        assert_eq!(name, "openat-latency.stp");
+        expect_test::expect![[r#"
+            # How long syscall.openat takes, in microseconds, by process.
+            global latency
+
+            probe syscall.openat.return {
+              latency[execname()] <<< gettimeofday_us() - @entry(gettimeofday_us())
+            }
+        "#]]
+        .assert_eq(&text);
+        let alias = CatalogueEntry { point: "netdev.receive".into(), group: "netdev".into(), ..Default::default() };
+        let variable = |name: &str, ty: &str| Variable { name: name.into(), ty: ty.into(), note: String::new() };
+        let detail = ProbeDetail { variables: vec![variable("dev_name", "string"), variable("length", "long")], ..Default::default() };
+        let (_, text) = script(Quick::Arguments, &alias, Some(&detail));
+        assert!(text.contains(r#"printf("%s[%d] dev_name=%s length=%d\n", execname(), pid(), dev_name, length)"#), "{text}");
+    }
+}

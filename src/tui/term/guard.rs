@@ -1,0 +1,127 @@
+//! Takes the terminal and gives it back: on return, on error, on panic (with the message after the screen is restored) and
+//! around a stay in the shell.
+
+use std::{
+    io::{self, Write},
+    sync::{
+        Once,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use crossterm::terminal;
+
+static TAKEN: AtomicBool = AtomicBool::new(false);
+static HOOK: Once = Once::new();
+
+/// Alternate screen, no wrapping at the edge, bracketed paste.
+const ENTER: &str = "\x1b[?1049h\x1b[?7l\x1b[?2004h\x1b[?25l";
+/// Everything back, whatever was on: mouse, paste, wrapping, a half-written synchronized update, colours, cursor.
+const LEAVE: &str = "\x1b[?2026l\x1b[?1006l\x1b[?1000l\x1b[?2004l\x1b[?7h\x1b[0m\x1b[?25h\x1b[?1049l";
+const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
+const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
+
+/// While it lives the terminal is ours.
+pub struct Guard(());
+
+impl Guard {
+    /// # Errors
+    /// Standard input or output is no terminal.
+    pub fn take(mouse: bool) -> io::Result<Self> {
+        HOOK.call_once(|| {
+            let next = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |info| {
+                give_back();
+                next(info);
+            }));
+        });
+        take(mouse)?;
+        Ok(Self(()))
+    }
+
+    /// Gives the terminal back until [`Guard::resume`].
+    pub fn pause(&self) {
+        give_back();
+    }
+
+    /// # Errors
+    /// The terminal is gone.
+    pub fn resume(&self, mouse: bool) -> io::Result<()> {
+        take(mouse)
+    }
+
+    /// # Errors
+    /// The terminal is gone.
+    pub fn mouse(&self, on: bool) -> io::Result<()> {
+        write(if on { MOUSE_ON } else { MOUSE_OFF }.as_bytes())
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+fn take(mouse: bool) -> io::Result<()> {
+    terminal::enable_raw_mode()?;
+    TAKEN.store(true, Ordering::SeqCst);
+    write(ENTER.as_bytes())?;
+    if mouse {
+        write(MOUSE_ON.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// May be called at any time, from the panic hook too; does its work once.
+fn give_back() {
+    if TAKEN.swap(false, Ordering::SeqCst) {
+        let _ = write(LEAVE.as_bytes());
+        let _ = terminal::disable_raw_mode();
+    }
+}
+
+/// Writes to the terminal in as few system calls as it takes.
+///
+/// # Errors
+/// The terminal is gone.
+pub fn write(bytes: &[u8]) -> io::Result<()> {
+    // Larger than its buffer: `Stdout` hands the bytes on in one write(2), but would keep what follows the last newline.
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)?;
+    out.flush()
+}
+
+/// Bytes that put `text` on the clipboard of the terminal's user (OSC 52); `None` when it is more than terminals take.
+pub fn clipboard(text: &str) -> Option<Vec<u8>> {
+    const LIMIT: usize = 74_000;
+    (text.len() <= LIMIT).then(|| format!("\x1b]52;c;{}\x07", base64(text.as_bytes())).into_bytes())
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for chunk in bytes.chunks(3) {
+        let n = u32::from_be_bytes([0, chunk[0], *chunk.get(1).unwrap_or(&0), *chunk.get(2).unwrap_or(&0)]);
+        for digit in 0..4 {
+            if digit <= chunk.len() {
+                out.push(DIGITS[(n >> (18 - 6 * digit) & 63) as usize].into());
+            } else {
+                out.push('=');
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_of_all_lengths() {
+        assert_eq!(["", "f", "fo", "foo", "foob"].map(|t| base64(t.as_bytes())), ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg=="]);
+        assert_eq!(clipboard("a").unwrap(), b"\x1b]52;c;YQ==\x07");
+        assert!(clipboard(&"x".repeat(80_000)).is_none());
+    }
+}

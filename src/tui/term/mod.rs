@@ -1,0 +1,4 @@
+//! The terminal: what is written to it and the promise to leave it as it was.
+
+pub mod encode;
+pub mod guard;

@@ -1,0 +1,144 @@
+//! `update(model, message) -> effects`: the only place where the model changes. No clock, no file, no terminal: the same
+//! messages always give the same screens.
+
+mod actions;
+mod engine;
+mod keys;
+mod palette;
+mod session;
+
+use std::time::Duration;
+
+use super::{
+    app::{Effect, Model, Msg},
+    layout::Pane,
+    model::script::Script,
+};
+use crate::runtime::session::SessionCommand;
+
+pub use actions::perform;
+pub use session::open_script;
+
+/// After the last key, before the text is checked.
+const CHECK_AFTER: Duration = Duration::from_millis(300);
+
+/// Changes the model and says what must be done outside. `model.now` is set by the caller.
+pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    let (version, selected) = (model.script.version, selected_point(model));
+    match msg {
+        Msg::Key(chord) => keys::key(model, chord, &mut effects),
+        Msg::Paste(text) => keys::paste(model, &text),
+        Msg::Click { x, y } => keys::click(model, x, y),
+        Msg::Wheel { x, y, rows } => keys::wheel(model, x, y, rows),
+        Msg::Resize(width, height) => model.size = (width, height),
+        Msg::Engine(event) => engine::event(model, event, &mut effects),
+        Msg::Checked { version, list } => {
+            if version == model.script.version {
+                model.script.set_diagnostics(list);
+            }
+        }
+        Msg::Completed { version, list } => {
+            if version == model.script.version {
+                model.script.show_completions(list);
+            }
+        }
+        Msg::Catalogue(batch) => model.browser.extend(batch),
+        Msg::CatalogueDone => model.browser.loading = false,
+        Msg::Detail { point, detail } => model.browser.set_detail(point, detail),
+        Msg::Saved { path, version, error } => session::saved(model, path, version, error, &mut effects),
+        Msg::Opened { path, result } => session::opened(model, path, result),
+        Msg::Exported(Ok(path)) => model.say(format!("written to {path}")),
+        Msg::Exported(Err(error)) => model.complain(error),
+        Msg::ThemeLoaded(Ok(theme)) => model.theme = theme,
+        Msg::ThemeLoaded(Err(error)) => model.complain(error),
+        Msg::Toast { text, error: true } => model.complain(text),
+        Msg::Toast { text, error: false } => model.say(text),
+        Msg::Tick => (),
+        Msg::Terminate => quit(model, &mut effects),
+    }
+    deadlines(model, &mut effects);
+    if model.script.version != version {
+        model.script.tokens = (model.highlight)(&model.script.text());
+        model.check_due = Some(model.now + CHECK_AFTER);
+    }
+    let now_selected = selected_point(model);
+    if now_selected != selected
+        && let Some(point) = now_selected
+        && model.browser.detail(&point).is_none()
+    {
+        effects.push(Effect::Detail(point));
+    }
+    model.settle();
+    effects
+}
+
+fn selected_point(model: &Model) -> Option<String> {
+    model.browser.selected_entry().map(|entry| entry.point.clone())
+}
+
+fn deadlines(model: &mut Model, effects: &mut Vec<Effect>) {
+    if model.check_due.is_some_and(|due| due <= model.now) {
+        model.check_due = None;
+        effects.push(Effect::Check { version: model.script.version, text: model.script.text() });
+    }
+    if model.toast.as_ref().is_some_and(|toast| toast.until <= model.now) {
+        model.toast = None;
+    }
+    if model.live.hold_until != Duration::ZERO && model.live.hold_until <= model.now {
+        model.live.hold_until = Duration::ZERO;
+        model.live.refresh(&model.history, model.cursor, model.now);
+    }
+    if model.quit_at.is_some_and(|at| at <= model.now) {
+        model.quit_at = None;
+        effects.push(Effect::Quit);
+    }
+}
+
+/// Leaves: at once, or when the session has ended softly.
+pub(super) fn quit(model: &mut Model, effects: &mut Vec<Effect>) {
+    if model.is_tracing() {
+        if model.quit_at.is_none() {
+            effects.push(Effect::Command(SessionCommand::Stop));
+            model.run.stopping = true;
+            model.quit_at = Some(model.now + Duration::from_secs(3));
+            model.say("stopping: end probes run");
+        } else {
+            effects.push(Effect::Command(SessionCommand::Kill));
+            effects.push(Effect::Quit);
+        }
+    } else {
+        effects.push(Effect::Quit);
+    }
+}
+
+/// A script in a fresh buffer. An edited one is never thrown away: it goes to the log's note and stays on the undo stack
+/// of nothing, so the caller asks first where it matters; quick traces keep it by making one undo step.
+pub(super) fn put_script(model: &mut Model, name: &str, text: &str, cursor: (usize, usize)) {
+    let untouched = !model.script.is_modified() && model.script.path.is_none();
+    if untouched || model.script.is_empty() {
+        model.script = Script::new(name, None, b"");
+        model.script.replace_all(text, cursor);
+        if untouched {
+            let version = model.script.version;
+            model.script.mark_saved(version);
+        }
+    } else {
+        // Undo brings the old text back; the file on disk is not touched because the buffer gets a new name.
+        model.script.path = None;
+        model.script.name = name.to_owned();
+        model.script.replace_all(text, cursor);
+        model.script.diagnostics.clear();
+        model.say("the script before is one undo (Ctrl-_) away");
+    }
+    model.script.tokens = (model.highlight)(&model.script.text());
+    model.script.top = 0;
+}
+
+/// Moves the focus and remembers nothing else: layouts make the pane visible.
+pub(super) fn focus(model: &mut Model, pane: Pane) {
+    if model.focus == Pane::Script && pane != Pane::Script {
+        model.script.popup = None;
+    }
+    model.focus = pane;
+}

@@ -1,0 +1,355 @@
+//! The editor's view: a gutter that stays, syntax colours, underlined findings with their message on virtual lines below,
+//! and the completion popup.
+
+use ratatui::{
+    buffer::Buffer,
+    layout::{Position, Rect},
+    style::Style,
+};
+
+use super::{
+    draw_box, frame,
+    pen::{Pen, cut, fit, text_width},
+};
+use crate::{
+    diagnostics::Severity,
+    tui::{
+        app::Model,
+        engine::{EditorDiagnostic, TokenClass},
+        layout::Pane,
+        model::script::{Script, char_columns, display_column, floor, is_raw_byte},
+        shape,
+        theme::Role,
+    },
+};
+
+/// Sign, number, a space and the line.
+fn gutter_width(script: &Script) -> u16 {
+    let digits = script.lines().len().to_string().len().max(3);
+    digits as u16 + 4
+}
+
+/// Rows and columns of text in a pane of this size.
+pub fn text_size(script: &Script, area: Rect) -> (usize, usize) {
+    let height = area.height.saturating_sub(2);
+    let width = area.width.saturating_sub(2 + gutter_width(script));
+    (height.into(), width.into())
+}
+
+/// One row of the pane.
+enum VisualRow<'a> {
+    Line(usize),
+    /// The caret line under a finding, or its help.
+    Caret(usize, &'a EditorDiagnostic),
+    Help(usize, &'a EditorDiagnostic),
+}
+
+fn visual_rows(script: &Script, height: usize) -> Vec<VisualRow<'_>> {
+    let mut rows = Vec::new();
+    for line in script.top..script.lines().len() {
+        if rows.len() >= height {
+            break;
+        }
+        rows.push(VisualRow::Line(line));
+        let mut extra = 0;
+        for diagnostic in script.diagnostics_on(line) {
+            if extra >= 3 {
+                break;
+            }
+            rows.push(VisualRow::Caret(line, diagnostic));
+            extra += 1;
+            if diagnostic.help.is_some() {
+                rows.push(VisualRow::Help(line, diagnostic));
+                extra += 1;
+            }
+        }
+    }
+    rows.truncate(height);
+    rows
+}
+
+pub fn draw(model: &Model, pen: &mut Pen) -> Option<Position> {
+    let script = &model.script;
+    let dirty = if script.is_modified() { "*" } else { "" };
+    let title = format!("{}{dirty}", script.display_name());
+    let (line, column) = script.cursor();
+    let mut note = format!("ln {} col {}", line + 1, column + 1);
+    if script.n_errors() > 0 {
+        note = format!("{} {}  {note}", model.glyphs.error, script.n_errors());
+    }
+    let focused = model.focus == Pane::Script;
+    let mut inner = frame(model, pen, Pane::Script, &title, &note);
+    let gutter = gutter_width(script);
+    let (height, width) = (inner.height() as usize, inner.width());
+    if script.is_empty() && !focused && script.lines().len() <= 2 {
+        let dim = model.theme.get(Role::Dim);
+        for (y, text) in ["no script yet", "", "1 and H on a probe writes one,", "2 to type your own, : open loads a file"].iter().enumerate() {
+            inner.text(3, y as u16 + 1, text, dim);
+        }
+        return None;
+    }
+    let line_starts: Vec<usize> = script
+        .lines()
+        .iter()
+        .scan(0, |at, line| {
+            let start = *at;
+            *at += line.len() + 1;
+            Some(start)
+        })
+        .collect();
+    let mut cursor = None;
+    for (y, row) in visual_rows(script, height).into_iter().enumerate() {
+        let y = y as u16;
+        match row {
+            VisualRow::Line(idx) => {
+                draw_gutter(model, &mut inner, y, idx, gutter);
+                let mut text = inner.inner(gutter, y, width.saturating_sub(gutter), 1);
+                draw_line(model, &mut text, idx, line_starts[idx]);
+                annotate(model, &mut text, idx);
+                if idx == line && focused {
+                    let (_, byte) = script.cursor_byte();
+                    let at = display_column(&script.lines()[idx], byte).saturating_sub(script.left);
+                    if at < usize::from(text.width().max(1)) {
+                        cursor = Some(Position::new(text.area.x + at as u16, text.area.y));
+                    }
+                }
+            }
+            VisualRow::Caret(idx, diagnostic) => {
+                inner.text(gutter - 1, y, model.glyphs.bar_v, model.theme.get(Role::Gutter));
+                let mut text = inner.inner(gutter, y, width.saturating_sub(gutter), 1);
+                draw_caret(model, &mut text, idx, diagnostic);
+            }
+            VisualRow::Help(idx, diagnostic) => {
+                inner.text(gutter - 1, y, model.glyphs.bar_v, model.theme.get(Role::Gutter));
+                let mut text = inner.inner(gutter, y, width.saturating_sub(gutter), 1);
+                let at = caret_column(script, idx, diagnostic);
+                let key = if diagnostic.fix.is_some() { "   F4 applies" } else { "" };
+                let help = format!("help: {}{key}", diagnostic.help.as_deref().unwrap_or(""));
+                let x = fitting_column(at, text_width(&help), text.width());
+                let room = text.width().saturating_sub(x);
+                text.cut(x, 0, room, &help, model.theme.get(Role::DiagHelp), &model.glyphs);
+            }
+        }
+    }
+    if model.layers.is_empty() { cursor } else { None }
+}
+
+fn draw_gutter(model: &Model, pen: &mut Pen, y: u16, idx: usize, gutter: u16) {
+    let script = &model.script;
+    let current = idx == script.cursor().0 && model.focus == Pane::Script;
+    let style = model.theme.get(if current { Role::GutterCurrent } else { Role::Gutter });
+    pen.right(gutter - 2, y, &(idx + 1).to_string(), style);
+    pen.text(gutter - 1, y, model.glyphs.bar_v, model.theme.get(Role::Gutter));
+    let worst = script.diagnostics_on(idx).map(|d| d.severity).max();
+    match worst {
+        Some(Severity::Error) => pen.text(0, y, model.glyphs.error, model.theme.get(Role::DiagError)),
+        Some(Severity::Warning) => pen.text(0, y, model.glyphs.warning, model.theme.get(Role::DiagWarning)),
+        None => 0,
+    };
+}
+
+fn role_of(class: TokenClass) -> Role {
+    match class {
+        TokenClass::Keyword => Role::SynKeyword,
+        TokenClass::Function => Role::SynFunction,
+        TokenClass::Probe => Role::SynProbe,
+        TokenClass::String => Role::SynString,
+        TokenClass::Number => Role::SynNumber,
+        TokenClass::Comment => Role::SynComment,
+        TokenClass::ContextVar => Role::SynContext,
+        TokenClass::Macro => Role::SynMacro,
+        TokenClass::Operator => Role::SynOperator,
+        TokenClass::Name => Role::SynName,
+    }
+}
+
+fn draw_line(model: &Model, pen: &mut Pen, idx: usize, start: usize) {
+    let script = &model.script;
+    let line = &script.lines()[idx];
+    let matches = script.matches_in(line);
+    let selection = script.selection().filter(|((a, _), (b, _))| (*a..=*b).contains(&idx));
+    let cursor_byte = script.cursor_byte();
+    let mut token = script.tokens.partition_point(|t| t.range.end <= start);
+    let mut column = 0;
+    for (character, (at, c)) in line.char_indices().enumerate() {
+        let columns = char_columns(c, column);
+        let offset = start + at;
+        while script.tokens.get(token).is_some_and(|t| t.range.end <= offset) {
+            token += 1;
+        }
+        let class = script.tokens.get(token).filter(|t| t.range.contains(&offset)).map(|t| t.class);
+        let mut style = model.theme.get(class.map_or(Role::Text, role_of));
+        let found = script.diagnostics_on(idx).any(|d| (d.columns.start..d.columns.end.max(d.columns.start + 1)).contains(&at));
+        if found {
+            style = style.patch(model.theme.get(Role::DiagUnderline));
+        }
+        if let Some((from, _)) = matches.iter().find(|(a, b)| (*a..*b).contains(&at)) {
+            let here = cursor_byte == (idx, *from);
+            style = style.patch(model.theme.get(if here { Role::FindCurrent } else { Role::FindMatch }));
+        }
+        if let Some((first, last)) = selection
+            && (idx, character) >= first
+            && (idx, character) < last
+        {
+            style = style.patch(model.theme.get(Role::Selection));
+        }
+        if column >= script.left {
+            let x = (column - script.left) as u16;
+            if usize::from(x) >= usize::from(pen.width()) {
+                break;
+            }
+            match c {
+                '\t' => {
+                    for extra in 0..columns {
+                        pen.text(x + extra as u16, 0, " ", style);
+                    }
+                }
+                c if is_raw_byte(c) => {
+                    pen.text(x, 0, "?", model.theme.get(Role::DiagWarning));
+                }
+                c => {
+                    pen.char(x, 0, c, style);
+                }
+            }
+        }
+        column += columns;
+    }
+    if script.left > 0 {
+        pen.text(0, 0, "<", model.theme.get(Role::Dim));
+    }
+    if column > script.left + usize::from(pen.width()) {
+        let end = pen.width();
+        pen.right(end, 0, ">", model.theme.get(Role::Dim));
+    }
+}
+
+fn caret_column(script: &Script, idx: usize, diagnostic: &EditorDiagnostic) -> usize {
+    let line = &script.lines()[idx];
+    display_column(line, floor(line, diagnostic.columns.start)).saturating_sub(script.left)
+}
+
+/// Further left if the text would not fit otherwise.
+fn fitting_column(at: usize, len: usize, width: u16) -> u16 {
+    at.min(usize::from(width).saturating_sub(len)) as u16
+}
+
+fn draw_caret(model: &Model, pen: &mut Pen, idx: usize, diagnostic: &EditorDiagnostic) {
+    let script = &model.script;
+    let line = &script.lines()[idx];
+    let role = if diagnostic.severity == Severity::Error { Role::DiagError } else { Role::DiagWarning };
+    let style = model.theme.get(role);
+    let at = caret_column(script, idx, diagnostic);
+    let end = display_column(line, floor(line, diagnostic.columns.end)).saturating_sub(script.left);
+    let caret = format!("^{}", "~".repeat(end.saturating_sub(at + 1)));
+    let message = &diagnostic.message;
+    let width = usize::from(pen.width());
+    let after = at + text_width(&caret) + 1;
+    if after + text_width(message) <= width || after + 20 <= width {
+        let x = pen.text(at as u16, 0, &caret, style) + 1;
+        let room = pen.width().saturating_sub(x);
+        pen.cut(x, 0, room, message, style, &model.glyphs);
+    } else {
+        // No room on the right: the message goes before the caret.
+        let room = at.saturating_sub(1);
+        let text = if text_width(message) <= room { message.clone() } else { cut(message, room.max(width.saturating_sub(2)), model.glyphs.ellipsis) };
+        if text_width(&text) <= room {
+            pen.text((room - text_width(&text)) as u16, 0, &text, style);
+            pen.text(at as u16, 0, &caret, style);
+        } else {
+            pen.text(0, 0, &text, style);
+        }
+    }
+}
+
+/// At the right of a `probe` line while it runs: on or off, hits per second, cost.
+fn annotate(model: &Model, pen: &mut Pen, idx: usize) {
+    if model.run.version != model.script.version && !model.demo {
+        return;
+    }
+    let (Some(info), Some(sample)) = (model.info().filter(|_| model.is_tracing()), model.sample()) else { return };
+    let Some(probe) = info.probes.iter().position(|p| p.line as usize == idx + 1) else { return };
+    let Some(cost) = sample.snapshot.cost.probes.get(probe) else { return };
+    let rate = model.history.before(model.cursor).and_then(|before| {
+        let seconds = sample.snapshot.at.saturating_sub(before.snapshot.at).as_secs_f64();
+        let old = before.snapshot.cost.probes.get(probe)?;
+        (seconds > 0.0).then(|| cost.hits.saturating_sub(old.hits) as f64 / seconds)
+    });
+    let rate = rate.map_or(model.glyphs.none.to_owned(), shape::short);
+    let ns = cost.run_time_ns.filter(|_| cost.hits > 0).map(|ns| ns as f64 / cost.hits as f64);
+    let ns = ns.map_or(String::new(), |ns| format!(" {:>5}ns", shape::short(ns)));
+    let text = if cost.enabled { format!("{rate:>5}/s{ns}") } else { "off".to_owned() };
+    let line_width = display_column(&model.script.lines()[idx], usize::MAX).saturating_sub(model.script.left);
+    let width = text_width(&text) + 2;
+    if line_width + width + 2 > usize::from(pen.width()) {
+        return;
+    }
+    let end = pen.width();
+    pen.right(end.saturating_sub(2), 0, &text, model.theme.get(Role::Dim));
+    let (glyph, role) = if cost.enabled { (model.glyphs.on, Role::ProbeOn) } else { (model.glyphs.off, Role::ProbeOff) };
+    pen.right(end, 0, glyph, model.theme.get(role));
+}
+
+/// The completion popup, over whatever is below the cursor.
+pub fn draw_popup(model: &Model, buf: &mut Buffer, area: Rect) {
+    let script = &model.script;
+    let Some(popup) = script.popup.as_ref().filter(|_| model.focus == Pane::Script && model.layers.is_empty()) else { return };
+    let screen = buf.area;
+    let gutter = gutter_width(script);
+    let rows = visual_rows(script, usize::from(area.height.saturating_sub(2)));
+    let Some(y) = rows.iter().position(|row| matches!(row, VisualRow::Line(idx) if *idx == popup.line)) else { return };
+    let column = display_column(&script.lines()[popup.line], popup.column).saturating_sub(script.left);
+    let shown = popup.items.len().min(8);
+    let label = popup.items.iter().map(|i| text_width(&i.label)).max().unwrap_or(0).clamp(8, 32);
+    let signature = popup.items.iter().map(|i| text_width(&i.signature)).max().unwrap_or(0).min(24);
+    let doc = popup.items.iter().map(|i| text_width(&i.doc)).max().unwrap_or(0).min(40);
+    let width = ((label + signature + doc + 6) as u16).min(screen.width.saturating_sub(2)).max(12);
+    let height = shown as u16 + 2;
+    let line_y = area.y + 1 + y as u16;
+    // Below the line, or above it where there is no room.
+    let top = if line_y + 1 + height <= screen.height { line_y + 1 } else { line_y.saturating_sub(height) };
+    let left = (area.x + 1 + gutter + column as u16).saturating_sub(2).min(screen.width.saturating_sub(width));
+    let mut pen = Pen::new(buf, Rect::new(left, top, width, height));
+    pen.fill(model.theme.get(Role::Popup));
+    draw_box(&mut pen, &model.glyphs.border, model.theme.get(Role::PopupBorder));
+    let first = (popup.selected + 1).saturating_sub(shown);
+    if popup.items.len() > shown {
+        let text = format!(" {}/{} ", popup.selected + 1, popup.items.len());
+        let (width, height) = (pen.width(), pen.height());
+        pen.right(width.saturating_sub(1), height.saturating_sub(1), &text, model.theme.get(Role::Dim));
+    }
+    for (row, item) in popup.items.iter().skip(first).take(shown).enumerate() {
+        let chosen = first + row == popup.selected;
+        let mut line = pen.inner(1, row as u16 + 1, width.saturating_sub(2), 1);
+        let pick = |role: Role| -> Style { model.theme.get(if chosen { Role::PopupSelected } else { role }) };
+        if chosen {
+            line.fill(pick(Role::Popup));
+            line.text(0, 0, model.glyphs.pointer, pick(Role::Popup));
+        }
+        let x = line.text(1, 0, &fit(&item.label, label, model.glyphs.ellipsis), pick(Role::Popup)) + 1;
+        let x = line.text(x, 0, &fit(&item.signature, signature, model.glyphs.ellipsis), pick(Role::SynProbe)) + 1;
+        let room = line.width().saturating_sub(x);
+        line.cut(x, 0, room, &item.doc, pick(Role::Dim), &model.glyphs);
+    }
+}
+
+/// Puts the cursor where the mouse was pressed.
+pub fn click(script: &mut Script, area: Rect, x: u16, y: u16) {
+    let rows = visual_rows(script, usize::from(area.height.saturating_sub(2)));
+    let row = usize::from(y.saturating_sub(area.y + 1));
+    let line = match rows.get(row) {
+        Some(VisualRow::Line(idx) | VisualRow::Caret(idx, _) | VisualRow::Help(idx, _)) => *idx,
+        None => script.lines().len() - 1,
+    };
+    let wanted = usize::from(x.saturating_sub(area.x + 1 + gutter_width(script))) + script.left;
+    let text = &script.lines()[line];
+    let (mut column, mut character) = (0, 0);
+    for c in text.chars() {
+        column += char_columns(c, column);
+        if column > wanted {
+            break;
+        }
+        character += 1;
+    }
+    script.cancel_selection();
+    script.jump(line, character);
+}

@@ -1,0 +1,151 @@
+//! Histograms: the selected row's in full with percentiles and their bounds, and the small one of each row.
+
+use super::{
+    bar,
+    pen::{Pen, text_width},
+    section,
+};
+use crate::{
+    runtime::session::StatValue,
+    tui::{
+        app::Model,
+        model::live::average,
+        shape::{self, Unit},
+        theme::{Glyphs, Role},
+    },
+};
+
+/// Buckets as the small histograms of a table show them: all rows on one scale.
+pub type Span = Vec<i64>;
+
+/// The buckets that the rows have between them, at most `width`; the highest are kept when there are more.
+pub fn shared_span<'a>(stats: impl Iterator<Item = &'a StatValue>, width: usize) -> Span {
+    let mut all: Vec<(i64, u64)> = stats.flat_map(|stat| stat.log2.iter().copied()).collect();
+    all.sort_by_key(|(bucket, _)| *bucket);
+    let span: Vec<i64> = shape::dense_buckets(&all).into_iter().map(|(bucket, _)| bucket).collect();
+    span[span.len().saturating_sub(width)..].to_vec()
+}
+
+pub fn mini(stat: &StatValue, span: &Span, glyphs: &Glyphs) -> String {
+    let top = stat.log2.iter().map(|(_, n)| *n).max().unwrap_or(1).max(1) as f64;
+    span.iter()
+        .map(|bucket| {
+            let n = stat.log2.iter().find(|(b, _)| b == bucket).map_or(0, |(_, n)| *n);
+            if n == 0 { " " } else { glyphs.spark[((n as f64 / top * 8.0).ceil() as usize).clamp(1, 8)] }
+        })
+        .collect()
+}
+
+/// One bar.
+struct Bar {
+    label: String,
+    /// First and last value in it.
+    range: (i64, i64),
+    count: u64,
+}
+
+fn bars(stat: &StatValue, unit: Unit) -> Vec<Bar> {
+    if let Some(linear) = &stat.linear {
+        let n = linear.counts.len();
+        return linear
+            .counts
+            .iter()
+            .enumerate()
+            .map(|(idx, count)| {
+                let low = linear.start.saturating_add(linear.step.saturating_mul(idx as i64 - 1));
+                let label = match idx {
+                    0 => format!("<{}", linear.start),
+                    idx if idx + 1 == n => format!(">={low}"),
+                    _ => low.to_string(),
+                };
+                let range = match idx {
+                    0 => (i64::MIN, linear.start.saturating_sub(1)),
+                    _ => (low, low.saturating_add(linear.step.max(1) - 1)),
+                };
+                Bar { label, range, count: *count }
+            })
+            .skip_while(|bar| bar.count == 0)
+            .collect();
+    }
+    shape::dense_buckets(&stat.log2)
+        .into_iter()
+        .map(|(bucket, count)| Bar { label: shape::bucket_label(bucket, unit), range: shape::bucket_range(bucket), count })
+        .collect()
+}
+
+pub fn draw(model: &Model, pen: &mut Pen, stat: &StatValue, name: &str, unit: Unit) {
+    let percentiles: Vec<(&str, (i64, i64))> = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)]
+        .into_iter()
+        .filter_map(|(label, p)| Some((label, shape::percentile(stat, p)?)))
+        .collect();
+    let told: Vec<String> =
+        percentiles.iter().map(|(label, bounds)| format!("{label} {}", shape::bounds(*bounds, unit))).collect();
+    let title = format!("{name}  n={} avg {}", shape::whole(stat.count, 9), shape::sample(average(stat), unit));
+    let room = usize::from(pen.width()).saturating_sub(text_width(&title) + 8);
+    // All three or only the outermost, whole.
+    let note = [told.join("  "), told.last().cloned().unwrap_or_default()].into_iter().find(|t| text_width(t) <= room);
+    section(pen, 0, &title, note.as_deref().unwrap_or(""), model);
+    let height = usize::from(pen.height().saturating_sub(1));
+    let mut bars = bars(stat, unit);
+    while bars.last().is_some_and(|bar| bar.count == 0) {
+        bars.pop();
+    }
+    if bars.is_empty() || height == 0 {
+        return;
+    }
+    // More buckets than rows: the window that holds most, and what it leaves out is said.
+    let n = bars.len();
+    let start = if n <= height {
+        0
+    } else {
+        let sum = |at: usize| bars[at..at + height].iter().map(|bar| bar.count).sum::<u64>();
+        (0..=n - height).max_by_key(|at| (sum(*at), std::cmp::Reverse(*at))).unwrap_or(0)
+    };
+    let shown = &bars[start..(start + height).min(n)];
+    let (below, above): (u64, u64) =
+        (bars[..start].iter().map(|b| b.count).sum(), bars[(start + height).min(n)..].iter().map(|b| b.count).sum());
+    let top = shown.iter().map(|bar| bar.count).max().unwrap_or(1).max(1) as f64;
+    let label_width = bars.iter().map(|bar| bar.label.len()).max().unwrap_or(0).max(6) as u16 + 1;
+    let width = pen.width();
+    let count_width = 10;
+    let mark_width: u16 = if width >= 60 { 6 } else { 0 };
+    let bar_width = width.saturating_sub(label_width + 3 + count_width + mark_width);
+    for (row, bucket) in shown.iter().enumerate() {
+        let y = row as u16 + 1;
+        pen.right(label_width, y, &bucket.label, model.theme.get(Role::HistLabel));
+        let x = pen.text(label_width + 1, y, model.glyphs.bar_v, model.theme.get(Role::Border));
+        pen.text(x, y, &bar(bucket.count as f64 / top, bar_width, &model.glyphs), model.theme.get(Role::HistBar));
+        let end = x + bar_width + count_width;
+        let role = if bucket.count == 0 { Role::Dim } else { Role::Number };
+        pen.right(end, y, &shape::whole(bucket.count as i64, 9), model.theme.get(role));
+        let marks: Vec<&str> = percentiles
+            .iter()
+            .filter(|(_, (low, _))| bucket.range.0 <= *low && *low <= bucket.range.1)
+            .map(|(label, _)| *label)
+            .collect();
+        if let Some(mark) = marks.last().filter(|_| mark_width > 0) {
+            pen.text(end + 1, y, &format!("{}{mark}", model.glyphs.left), model.theme.get(Role::HistMark));
+        }
+    }
+    if below + above > 0 {
+        let hidden = format!(" {} below, {} above ", shape::short(below as f64), shape::short(above as f64));
+        pen.right(width.saturating_sub(2), shown.len() as u16, &hidden, model.theme.get(Role::Dim));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::theme::UNICODE;
+
+    #[test]
+    fn small_histograms_share_a_scale() {
+        let stat = |log2: &[(i64, u64)]| StatValue { log2: log2.to_vec(), ..Default::default() };
+        let (a, b) = (stat(&[(1, 8), (2, 4)]), stat(&[(4, 1)]));
+        let span = shared_span([&a, &b].into_iter(), 24);
+        assert_eq!(span, [1, 2, 4]);
+        assert_eq!(mini(&a, &span, &UNICODE), "█▄ ");
+        assert_eq!(mini(&b, &span, &UNICODE), "  █");
+        assert_eq!(shared_span([&a, &b].into_iter(), 2), [2, 4]);
+    }
+}

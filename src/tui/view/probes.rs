@@ -1,0 +1,193 @@
+//! The probe browser: filter line, the rows of the tree that are on screen, and below what the selected probe offers.
+
+use ratatui::layout::{Position, Rect};
+
+use super::{
+    frame,
+    pen::{Pen, cut, text_width},
+    section,
+};
+use crate::tui::{
+    action::{ACTIONS, Act},
+    app::Model,
+    layout::Pane,
+    model::browser::BrowserRow,
+    theme::Role,
+};
+
+/// Rows for the tree inside `area`: less the border, the filter line and the detail.
+pub fn list_height(model: &Model, area: Rect) -> usize {
+    let inside = area.height.saturating_sub(3);
+    usize::from(inside.saturating_sub(detail_height(model, inside)))
+}
+
+/// A fixed share, so that the list does not jump with each selection.
+fn detail_height(_: &Model, inside: u16) -> u16 {
+    if inside < 12 { 0 } else { (inside * 45 / 100).min(18) }
+}
+
+pub fn draw(model: &Model, pen: &mut Pen) -> Option<Position> {
+    let browser = &model.browser;
+    let loading = if browser.loading { "loading " } else { "" };
+    let title = format!("Probes {} {loading}{}", model.glyphs.dot, browser.n_entries());
+    let area = pen.area;
+    let mut inner = frame(model, pen, Pane::Probes, &title, "");
+    let width = inner.width();
+    let height = list_height(model, area);
+    // The filter line.
+    let mut cursor = None;
+    let key = model.theme.get(if browser.typing { Role::Key } else { Role::Dim });
+    let x = inner.text(1, 0, "/ ", key);
+    let filter = browser.filter.text();
+    if filter.is_empty() {
+        let hint = if browser.typing { "type to find a probe" } else { "press / to find a probe" };
+        inner.text(x, 0, hint, model.theme.get(Role::Dim));
+    } else {
+        inner.text(x, 0, filter, model.theme.get(Role::Prompt));
+    }
+    if let Some(n) = browser.n_matches() {
+        let s = if n == 1 { "" } else { "es" };
+        inner.right(width.saturating_sub(1), 0, &format!(" {n} match{s}"), model.theme.get(Role::Dim));
+    }
+    if browser.typing && model.focus == Pane::Probes && inner.height() > 0 {
+        let at = (3 + text_width(browser.filter.before_cursor())).min(usize::from(width.saturating_sub(1)));
+        cursor = Some(Position::new(inner.area.x + at as u16, inner.area.y));
+    }
+    for (n, row) in browser.rows().iter().enumerate().skip(browser.scroll).take(height) {
+        let y = (n - browser.scroll) as u16 + 1;
+        draw_row(model, &mut inner.inner(0, y, width, 1), row);
+        if n == browser.selected {
+            let focused = model.focus == Pane::Probes;
+            inner.text(0, y, model.glyphs.pointer, model.theme.get(Role::Key));
+            inner.paint(0, y, width, model.theme.get(if focused { Role::RowSelected } else { Role::RowBlur }));
+        }
+    }
+    if browser.rows().is_empty() && !browser.loading {
+        let text = if filter.is_empty() { "no probes can be listed here" } else { "no probe matches" };
+        inner.text(2, 1, text, model.theme.get(Role::Dim));
+    }
+    let y = height as u16 + 1;
+    let left = inner.height().saturating_sub(y);
+    if left > 1 {
+        detail(model, &mut inner.inner(0, y, width, left));
+    }
+    cursor
+}
+
+fn draw_row(model: &Model, pen: &mut Pen, row: &BrowserRow) {
+    let width = pen.width();
+    match row {
+        BrowserRow::Group { path, depth, open, count } => {
+            let count = count.to_string();
+            let glyph = if *open { model.glyphs.open } else { model.glyphs.closed };
+            let name = path.rsplit('/').next().unwrap_or(path);
+            let x = pen.text(1 + 2 * *depth as u16, 0, glyph, model.theme.get(Role::Key)) + 1;
+            let room = width.saturating_sub(x + text_width(&count) as u16 + 2);
+            pen.cut(x, 0, room, name, model.theme.get(Role::TreeGroup), &model.glyphs);
+            pen.right(width.saturating_sub(1), 0, &count, model.theme.get(Role::TreeCount));
+        }
+        BrowserRow::Entry { idx, depth } => {
+            let entry = model.browser.entry(*idx);
+            let filtered = model.browser.n_matches().is_some();
+            let name = if filtered { entry.point.as_str() } else { entry.label() };
+            let x = if filtered { 2 } else { 3 + 2 * *depth as u16 };
+            let mark = if entry.has_return { ".return" } else { "" };
+            let room = usize::from(width.saturating_sub(x + 1));
+            let shown = cut(name, room, model.glyphs.ellipsis);
+            let end = pen.text(x, 0, &shown, model.theme.get(Role::Text));
+            for at in model.browser.match_indices(&entry.point) {
+                if filtered && (at as usize) < shown.chars().count() {
+                    pen.paint(x + at as u16, 0, 1, model.theme.get(Role::RowMatch));
+                }
+            }
+            if end + (mark.len() as u16) < width {
+                pen.right(width.saturating_sub(1), 0, mark, model.theme.get(Role::TreeCount));
+            }
+        }
+    }
+}
+
+fn detail(model: &Model, pen: &mut Pen) {
+    let width = pen.width();
+    let Some(entry) = model.browser.selected_entry() else {
+        section(pen, 0, "", "", model);
+        let lines = ["Enter opens a group.", "H T A E on a probe trace it at once:", "the script they run is in pane 2."];
+        for (y, text) in lines.iter().enumerate() {
+            let text = cut(text, width.saturating_sub(2).into(), model.glyphs.ellipsis);
+            pen.text(1, y as u16 + 1, &text, model.theme.get(Role::Dim));
+        }
+        return;
+    };
+    section(pen, 0, &entry.point, "", model);
+    let known = model.browser.detail(&entry.point);
+    let quick: Vec<_> = [Act::Latency, Act::CountBy, Act::ArgsToLog, Act::ErrorsBy, Act::Insert]
+        .into_iter()
+        .filter_map(|act| ACTIONS.iter().find(|row| row.act == act))
+        .collect();
+    // Two quick-trace keys a line when there is room.
+    let per_line = if width >= 34 { 2 } else { 1 };
+    let quick_height = quick.len().div_ceil(per_line) as u16 + 1;
+    let bottom = pen.height().saturating_sub(quick_height);
+    let mut y = 1;
+    let room = width.saturating_sub(2);
+    let doc = known.map(|d| d.doc.as_str()).filter(|doc| !doc.is_empty()).unwrap_or(&entry.doc);
+    if !doc.is_empty() && y < bottom {
+        pen.cut(1, y, room, doc, model.theme.get(Role::Text), &model.glyphs);
+        y += 1;
+    }
+    match known {
+        None if y < bottom => {
+            pen.text(1, y, "...", model.theme.get(Role::Dim));
+        }
+        None => (),
+        Some(known) => {
+            if !known.origin.is_empty() && y < bottom {
+                pen.cut(1, y, room, &known.origin, model.theme.get(Role::Dim), &model.glyphs);
+                y += 1;
+            }
+            let all: Vec<_> = known
+                .variables
+                .iter()
+                .map(|v| (v, ""))
+                .chain(known.return_variables.iter().map(|v| (v, "(.return)")))
+                .collect();
+            let name_width = all.iter().map(|(v, _)| v.name.len()).max().unwrap_or(0).clamp(4, 16) as u16;
+            let n = all.len();
+            for (at, (variable, only)) in all.into_iter().enumerate() {
+                if y >= bottom {
+                    break;
+                }
+                if y + 1 == bottom && at + 1 < n {
+                    pen.text(2, y, &format!("{} {} more", model.glyphs.ellipsis, n - at), model.theme.get(Role::Dim));
+                    break;
+                }
+                pen.cut(2, y, name_width, &variable.name, model.theme.get(Role::SynContext), &model.glyphs);
+                let x = pen.text(2 + name_width + 1, y, &variable.ty, model.theme.get(Role::SynProbe));
+                let note = if variable.note.is_empty() { only.to_owned() } else { variable.note.clone() };
+                let left = width.saturating_sub(x + 2);
+                if left > 4 {
+                    pen.cut(x + 1, y, left, &note, model.theme.get(Role::Dim), &model.glyphs);
+                }
+                y += 1;
+            }
+        }
+    }
+    if pen.height() > quick_height {
+        section(pen, bottom, "quick trace", "", model);
+        for (n, row) in quick.iter().enumerate() {
+            let ok = (row.enabled)(model).is_ok();
+            let column = (n % per_line) as u16 * (width / per_line as u16);
+            let y = bottom + 1 + (n / per_line) as u16;
+            let label = match row.act {
+                Act::Latency => "latency",
+                Act::CountBy => "count by process",
+                Act::ArgsToLog => "arguments to log",
+                Act::ErrorsBy => "errors",
+                _ => "insert in script",
+            };
+            let key = model.keymap.shown(row, model.glyphs.unicode);
+            let x = pen.text(column + 2, y, &key, model.theme.get(if ok { Role::Key } else { Role::KeyOff }));
+            pen.text(x + 1, y, label, model.theme.get(if ok { Role::KeyLabel } else { Role::KeyOff }));
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! The status line (what runs, what it costs, what it lost), the key bar, and the line for messages and prompts.
+
+use ratatui::{layout::Position, style::Style};
+
+use super::pen::{Pen, text_width};
+use crate::tui::{
+    action::{ACTIONS, Action},
+    app::{Layer, Model, PromptKind},
+    layout::Pane,
+    model::history::Sample,
+    shape,
+    theme::Role,
+};
+
+/// What the cost figures of two neighbouring samples say; every field is `None` when it cannot be known.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rates {
+    pub events: Option<f64>,
+    pub ns_per_event: Option<f64>,
+    /// Of one CPU, 0 to 1 and more.
+    pub cpu: Option<f64>,
+    pub drops: u64,
+    pub missed: u64,
+    pub overflows: u64,
+    pub recent_loss: bool,
+}
+
+pub fn rates(model: &Model) -> Rates {
+    let Some(now) = model.sample() else { return Rates::default() };
+    let cost = &now.snapshot.cost;
+    let mut rates = Rates { drops: cost.ring_drops, missed: cost.missed, overflows: cost.overflows, ..Default::default() };
+    if let Some(before) = model.history.before(model.cursor) {
+        let old = &before.snapshot.cost;
+        let seconds = seconds_between(before, now);
+        if seconds > 0.0 {
+            let events = cost.events.saturating_sub(old.events) as f64;
+            rates.events = Some(events / seconds);
+            if let (Some(new), Some(old)) = (cost.run_time_ns, old.run_time_ns) {
+                let ns = new.saturating_sub(old) as f64;
+                rates.ns_per_event = (events > 0.0).then(|| ns / events);
+                rates.cpu = Some(ns / 1e9 / seconds);
+            }
+        }
+    }
+    let ten_seconds_ago = model.history.window(model.cursor, 11).next();
+    rates.recent_loss = ten_seconds_ago.is_some_and(|old| {
+        let old = &old.snapshot.cost;
+        cost.ring_drops + cost.missed + cost.overflows > old.ring_drops + old.missed + old.overflows
+    }) || (model.history.len() == 1 && rates.drops + rates.missed + rates.overflows > 0);
+    rates
+}
+
+fn seconds_between(a: &Sample, b: &Sample) -> f64 {
+    b.snapshot.at.saturating_sub(a.snapshot.at).as_secs_f64()
+}
+
+/// Events per second over the last `n` samples, for sparklines.
+pub fn event_rates(model: &Model, n: usize) -> Vec<f64> {
+    let samples: Vec<&Sample> = model.history.window(model.cursor, n + 1).collect();
+    samples
+        .windows(2)
+        .map(|pair| {
+            let events = pair[1].snapshot.cost.events.saturating_sub(pair[0].snapshot.cost.events) as f64;
+            let seconds = seconds_between(pair[0], pair[1]);
+            if seconds > 0.0 { events / seconds } else { 0.0 }
+        })
+        .collect()
+}
+
+type Part = Vec<(String, Role)>;
+
+pub fn draw(model: &Model, pen: &mut Pen) {
+    let wide = pen.width() >= 100;
+    let parts = parts(model, wide);
+    let separator = if wide { format!(" {} ", model.glyphs.bar_v) } else { "  ".to_owned() };
+    let mut x = 1;
+    pen.paint(0, 0, pen.width(), model.theme.get(Role::Status));
+    for (n, part) in parts.iter().enumerate() {
+        let width: usize = part.iter().map(|(text, _)| text_width(text)).sum();
+        let gap = if n > 0 { text_width(&separator) } else { 0 };
+        // Parts on the right drop out first; the line never wraps.
+        if n > 0 && usize::from(x) + gap + width > pen.width().into() {
+            break;
+        }
+        if n > 0 {
+            x = pen.text(x, 0, &separator, model.theme.get(Role::Dim));
+        }
+        for (text, role) in part {
+            x = pen.text(x, 0, text, model.theme.get(*role));
+        }
+    }
+}
+
+fn parts(model: &Model, wide: bool) -> Vec<Part> {
+    let glyphs = &model.glyphs;
+    let mut parts: Vec<Part> = Vec::new();
+    if model.demo {
+        let text = if wide { " RECORDING - not live " } else { " RECORDING " };
+        parts.push(vec![(text.to_owned(), Role::StatusDemo)]);
+    }
+    let dirty = if model.script.is_modified() { "*" } else { "" };
+    parts.push(vec![(format!("{}{dirty}", model.script.display_name()), Role::Title)]);
+    parts.push(state(model));
+    let rates = rates(model);
+    let none = glyphs.none;
+    if let (Some(info), Some(sample)) = (model.info(), model.sample()) {
+        let total = info.probes.len();
+        let on = sample.snapshot.cost.probes.iter().filter(|p| p.enabled).count();
+        let on = if sample.snapshot.cost.probes.is_empty() { total } else { on };
+        let role = if on < total { Role::StatusWarn } else { Role::Status };
+        parts.push(vec![(format!("probes {on}/{total}"), role)]);
+    }
+    if model.info().is_some() {
+        let events = rates.events.map_or(none.to_owned(), shape::short);
+        let mut part = vec![(format!("{events:>5} ev/s"), Role::Status)];
+        if wide {
+            let recent = event_rates(model, 6);
+            let top = recent.iter().copied().fold(1.0, f64::max);
+            let mut line: String = recent.iter().map(|rate| super::spark(rate / top, glyphs)).collect();
+            line.insert_str(0, &" ".repeat(6 - recent.len().min(6)));
+            part.push((format!(" {line}"), Role::Spark));
+        }
+        parts.push(part);
+        let mut loss: Part = Vec::new();
+        let role = if rates.recent_loss {
+            Role::StatusError
+        } else if rates.drops > 0 {
+            Role::StatusWarn
+        } else {
+            Role::Status
+        };
+        loss.push((format!("drop {}", shape::short(rates.drops as f64)), role));
+        if rates.missed > 0 {
+            loss.push((format!(" missed {}", shape::short(rates.missed as f64)), role));
+        }
+        if rates.overflows > 0 {
+            loss.push((format!(" full {}", shape::short(rates.overflows as f64)), role));
+        }
+        parts.push(loss);
+        let ns = rates.ns_per_event.map_or(none.to_owned(), |ns| format!("{ns:.0}"));
+        let cpu = rates.cpu.map_or(none.to_owned(), |cpu| format!("{:.1}%", cpu * 100.0));
+        let text = if wide { format!("{ns:>3} ns/ev {cpu:>4} cpu") } else { format!("{ns}ns/ev {cpu}") };
+        parts.push(vec![(text, Role::Status)]);
+        if let Some(sample) = model.sample().filter(|_| wide) {
+            let cost = &sample.snapshot.cost;
+            if cost.ring_size > 0 {
+                let part = cost.ring_used as f64 / cost.ring_size as f64;
+                let role = if part > 0.5 { Role::StatusWarn } else { Role::Status };
+                parts.push(vec![(format!("buf {:>2.0}%", part * 100.0), role)]);
+            }
+            if cost.map_bytes > 0 {
+                parts.push(vec![(format!("maps {}", shape::bytes(cost.map_bytes)), Role::Status)]);
+            }
+            if cost.errors > 0 {
+                parts.push(vec![(format!("errors {}", shape::short(cost.errors as f64)), Role::StatusError)]);
+            }
+            if cost.truncated > 0 {
+                parts.push(vec![(format!("cut {}", shape::short(cost.truncated as f64)), Role::StatusWarn)]);
+            }
+            parts.push(vec![(format!("{} samples {}", model.history.len(), shape::bytes(model.history.bytes() as u64)), Role::Dim)]);
+        }
+    }
+    parts
+}
+
+/// One word for what is going on.
+fn state(model: &Model) -> Part {
+    let glyphs = &model.glyphs;
+    let at = |model: &Model| model.sample().map_or(0, |sample| sample.snapshot.at.as_secs());
+    let n_errors = model.script.n_errors();
+    if let Some((_, _)) = model.run.compiling {
+        let note = if model.is_tracing() { " (old one runs on)" } else { "" };
+        return vec![(format!("{} COMPILING{note}", glyphs.dot), Role::StatusBusy)];
+    }
+    if let Some(cursor) = model.cursor {
+        let back = model.history.latest().map_or(0, |s| s.snapshot.at.as_secs()).saturating_sub(
+            model.history.at(Some(cursor)).map_or(0, |s| s.snapshot.at.as_secs()),
+        );
+        return vec![(format!(" {} PAUSED -{} ", glyphs.pause, shape::clock(back)), Role::StatusPaused)];
+    }
+    if model.run.stopping {
+        return vec![(format!("{} STOPPING {}", glyphs.dot, shape::clock(at(model))), Role::StatusBusy)];
+    }
+    if model.is_tracing() {
+        let word = if model.demo { "REPLAY" } else { "RUN" };
+        let mut part = vec![(format!("{} {word} {}", glyphs.on, shape::clock(at(model))), Role::StatusRun)];
+        if model.script.version != model.run.version && !model.demo {
+            part.push((" edited".to_owned(), Role::StatusWarn));
+        }
+        return part;
+    }
+    if n_errors > 0 {
+        let s = if n_errors == 1 { "" } else { "s" };
+        return vec![(format!("{} {n_errors} error{s}", glyphs.error), Role::StatusError)];
+    }
+    if model.run.failed.is_some() {
+        return vec![(format!("{} FAILED", glyphs.error), Role::StatusError)];
+    }
+    if let Some(report) = &model.run.ended {
+        let role = if report.n_errors > 0 { Role::StatusError } else { Role::StatusStop };
+        return vec![(format!("{} ENDED {}", glyphs.off, shape::clock(report.ran.as_secs())), role)];
+    }
+    vec![("not running".to_owned(), Role::StatusStop)]
+}
+
+/// The live bindings of the focused pane, the likeliest first.
+pub fn keys(model: &Model, pen: &mut Pen) {
+    let hints = hints(model);
+    let mut x = 1;
+    for (key, label, enabled) in hints {
+        let width = (text_width(&key) + 1 + text_width(&label)) as u16;
+        if x + width > pen.width() {
+            break;
+        }
+        let (key_role, label_role) = if enabled { (Role::Key, Role::KeyLabel) } else { (Role::KeyOff, Role::KeyOff) };
+        x = pen.text(x, 0, &key, model.theme.get(key_role));
+        x = pen.text(x + 1, 0, &label, model.theme.get(label_role)) + 2;
+    }
+}
+
+fn hints(model: &Model) -> Vec<(String, String, bool)> {
+    let unicode = model.glyphs.unicode;
+    let plain = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, l)| ((*k).to_owned(), (*l).to_owned(), true)).collect();
+    match model.layers.last() {
+        Some(Layer::Help { .. }) => return plain(&[("j k", "scroll"), ("Esc", "close")]),
+        Some(Layer::Palette { .. }) => return plain(&[("Enter", "do it"), ("Up Down", "choose"), ("Esc", "close")]),
+        Some(Layer::Prompt { kind: PromptKind::Find, .. }) => {
+            return plain(&[("Enter", "next"), ("Up", "previous"), ("Esc", "close")]);
+        }
+        Some(Layer::Prompt { .. }) => return plain(&[("Enter", "done"), ("Esc", "cancel")]),
+        Some(Layer::Choice(choice)) => {
+            let mut hints: Vec<_> =
+                choice.options.iter().map(|(key, label, _)| (key.to_string(), (*label).to_owned(), true)).collect();
+            hints.push(("Esc".into(), "back".into(), true));
+            return hints;
+        }
+        None => (),
+    }
+    if model.focus == Pane::Probes && model.browser.typing {
+        return plain(&[("Enter", "to the list"), ("Up Down", "choose"), ("Esc", "clear")]);
+    }
+    if model.focus == Pane::Script && model.script.popup.is_some() {
+        return plain(&[("Tab", "accept"), ("Up Down", "choose"), ("Esc", "close")]);
+    }
+    let mut rows: Vec<(&Action, String)> = Vec::new();
+    for place in model.places() {
+        for row in ACTIONS.iter().filter(|row| row.bar > 0 && row.places.contains(place)) {
+            let key = model.keymap.shown(row, unicode);
+            if !key.is_empty() && !rows.iter().any(|(other, _)| other.act == row.act) {
+                rows.push((row, key));
+            }
+        }
+    }
+    rows.sort_by_key(|(row, _)| row.bar);
+    rows.into_iter().map(|(row, key)| (key, row.short.to_owned(), (row.enabled)(model).is_ok())).collect()
+}
+
+/// Prompt or message; gives the cursor's place in a prompt.
+pub fn message(model: &Model, pen: &mut Pen) -> Option<Position> {
+    let bottom = pen.width();
+    if let Some(Layer::Prompt { kind, input }) = model.layers.last() {
+        let label = match kind {
+            PromptKind::Find => "find",
+            PromptKind::GoToLine => "go to line",
+            PromptKind::SaveAs => "save as",
+            PromptKind::Open => "open",
+            PromptKind::LiveFilter => "filter",
+            PromptKind::Grep => "grep",
+        };
+        pen.fill(model.theme.get(Role::Text));
+        let x = pen.text(1, 0, &format!("{label}: "), model.theme.get(Role::Key));
+        pen.text(x, 0, input.text(), model.theme.get(Role::Prompt));
+        let at = (x as usize + text_width(input.before_cursor())).min(usize::from(bottom.saturating_sub(1)));
+        return Some(Position::new(pen.area.x + at as u16, pen.area.y));
+    }
+    let line = |pen: &mut Pen, text: &str, style: Style| {
+        pen.fill(model.theme.get(Role::Text));
+        let width = pen.width().saturating_sub(2);
+        pen.cut(1, 0, width, text, style, &model.glyphs);
+    };
+    if let Some(chord) = &model.pending {
+        line(pen, &format!("{} …", chord.shown(model.glyphs.unicode)), model.theme.get(Role::Key));
+    } else if let Some(toast) = &model.toast {
+        let (glyph, role) =
+            if toast.error { (model.glyphs.error, Role::ToastError) } else { (model.glyphs.ok, Role::ToastInfo) };
+        line(pen, &format!("{glyph} {}", toast.text), model.theme.get(role));
+    } else if model.focus == Pane::Script
+        && let Some(diagnostic) = model.script.diagnostics_on(model.script.cursor().0).next()
+        && model.areas().timeline.is_some()
+    {
+        let text = format!("line {}: {}", diagnostic.line, diagnostic.message);
+        line(pen, &text, model.theme.get(Role::DiagWarning));
+    }
+    None
+}
