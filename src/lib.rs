@@ -17,3 +17,4 @@ pub mod runtime;
 pub mod source;
 pub mod sys;
 pub mod tapset;
+pub mod tui;

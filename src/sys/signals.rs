@@ -82,3 +82,12 @@ pub fn kill(pid: u32, signal: i32) -> io::Result<()> {
     // SAFETY: takes numbers.
     check(i64::from(unsafe { libc::kill(pid as i32, signal) })).map(drop)
 }
+
+/// Sent to a stopped process that goes on.
+pub const CONTINUED: i32 = libc::SIGCONT;
+
+/// Stops this process and its whole group, as a shell's job, until SIGCONT.
+pub fn stop_group() -> io::Result<()> {
+    // SAFETY: takes numbers; 0 means the caller's group.
+    check(i64::from(unsafe { libc::kill(0, libc::SIGSTOP) })).map(drop)
+}

@@ -182,7 +182,16 @@ pub static ACTIONS: &[Action] = &[
     row!(Filter, "filter", "filter", "Keep only rows that match", PANES, ["/"], 25),
     row!(Copy, "copy", "copy", "Copy the selected row to the clipboard (OSC 52)", PANES, ["y"], 65),
     // Probes
-    row!(Enter, "enter", "insert", "Open a group, or insert the probe into the script", PROBES, ["Enter"], 1, has_selection),
+    row!(
+        Enter,
+        "enter",
+        "insert",
+        "Open a group, or insert the probe into the script",
+        PROBES,
+        ["Enter"],
+        1,
+        has_selection
+    ),
     row!(Latency, "latency", "latency", "Trace a latency histogram by process", PROBES, ["H"], 2, has_return),
     row!(CountBy, "count", "count", "Trace counts by process", PROBES, ["T"], 3, has_point),
     row!(ArgsToLog, "args", "args", "Trace the arguments to the log", PROBES, ["A"], 4, has_point),
@@ -191,7 +200,16 @@ pub static ACTIONS: &[Action] = &[
     // Script
     row!(Complete, "complete", "complete", "Offer what fits at the cursor", SCRIPT, ["C-Space"], 30),
     row!(NextError, "next-error", "next error", "Go to the next error or warning", SCRIPT, ["F8"], 20, has_diagnostics),
-    row!(PreviousError, "previous-error", "prev error", "Go to the previous error or warning", SCRIPT, ["S-F8"], 0, has_diagnostics),
+    row!(
+        PreviousError,
+        "previous-error",
+        "prev error",
+        "Go to the previous error or warning",
+        SCRIPT,
+        ["S-F8"],
+        0,
+        has_diagnostics
+    ),
     row!(Fix, "fix", "apply fix", "Apply the suggested fix", SCRIPT, ["F4"], 21, has_fix),
     row!(Undo, "undo", "undo", "Undo", SCRIPT, ["C-_"], 50, can_undo),
     row!(Redo, "redo", "redo", "Redo", SCRIPT, ["C-y"], 0, can_redo),
@@ -199,13 +217,30 @@ pub static ACTIONS: &[Action] = &[
     row!(Find, "find", "find", "Find text; Enter or Down for the next, Up for the previous", SCRIPT, ["C-f"], 55),
     row!(GoToLine, "go-to-line", "line", "Go to a line", SCRIPT, ["C-g"], 0),
     row!(FindProbe, "find-probe", "browse", "Show the probe under the cursor in the browser", SCRIPT, ["F12"], 0),
-    row!(SelectAll, "select-all", "select all", "Select the whole script (arrows with Shift select parts)", SCRIPT, ["C-a"], 0),
+    row!(
+        SelectAll,
+        "select-all",
+        "select all",
+        "Select the whole script (arrows with Shift select parts)",
+        SCRIPT,
+        ["C-a"],
+        0
+    ),
     row!(CutText, "cut-text", "cut", "Cut the selection, or the line", SCRIPT, ["C-x"], 0),
     row!(CopyText, "copy-text", "copy", "Copy the selection, or the line; also to the clipboard", SCRIPT, ["C-k"], 0),
     row!(PasteText, "paste-text", "paste", "Paste what was cut or copied", SCRIPT, ["C-v"], 0),
     row!(DeleteWord, "delete-word", "del word", "Delete the word before the cursor", SCRIPT, ["C-w"], 0),
     // Live
-    row!(Pause, "pause", "pause", "Freeze the picture or follow again; tracing goes on", LIVE_LOG, ["Space"], 1, has_history),
+    row!(
+        Pause,
+        "pause",
+        "pause",
+        "Freeze the picture or follow again; tracing goes on",
+        LIVE_LOG,
+        ["Space"],
+        1,
+        has_history
+    ),
     row!(StepBack, "step-back", "step", "One sample back", LIVE_LOG, ["["], 2, has_history),
     row!(StepForward, "step-forward", "step", "One sample forward", LIVE_LOG, ["]"], 0, has_history),
     row!(JumpBack, "jump-back", "jump", "Ten samples back", LIVE_LOG, ["{"], 0, has_history),
@@ -298,7 +333,11 @@ mod tests {
     fn names_are_words_and_titles_are_sentences() {
         for row in ACTIONS {
             assert!(row.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{}", row.name);
-            assert!(row.title.chars().next().is_some_and(char::is_uppercase) && !row.title.ends_with('.'), "{}", row.title);
+            assert!(
+                row.title.chars().next().is_some_and(char::is_uppercase) && !row.title.ends_with('.'),
+                "{}",
+                row.title
+            );
             assert!(!row.places.is_empty() && !row.short.is_empty());
         }
     }

@@ -6,7 +6,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use super::{
     action::{Act, Where},
     engine::{
-        CatalogueEntry, CompletionList, EditorDiagnostic, EngineEvent, ProbeDetail, RunId, StartOptions, StartRequest, Token,
+        CatalogueEntry, CompletionList, EditorDiagnostic, EngineEvent, ProbeDetail, RunId, StartOptions, StartRequest,
+        Token,
     },
     input::{keymap::Keymap, keys::Chord},
     layout::{Areas, LayoutMode, Pane},
@@ -27,25 +28,51 @@ use crate::runtime::session::{EndReport, SessionCommand, SessionInfo};
 pub enum Msg {
     Key(Chord),
     Paste(String),
-    Click { x: u16, y: u16 },
+    Click {
+        x: u16,
+        y: u16,
+    },
     /// Rows, positive is down.
-    Wheel { x: u16, y: u16, rows: isize },
+    Wheel {
+        x: u16,
+        y: u16,
+        rows: isize,
+    },
     Resize(u16, u16),
     Engine(EngineEvent),
-    Checked { version: u64, list: Vec<EditorDiagnostic> },
-    Completed { version: u64, list: CompletionList },
+    Checked {
+        version: u64,
+        list: Vec<EditorDiagnostic>,
+    },
+    Completed {
+        version: u64,
+        list: CompletionList,
+    },
     Catalogue(Vec<CatalogueEntry>),
     CatalogueDone,
-    Detail { point: String, detail: ProbeDetail },
-    Saved { path: PathBuf, version: u64, error: Option<String> },
-    Opened { path: PathBuf, result: Result<Vec<u8>, String> },
+    Detail {
+        point: String,
+        detail: ProbeDetail,
+    },
+    Saved {
+        path: PathBuf,
+        version: u64,
+        error: Option<String>,
+    },
+    Opened {
+        path: PathBuf,
+        result: Result<Vec<u8>, String>,
+    },
     Exported(Result<String, String>),
     ThemeLoaded(Result<Arc<Theme>, String>),
     /// A deadline passed.
     Tick,
     /// Told to go: SIGTERM, SIGHUP.
     Terminate,
-    Toast { text: String, error: bool },
+    Toast {
+        text: String,
+        error: bool,
+    },
 }
 
 /// What must be done outside.

@@ -10,14 +10,14 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::engine::{
-    Catalogue, CatalogueEntry, Checker, Completion, CompletionKind, CompletionList, EditorDiagnostic, Engine, EngineEvent,
-    ProbeDetail, RunId, StartRequest, Variable,
+    Catalogue, CatalogueEntry, Checker, Completion, CompletionKind, CompletionList, EditorDiagnostic, Engine,
+    EngineEvent, ProbeDetail, RunId, StartRequest, Variable,
 };
 use crate::{
     diagnostics::Severity,
     runtime::session::{
-        ColumnKind, Cost, Datum, EndReport, ProbeCost, ProbeState, Row, SessionCommand, SessionEvent, SessionInfo, Snapshot,
-        StatValue, Table, TableInfo, ValueKind,
+        ColumnKind, Cost, Datum, EndReport, ProbeCost, ProbeState, Row, SessionCommand, SessionEvent, SessionInfo,
+        Snapshot, StatValue, Table, TableInfo, ValueKind,
     },
 };
 
@@ -80,7 +80,8 @@ impl FakeEngine {
         if let Some(run) = state.run {
             state.second += 1;
             if state.second % 3 == 1 {
-                let line = format!("openat  nginx[812]  \"/etc/nginx/mime.types\" O_RDONLY = {}\n", 7 + state.second % 5);
+                let line =
+                    format!("openat  nginx[812]  \"/etc/nginx/mime.types\" O_RDONLY = {}\n", 7 + state.second % 5);
                 state.send(run, SessionEvent::Output(line.into_bytes()));
             }
             let snapshot = Arc::new(state.snapshot());
@@ -117,7 +118,9 @@ impl State {
                     })
                     .collect();
                 let value = match info.value {
-                    ValueKind::Long => Datum::Long((1..=age).map(|s| weight * (80 + noise(seed + s * 31 + n as u64) % 40)).sum::<u64>() as i64),
+                    ValueKind::Long => Datum::Long(
+                        (1..=age).map(|s| weight * (80 + noise(seed + s * 31 + n as u64) % 40)).sum::<u64>() as i64,
+                    ),
                     ValueKind::Str => Datum::Str(format!("state {}", noise(age + n as u64) % 3).into_bytes()),
                     ValueKind::Stat => Datum::Stat(Box::new(statistic(seed + n as u64, *weight, age, n as u32))),
                 };
@@ -130,7 +133,8 @@ impl State {
             .iter()
             .enumerate()
             .map(|(n, enabled)| {
-                let hits = (1..=self.second).map(|s| 4_000 + noise(s * 7 + n as u64) % 900).sum::<u64>() / (n as u64 * n as u64 * 40 + 1);
+                let hits = (1..=self.second).map(|s| 4_000 + noise(s * 7 + n as u64) % 900).sum::<u64>()
+                    / (n as u64 * n as u64 * 40 + 1);
                 ProbeCost { hits, run_time_ns: Some(hits * (310 + 20 * n as u64)), enabled: *enabled }
             })
             .collect();
@@ -161,7 +165,9 @@ fn statistic(seed: u64, weight: u64, age: u64, row: u32) -> StatValue {
     for second in 1..=age {
         for step in 0..10u32 {
             let distance = step.abs_diff(3 + row % 3);
-            let n = (weight * 60 / (1 << (2 * distance).min(16))).saturating_mul(80 + noise(seed + second * 131 + u64::from(step)) % 40) / 100;
+            let n = (weight * 60 / (1 << (2 * distance).min(16)))
+                .saturating_mul(80 + noise(seed + second * 131 + u64::from(step)) % 40)
+                / 100;
             if n > 0 {
                 *buckets.entry(1i64 << step).or_insert(0) += n;
                 stat.count += n as i64;
@@ -172,11 +178,7 @@ fn statistic(seed: u64, weight: u64, age: u64, row: u32) -> StatValue {
         }
     }
     stat.log2 = buckets.into_iter().collect();
-    if stat.count == 0 {
-        StatValue::default()
-    } else {
-        stat
-    }
+    if stat.count == 0 { StatValue::default() } else { stat }
 }
 
 /// Globals with shapes guessed from how the text uses them.
@@ -184,12 +186,14 @@ fn tables_of(text: &str) -> Vec<TableInfo> {
     let mut out = Vec::new();
     for line in text.lines().filter_map(|line| line.trim_start().strip_prefix("global ")) {
         for name in line.split(',').map(|part| part.split(['=', '[', '#']).next().unwrap_or("").trim().to_owned()) {
-            let is_stat = text.lines().any(|l| l.split_once("<<<").is_some_and(|(head, _)| head.contains(name.as_str())));
+            let is_stat =
+                text.lines().any(|l| l.split_once("<<<").is_some_and(|(head, _)| head.contains(name.as_str())));
             let keys = text.find(&format!("{name}[")).map_or(0, |at| {
                 let inside = &text[at + name.len() + 1..];
                 inside.split(']').next().map_or(0, |k| k.split(',').count())
             });
-            let keys = (0..keys).map(|n| if n == 0 || text.contains("errno_str") { ColumnKind::Str } else { ColumnKind::Long });
+            let keys = (0..keys)
+                .map(|n| if n == 0 || text.contains("errno_str") { ColumnKind::Str } else { ColumnKind::Long });
             let value = if is_stat { ValueKind::Stat } else { ValueKind::Long };
             out.push(TableInfo { name, keys: keys.collect(), value, max_entries: 2048, wrap: false });
         }
@@ -331,16 +335,18 @@ impl Checker for FakeChecker {
 
     fn complete(&self, text: &str, cursor: usize) -> CompletionList {
         let before = &text[..cursor.min(text.len())];
-        let word = before.chars().rev().take_while(|c| c.is_alphanumeric() || *c == '_').map(char::len_utf8).sum::<usize>();
+        let word =
+            before.chars().rev().take_while(|c| c.is_alphanumeric() || *c == '_').map(char::len_utf8).sum::<usize>();
         let start = before.len() - word;
         let typed = &before[start..];
-        let items = WORDS.iter().filter(|(name, ..)| name.starts_with(typed)).map(|(name, signature, doc, kind)| Completion {
-            label: (*name).into(),
-            insert: (*name).into(),
-            signature: (*signature).into(),
-            doc: (*doc).into(),
-            kind: *kind,
-        });
+        let items =
+            WORDS.iter().filter(|(name, ..)| name.starts_with(typed)).map(|(name, signature, doc, kind)| Completion {
+                label: (*name).into(),
+                insert: (*name).into(),
+                signature: (*signature).into(),
+                doc: (*doc).into(),
+                kind: *kind,
+            });
         CompletionList { start, items: items.collect() }
     }
 }
@@ -352,14 +358,52 @@ pub struct FakeCatalogue {
 }
 
 const SYSCALLS: &[&str] = &[
-    "accept4", "bind", "clone", "close", "connect", "dup", "epoll_wait", "execve", "exit", "fsync", "futex", "getdents64",
-    "getpid", "ioctl", "kill", "lseek", "mmap", "mprotect", "nanosleep", "open", "open_by_handle_at", "openat", "openat2",
-    "pipe2", "poll", "pread64", "pwrite64", "read", "recvfrom", "rename", "sendto", "socket", "stat", "statx", "unlink", "write",
+    "accept4",
+    "bind",
+    "clone",
+    "close",
+    "connect",
+    "dup",
+    "epoll_wait",
+    "execve",
+    "exit",
+    "fsync",
+    "futex",
+    "getdents64",
+    "getpid",
+    "ioctl",
+    "kill",
+    "lseek",
+    "mmap",
+    "mprotect",
+    "nanosleep",
+    "open",
+    "open_by_handle_at",
+    "openat",
+    "openat2",
+    "pipe2",
+    "poll",
+    "pread64",
+    "pwrite64",
+    "read",
+    "recvfrom",
+    "rename",
+    "sendto",
+    "socket",
+    "stat",
+    "statx",
+    "unlink",
+    "write",
 ];
 
 impl Catalogue for FakeCatalogue {
     fn load(&self, sink: &mut dyn FnMut(Vec<CatalogueEntry>) -> bool) {
-        let entry = |point: String, group: &str, has_return: bool, doc: &str| CatalogueEntry { point, group: group.into(), has_return, doc: doc.into() };
+        let entry = |point: String, group: &str, has_return: bool, doc: &str| CatalogueEntry {
+            point,
+            group: group.into(),
+            has_return,
+            doc: doc.into(),
+        };
         let mut all: Vec<CatalogueEntry> =
             SYSCALLS.iter().map(|name| entry(format!("syscall.{name}"), "syscall", true, "system call")).collect();
         for (group, events) in [
@@ -368,17 +412,35 @@ impl Catalogue for FakeCatalogue {
             ("net", &["netif_receive_skb", "net_dev_xmit"]),
         ] {
             for event in events {
-                all.push(entry(format!("kernel.trace(\"{group}:{event}\")"), &format!("kernel.trace/{group}"), false, "tracepoint"));
+                all.push(entry(
+                    format!("kernel.trace(\"{group}:{event}\")"),
+                    &format!("kernel.trace/{group}"),
+                    false,
+                    "tracepoint",
+                ));
             }
         }
         for n in 0..self.n_tracepoints {
             let group = format!("sub{}", n % 97);
-            all.push(entry(format!("kernel.trace(\"{group}:event_{n}\")"), &format!("kernel.trace/{group}"), false, "tracepoint"));
+            all.push(entry(
+                format!("kernel.trace(\"{group}:event_{n}\")"),
+                &format!("kernel.trace/{group}"),
+                false,
+                "tracepoint",
+            ));
         }
-        for (point, doc) in [("timer.s(1)", "every second"), ("timer.ms(100)", "every 100 ms"), ("timer.profile", "on every CPU, at each tick")] {
+        for (point, doc) in [
+            ("timer.s(1)", "every second"),
+            ("timer.ms(100)", "every 100 ms"),
+            ("timer.profile", "on every CPU, at each tick"),
+        ] {
             all.push(entry(point.into(), "timer", false, doc));
         }
-        for (point, doc) in [("netdev.receive", "a packet comes in"), ("netdev.transmit", "a packet goes out"), ("scheduler.cpu_on", "a task gets a CPU")] {
+        for (point, doc) in [
+            ("netdev.receive", "a packet comes in"),
+            ("netdev.transmit", "a packet goes out"),
+            ("scheduler.cpu_on", "a task gets a CPU"),
+        ] {
             all.push(entry(point.into(), point.split('.').next().unwrap_or(""), false, doc));
         }
         for batch in all.chunks(5000) {
@@ -389,7 +451,8 @@ impl Catalogue for FakeCatalogue {
     }
 
     fn detail(&self, point: &str) -> ProbeDetail {
-        let variable = |name: &str, ty: &str, note: &str| Variable { name: name.into(), ty: ty.into(), note: note.into() };
+        let variable =
+            |name: &str, ty: &str, note: &str| Variable { name: name.into(), ty: ty.into(), note: note.into() };
         if point.starts_with("syscall.") {
             return ProbeDetail {
                 doc: format!("{}(2), entered by a process", point.trim_start_matches("syscall.")),

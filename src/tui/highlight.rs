@@ -4,8 +4,8 @@
 use super::engine::{Token, TokenClass};
 
 const KEYWORDS: &[&str] = &[
-    "break", "catch", "continue", "delete", "else", "for", "foreach", "function", "global", "if", "in", "limit", "long", "next",
-    "private", "probe", "return", "string", "try", "while",
+    "break", "catch", "continue", "delete", "else", "for", "foreach", "function", "global", "if", "in", "limit",
+    "long", "next", "private", "probe", "return", "string", "try", "while",
 ];
 
 /// Pieces of `text`, ascending.

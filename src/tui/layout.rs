@@ -205,10 +205,20 @@ mod tests {
                             }
                             assert!(a.pane(focus).is_some());
                             let screen = Rect::new(0, 0, width, height);
-                            let rects: Vec<Rect> = Pane::ALL.iter().filter_map(|p| a.pane(*p)).chain(a.tabs).chain(a.status).chain(a.keys).chain(a.timeline).collect();
+                            let rects: Vec<Rect> = Pane::ALL
+                                .iter()
+                                .filter_map(|p| a.pane(*p))
+                                .chain(a.tabs)
+                                .chain(a.status)
+                                .chain(a.keys)
+                                .chain(a.timeline)
+                                .collect();
                             for (n, r) in rects.iter().enumerate() {
                                 assert_eq!(r.intersection(screen), *r);
-                                assert!(rects[n + 1..].iter().all(|o| r.intersection(*o).is_empty()), "{width}x{height} {mode:?} {focus:?}: {rects:?}");
+                                assert!(
+                                    rects[n + 1..].iter().all(|o| r.intersection(*o).is_empty()),
+                                    "{width}x{height} {mode:?} {focus:?}: {rects:?}"
+                                );
                             }
                         }
                     }

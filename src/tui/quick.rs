@@ -100,7 +100,12 @@ mod tests {
 
     #[test]
     fn scripts() {
-        let openat = CatalogueEntry { point: "syscall.openat".into(), group: "syscall".into(), has_return: true, doc: String::new() };
+        let openat = CatalogueEntry {
+            point: "syscall.openat".into(),
+            group: "syscall".into(),
+            has_return: true,
+            doc: String::new(),
+        };
         let (name, text) = script(Quick::Latency, &openat, None);
         assert_eq!(name, "openat-latency.stp");
         expect_test::expect![[r#"
@@ -114,8 +119,14 @@ mod tests {
         .assert_eq(&text);
         let alias = CatalogueEntry { point: "netdev.receive".into(), group: "netdev".into(), ..Default::default() };
         let variable = |name: &str, ty: &str| Variable { name: name.into(), ty: ty.into(), note: String::new() };
-        let detail = ProbeDetail { variables: vec![variable("dev_name", "string"), variable("length", "long")], ..Default::default() };
+        let detail = ProbeDetail {
+            variables: vec![variable("dev_name", "string"), variable("length", "long")],
+            ..Default::default()
+        };
         let (_, text) = script(Quick::Arguments, &alias, Some(&detail));
-        assert!(text.contains(r#"printf("%s[%d] dev_name=%s length=%d\n", execname(), pid(), dev_name, length)"#), "{text}");
+        assert!(
+            text.contains(r#"printf("%s[%d] dev_name=%s length=%d\n", execname(), pid(), dev_name, length)"#),
+            "{text}"
+        );
     }
 }

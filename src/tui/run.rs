@@ -4,10 +4,7 @@
 use std::{
     fs,
     io::{self, Write},
-    os::unix::{
-        fs::{OpenOptionsExt, PermissionsExt},
-        process::ExitStatusExt,
-    },
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{Arc, mpsc as std_mpsc},
     thread,
@@ -139,7 +136,8 @@ fn build_model(options: &TuiOptions) -> io::Result<Model> {
 }
 
 fn load_theme(name: &str, depth: Depth) -> Result<Arc<Theme>, String> {
-    let config = env("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| env("HOME").map(|h| Path::new(&h).join(".config")));
+    let config =
+        env("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| env("HOME").map(|h| Path::new(&h).join(".config")));
     let own = config.map(|dir| dir.join("tapdeck/themes").join(format!("{name}.toml")));
     let path = if name.ends_with(".toml") { Some(PathBuf::from(name)) } else { own.filter(|path| path.exists()) };
     let text = match &path {
@@ -284,7 +282,7 @@ async fn main(options: TuiOptions) -> io::Result<Outcome> {
     let mut term = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut back = signal(SignalKind::from_raw(libc::SIGCONT))?;
+    let mut back = signal(SignalKind::from_raw(crate::sys::signals::CONTINUED))?;
     let frame = if env("SSH_CONNECTION").is_some() { FRAME_SLOW } else { FRAME };
     let mut next_frame = Instant::now();
     let mut resize_due: Option<(Instant, (u16, u16))> = None;
@@ -463,9 +461,8 @@ impl Runner {
             return Ok(());
         }
         self.guard.pause();
-        // SIGSTOP to the whole group, as the shell would with Ctrl-Z; SIGTSTP is discarded in orphaned groups.
-        let status = std::process::Command::new("/bin/kill").args(["-STOP", "0"]).status();
-        if status.is_err() || status.is_ok_and(|s| !s.success() && s.signal().is_none()) {
+        // SIGSTOP, not SIGTSTP: the latter is discarded in orphaned groups.
+        if crate::sys::signals::stop_group().is_err() {
             self.toast("cannot suspend here", true);
         }
         self.guard.resume(self.model.mouse)?;

@@ -40,8 +40,14 @@ pub fn identity(keys: &[Datum]) -> String {
 pub fn datum(value: &Datum) -> String {
     match value {
         Datum::Long(n) => n.to_string(),
-        Datum::Str(bytes) => String::from_utf8_lossy(bytes).chars().map(|c| if c.is_control() { '·' } else { c }).collect(),
-        Datum::Stat(stat) => format!("count {} avg {:.1}", stat.count, if stat.count == 0 { 0.0 } else { stat.sum as f64 / stat.count as f64 }),
+        Datum::Str(bytes) => {
+            String::from_utf8_lossy(bytes).chars().map(|c| if c.is_control() { '·' } else { c }).collect()
+        }
+        Datum::Stat(stat) => format!(
+            "count {} avg {:.1}",
+            stat.count,
+            if stat.count == 0 { 0.0 } else { stat.sum as f64 / stat.count as f64 }
+        ),
     }
 }
 
@@ -130,7 +136,11 @@ pub fn bucket_label(low: i64, unit: Unit) -> String {
     match text.split_once('.') {
         Some((head, tail)) => {
             let (digits, name) = tail.split_at(tail.find(|c: char| !c.is_ascii_digit()).unwrap_or(tail.len()));
-            if head.len() > 1 || digits.starts_with('0') { format!("{head}{name}") } else { format!("{head}.{}{name}", &digits[..1]) }
+            if head.len() > 1 || digits.starts_with('0') {
+                format!("{head}{name}")
+            } else {
+                format!("{head}.{}{name}", &digits[..1])
+            }
         }
         None => text,
     }
@@ -283,7 +293,9 @@ pub fn unit_of(script: &str, table: &str) -> Unit {
         if !named || !tail.contains('-') || tail.contains(['/', '*', '>']) {
             continue;
         }
-        for (unit, clock) in [(Unit::Ns, "gettimeofday_ns"), (Unit::Us, "gettimeofday_us"), (Unit::Ms, "gettimeofday_ms")] {
+        for (unit, clock) in
+            [(Unit::Ns, "gettimeofday_ns"), (Unit::Us, "gettimeofday_us"), (Unit::Ms, "gettimeofday_ms")]
+        {
             if tail.contains(clock) {
                 return unit;
             }
@@ -322,7 +334,8 @@ mod tests {
 
     #[test]
     fn percentiles_know_their_bounds() {
-        let stat = StatValue { count: 100, sum: 0, min: 3, max: 70, log2: vec![(2, 50), (8, 49), (64, 1)], linear: None };
+        let stat =
+            StatValue { count: 100, sum: 0, min: 3, max: 70, log2: vec![(2, 50), (8, 49), (64, 1)], linear: None };
         assert_eq!(percentile(&stat, 0.5), Some((3, 3)));
         assert_eq!(percentile(&stat, 0.9), Some((8, 15)));
         assert_eq!(percentile(&stat, 0.999), Some((64, 70)));
@@ -332,7 +345,8 @@ mod tests {
 
     #[test]
     fn columns_get_names_from_the_script() {
-        let script = "foreach (x in lat-) print(lat[x])\nlat[execname(), $next->pid] <<< gettimeofday_us() - t[tid()]\n n[1]++";
+        let script =
+            "foreach (x in lat-) print(lat[x])\nlat[execname(), $next->pid] <<< gettimeofday_us() - t[tid()]\n n[1]++";
         assert_eq!(key_names(script, "lat", 2), ["execname", "pid"]);
         assert_eq!(key_names(script, "t", 1), ["tid"]);
         assert_eq!(key_names(script, "n", 1), ["key1"]);

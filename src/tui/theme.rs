@@ -9,14 +9,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use ratatui::style::{Color, Modifier, Style};
 
-/// Themes inside the binary.
-pub const BUILTIN: &[(&str, &str)] = &[
-    ("default", include_str!("../../themes/default.toml")),
-    ("dark", include_str!("../../themes/dark.toml")),
-    ("light", include_str!("../../themes/light.toml")),
-    ("high-contrast", include_str!("../../themes/high-contrast.toml")),
-    ("colour-blind", include_str!("../../themes/colour-blind.toml")),
-];
+/// Names of the themes inside the binary.
+pub fn builtin_names() -> impl Iterator<Item = &'static str> {
+    crate::embedded::THEMES.iter().filter_map(|(file, _)| file.strip_suffix(".toml"))
+}
 
 macro_rules! roles {
     ($($name:ident = $text:literal),* $(,)?) => {
@@ -149,11 +145,12 @@ impl Theme {
 }
 
 fn builtin(name: &str) -> Option<&'static str> {
-    BUILTIN.iter().find(|(builtin, _)| *builtin == name).map(|(_, text)| *text)
+    let (_, bytes) = crate::embedded::THEMES.iter().find(|(file, _)| file.strip_suffix(".toml") == Some(name))?;
+    std::str::from_utf8(bytes).ok()
 }
 
 fn unknown_theme(name: &str) -> String {
-    let names: Vec<&str> = BUILTIN.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = builtin_names().collect();
     format!("no theme is called '{name}'; there are {}", names.join(", "))
 }
 
@@ -198,7 +195,8 @@ fn colour(value: &toml::Value, palette: &HashMap<String, toml::Value>, depth: De
         return colour(entry, &rest, depth);
     }
     if let Some(hex) = text.strip_prefix('#') {
-        let rgb = u32::from_str_radix(hex, 16).ok().filter(|_| hex.len() == 6).ok_or(format!("'{text}' is not a colour"))?;
+        let rgb =
+            u32::from_str_radix(hex, 16).ok().filter(|_| hex.len() == 6).ok_or(format!("'{text}' is not a colour"))?;
         return Ok(climb_down((rgb >> 16) as u8, (rgb >> 8) as u8, rgb as u8, depth));
     }
     Ok(match text {
@@ -383,7 +381,7 @@ mod tests {
 
     #[test]
     fn every_builtin_theme_loads_at_every_depth() {
-        for (name, _) in BUILTIN {
+        for name in builtin_names() {
             for depth in DEPTHS {
                 Theme::load(name, None, depth).unwrap();
             }
@@ -433,7 +431,7 @@ mod tests {
             (Role::LogError, Role::LogWarning),
             (Role::Heat1, Role::Heat4),
         ];
-        for (name, _) in BUILTIN {
+        for name in builtin_names() {
             for depth in DEPTHS {
                 let theme = Theme::load(name, None, depth).unwrap();
                 let coloured = if depth == Depth::Mono { &[] } else { COLOURED };

@@ -21,7 +21,9 @@ pub enum Lookup {
 
 impl Default for Keymap {
     fn default() -> Self {
-        Self { keys: ACTIONS.iter().map(|row| row.keys.iter().filter_map(|text| parse_sequence(text)).collect()).collect() }
+        Self {
+            keys: ACTIONS.iter().map(|row| row.keys.iter().filter_map(|text| parse_sequence(text)).collect()).collect(),
+        }
     }
 }
 

@@ -177,7 +177,8 @@ mod tests {
 
     #[test]
     fn spelling_round_trips() {
-        for text in ["C-r", "S-F6", "Space", "a", "A", "/", "-", "C-_", "C-Space", "S-Tab", "Enter", "<", "F12", "A-x"] {
+        for text in ["C-r", "S-F6", "Space", "a", "A", "/", "-", "C-_", "C-Space", "S-Tab", "Enter", "<", "F12", "A-x"]
+        {
             let chord = Chord::parse(text).unwrap();
             assert_eq!(chord.to_string(), text);
             assert_eq!(Chord::parse(&chord.to_string()), Some(chord));

@@ -66,7 +66,10 @@ impl Default for Browser {
 
 impl std::fmt::Debug for Browser {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Browser").field("entries", &self.entries.len()).field("filter", &self.filter).finish_non_exhaustive()
+        f.debug_struct("Browser")
+            .field("entries", &self.entries.len())
+            .field("filter", &self.filter)
+            .finish_non_exhaustive()
     }
 }
 
@@ -259,7 +262,12 @@ mod tests {
 
     fn browser() -> Browser {
         let mut browser = Browser::default();
-        let entry = |point: &str, group: &str| CatalogueEntry { point: point.into(), group: group.into(), has_return: true, doc: String::new() };
+        let entry = |point: &str, group: &str| CatalogueEntry {
+            point: point.into(),
+            group: group.into(),
+            has_return: true,
+            doc: String::new(),
+        };
         browser.extend(vec![
             entry("syscall.openat", "syscall"),
             entry("syscall.openat2", "syscall"),
@@ -271,7 +279,9 @@ mod tests {
 
     fn show(browser: &Browser) -> String {
         let line = |row: &BrowserRow| match row {
-            BrowserRow::Group { path, depth, open, count } => format!("{}{} {path} {count}\n", "  ".repeat(*depth), if *open { "v" } else { ">" }),
+            BrowserRow::Group { path, depth, open, count } => {
+                format!("{}{} {path} {count}\n", "  ".repeat(*depth), if *open { "v" } else { ">" })
+            }
             BrowserRow::Entry { idx, depth } => format!("{}{}\n", "  ".repeat(*depth), browser.entry(*idx).label()),
         };
         browser.rows().iter().map(line).collect()
@@ -285,7 +295,10 @@ mod tests {
         browser.toggle(None);
         browser.step(1);
         browser.toggle(Some(true));
-        assert_eq!(show(&browser), "> syscall 3\nv kernel.trace 1\n  v sched 1\n    sched_switch\n".replace("v sched", "v kernel.trace/sched"));
+        assert_eq!(
+            show(&browser),
+            "> syscall 3\nv kernel.trace 1\n  v sched 1\n    sched_switch\n".replace("v sched", "v kernel.trace/sched")
+        );
         browser.step(1);
         browser.toggle(Some(false));
         assert_eq!(browser.selected, 2);
@@ -306,7 +319,11 @@ mod tests {
     #[test]
     fn sixty_thousand_points_filter_quickly() {
         let mut browser = Browser::default();
-        let entry = |n: usize| CatalogueEntry { point: format!("kernel.trace(\"group{}:event_{n}\")", n % 90), group: format!("kernel.trace/group{}", n % 90), ..Default::default() };
+        let entry = |n: usize| CatalogueEntry {
+            point: format!("kernel.trace(\"group{}:event_{n}\")", n % 90),
+            group: format!("kernel.trace/group{}", n % 90),
+            ..Default::default()
+        };
         browser.extend((0..60_000).map(entry).collect());
         let start = std::time::Instant::now();
         browser.look_for("event 599");

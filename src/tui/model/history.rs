@@ -100,7 +100,11 @@ impl History {
     }
 
     /// The last `n` samples up to the cursor, oldest first.
-    pub fn window(&self, cursor: Option<u64>, n: usize) -> impl DoubleEndedIterator<Item = &Sample> + ExactSizeIterator {
+    pub fn window(
+        &self,
+        cursor: Option<u64>,
+        n: usize,
+    ) -> impl DoubleEndedIterator<Item = &Sample> + ExactSizeIterator {
         let end = self.index(cursor).map_or(0, |idx| idx + 1);
         self.samples.range(end.saturating_sub(n)..end)
     }
@@ -140,7 +144,10 @@ mod tests {
 
     fn push(history: &mut History, n: u64) {
         for at in 0..n {
-            history.push(Arc::new(Snapshot { at: Duration::from_secs(at), ..Default::default() }), Duration::from_secs(at));
+            history.push(
+                Arc::new(Snapshot { at: Duration::from_secs(at), ..Default::default() }),
+                Duration::from_secs(at),
+            );
         }
     }
 

@@ -355,7 +355,8 @@ mod tests {
 
     fn push(live: &mut Live, history: &mut History, rows: &[(&str, i64)], at: u64) {
         let at = Duration::from_secs(at);
-        let rows = rows.iter().map(|(k, v)| Row { keys: vec![Datum::Str(k.as_bytes().to_vec())], value: Datum::Long(*v) });
+        let rows =
+            rows.iter().map(|(k, v)| Row { keys: vec![Datum::Str(k.as_bytes().to_vec())], value: Datum::Long(*v) });
         let table = Table { rows: rows.collect(), overflows: 0 };
         history.push(Arc::new(Snapshot { at, tables: vec![table], ..Default::default() }), at);
         live.refresh(history, None, at);
@@ -363,7 +364,10 @@ mod tests {
 
     fn keys(live: &Live) -> String {
         let rows = live.state().unwrap().order.iter();
-        rows.map(|r| format!("{}{}{} ", r.key, r.rate.map_or(String::new(), |r| format!("+{r}")), if r.fresh { "!" } else { "" })).collect()
+        rows.map(|r| {
+            format!("{}{}{} ", r.key, r.rate.map_or(String::new(), |r| format!("+{r}")), if r.fresh { "!" } else { "" })
+        })
+        .collect()
     }
 
     #[test]

@@ -137,11 +137,13 @@ impl Log {
     pub fn set_grep(&mut self, text: &str) {
         self.grep = text.to_owned();
         let flags = if text.chars().any(char::is_uppercase) { "" } else { "(?i)" };
-        self.pattern = (!text.is_empty()).then(|| {
-            Regex::new(&format!("{flags}{text}"))
-                .or_else(|_| Regex::new(&format!("{flags}{}", regex::escape(text))))
-                .ok()
-        }).flatten();
+        self.pattern = (!text.is_empty())
+            .then(|| {
+                Regex::new(&format!("{flags}{text}"))
+                    .or_else(|_| Regex::new(&format!("{flags}{}", regex::escape(text))))
+                    .ok()
+            })
+            .flatten();
         if text.is_empty() {
             self.only = false;
         }
@@ -171,21 +173,24 @@ impl Log {
     }
 
     pub fn top(&mut self, until: Option<Duration>) {
-        self.selected = self.shown(until).next().map(|line| line.number);
+        let first = self.shown(until).next().map(|line| line.number);
+        self.selected = first;
     }
 
     /// Selects the next (or previous) line that matches the pattern; says whether there is one.
     pub fn next_match(&mut self, forward: bool, until: Option<Duration>) -> bool {
         let current = self.selected.unwrap_or(u64::MAX);
+        let matching: Vec<u64> = self.shown(until).filter(|line| self.matches(line)).map(|line| line.number).collect();
         let found = if forward {
-            self.shown(until).find(|line| line.number > current && self.matches(line)).map(|line| line.number)
+            matching.iter().find(|number| **number > current).copied()
         } else {
-            self.shown(until).rfind(|line| line.number < current && self.matches(line)).map(|line| line.number)
+            matching.iter().rfind(|number| **number < current).copied()
         };
-        if found.is_some() {
+        let is_found = found.is_some();
+        if is_found {
             self.selected = found;
         }
-        found.is_some()
+        is_found
     }
 
     pub fn selected_line(&self, until: Option<Duration>) -> Option<&Line> {

@@ -377,7 +377,8 @@ impl Script {
                 let at = if self.cursor().1 == blank { 0 } else { blank };
                 self.select(shift);
                 let line = self.cursor().0;
-                self.area.move_cursor(CursorMove::Jump(line.min(u16::MAX.into()) as u16, at.min(u16::MAX.into()) as u16));
+                self.area
+                    .move_cursor(CursorMove::Jump(line.min(u16::MAX.into()) as u16, at.min(u16::MAX.into()) as u16));
                 self.run = Run::None;
                 return true;
             }
@@ -579,8 +580,7 @@ impl Script {
             self.popup = None;
             return;
         };
-        self.popup =
-            Some(Popup { line, column, all: list.items, items: Vec::new(), selected: 0, touched: false });
+        self.popup = Some(Popup { line, column, all: list.items, items: Vec::new(), selected: 0, touched: false });
         self.narrow_completions();
     }
 
@@ -594,7 +594,9 @@ impl Script {
             return;
         }
         let typed = text[popup.column..byte].to_lowercase();
-        let starts = |item: &&Completion| item.insert.to_lowercase().starts_with(&typed) || item.label.to_lowercase().starts_with(&typed);
+        let starts = |item: &&Completion| {
+            item.insert.to_lowercase().starts_with(&typed) || item.label.to_lowercase().starts_with(&typed)
+        };
         let contains = |item: &&Completion| item.label.to_lowercase().contains(&typed);
         let mut items: Vec<Completion> = popup.all.iter().filter(starts).cloned().collect();
         if items.is_empty() && !typed.is_empty() {
@@ -630,8 +632,11 @@ impl Script {
             return Vec::new();
         }
         let exact = self.find.chars().any(char::is_uppercase);
-        let (hay, needle) =
-            if exact { (line.to_owned(), self.find.clone()) } else { (line.to_ascii_lowercase(), self.find.to_ascii_lowercase()) };
+        let (hay, needle) = if exact {
+            (line.to_owned(), self.find.clone())
+        } else {
+            (line.to_ascii_lowercase(), self.find.to_ascii_lowercase())
+        };
         hay.match_indices(&needle).map(|(at, found)| (at, at + found.len())).collect()
     }
 
@@ -812,7 +817,14 @@ mod tests {
         script.select_all();
         script.toggle_comment();
         assert_eq!(script.text(), "  a\n\n    b");
-        script.set_diagnostics(vec![EditorDiagnostic { line: 3, columns: 4..5, severity: Severity::Error, message: "m".into(), help: None, fix: Some("bee()".into()) }]);
+        script.set_diagnostics(vec![EditorDiagnostic {
+            line: 3,
+            columns: 4..5,
+            severity: Severity::Error,
+            message: "m".into(),
+            help: None,
+            fix: Some("bee()".into()),
+        }]);
         assert!(script.apply_fix());
         assert_eq!(script.text(), "  a\n\n    bee()");
         script.undo();
@@ -834,8 +846,17 @@ mod tests {
     #[test]
     fn completion_narrows_and_replaces() {
         let mut script = script("  get", "<End>");
-        let item = |text: &str| Completion { label: text.into(), insert: text.into(), signature: String::new(), doc: String::new(), kind: crate::tui::engine::CompletionKind::Function };
-        script.show_completions(CompletionList { start: 2, items: vec![item("get_cycles()"), item("gettimeofday_us()")] });
+        let item = |text: &str| Completion {
+            label: text.into(),
+            insert: text.into(),
+            signature: String::new(),
+            doc: String::new(),
+            kind: crate::tui::engine::CompletionKind::Function,
+        };
+        script.show_completions(CompletionList {
+            start: 2,
+            items: vec![item("get_cycles()"), item("gettimeofday_us()")],
+        });
         press(&mut script, "t");
         script.narrow_completions();
         assert_eq!(script.popup.as_ref().unwrap().items.len(), 1);

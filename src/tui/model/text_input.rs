@@ -49,9 +49,10 @@ impl TextInput {
             KeyCode::Char('h') if control => self.delete_to(self.left()),
             KeyCode::Char('w') if control => {
                 let head = self.text[..self.cursor].trim_end();
-                self.delete_to(head.rfind(|c: char| !c.is_alphanumeric()).map_or(0, |at| {
-                    if at + 1 == head.len() { at } else { at + 1 }
-                }));
+                self.delete_to(
+                    head.rfind(|c: char| !c.is_alphanumeric())
+                        .map_or(0, |at| if at + 1 == head.len() { at } else { at + 1 }),
+                );
             }
             KeyCode::Char('u') if control => self.delete_to(0),
             KeyCode::Delete => {

@@ -52,7 +52,9 @@ impl Screen {
         for (x, y, cell) in changes {
             if at != Some((x, y)) {
                 match at {
-                    Some((from, row)) if row == y && x > from && x - from <= 4 && plain_gap(&self.shown, from, x, y, &pen) => {
+                    Some((from, row))
+                        if row == y && x > from && x - from <= 4 && plain_gap(&self.shown, from, x, y, &pen) =>
+                    {
                         // Writing a few cells again is shorter than moving.
                         for gap in from..x {
                             out.push_str(next[(gap, y)].symbol());

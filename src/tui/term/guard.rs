@@ -120,7 +120,10 @@ mod tests {
 
     #[test]
     fn base64_of_all_lengths() {
-        assert_eq!(["", "f", "fo", "foo", "foob"].map(|t| base64(t.as_bytes())), ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg=="]);
+        assert_eq!(
+            ["", "f", "fo", "foo", "foob"].map(|t| base64(t.as_bytes())),
+            ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg=="]
+        );
         assert_eq!(clipboard("a").unwrap(), b"\x1b]52;c;YQ==\x07");
         assert!(clipboard(&"x".repeat(80_000)).is_none());
     }

@@ -53,7 +53,11 @@ pub fn perform(model: &mut Model, act: Act, effects: &mut Vec<Effect>) {
         Act::Mouse => {
             model.mouse = !model.mouse;
             effects.push(Effect::Mouse(model.mouse));
-            model.say(if model.mouse { "the mouse works here" } else { "the mouse is the terminal's: select text with it" });
+            model.say(if model.mouse {
+                "the mouse works here"
+            } else {
+                "the mouse is the terminal's: select text with it"
+            });
         }
         Act::Suspend => effects.push(Effect::Suspend),
         Act::Redraw => effects.push(Effect::Redraw),
@@ -168,7 +172,11 @@ pub fn perform(model: &mut Model, act: Act, effects: &mut Vec<Effect>) {
         Act::Export => model.layers.push(Layer::Choice(Choice {
             title: "Export the table".into(),
             text: vec!["What is shown is written: this sort, this filter, this instant.".into()],
-            options: vec![('c', "CSV file", Answer::ExportCsv), ('j', "JSON file", Answer::ExportJson), ('y', "clipboard", Answer::CopyTable)],
+            options: vec![
+                ('c', "CSV file", Answer::ExportCsv),
+                ('j', "JSON file", Answer::ExportJson),
+                ('y', "clipboard", Answer::CopyTable),
+            ],
         })),
         Act::Wrap => model.log.wrap = !model.log.wrap,
         Act::Only => {

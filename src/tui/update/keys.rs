@@ -191,7 +191,8 @@ fn layer_key(model: &mut Model, chord: Chord, effects: &mut Vec<Effect>) {
             if chord.code == KeyCode::Esc {
                 return;
             }
-            let answer = choice.options.iter().find(|(key, ..)| chord.typed() == Some(*key)).map(|(.., answer)| *answer);
+            let answer =
+                choice.options.iter().find(|(key, ..)| chord.typed() == Some(*key)).map(|(.., answer)| *answer);
             match answer {
                 Some(answer) => self::answer(model, answer, effects),
                 None => model.layers.push(layer),
@@ -208,7 +209,13 @@ fn layer_key(model: &mut Model, chord: Chord, effects: &mut Vec<Effect>) {
 }
 
 /// Says whether the prompt stays open.
-fn prompt_key(model: &mut Model, kind: PromptKind, input: &mut TextInput, chord: Chord, effects: &mut Vec<Effect>) -> bool {
+fn prompt_key(
+    model: &mut Model,
+    kind: PromptKind,
+    input: &mut TextInput,
+    chord: Chord,
+    effects: &mut Vec<Effect>,
+) -> bool {
     let previous = chord.code == KeyCode::Up;
     let next = chord.code == KeyCode::Down || chord == Chord::new(KeyCode::Char('f'), KeyModifiers::CONTROL);
     match (kind, chord.code) {

@@ -37,15 +37,21 @@ pub fn items(model: &Model, query: &str) -> Vec<PaletteItem> {
             });
         }
     }
-    let extra = |what, name: String, title: &str| PaletteItem { what, name, title: title.to_owned(), keys: String::new(), disabled: None };
+    let extra = |what, name: String, title: &str| PaletteItem {
+        what,
+        name,
+        title: title.to_owned(),
+        keys: String::new(),
+        disabled: None,
+    };
     for (page, idx) in model.live.pages().into_iter().enumerate() {
         if let Some(info) = model.info() {
             all.push(extra(PaletteAct::Page(page), format!("table {}", info.tables[idx].name), "Show this global"));
         }
     }
-    for (name, _) in theme::BUILTIN {
-        let title = if model.theme.name == *name { "Colours, chosen now" } else { "Colours" };
-        all.push(extra(PaletteAct::Theme((*name).to_owned()), format!("theme {name}"), title));
+    for name in theme::builtin_names() {
+        let title = if model.theme.name == name { "Colours, chosen now" } else { "Colours" };
+        all.push(extra(PaletteAct::Theme(name.to_owned()), format!("theme {name}"), title));
     }
     if query.trim().is_empty() {
         return all;

@@ -14,7 +14,15 @@ pub fn draw(model: &Model, pen: &mut Pen) {
     let name_width = usize::from(width.saturating_sub(if wide { 50 } else { 34 }));
     let header = model.theme.get(Role::TableHeader);
     let head = if wide {
-        format!("    {} {:>9} {:>9} {:>8} {:>7} {:>6}", fit("probe", name_width, "~"), "hits", "hits/s", "ns/hit", "cpu%", "where")
+        format!(
+            "    {} {:>9} {:>9} {:>8} {:>7} {:>6}",
+            fit("probe", name_width, "~"),
+            "hits",
+            "hits/s",
+            "ns/hit",
+            "cpu%",
+            "where"
+        )
     } else {
         format!("    {} {:>8} {:>8} {:>7}", fit("probe", name_width, "~"), "hits", "hits/s", "ns/hit")
     };
@@ -39,7 +47,11 @@ pub fn draw(model: &Model, pen: &mut Pen) {
         pen.text(1, y, pointer, Style::new());
         let (glyph, role) = if on { (model.glyphs.on, Role::ProbeOn) } else { (model.glyphs.off, Role::ProbeOff) };
         pen.text(2, y, glyph, model.theme.get(role));
-        let sites = if probe.n_sites > 1 { format!("{}  ({} sites)", probe.written, probe.n_sites) } else { probe.written.clone() };
+        let sites = if probe.n_sites > 1 {
+            format!("{}  ({} sites)", probe.written, probe.n_sites)
+        } else {
+            probe.written.clone()
+        };
         let name = fit(&sites, name_width, model.glyphs.ellipsis);
         let text = if wide {
             let place = if probe.in_kernel { "kernel" } else { "user" };
@@ -56,9 +68,9 @@ pub fn draw(model: &Model, pen: &mut Pen) {
     let y = info.probes.len().saturating_sub(top).min(height) as u16 + 2;
     if y < pen.height() {
         let cost = &sample.snapshot.cost;
-        let self_cpu = before.filter(|_| seconds > 0.0).map(|b| {
-            cost.self_cpu_ns.saturating_sub(b.snapshot.cost.self_cpu_ns) as f64 / 1e7 / seconds
-        });
+        let self_cpu = before
+            .filter(|_| seconds > 0.0)
+            .map(|b| cost.self_cpu_ns.saturating_sub(b.snapshot.cost.self_cpu_ns) as f64 / 1e7 / seconds);
         let total = super::status::rates(model);
         let kernel = total.cpu.map_or(none.to_owned(), |c| format!("{:.2}%", c * 100.0));
         let own = self_cpu.map_or(none.to_owned(), |c| format!("{c:.2}%"));

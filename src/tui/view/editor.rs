@@ -83,7 +83,11 @@ pub fn draw(model: &Model, pen: &mut Pen) -> Option<Position> {
     let (height, width) = (inner.height() as usize, inner.width());
     if script.is_empty() && !focused && script.lines().len() <= 2 {
         let dim = model.theme.get(Role::Dim);
-        for (y, text) in ["no script yet", "", "1 and H on a probe writes one,", "2 to type your own, : open loads a file"].iter().enumerate() {
+        for (y, text) in
+            ["no script yet", "", "1 and H on a probe writes one,", "2 to type your own, : open loads a file"]
+                .iter()
+                .enumerate()
+        {
             inner.text(3, y as u16 + 1, text, dim);
         }
         return None;
@@ -179,7 +183,8 @@ fn draw_line(model: &Model, pen: &mut Pen, idx: usize, start: usize) {
         }
         let class = script.tokens.get(token).filter(|t| t.range.contains(&offset)).map(|t| t.class);
         let mut style = model.theme.get(class.map_or(Role::Text, role_of));
-        let found = script.diagnostics_on(idx).any(|d| (d.columns.start..d.columns.end.max(d.columns.start + 1)).contains(&at));
+        let found =
+            script.diagnostics_on(idx).any(|d| (d.columns.start..d.columns.end.max(d.columns.start + 1)).contains(&at));
         if found {
             style = style.patch(model.theme.get(Role::DiagUnderline));
         }
@@ -251,7 +256,11 @@ fn draw_caret(model: &Model, pen: &mut Pen, idx: usize, diagnostic: &EditorDiagn
     } else {
         // No room on the right: the message goes before the caret.
         let room = at.saturating_sub(1);
-        let text = if text_width(message) <= room { message.clone() } else { cut(message, room.max(width.saturating_sub(2)), model.glyphs.ellipsis) };
+        let text = if text_width(message) <= room {
+            message.clone()
+        } else {
+            cut(message, room.max(width.saturating_sub(2)), model.glyphs.ellipsis)
+        };
         if text_width(&text) <= room {
             pen.text((room - text_width(&text)) as u16, 0, &text, style);
             pen.text(at as u16, 0, &caret, style);
@@ -285,14 +294,17 @@ fn annotate(model: &Model, pen: &mut Pen, idx: usize) {
     }
     let end = pen.width();
     pen.right(end.saturating_sub(2), 0, &text, model.theme.get(Role::Dim));
-    let (glyph, role) = if cost.enabled { (model.glyphs.on, Role::ProbeOn) } else { (model.glyphs.off, Role::ProbeOff) };
+    let (glyph, role) =
+        if cost.enabled { (model.glyphs.on, Role::ProbeOn) } else { (model.glyphs.off, Role::ProbeOff) };
     pen.right(end, 0, glyph, model.theme.get(role));
 }
 
 /// The completion popup, over whatever is below the cursor.
 pub fn draw_popup(model: &Model, buf: &mut Buffer, area: Rect) {
     let script = &model.script;
-    let Some(popup) = script.popup.as_ref().filter(|_| model.focus == Pane::Script && model.layers.is_empty()) else { return };
+    let Some(popup) = script.popup.as_ref().filter(|_| model.focus == Pane::Script && model.layers.is_empty()) else {
+        return;
+    };
     let screen = buf.area;
     let gutter = gutter_width(script);
     let rows = visual_rows(script, usize::from(area.height.saturating_sub(2)));

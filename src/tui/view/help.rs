@@ -39,7 +39,11 @@ fn rows(model: &Model) -> Vec<Row> {
             out.push(Row::Key { keys, title: row.title, disabled });
         }
         if place == Where::Script {
-            out.extend(EDITING.iter().map(|(keys, title)| Row::Key { keys: (*keys).to_owned(), title, disabled: None }));
+            out.extend(EDITING.iter().map(|(keys, title)| Row::Key {
+                keys: (*keys).to_owned(),
+                title,
+                disabled: None,
+            }));
         }
         out.push(Row::Blank);
     }

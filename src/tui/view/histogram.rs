@@ -69,7 +69,11 @@ fn bars(stat: &StatValue, unit: Unit) -> Vec<Bar> {
     }
     shape::dense_buckets(&stat.log2)
         .into_iter()
-        .map(|(bucket, count)| Bar { label: shape::bucket_label(bucket, unit), range: shape::bucket_range(bucket), count })
+        .map(|(bucket, count)| Bar {
+            label: shape::bucket_label(bucket, unit),
+            range: shape::bucket_range(bucket),
+            count,
+        })
         .collect()
 }
 

@@ -55,7 +55,8 @@ pub fn draw(model: &Model, pen: &mut Pen) {
     let shown: Vec<&Line> = match log.selected {
         None => log.shown(until).rev().take(height).collect(),
         Some(number) => {
-            let below: Vec<&Line> = log.shown(until).skip_while(|line| line.number <= number).take(height / 2).collect();
+            let below: Vec<&Line> =
+                log.shown(until).skip_while(|line| line.number <= number).take(height / 2).collect();
             let above = log.shown(until).rev().skip_while(|line| line.number > number).take(height);
             below.into_iter().rev().chain(above).take(height.max(1) + height / 2).collect()
         }

@@ -160,8 +160,12 @@ fn tab_texts(model: &Model) -> Vec<(Pane, String)> {
         .into_iter()
         .map(|pane| {
             let mark = match pane {
-                Pane::Log if model.log.n_warnings > 0 => format!(" {}{}", model.glyphs.warning, model.log.n_warnings.min(99)),
-                Pane::Script if model.script.n_errors() > 0 => format!(" {}{}", model.glyphs.error, model.script.n_errors()),
+                Pane::Log if model.log.n_warnings > 0 => {
+                    format!(" {}{}", model.glyphs.warning, model.log.n_warnings.min(99))
+                }
+                Pane::Script if model.script.n_errors() > 0 => {
+                    format!(" {}{}", model.glyphs.error, model.script.n_errors())
+                }
                 _ => String::new(),
             };
             (pane, format!(" {} {}{mark} ", pane.number(), pane.title()))

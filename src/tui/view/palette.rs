@@ -12,7 +12,13 @@ use crate::tui::{
     theme::Role,
 };
 
-pub fn draw(model: &Model, input: &TextInput, items: &[PaletteItem], selected: usize, buf: &mut Buffer) -> Option<Position> {
+pub fn draw(
+    model: &Model,
+    input: &TextInput,
+    items: &[PaletteItem],
+    selected: usize,
+    buf: &mut Buffer,
+) -> Option<Position> {
     let screen = buf.area;
     let height = (items.len() as u16).clamp(1, 16).min(screen.height.saturating_sub(6)) + 3;
     let area = centered(screen, 80, height);

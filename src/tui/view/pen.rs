@@ -19,12 +19,7 @@ impl<'a> Pen<'a> {
 
     /// A pen for a part of this one's area, in this one's coordinates.
     pub fn inner(&mut self, x: u16, y: u16, width: u16, height: u16) -> Pen<'_> {
-        let rect = Rect {
-            x: self.area.x.saturating_add(x),
-            y: self.area.y.saturating_add(y),
-            width,
-            height,
-        };
+        let rect = Rect { x: self.area.x.saturating_add(x), y: self.area.y.saturating_add(y), width, height };
         let area = rect.intersection(self.area);
         Pen { buf: self.buf, area }
     }

@@ -111,7 +111,8 @@ fn detail(model: &Model, pen: &mut Pen) {
     let width = pen.width();
     let Some(entry) = model.browser.selected_entry() else {
         section(pen, 0, "", "", model);
-        let lines = ["Enter opens a group.", "H T A E on a probe trace it at once:", "the script they run is in pane 2."];
+        let lines =
+            ["Enter opens a group.", "H T A E on a probe trace it at once:", "the script they run is in pane 2."];
         for (y, text) in lines.iter().enumerate() {
             let text = cut(text, width.saturating_sub(2).into(), model.glyphs.ellipsis);
             pen.text(1, y as u16 + 1, &text, model.theme.get(Role::Dim));

@@ -28,7 +28,8 @@ pub struct Rates {
 pub fn rates(model: &Model) -> Rates {
     let Some(now) = model.sample() else { return Rates::default() };
     let cost = &now.snapshot.cost;
-    let mut rates = Rates { drops: cost.ring_drops, missed: cost.missed, overflows: cost.overflows, ..Default::default() };
+    let mut rates =
+        Rates { drops: cost.ring_drops, missed: cost.missed, overflows: cost.overflows, ..Default::default() };
     if let Some(before) = model.history.before(model.cursor) {
         let old = &before.snapshot.cost;
         let seconds = seconds_between(before, now);
@@ -157,7 +158,10 @@ fn parts(model: &Model, wide: bool) -> Vec<Part> {
             if cost.truncated > 0 {
                 parts.push(vec![(format!("cut {}", shape::short(cost.truncated as f64)), Role::StatusWarn)]);
             }
-            parts.push(vec![(format!("{} samples {}", model.history.len(), shape::bytes(model.history.bytes() as u64)), Role::Dim)]);
+            parts.push(vec![(
+                format!("{} samples {}", model.history.len(), shape::bytes(model.history.bytes() as u64)),
+                Role::Dim,
+            )]);
         }
     }
     parts
@@ -173,9 +177,11 @@ fn state(model: &Model) -> Part {
         return vec![(format!("{} COMPILING{note}", glyphs.dot), Role::StatusBusy)];
     }
     if let Some(cursor) = model.cursor {
-        let back = model.history.latest().map_or(0, |s| s.snapshot.at.as_secs()).saturating_sub(
-            model.history.at(Some(cursor)).map_or(0, |s| s.snapshot.at.as_secs()),
-        );
+        let back = model
+            .history
+            .latest()
+            .map_or(0, |s| s.snapshot.at.as_secs())
+            .saturating_sub(model.history.at(Some(cursor)).map_or(0, |s| s.snapshot.at.as_secs()));
         return vec![(format!(" {} PAUSED -{} ", glyphs.pause, shape::clock(back)), Role::StatusPaused)];
     }
     if model.run.stopping {

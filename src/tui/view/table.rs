@@ -53,7 +53,13 @@ fn parts(model: &Model, inside: u16) -> Parts {
     if !wants_below || left < 9 {
         return Parts { tabs, scalars, table: left, below: 0 };
     }
-    let table = if single || live.drilled { 2 } else if info.value == ValueKind::Long { left.saturating_sub(5).max(left * 2 / 3) } else { (left * 48 / 100).max(4) };
+    let table = if single || live.drilled {
+        2
+    } else if info.value == ValueKind::Long {
+        left.saturating_sub(5).max(left * 2 / 3)
+    } else {
+        (left * 48 / 100).max(4)
+    };
     Parts { tabs, scalars, table, below: left.saturating_sub(table) }
 }
 
@@ -103,7 +109,11 @@ fn titles(model: &Model) -> (String, String) {
         return ("Probes and their cost".into(), "o on/off  c back".into());
     }
     let (Some(info), Some(state)) = (live.table_info(), live.state()) else {
-        let title = if live.info.is_some() { "Live".to_owned() } else { format!("Live {} nothing traced yet", model.glyphs.dot) };
+        let title = if live.info.is_some() {
+            "Live".to_owned()
+        } else {
+            format!("Live {} nothing traced yet", model.glyphs.dot)
+        };
         return (title, String::new());
     };
     let title = format!("{}  {}", signature(info, state), live.view.name());
@@ -187,7 +197,8 @@ fn scalars(model: &Model, pen: &mut Pen) {
         }
         let mut cell = pen.inner(x, y, width, 1);
         let row = sample.snapshot.tables.get(*idx).and_then(|t| t.rows.first());
-        let name = fit(&info.tables[*idx].name, if alone { name_width } else { name_width.min(14) }, model.glyphs.ellipsis);
+        let name =
+            fit(&info.tables[*idx].name, if alone { name_width } else { name_width.min(14) }, model.glyphs.ellipsis);
         let x = cell.text(1, 0, &name, model.theme.get(Role::TableHeader)) + 1;
         let text = row.map_or(model.glyphs.none.to_owned(), |row| match &row.value {
             Datum::Long(n) => shape::whole(*n, 14),
@@ -196,7 +207,8 @@ fn scalars(model: &Model, pen: &mut Pen) {
         let number = matches!(row.map(|r| &r.value), Some(Datum::Long(_)) | None);
         let text = if number && alone { format!("{text:>14}") } else { text };
         let x = cell.text(x, 0, &text, model.theme.get(Role::Number));
-        let rate = model.live.states.get(*idx).and_then(|s| s.order.first()).and_then(|row| row.rate).filter(|_| number);
+        let rate =
+            model.live.states.get(*idx).and_then(|s| s.order.first()).and_then(|row| row.rate).filter(|_| number);
         if let Some(rate) = rate {
             let x = cell.text(x, 0, &format!(" {:>6}/s", shape::short(rate)), model.theme.get(Role::Rate));
             if alone {
@@ -347,7 +359,12 @@ fn rows(model: &Model, pen: &mut Pen) {
             match (&row.value, spark_view) {
                 (_, true) => sparkline(model, pen, hist_x as u16, y, idx, &view.key, hist_width),
                 (Datum::Stat(stat), false) => {
-                    pen.text(hist_x as u16, y, &histogram::mini(stat, &span, &model.glyphs), model.theme.get(Role::Spark));
+                    pen.text(
+                        hist_x as u16,
+                        y,
+                        &histogram::mini(stat, &span, &model.glyphs),
+                        model.theme.get(Role::Spark),
+                    );
                 }
                 _ => (),
             }
@@ -379,7 +396,8 @@ fn key_widths(info: &TableInfo, state: &TableState, table: &crate::runtime::sess
     let mut wanted: Vec<usize> = (0..n)
         .map(|key| {
             let rows = state.order.iter().skip(state.scroll).take(60).filter_map(|view| table.rows.get(view.idx));
-            let longest = rows.map(|row| row.keys.get(key).map_or(0, |k| text_width(&shape::datum(k)))).max().unwrap_or(0);
+            let longest =
+                rows.map(|row| row.keys.get(key).map_or(0, |k| text_width(&shape::datum(k)))).max().unwrap_or(0);
             let name = state.key_names.get(key).map_or(3, |name| name.len() + 1);
             // Steps of four, so that a longer key does not shift the columns each time.
             let floor = if info.keys[key] == ColumnKind::Str { 15 } else { 6 };
