@@ -1,5 +1,7 @@
 //! Sessions of hand-made programs, from `prepare` to the last event.
 
+mod kernel;
+
 use std::{sync::Arc, time::Duration};
 
 use tapdeck_ebpf::{ir::*, object::Object};

@@ -1,0 +1,411 @@
+//! Sessions with programs in this very kernel. Where it does not let us, each test says so and passes.
+
+use std::{
+    os::unix::process::parent_id,
+    time::{Duration, Instant},
+};
+
+use tapdeck_ebpf::{
+    codegen::{self, Target as KernelTarget},
+    ir::*,
+};
+
+use super::{super::features, *};
+use crate::{
+    debuginfo::{World, task_offsets},
+    runtime::{prepare::prepare, session::Table},
+};
+
+const GETPPID: u32 = 110;
+
+/// False, and a loud line, where the kernel does not let us trace.
+fn require_bpf() -> bool {
+    let can = cfg!(target_arch = "x86_64") && features::can_trace();
+    if !can {
+        eprintln!("SKIPPED: no BPF here (needs root, or CAP_BPF and CAP_PERFMON, on x86_64)");
+    }
+    can
+}
+
+fn kernel_target() -> KernelTarget {
+    let world = World::live();
+    let abilities = features::abilities().expect("asked before");
+    KernelTarget {
+        n_cpus: crate::sys::n_possible_cpus() as u32,
+        may_goto: abilities.may_goto,
+        for_each_map_elem: abilities.for_each_map_elem,
+        lookup_percpu: abilities.lookup_percpu,
+        snprintf: abilities.snprintf,
+        current_task_btf: abilities.current_task_btf,
+        offsets: task_offsets(world.btf().ok().map(|btf| &**btf), "x86_64"),
+        ring_bytes: 4 << 20,
+        live_probes: true,
+        live_histograms: true,
+    }
+}
+
+fn plan(script: Script, options: SessionOptions) -> LoadPlan {
+    let lowered = script.lowered();
+    let object = codegen::generate(&lowered.ir, &kernel_target()).expect("this becomes eBPF");
+    // Only our own calls count; other tests and other people call, too.
+    let target = Target::Pid(std::process::id());
+    let options = SessionOptions { target, live_histograms: true, ..options };
+    LoadPlan { lowered, object, sources: SourceMap::default(), options }
+}
+
+fn start_here(script: Script, options: SessionOptions) -> (SessionHandle, Receiver<SessionEvent>) {
+    match start(plan(script, options)) {
+        Ok(session) => session,
+        Err(crate::runtime::StartError::Rejected { diagnostic, log }) => panic!("{}\n{log}", diagnostic.message),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Waits for `begin` to be over and gives the rest.
+fn wait_started(events: &mut Receiver<SessionEvent>) {
+    while let Some(event) = events.blocking_recv() {
+        if matches!(event, SessionEvent::Started(_)) {
+            return;
+        }
+    }
+    panic!("it never started");
+}
+
+fn long(b: &mut BodyBuilder, op: Intrinsic) -> Operand {
+    let dst = b.new_var(Ty::Long);
+    b.emit(Op::Intrinsic { op, dst: Some(dst), args: Vec::new() }, T);
+    Operand::Var(dst)
+}
+
+/// `if (pid() == target()) { … }`.
+fn when_ours(b: &mut BodyBuilder, write: impl FnOnce(&mut BodyBuilder)) {
+    let (pid, target) = (long(b, Intrinsic::Pid), long(b, Intrinsic::Target));
+    let (ours, done) = (b.new_block(), b.new_block());
+    b.terminate(Term::BranchCompare { op: CmpOp::Eq, a: pid, b: target, then: ours, otherwise: done }, T);
+    b.switch_to(ours);
+    write(b);
+    b.jump(done, T);
+    b.switch_to(done);
+}
+
+fn on_getppid(script: &mut Script, write: impl FnOnce(&mut BodyBuilder)) {
+    let plan = AttachPlan::Syscall { nr: GETPPID, exit: false };
+    script.probe(EntryKind::SysEnter, plan, Some(GETPPID), |b| when_ours(b, write));
+}
+
+fn count(store: StoreId) -> impl Fn(&mut BodyBuilder) {
+    move |b| b.emit(Op::Add { store, keys: Vec::new(), delta: Operand::Imm(1), result: None }, T)
+}
+
+fn hammer(calls: usize) {
+    for _ in 0..calls {
+        std::hint::black_box(parent_id());
+    }
+}
+
+fn stop(handle: &SessionHandle, events: Receiver<SessionEvent>) -> Said {
+    handle.send(SessionCommand::Stop);
+    listen(events)
+}
+
+fn longs(table: &Table) -> Vec<i64> {
+    let value = |row: &super::super::session::Row| match &row.value {
+        Datum::Long(n) => *n,
+        Datum::Stat(stat) => stat.count,
+        Datum::Str(_) => 0,
+    };
+    table.rows.iter().map(value).collect()
+}
+
+#[test]
+fn counts_are_exact_on_two_processors() {
+    if !require_bpf() {
+        return;
+    }
+    const CALLS: usize = 100_000;
+    let mut script = Script::default();
+    let n = script.store("n", Vec::new(), StoreTy::Long, true);
+    let by_cpu = script.store("by_cpu", vec![Ty::Long], StoreTy::Long, true);
+    let hot = script.store("hot", vec![Ty::Str { cap: 16 }], StoreTy::Long, true);
+    let shape = StatShape { sum: true, min: true, max: true, ..StatShape::default() };
+    let stat = script.store("stat", vec![Ty::Long], StoreTy::Stat(shape), true);
+    on_getppid(&mut script, |b| {
+        count(n)(b);
+        let cpu = long(b, Intrinsic::Cpu);
+        b.emit(Op::Add { store: by_cpu, keys: vec![Arg::Long(cpu)], delta: Operand::Imm(1), result: None }, T);
+        let name = b.new_var(Ty::Str { cap: 16 });
+        b.emit(Op::Intrinsic { op: Intrinsic::Execname, dst: Some(name), args: Vec::new() }, T);
+        let key = vec![Arg::Str(StrOperand::Var(name))];
+        b.emit(Op::Add { store: hot, keys: key, delta: Operand::Imm(1), result: None }, T);
+        b.emit(Op::Accumulate { store: stat, keys: vec![Arg::Long(Operand::Imm(1))], value: cpu }, T);
+    });
+    let (handle, mut events) = start_here(script, SessionOptions::default());
+    wait_started(&mut events);
+    let threads: Vec<_> = (0..2).map(|_| std::thread::spawn(|| hammer(CALLS))).collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    let said = stop(&handle, events);
+    let last = said.end.last.unwrap();
+    let sums: Vec<i64> = last.tables.iter().map(|table| longs(table).iter().sum()).collect();
+    assert_eq!(sums, [2 * CALLS as i64; 4], "{:?} {:?}", said.errors, last.cost);
+    assert!(last.cost.probes[0].hits >= 2 * CALLS as u64);
+    assert_eq!((last.cost.missed, last.cost.overflows, last.cost.ring_drops), (0, 0, 0));
+}
+
+#[test]
+fn a_new_key_every_time_loses_nothing() {
+    if !require_bpf() {
+        return;
+    }
+    const CALLS: usize = 20_000;
+    let mut script = Script::default();
+    let n = script.store("n", Vec::new(), StoreTy::Long, true);
+    let keys = script.store("keys", vec![Ty::Long], StoreTy::Long, true);
+    script.ir.stores[keys.index()].max_entries = 100_000;
+    on_getppid(&mut script, |b| {
+        // Two processors meet at each key.
+        let before = b.new_var(Ty::Long);
+        let result = Some((before, When::Before));
+        b.emit(Op::Add { store: n, keys: Vec::new(), delta: Operand::Imm(1), result }, T);
+        let key = b.binary(BinOp::Shr, Operand::Var(before), Operand::Imm(2), T);
+        b.emit(Op::Add { store: keys, keys: vec![Arg::Long(key)], delta: Operand::Imm(1), result: None }, T);
+    });
+    let (handle, mut events) = start_here(script, SessionOptions::default());
+    wait_started(&mut events);
+    let threads: Vec<_> = (0..2).map(|_| std::thread::spawn(|| hammer(CALLS))).collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    let last = stop(&handle, events).end.last.unwrap();
+    let values = longs(&last.tables[1]);
+    assert_eq!(values.len(), 2 * CALLS / 4);
+    assert!(values.iter().all(|n| *n == 4));
+}
+
+#[test]
+fn prints_arrive_whole_and_in_order() {
+    if !require_bpf() {
+        return;
+    }
+    let mut script = Script::default();
+    let n = script.store("n", Vec::new(), StoreTy::Long, true);
+    let site = script.print_site("call", 2);
+    on_getppid(&mut script, |b| {
+        let after = b.new_var(Ty::Long);
+        b.emit(
+            Op::Add { store: n, keys: Vec::new(), delta: Operand::Imm(1), result: Some((after, When::After)) },
+            T,
+        );
+        let inputs = vec![Arg::Long(Operand::Var(after)), Arg::Long(Operand::Imm(-7))];
+        b.emit(Op::Print { site, inputs }, T);
+    });
+    let body = say(&mut script, "end");
+    script.user(END, body);
+    let (handle, mut events) = start_here(script, SessionOptions::default());
+    wait_started(&mut events);
+    hammer(5000);
+    let said = stop(&handle, events);
+    let mut expected: String = (1..=5000).map(|n| format!("call {n} -7\n")).collect();
+    expected.push_str("end\n");
+    assert!(said.output == expected, "{} bytes of {}", said.output.len(), expected.len());
+    assert!(said.warnings.is_empty(), "{:?}", said.warnings);
+}
+
+#[test]
+fn one_record_after_a_rest_comes_soon() {
+    if !require_bpf() {
+        return;
+    }
+    let mut script = Script::default();
+    let site = script.print_site("woken", 0);
+    on_getppid(&mut script, |b| b.emit(Op::Print { site, inputs: Vec::new() }, T));
+    let (handle, mut events) = start_here(script, SessionOptions::default());
+    wait_started(&mut events);
+    std::thread::sleep(Duration::from_millis(150));
+    let called = Instant::now();
+    hammer(1);
+    assert_eq!(events.blocking_recv(), Some(SessionEvent::Output(b"woken\n".to_vec())));
+    assert!(called.elapsed() < Duration::from_millis(100), "{:?}", called.elapsed());
+    stop(&handle, events);
+}
+
+#[test]
+fn exit_in_the_kernel_ends_the_session() {
+    if !require_bpf() {
+        return;
+    }
+    let mut script = Script::default();
+    on_getppid(&mut script, |b| b.emit(Op::Exit, T));
+    let body = say(&mut script, "end");
+    script.user(END, body);
+    let (_handle, mut events) = start_here(script, SessionOptions::default());
+    wait_started(&mut events);
+    std::thread::sleep(Duration::from_millis(100));
+    let called = Instant::now();
+    hammer(1);
+    let said = listen(events);
+    assert_eq!(said.output, "end\n");
+    assert!(called.elapsed() < Duration::from_millis(500), "{:?}", called.elapsed());
+}
+
+#[test]
+fn an_error_in_the_kernel_is_told_and_ends_the_session() {
+    if !require_bpf() {
+        return;
+    }
+    for (max_errors, output, n_errors) in [(0, "error\n", 1), (5, "end\n", 3)] {
+        let mut script = Script::default();
+        let zero = script.store("zero", Vec::new(), StoreTy::Long, true);
+        on_getppid(&mut script, |b| {
+            let dst = b.new_var(Ty::Long);
+            b.emit(Op::Get { dst, store: zero, keys: Vec::new() }, T);
+            let quotient = b.binary(BinOp::Div, Operand::Imm(10), Operand::Var(dst), T);
+            b.emit(Op::Set { store: zero, keys: Vec::new(), value: Arg::Long(quotient) }, T);
+        });
+        let body = say(&mut script, "end");
+        script.user(END, body);
+        let body = say(&mut script, "error");
+        script.user(AttachPlan::Error { order: 0 }, body);
+        let (handle, mut events) = start_here(script, SessionOptions { max_errors, ..SessionOptions::default() });
+        wait_started(&mut events);
+        hammer(3);
+        let said = stop(&handle, events);
+        assert_eq!((said.output.as_str(), said.end.exit_code), (output, 1));
+        assert_eq!(said.errors, vec!["division by 0"; n_errors]);
+    }
+}
+
+#[test]
+fn a_full_array_is_an_error() {
+    if !require_bpf() {
+        return;
+    }
+    let mut script = Script::default();
+    let n = script.store("n", Vec::new(), StoreTy::Long, true);
+    let keys = script.store("keys", vec![Ty::Long], StoreTy::Long, true);
+    script.ir.stores[keys.index()].max_entries = 10;
+    on_getppid(&mut script, |b| {
+        let after = b.new_var(Ty::Long);
+        b.emit(
+            Op::Add { store: n, keys: Vec::new(), delta: Operand::Imm(1), result: Some((after, When::After)) },
+            T,
+        );
+        let key = vec![Arg::Long(Operand::Var(after))];
+        b.emit(Op::Add { store: keys, keys: key, delta: Operand::Imm(1), result: None }, T);
+    });
+    let (handle, mut events) = start_here(script, SessionOptions { max_errors: 1000, ..SessionOptions::default() });
+    wait_started(&mut events);
+    hammer(15);
+    let said = stop(&handle, events);
+    let last = said.end.last.unwrap();
+    assert_eq!((last.tables[1].rows.len(), last.tables[1].overflows), (10, 5));
+    assert_eq!(said.errors.len(), 5);
+    assert!(said.errors[0].starts_with("Array overflow"), "{}", said.errors[0]);
+}
+
+#[test]
+fn statistics_and_switches_show_in_snapshots() {
+    if !require_bpf() {
+        return;
+    }
+    let mut script = Script::default();
+    let shape = StatShape { sum: true, min: true, max: true, ..StatShape::default() };
+    let stat = script.store("stat", Vec::new(), StoreTy::Stat(shape), true);
+    on_getppid(&mut script, |b| b.emit(Op::Accumulate { store: stat, keys: Vec::new(), value: Operand::Imm(5) }, T));
+    let options = SessionOptions { run_time_statistics: true, ..SessionOptions::default() };
+    let (handle, mut events) = start_here(script, options);
+    wait_started(&mut events);
+    hammer(100);
+    handle.send(SessionCommand::SetEnabled { probe: 0, enabled: false });
+    handle.send(SessionCommand::SnapshotNow);
+    let snapshot = loop {
+        if let Some(SessionEvent::Snapshot(snapshot)) = events.blocking_recv() {
+            break snapshot;
+        }
+    };
+    hammer(100);
+    let Datum::Stat(value) = &snapshot.tables[0].rows[0].value else { panic!() };
+    assert_eq!((value.count, value.sum, value.min, value.max), (100, 500, 5, 5));
+    assert_eq!(value.log2, [(4, 100)]);
+    assert!(snapshot.cost.run_time_ns.is_some_and(|ns| ns > 0) && snapshot.cost.map_bytes > 0);
+    handle.send(SessionCommand::Clear);
+    handle.send(SessionCommand::SetEnabled { probe: 0, enabled: true });
+    handle.send(SessionCommand::SnapshotNow);
+    loop {
+        if let Some(SessionEvent::Snapshot(snapshot)) = events.blocking_recv() {
+            assert!(snapshot.tables[0].rows.is_empty());
+            break;
+        }
+    }
+    hammer(7);
+    let last = stop(&handle, events).end.last.unwrap();
+    assert_eq!(longs(&last.tables[0]), [7]);
+}
+
+#[test]
+fn a_prepared_session_takes_over_without_a_gap() {
+    if !require_bpf() {
+        return;
+    }
+    let script = || {
+        let mut script = Script::default();
+        let n = script.store("n", Vec::new(), StoreTy::Long, true);
+        on_getppid(&mut script, count(n));
+        script
+    };
+    let (old, mut old_events) = start_here(script(), SessionOptions::default());
+    wait_started(&mut old_events);
+    let prepared = prepare(plan(script(), SessionOptions::default())).unwrap_or_else(|error| panic!("{error}"));
+    hammer(10);
+    let (new, mut new_events) = prepared.go().unwrap_or_else(|error| panic!("{error}"));
+    wait_started(&mut new_events);
+    hammer(5);
+    assert_eq!(longs(&stop(&old, old_events).end.last.unwrap().tables[0]), [15]);
+    hammer(1);
+    assert_eq!(longs(&stop(&new, new_events).end.last.unwrap().tables[0]), [6]);
+}
+
+#[test]
+fn the_profiling_clock_samples() {
+    if !require_bpf() {
+        return;
+    }
+    let mut script = Script::default();
+    let n = script.store("n", Vec::new(), StoreTy::Long, true);
+    let kind = EntryKind::PerfEvent { name: "timer.profile".to_owned() };
+    script.probe(kind, AttachPlan::Profile { hz: 1000 }, None, |b| when_ours(b, count(n)));
+    let (handle, mut events) = start_here(script, SessionOptions::default());
+    wait_started(&mut events);
+    let until = Instant::now() + Duration::from_millis(300);
+    while Instant::now() < until {
+        std::hint::spin_loop();
+    }
+    let n = longs(&stop(&handle, events).end.last.unwrap().tables[0])[0];
+    assert!((20..=700).contains(&n), "{n}");
+}
+
+#[test]
+fn detaching_is_quick() {
+    if !require_bpf() {
+        return;
+    }
+    let mut script = Script::default();
+    let n = script.store("n", Vec::new(), StoreTy::Long, true);
+    on_getppid(&mut script, count(n));
+    let (handle, mut events) = start_here(script, SessionOptions::default());
+    wait_started(&mut events);
+    let asked = Instant::now();
+    stop(&handle, events);
+    assert!(asked.elapsed() < Duration::from_millis(300), "{:?}", asked.elapsed());
+}
+
+#[test]
+fn an_unknown_tracepoint_is_said() {
+    if !require_bpf() {
+        return;
+    }
+    let mut script = Script::default();
+    let n = script.store("n", Vec::new(), StoreTy::Long, true);
+    let name = "no_such_tracepoint".to_owned();
+    let kind = EntryKind::RawTracepoint { name: name.clone(), n_args: 0 };
+    script.probe(kind, AttachPlan::Tracepoint { name, n_args: 0 }, None, count(n));
+    let error = start(plan(script, SessionOptions::default())).err().expect("it cannot attach");
+    assert_eq!(error.to_string(), "the kernel has no tracepoint \"no_such_tracepoint\"");
+}
