@@ -2,6 +2,7 @@
 
 use std::{
     os::unix::process::parent_id,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -18,13 +19,15 @@ use crate::{
 
 const GETPPID: u32 = 110;
 
-/// False, and a loud line, where the kernel does not let us trace.
-fn require_bpf() -> bool {
-    let can = cfg!(target_arch = "x86_64") && features::can_trace();
-    if !can {
-        eprintln!("SKIPPED: no BPF here (needs root, or CAP_BPF and CAP_PERFMON, on x86_64)");
+/// Nothing, and a loud line, where the kernel does not let us trace. Tests here run one at a time, because each counts
+/// the calls of this whole process.
+fn require_bpf() -> Option<MutexGuard<'static, ()>> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    if cfg!(target_arch = "x86_64") && features::can_trace() {
+        return Some(ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner));
     }
-    can
+    eprintln!("SKIPPED: no BPF here (needs root, or CAP_BPF and CAP_PERFMON, on x86_64)");
+    None
 }
 
 fn kernel_target() -> KernelTarget {
@@ -119,9 +122,7 @@ fn longs(table: &Table) -> Vec<i64> {
 
 #[test]
 fn counts_are_exact_on_two_processors() {
-    if !require_bpf() {
-        return;
-    }
+    let Some(_guard) = require_bpf() else { return };
     const CALLS: usize = 100_000;
     let mut script = Script::default();
     let n = script.store("n", Vec::new(), StoreTy::Long, true);
@@ -153,9 +154,7 @@ fn counts_are_exact_on_two_processors() {
 
 #[test]
 fn a_new_key_every_time_loses_nothing() {
-    if !require_bpf() {
-        return;
-    }
+    let Some(_guard) = require_bpf() else { return };
     const CALLS: usize = 20_000;
     let mut script = Script::default();
     let n = script.store("n", Vec::new(), StoreTy::Long, true);
@@ -181,18 +180,13 @@ fn a_new_key_every_time_loses_nothing() {
 
 #[test]
 fn prints_arrive_whole_and_in_order() {
-    if !require_bpf() {
-        return;
-    }
+    let Some(_guard) = require_bpf() else { return };
     let mut script = Script::default();
     let n = script.store("n", Vec::new(), StoreTy::Long, true);
     let site = script.print_site("call", 2);
     on_getppid(&mut script, |b| {
         let after = b.new_var(Ty::Long);
-        b.emit(
-            Op::Add { store: n, keys: Vec::new(), delta: Operand::Imm(1), result: Some((after, When::After)) },
-            T,
-        );
+        b.emit(Op::Add { store: n, keys: Vec::new(), delta: Operand::Imm(1), result: Some((after, When::After)) }, T);
         let inputs = vec![Arg::Long(Operand::Var(after)), Arg::Long(Operand::Imm(-7))];
         b.emit(Op::Print { site, inputs }, T);
     });
@@ -210,9 +204,7 @@ fn prints_arrive_whole_and_in_order() {
 
 #[test]
 fn one_record_after_a_rest_comes_soon() {
-    if !require_bpf() {
-        return;
-    }
+    let Some(_guard) = require_bpf() else { return };
     let mut script = Script::default();
     let site = script.print_site("woken", 0);
     on_getppid(&mut script, |b| b.emit(Op::Print { site, inputs: Vec::new() }, T));
@@ -228,9 +220,7 @@ fn one_record_after_a_rest_comes_soon() {
 
 #[test]
 fn exit_in_the_kernel_ends_the_session() {
-    if !require_bpf() {
-        return;
-    }
+    let Some(_guard) = require_bpf() else { return };
     let mut script = Script::default();
     on_getppid(&mut script, |b| b.emit(Op::Exit, T));
     let body = say(&mut script, "end");
@@ -247,9 +237,7 @@ fn exit_in_the_kernel_ends_the_session() {
 
 #[test]
 fn an_error_in_the_kernel_is_told_and_ends_the_session() {
-    if !require_bpf() {
-        return;
-    }
+    let Some(_guard) = require_bpf() else { return };
     for (max_errors, output, n_errors) in [(0, "error\n", 1), (5, "end\n", 3)] {
         let mut script = Script::default();
         let zero = script.store("zero", Vec::new(), StoreTy::Long, true);
@@ -274,19 +262,14 @@ fn an_error_in_the_kernel_is_told_and_ends_the_session() {
 
 #[test]
 fn a_full_array_is_an_error() {
-    if !require_bpf() {
-        return;
-    }
+    let Some(_guard) = require_bpf() else { return };
     let mut script = Script::default();
     let n = script.store("n", Vec::new(), StoreTy::Long, true);
     let keys = script.store("keys", vec![Ty::Long], StoreTy::Long, true);
     script.ir.stores[keys.index()].max_entries = 10;
     on_getppid(&mut script, |b| {
         let after = b.new_var(Ty::Long);
-        b.emit(
-            Op::Add { store: n, keys: Vec::new(), delta: Operand::Imm(1), result: Some((after, When::After)) },
-            T,
-        );
+        b.emit(Op::Add { store: n, keys: Vec::new(), delta: Operand::Imm(1), result: Some((after, When::After)) }, T);
         let key = vec![Arg::Long(Operand::Var(after))];
         b.emit(Op::Add { store: keys, keys: key, delta: Operand::Imm(1), result: None }, T);
     });
@@ -302,9 +285,7 @@ fn a_full_array_is_an_error() {
 
 #[test]
 fn statistics_and_switches_show_in_snapshots() {
-    if !require_bpf() {
-        return;
-    }
+    let Some(_guard) = require_bpf() else { return };
     let mut script = Script::default();
     let shape = StatShape { sum: true, min: true, max: true, ..StatShape::default() };
     let stat = script.store("stat", Vec::new(), StoreTy::Stat(shape), true);
@@ -341,9 +322,7 @@ fn statistics_and_switches_show_in_snapshots() {
 
 #[test]
 fn a_prepared_session_takes_over_without_a_gap() {
-    if !require_bpf() {
-        return;
-    }
+    let Some(_guard) = require_bpf() else { return };
     let script = || {
         let mut script = Script::default();
         let n = script.store("n", Vec::new(), StoreTy::Long, true);
@@ -364,9 +343,7 @@ fn a_prepared_session_takes_over_without_a_gap() {
 
 #[test]
 fn the_profiling_clock_samples() {
-    if !require_bpf() {
-        return;
-    }
+    let Some(_guard) = require_bpf() else { return };
     let mut script = Script::default();
     let n = script.store("n", Vec::new(), StoreTy::Long, true);
     let kind = EntryKind::PerfEvent { name: "timer.profile".to_owned() };
@@ -383,9 +360,7 @@ fn the_profiling_clock_samples() {
 
 #[test]
 fn detaching_is_quick() {
-    if !require_bpf() {
-        return;
-    }
+    let Some(_guard) = require_bpf() else { return };
     let mut script = Script::default();
     let n = script.store("n", Vec::new(), StoreTy::Long, true);
     on_getppid(&mut script, count(n));
@@ -398,9 +373,7 @@ fn detaching_is_quick() {
 
 #[test]
 fn an_unknown_tracepoint_is_said() {
-    if !require_bpf() {
-        return;
-    }
+    let Some(_guard) = require_bpf() else { return };
     let mut script = Script::default();
     let n = script.store("n", Vec::new(), StoreTy::Long, true);
     let name = "no_such_tracepoint".to_owned();
