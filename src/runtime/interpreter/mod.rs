@@ -327,3 +327,6 @@ impl Effects for NoEffects {
     fn print(&mut self, _: Stream, _: &[u8]) {}
     fn exit(&mut self) {}
 }
+
+#[cfg(test)]
+mod tests;
