@@ -51,15 +51,6 @@ pub(super) struct LocalUse {
     pub n_read: u32,
 }
 
-/// What a name means while a body is written; set aside for a function written into it.
-pub(super) struct Scope {
-    locals: Vec<LocalSlot>,
-    lens: Vec<u16>,
-    uses: Vec<LocalUse>,
-    local_names: Vec<Local>,
-    loops: Vec<LoopScope>,
-}
-
 /// A loop around the statement being written.
 pub(super) struct LoopScope {
     pub break_to: Block,
@@ -74,6 +65,8 @@ pub(super) struct FunctionScope {
     pub next_overload: Option<FunctionId>,
     /// The arguments as they came, for the next overload.
     pub args: Vec<Arg>,
+    /// It is written into its caller: where its value goes, and where control goes on.
+    pub inlined: Option<(Option<Var>, Block)>,
 }
 
 impl<'c, 'a> BodyLower<'c, 'a> {
@@ -98,7 +91,7 @@ impl<'c, 'a> BodyLower<'c, 'a> {
         body
     }
 
-    fn local_ty(&self, ty: Type, idx: usize) -> Ty {
+    pub fn local_ty(&self, ty: Type, idx: usize) -> Ty {
         match ty {
             Type::Str => self.cx.bounds.ty(self.lens[idx]),
             _ => Ty::Long,
@@ -129,19 +122,19 @@ impl<'c, 'a> BodyLower<'c, 'a> {
         let program = cx.program;
         let function = &program.functions[id.index()];
         let lens = cx.bounds.functions[id.index()].locals.clone();
-        let result_len = cx.bounds.functions[id.index()].result;
         let (recursive, pure_) = (cx.facts.recursive[id.index()], cx.facts.pure_[id.index()]);
         let mut body = BodyLower::new(cx, side, &function.locals, lens);
-        let ret = match function.ret {
-            Type::Long => Some(Ty::Long),
-            Type::Str => Some(body.cx.bounds.ty(result_len)),
-            Type::Stat | Type::Unknown => None,
-        };
+        let ret = body.cx.result_ty(id);
         body.tag = body.cx.tag(function.span);
         body.count_uses(&function.body);
         let args = body.arguments_for_overload(function);
-        body.function =
-            Some(FunctionScope { ret, overloaded: function.overloaded, next_overload: function.next_overload, args });
+        body.function = Some(FunctionScope {
+            ret,
+            overloaded: function.overloaded,
+            next_overload: function.next_overload,
+            args,
+            inlined: None,
+        });
         body.stmt(&function.body);
         body.return_default();
         let mut ir_body = body.finish_with(recursive);
@@ -169,39 +162,6 @@ impl<'c, 'a> BodyLower<'c, 'a> {
         body.b.terminate(Term::Return(Some(value)), SourceTag::NONE);
         let body = body.finish();
         ir::Function { name, n_params: params.len(), result: Some(result), recursive: false, pure_: true, body }
-    }
-
-    /// Goes over to the locals of a function that is written into this body; gives the caller's.
-    pub fn enter_inline(&mut self, id: FunctionId) -> Scope {
-        let program = self.cx.program;
-        let function = &program.functions[id.index()];
-        let lens = self.cx.bounds.functions[id.index()].locals.clone();
-        let scope = Scope {
-            lens: std::mem::replace(&mut self.lens, lens),
-            uses: std::mem::replace(&mut self.uses, vec![LocalUse::default(); function.locals.len()]),
-            local_names: std::mem::replace(&mut self.local_names, function.locals.clone()),
-            locals: std::mem::take(&mut self.locals),
-            loops: std::mem::take(&mut self.loops),
-        };
-        for (idx, local) in function.locals.iter().enumerate() {
-            let ty = self.local_ty(local.ty, idx);
-            let var = self.b.named_var(ty, &local.name);
-            self.locals.push(LocalSlot::Var(var));
-            // In a loop of the caller they would keep the last round's values.
-            if !scope.loops.is_empty() && idx >= function.n_params {
-                let zero = self.zero(ty);
-                self.copy_to(var, zero);
-            }
-        }
-        scope
-    }
-
-    pub fn leave_inline(&mut self, scope: Scope) {
-        self.lens = scope.lens;
-        self.uses = scope.uses;
-        self.local_names = scope.local_names;
-        self.locals = scope.locals;
-        self.loops = scope.loops;
     }
 
     fn arguments_for_overload(&mut self, function: &crate::elaborate::program::Function) -> Vec<Arg> {

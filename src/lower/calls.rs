@@ -21,11 +21,11 @@ impl BodyLower<'_, '_> {
             self.cx.report(generate::only_in_user_space(&what, Some(&because), expr.span));
             return self.nothing(expr);
         }
-        let ret = match callee.ret {
-            Type::Long => Some(Ty::Long),
-            Type::Str => Some(self.cx.bounds.ty(self.cx.bounds.functions[function.index()].result)),
-            Type::Stat | Type::Unknown => None,
-        };
+        let ret = self.cx.result_ty(function);
+        if self.side == Side::Kernel && self.can_inline(function) && args.iter().any(|arg| self.obstacle(arg).is_some())
+        {
+            return self.call_inline(function, args, ret);
+        }
         let args = self.args_of(args);
         let function = self.callee(function);
         let dst = ret.map(|ty| self.dst_for(dst, ty));
@@ -48,7 +48,10 @@ impl BodyLower<'_, '_> {
             }
             Implementation::Host(_) => {
                 if self.side == Side::Kernel {
-                    return self.refuse_in_kernel(row.name, expr);
+                    return match self.tabulated(id, args, expr, dst) {
+                        Some(name) => name,
+                        None => self.refuse_in_kernel(row.name, expr),
+                    };
                 }
                 let args = self.args_of(args);
                 let ty = self.result_ty(expr);

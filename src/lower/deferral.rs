@@ -21,13 +21,12 @@ use super::{
     functions::reads_memory,
     memory::READABLE,
     printing::is_text,
-    statements::flatten,
 };
 use crate::{
     builtins::{self, Implementation, Special},
     diagnostics::catalogue::generate,
     elaborate::{
-        program::{Expr, ExprKind, FunctionId, LocalId, Print, Stmt, StmtKind, Target},
+        program::{Expr, ExprKind, LocalId, Print, Stmt, StmtKind, Target},
         walk,
     },
     language::{
@@ -49,6 +48,16 @@ pub(super) struct Deferred {
     pub because: Option<String>,
 }
 
+impl Deferred {
+    pub fn new(expr: Expr, captures: Captures, assigned: Span, because: Option<String>) -> Rc<Self> {
+        let captured = captures.list.into_iter().map(|captured| match captured {
+            Captured::Plain(arg, _) => arg,
+            Captured::Memory { addr, .. } => Arg::Long(addr),
+        });
+        Rc::new(Self { expr, captured: captured.collect(), assigned, because })
+    }
+}
+
 /// Values captured for a record, in order; the index is the input's.
 #[derive(Debug, Default)]
 pub(super) struct Captures {
@@ -56,7 +65,7 @@ pub(super) struct Captures {
     /// Expressions captured already that give the same wherever the handler asks.
     known: Vec<(Expr, usize)>,
     /// Locals that change between capture and use.
-    changing: HashSet<LocalId>,
+    pub changing: HashSet<LocalId>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -129,12 +138,7 @@ impl BodyLower<'_, '_> {
         }
         let mut captures = Captures { changing, ..Captures::default() };
         let expr = self.at(value.span, |body| body.residual(value, &mut captures));
-        let captured = captures.list.into_iter().map(|captured| match captured {
-            Captured::Plain(arg, _) => arg,
-            Captured::Memory { addr, .. } => Arg::Long(addr),
-        });
-        let deferred = Deferred { expr, captured: captured.collect(), assigned: stmt.span, because };
-        self.locals[local.index()] = LocalSlot::Deferred(Rc::new(deferred));
+        self.locals[local.index()] = LocalSlot::Deferred(Deferred::new(expr, captures, stmt.span, because));
         true
     }
 
@@ -197,7 +201,7 @@ impl BodyLower<'_, '_> {
                 made(ExprKind::Call { function: *function, args: self.residuals(args, captures) })
             }
             ExprKind::Call { function, args } if is_text(expr) && self.cx.function_obstacle(*function).is_some() => {
-                match self.inline_call(*function, args, captures) {
+                match self.residual_call(*function, args, captures) {
                     Some(residual) => residual,
                     None => self.capture(expr, captures),
                 }
@@ -285,40 +289,6 @@ impl BodyLower<'_, '_> {
         let mut expr = deferred.expr.clone();
         rename_locals(&mut expr, &|local| LocalId(inputs[local.index()]));
         expr
-    }
-
-    /// A function that does something and then returns a text only user space can make (`thread_indent`): what it does is
-    /// done here, its text is made later.
-    fn inline_call(&mut self, id: FunctionId, args: &[Expr], captures: &mut Captures) -> Option<Expr> {
-        let program = self.cx.program;
-        let function = &program.functions[id.index()];
-        let mut list = Vec::new();
-        flatten(&function.body, &mut list);
-        let (last, before) = list.split_last()?;
-        let StmtKind::Return(Some(value)) = &last.kind else { return None };
-        let mut leaves_early = false;
-        before.iter().for_each(|stmt| {
-            walk::every_stmt(stmt, &mut |stmt| {
-                leaves_early |= matches!(stmt.kind, StmtKind::Return(_) | StmtKind::Next);
-            });
-        });
-        if leaves_early || function.overloaded || self.cx.facts.recursive[id.index()] {
-            return None;
-        }
-        let args = self.args_of(args);
-        let callee = self.enter_inline(id);
-        for (idx, arg) in args.into_iter().enumerate() {
-            let var = self.local_var(LocalId(idx as u32));
-            self.copy_to(var, arg);
-        }
-        self.count_uses(&function.body);
-        self.stmts(before);
-        // Its locals are its own: what is captured now is never written again.
-        let changing = std::mem::take(&mut captures.changing);
-        let residual = self.residual(value, captures);
-        captures.changing = changing;
-        self.leave_inline(callee);
-        Some(residual)
     }
 
     /// Only the chosen side's values are captured, so that `p ? kernel_string(p) : "none"` never reads at 0.

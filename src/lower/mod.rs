@@ -36,6 +36,10 @@ mod deferral;
 mod kernel_format;
 
 mod obstacles;
+
+mod tables;
+
+mod inline;
 mod process;
 #[cfg(test)]
 mod scripts;
@@ -304,6 +308,15 @@ impl<'a> Cx<'a> {
             streams.push(*stream);
             next
         })
+    }
+
+    fn add_print_site(&mut self, site: ir::PrintSite) -> ir::PrintId {
+        let known = self.print_sites.iter().position(|known| *known == site);
+        let id = known.unwrap_or_else(|| {
+            self.print_sites.push(site);
+            self.print_sites.len() - 1
+        });
+        ir::PrintId(id as u32)
     }
 
     fn finish(self) -> (Lowered, Diagnostics) {

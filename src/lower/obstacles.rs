@@ -8,6 +8,7 @@ use super::{
     executor::Side,
     kernel_format::kernel_format,
     printing::flat_format,
+    tables::has_table,
 };
 use crate::{
     builtins::{self, Implementation},
@@ -42,9 +43,10 @@ impl Cx<'_> {
                 Some(LocalSlot::Deferred(deferred)) => deferred.because.clone(),
                 _ => None,
             },
-            ExprKind::Builtin { builtin, .. } => {
+            ExprKind::Builtin { builtin, args } => {
                 let row = builtins::get(*builtin);
                 match &row.implementation {
+                    Implementation::Host(_) if has_table(*builtin, args) => None,
                     Implementation::Host(_) => Some(format!("{}()", row.name)),
                     Implementation::Intrinsic(op) if !kernel_has(*op) => Some(format!("{}()", row.name)),
                     _ => None,

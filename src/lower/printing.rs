@@ -162,12 +162,7 @@ impl BodyLower<'_, '_> {
         let format = self.cx.format_id(format, stream);
         let kernel_format = to_text.flatten();
         let site = PrintSite { format, inputs: input_tys, args: recipes, kernel_format };
-        let known = self.cx.print_sites.iter().position(|known| *known == site);
-        let id = known.unwrap_or_else(|| {
-            self.cx.print_sites.push(site);
-            self.cx.print_sites.len() - 1
-        });
-        (PrintId(id as u32), inputs)
+        (self.cx.add_print_site(site), inputs)
     }
 
     fn recipe(&mut self, arg: &Expr, now: bool, captures: &mut Captures) -> Recipe {

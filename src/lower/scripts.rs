@@ -136,6 +136,12 @@ fn kernel_side() {
         "probe syscall.read { try { printf(\"%s\", kernel_string(buf)) } catch (m) { log(m) } }",
         "probe syscall.openat { printf(\"%s -> %s\\n\", thread_indent(1), ppfunc()) }",
         "probe syscall.openat { x = thread_indent(1); for (i = 0; i < 3; i++) println(x . thread_indent(-1)) }",
+        "global n probe syscall.*.return { n[name, retstr] <<< 1 }",
+        "function report(what:string) { if (what == what) return 0; printf(\"%d %s\\n\", pid(), what) } \
+         probe syscall.read { report(sprintf(\"%d\", fd)) }",
+        "function report(what) { if (pid() == 1) return 0; printf(\"%d %s\\n\", pid(), what); return 1 } \
+         probe syscall.read.return { x = report(sprintf(\"%o %s\", retval, errno_str(retval))); println(x) }",
+        "global names probe signal.send { names[sig] = sig_name }",
         "probe syscall.read { log(sprintf(\"%s %d\", execname(), fd)); warn(\"w\"); ftrace(\"f\") }",
     ] {
         match compile(script) {

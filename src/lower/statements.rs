@@ -107,7 +107,15 @@ impl BodyLower<'_, '_> {
             (None, None) => None,
         };
         self.leave_loops();
-        self.b.terminate(Term::Return(value), self.tag);
+        match self.function.as_ref().and_then(|function| function.inlined) {
+            Some((dst, exit)) => {
+                if let (Some(dst), Some(value)) = (dst, value) {
+                    self.copy_to(dst, value);
+                }
+                self.b.jump(exit, self.tag);
+            }
+            None => self.b.terminate(Term::Return(value), self.tag),
+        }
     }
 
     /// Falling off the end of a function gives 0 or "".
