@@ -211,7 +211,7 @@ pub fn pattern_words(pattern: &str) -> Vec<String> {
     words
 }
 
-fn build(source: &Source<'_>, derived: Derived, vars: &mut SiteVars, cx: &mut Cx<'_>) {
+pub fn build(source: &Source<'_>, derived: Derived, vars: &mut SiteVars, cx: &mut Cx<'_>) {
     let Derived { point, sites, trail, written } = derived;
     let segments: Vec<Segment> =
         trail.prologues.iter().chain([&source.body]).chain(&trail.epilogues).cloned().collect();

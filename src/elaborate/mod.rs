@@ -10,6 +10,8 @@
 //! tapsets, aliases or wildcards exist. What is not needed goes away before types are checked, as in SystemTap, so an
 //! unused line with a type error is only a warning; [`ElaborateOptions::unoptimized`] keeps it.
 
+pub mod complete;
+pub mod list;
 pub mod print;
 pub mod program;
 

@@ -1,0 +1,152 @@
+//! Which probe points a pattern matches on this machine, with what a handler sees there: `-l`, `-L`, the browser.
+
+use std::{collections::BTreeMap, rc::Rc};
+
+use super::{
+    ElaborateOptions,
+    cx::Cx,
+    derive_sites::{self, Derived, Source},
+    expand_aliases::{Segment, Trail},
+    infer_types::infer_types,
+    link::{Home, Linker},
+};
+use crate::{
+    debuginfo::World,
+    diagnostics::Diagnostics,
+    language::{self, ast, types::Type},
+    probes::pattern::point_text,
+    source::{FileId, Origin, SourceMap, Span},
+    tapset::Library,
+};
+
+/// One line of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedPoint {
+    /// An alias is listed by its own name.
+    pub point: String,
+    /// Script variables (`name`, `long`), then context variables (`$next`, `struct task_struct*`).
+    pub vars: Vec<(String, String)>,
+}
+
+impl ListedPoint {
+    /// `point var:type $arg:type`, as -L prints it.
+    pub fn line(&self) -> String {
+        let vars = self.vars.iter().map(|(name, ty)| format!(" {name}:{ty}"));
+        std::iter::once(self.point.clone()).chain(vars).collect()
+    }
+}
+
+/// The points `pattern` matches, in order of their names. `scripts` may define aliases (-E). The vars are empty unless
+/// asked for: they cost the types of every alias.
+pub fn list(
+    pattern: &str,
+    with_vars: bool,
+    scripts: Vec<(FileId, ast::Script)>,
+    library: &Library,
+    world: &World,
+    sources: &mut SourceMap,
+    options: &ElaborateOptions,
+) -> (Vec<ListedPoint>, Diagnostics) {
+    let (points, diagnostics) = parse_points(pattern, sources, options);
+    if diagnostics.has_errors() {
+        return (Vec::new(), diagnostics);
+    }
+    let linker = Linker::new(library, &options.parse, scripts.into_iter().map(|(_, script)| script).collect());
+    let mut cx = Cx::new(linker, sources, world, options);
+    let mut listed: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+    let mut errors = Vec::new();
+    for point in &points {
+        let (derived, found) =
+            derive_sites::resolve_list(std::slice::from_ref(point), Home::User, &Trail::default(), &mut cx);
+        errors.extend(found);
+        // Aliases: their own variables need types.
+        let mut first_probe = Vec::new();
+        for derived in derived {
+            if with_vars && !derived.trail.via.is_empty() && !listed.contains_key(&shown(&derived, point)) {
+                first_probe.push((shown(&derived, point), cx.draft.program.probes.len(), derived));
+                let (_, _, derived) = &first_probe[first_probe.len() - 1];
+                build_alias(derived, &mut cx);
+                continue;
+            }
+            for site in &derived.sites {
+                let name =
+                    if derived.trail.via.is_empty() { site.point.to_string() } else { shown(&derived, point) };
+                let vars = || if with_vars { site_vars(site, &[], world) } else { Vec::new() };
+                listed.entry(name).or_insert_with(vars);
+            }
+        }
+        cx.build_pending_functions();
+        infer_types(&mut cx.draft, cx.sources);
+        for (name, probe, derived) in first_probe {
+            let own: Vec<(String, Type)> = match cx.draft.program.probes.get(probe) {
+                Some(probe) => probe.locals.iter().map(|local| (local.name.to_string(), local.ty)).collect(),
+                None => Vec::new(),
+            };
+            let Some(site) = derived.sites.first() else { continue };
+            listed.entry(name).or_insert_with(|| site_vars(site, &own, world));
+        }
+    }
+    let mut diagnostics = Diagnostics::default();
+    if listed.is_empty() {
+        errors.into_iter().for_each(|error| diagnostics.push(error));
+    }
+    (listed.into_iter().map(|(point, vars)| ListedPoint { point, vars }).collect(), diagnostics)
+}
+
+/// Reads probe points as they stand behind `probe`.
+pub fn parse_points(
+    pattern: &str,
+    sources: &mut SourceMap,
+    options: &ElaborateOptions,
+) -> (Vec<ast::ProbePoint>, Diagnostics) {
+    let file = sources.add("<input>", format!("probe {pattern} {{ }}"), Origin::User);
+    let (script, diagnostics) = language::parse(sources, file, &options.parse);
+    (script.probes.into_iter().flat_map(|probe| probe.points).collect(), diagnostics)
+}
+
+/// An alias by its outermost name and what stood behind it.
+fn shown(derived: &Derived, point: &ast::ProbePoint) -> String {
+    let Some(name) = derived.trail.via.first() else { return derived.written.to_string() };
+    let n_parts = name.split('.').count();
+    let suffix = point_text(&point.parts[n_parts.min(point.parts.len())..]);
+    if suffix.is_empty() { name.to_string() } else { format!("{name}.{suffix}") }
+}
+
+/// Builds the alias's body alone, for its variables.
+fn build_alias(derived: &Derived, cx: &mut Cx<'_>) {
+    let nothing = ast::Stmt { kind: ast::StmtKind::Null, span: Span::NONE };
+    let source = Source {
+        points: &[],
+        body: Segment { home: Home::Site, body: Rc::new(nothing) },
+        span: Span::NONE,
+        number: 0,
+    };
+    let copy = Derived {
+        point: derived.point.clone(),
+        sites: derived.sites.iter().take(1).cloned().collect(),
+        trail: derived.trail.clone(),
+        written: derived.written.clone(),
+    };
+    derive_sites::build(&source, copy, &mut Default::default(), cx);
+}
+
+/// `own` first, then the site's variables that are not among them, then the context.
+fn site_vars(
+    site: &crate::probes::site::ProbeSite,
+    own: &[(String, Type)],
+    world: &World,
+) -> Vec<(String, String)> {
+    let mut vars: Vec<(String, String)> = Vec::new();
+    for (name, ty) in own {
+        if !name.starts_with("__") {
+            vars.push((name.clone(), ty.to_string()));
+        }
+    }
+    for var in &site.vars {
+        if !var.name.starts_with("__") && !own.iter().any(|(name, _)| **name == *var.name) {
+            vars.push((var.name.to_string(), var.ty.to_string()));
+        }
+    }
+    vars.extend(site.scope.variables(world).into_iter().map(|var| (var.name, var.type_text)));
+    vars
+}
