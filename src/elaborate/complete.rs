@@ -13,14 +13,14 @@ use super::{
 };
 use crate::{
     builtins,
-    debuginfo::World,
+    debuginfo::{Btf, World},
     language::{
         lexer,
         token::{KEYWORDS, Kind, Token},
     },
     probes::{
         self,
-        site::{ContextError, PathStep, ProbeSite},
+        site::{PathStep, ProbeSite},
     },
     source::{FileId, SourceMap},
     tapset::{DefinitionKind, Library, docs},
@@ -110,8 +110,7 @@ impl Catalogue {
             }
         }
         let entries = points.into_iter();
-        catalogue.points =
-            entries.map(|(point, (signature, doc))| PointEntry { point, signature, doc }).collect();
+        catalogue.points = entries.map(|(point, (signature, doc))| PointEntry { point, signature, doc }).collect();
         catalogue.functions = functions(library);
         catalogue.macros = options
             .parse
@@ -205,9 +204,13 @@ pub fn complete(
 #[derive(Debug, PartialEq, Eq)]
 enum Place<'t> {
     /// In a probe point that begins at this byte.
-    Point { start: usize },
+    Point {
+        start: usize,
+    },
     /// In a handler or function; the points of the probe, as written.
-    Body { points: Option<&'t str> },
+    Body {
+        points: Option<&'t str>,
+    },
     Top,
     /// In a string or comment.
     Nothing,
@@ -447,7 +450,8 @@ fn locals(tokens: &[Token], before: usize) -> Vec<String> {
         if name.span.end as usize > before {
             break;
         }
-        let assigned = matches!(next.kind, Kind::Op("=" | "+=" | "." | "++")) || matches!(next.kind, Kind::Keyword("in"));
+        let assigned =
+            matches!(next.kind, Kind::Op("=" | "+=" | "." | "++")) || matches!(next.kind, Kind::Keyword("in"));
         if matches!(name.kind, Kind::Ident) && assigned && !name.name().starts_with('$') {
             let name = name.name().to_owned();
             if !names.contains(&name) {
@@ -481,18 +485,25 @@ fn member_path(tokens: &[Token], word_start: usize) -> Option<Vec<String>> {
     Some(path)
 }
 
-/// Asking for a member there is none of gives the names of those there are.
+/// The members of what a path leads to.
 fn members(site: &ProbeSite, path: &[String], typed: &str, world: &World) -> Vec<Candidate> {
     let Some((base, passed)) = path.split_first() else { return Vec::new() };
     let Some(name) = base.strip_prefix('$') else { return Vec::new() };
-    let mut steps: Vec<PathStep> = passed.iter().map(|member| PathStep::Member(member.clone())).collect();
-    steps.push(PathStep::Member("\u{1}".to_owned()));
-    match site.scope.resolve(name, &steps, false, world) {
-        Err(ContextError::NoSuchMember { alternatives, of, .. }) => alternatives
-            .into_iter()
-            .filter(|member| member.starts_with(typed))
-            .map(|member| variable(member, CandidateKind::Member, of.clone()))
-            .collect(),
-        _ => Vec::new(),
-    }
+    let steps: Vec<PathStep> = passed.iter().map(|member| PathStep::Member(member.clone())).collect();
+    // A pointer has a value; a struct inside another has only an address.
+    let resolve = |address_of| site.scope.resolve(name, &steps, address_of, world);
+    let Ok(access) = resolve(false).or_else(|_| resolve(true)) else { return Vec::new() };
+    let of = access.type_text.trim_end_matches([' ', '*']).to_owned();
+    let members = |btf: &Btf| {
+        let id = match of.split_once(' ') {
+            Some(("struct", tag)) => btf.struct_named(tag),
+            Some(("union", tag)) => btf.union_named(tag),
+            _ => btf.typedef_named(&of),
+        }?;
+        Some(btf.member_names(id).into_iter().map(str::to_owned).collect::<Vec<_>>())
+    };
+    let kernel = world.btf().ok().and_then(|btf| members(btf));
+    let names = kernel.or_else(|| world.module_btfs().iter().find_map(|(_, btf)| members(btf))).unwrap_or_default();
+    let fitting = names.into_iter().filter(|member| member.starts_with(typed));
+    fitting.map(|member| variable(member, CandidateKind::Member, of.clone())).collect()
 }

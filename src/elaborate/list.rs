@@ -69,8 +69,7 @@ pub fn list(
                 continue;
             }
             for site in &derived.sites {
-                let name =
-                    if derived.trail.via.is_empty() { site.point.to_string() } else { shown(&derived, point) };
+                let name = if derived.trail.via.is_empty() { site.point.to_string() } else { shown(&derived, point) };
                 let vars = || if with_vars { site_vars(site, &[], world) } else { Vec::new() };
                 listed.entry(name).or_insert_with(vars);
             }
@@ -115,12 +114,8 @@ fn shown(derived: &Derived, point: &ast::ProbePoint) -> String {
 /// Builds the alias's body alone, for its variables.
 fn build_alias(derived: &Derived, cx: &mut Cx<'_>) {
     let nothing = ast::Stmt { kind: ast::StmtKind::Null, span: Span::NONE };
-    let source = Source {
-        points: &[],
-        body: Segment { home: Home::Site, body: Rc::new(nothing) },
-        span: Span::NONE,
-        number: 0,
-    };
+    let source =
+        Source { points: &[], body: Segment { home: Home::Site, body: Rc::new(nothing) }, span: Span::NONE, number: 0 };
     let copy = Derived {
         point: derived.point.clone(),
         sites: derived.sites.iter().take(1).cloned().collect(),
@@ -131,11 +126,7 @@ fn build_alias(derived: &Derived, cx: &mut Cx<'_>) {
 }
 
 /// `own` first, then the site's variables that are not among them, then the context.
-fn site_vars(
-    site: &crate::probes::site::ProbeSite,
-    own: &[(String, Type)],
-    world: &World,
-) -> Vec<(String, String)> {
+fn site_vars(site: &crate::probes::site::ProbeSite, own: &[(String, Type)], world: &World) -> Vec<(String, String)> {
     let mut vars: Vec<(String, String)> = Vec::new();
     for (name, ty) in own {
         if !name.starts_with("__") {

@@ -1,5 +1,6 @@
 //! The integration tests, one binary.
 
+mod elaborate;
 mod oracle;
 mod parse;
 mod scripts;
