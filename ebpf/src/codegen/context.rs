@@ -292,10 +292,14 @@ impl Emitter<'_, '_> {
     }
 
     pub fn read_str(&mut self, dst: Var, space: Space, addr: Operand, max: Option<Operand>, on_fault: OnFault) {
+        // The helper leaves zeros after a fault, so only what lies behind the text may need clearing.
+        let clear = self.cx.filled[dst.index()];
         let dst = self.var_text(dst);
         let cap = dst.cap;
         let done = self.asm.label();
-        self.zero(dst.mem, 0, cap);
+        if clear {
+            self.zero(dst.mem, 0, cap);
+        }
         match max {
             None => self.asm.mov_imm(R2, cap.into()),
             Some(Operand::Imm(n)) => self.asm.mov_imm(R2, n.clamp(0, i64::from(cap) - 1) + 1),

@@ -19,6 +19,8 @@ pub struct Emitter<'s, 'a> {
 pub struct HandlerCx {
     pub body: Body,
     pub frame: Frame,
+    /// As in [`Needs`].
+    pub filled: Vec<bool>,
     pub handler: HandlerId,
     pub kind: EntryKind,
     /// The sites this code runs for; the site slot holds an index into it when there are two or more.

@@ -148,6 +148,7 @@ impl<'a> Programs<'_, 'a> {
             cx: HandlerCx {
                 body,
                 frame,
+                filled: Vec::new(),
                 handler: HandlerId(0),
                 kind: kind.clone(),
                 sites: Vec::new(),
@@ -183,6 +184,8 @@ impl<'a> Programs<'_, 'a> {
         e.asm.load(Size::DW, R1, R10, CTX);
         e.asm.map(R2, targets);
         e.asm.call(helpers::TAIL_CALL);
+        // Only when there is no program at that index.
+        e.count(counters::SKIPPED);
         e.asm.bind(out);
         e.asm.mov_imm(R0, 0);
         e.asm.exit();
@@ -399,6 +402,7 @@ impl Emitter<'_, '_> {
         self.cx = HandlerCx {
             body,
             frame,
+            filled: needs.filled.clone(),
             handler: group.handler,
             kind: self.cx.kind.clone(),
             sites: group.sites.iter().map(|(_, site)| *site).collect(),

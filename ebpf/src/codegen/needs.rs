@@ -19,11 +19,13 @@ pub struct Needs {
     pub regs: bool,
     /// `Op::Actions` counts.
     pub budget: bool,
+    /// Long strings somebody looks at behind their NUL: keys, values, comparisons. Others need no clearing.
+    pub filled: Vec<bool>,
 }
 
 impl Needs {
     pub fn of(program: &Program, layout: &Layout, body: &Body) -> Self {
-        let mut needs = Needs { work: 32, ..Needs::default() };
+        let mut needs = Needs { work: 32, filled: filled(body), ..Needs::default() };
         let cap = |s: StrOperand| -> u32 {
             match s {
                 StrOperand::Var(v) => match body.vars[v.index()].ty {
@@ -97,4 +99,24 @@ impl Needs {
         }
         needs
     }
+}
+
+/// By variable: whether its bytes behind the NUL must be zero.
+fn filled(body: &Body) -> Vec<bool> {
+    let mut filled: Vec<bool> =
+        body.vars.iter().map(|decl| !matches!(decl.ty, Ty::Str { cap } if cap > record::INLINE_CAP)).collect();
+    let mut fill = |arg: Arg| {
+        if let Arg::Str(StrOperand::Var(v)) = arg {
+            filled[v.index()] = true;
+        }
+    };
+    for inst in body.blocks.iter().flat_map(|block| &block.insts) {
+        match &inst.op {
+            // These stop at the NUL.
+            Op::Print { .. } | Op::Sprint { .. } | Op::StrConcat { .. } => {}
+            Op::Intrinsic { op: Intrinsic::StrLen | Intrinsic::Substr | Intrinsic::IsInStr, .. } => {}
+            op => op.for_each_arg(&mut fill),
+        }
+    }
+    filled
 }

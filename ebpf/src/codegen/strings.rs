@@ -72,10 +72,13 @@ impl Emitter<'_, '_> {
     }
 
     pub fn concat(&mut self, dst: Var, a: StrOperand, b: StrOperand) {
+        let clear = self.cx.filled[dst.index()];
         let (dst, a, b) = (self.var_text(dst), self.text(a), self.text(b));
         let temp = self.cx.frame.temp;
         let total = a.cap + b.cap;
-        self.zero(temp, 0, total);
+        if clear {
+            self.zero(temp, 0, total);
+        }
         self.read_kernel_str(temp, a.cap, a.mem);
         // r0 is 1 to a.cap: the second text goes over the NUL.
         self.length_in_r0(a.cap);

@@ -211,6 +211,7 @@ impl Asm {
         let used = self.drop_unreachable(functions);
         let functions = functions.iter().zip(&used).filter(|(_, used)| **used).filter_map(|(f, _)| self.position(*f));
         let functions: Vec<u32> = functions.collect();
+        let functions = self.relax(functions);
         for (at, label, fixup) in std::mem::take(&mut self.fixups) {
             let target = self.labels[label.0 as usize].unwrap_or(at + 1);
             let distance = i64::from(target) - i64::from(at) - 1;
@@ -236,6 +237,56 @@ impl Asm {
             lines: self.lines,
             functions,
         })
+    }
+
+    /// Gives conditional jumps that reach too far a `gotol` (Linux 6.6) of their own:
+    ///
+    /// ```text
+    ///   if x goto far      ─▶      if x goto +1
+    ///                              goto +1
+    ///                              gotol far
+    /// ```
+    fn relax(&mut self, mut functions: Vec<u32>) -> Vec<u32> {
+        // With room for what relaxing itself inserts.
+        const REACH: i64 = 20_000;
+        if self.insns.len() < REACH as usize {
+            return functions;
+        }
+        let far: HashMap<u32, Label> = self
+            .fixups
+            .iter()
+            .filter(|(at, label, fixup)| {
+                let target = self.labels[label.0 as usize].unwrap_or(at + 1);
+                let distance = i64::from(target) - i64::from(*at);
+                matches!(fixup, Fixup::Jump) && self.insns[*at as usize].code != JA && distance.abs() > REACH
+            })
+            .map(|(at, label, _)| (*at, *label))
+            .collect();
+        let mut places = Vec::with_capacity(self.insns.len() + 1);
+        let mut insns = Vec::with_capacity(self.insns.len() + 2 * far.len());
+        let mut jumps = Vec::new();
+        for (at, insn) in self.insns.iter().enumerate() {
+            places.push(insns.len() as u32);
+            match far.get(&(at as u32)) {
+                None => insns.push(*insn),
+                Some(label) => {
+                    insns.push(Insn { off: 1, ..*insn });
+                    insns.push(Insn { code: JA, off: 1, ..Insn::default() });
+                    jumps.push((insns.len() as u32, *label, Fixup::Jump));
+                    insns.push(Insn { code: JA, ..Insn::default() });
+                }
+            }
+        }
+        places.push(insns.len() as u32);
+        self.insns = insns;
+        self.labels.iter_mut().flatten().for_each(|at| *at = places[*at as usize]);
+        self.fixups.retain(|(at, ..)| !far.contains_key(at));
+        self.fixups.iter_mut().for_each(|(at, ..)| *at = places[*at as usize]);
+        self.fixups.extend(jumps);
+        self.relocations.iter_mut().for_each(|r| r.insn = places[r.insn as usize]);
+        self.lines.iter_mut().for_each(|(at, _)| *at = places[*at as usize]);
+        functions.iter_mut().for_each(|at| *at = places[*at as usize]);
+        functions
     }
 
     /// Which of `functions` are used.

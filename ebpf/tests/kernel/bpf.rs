@@ -184,3 +184,31 @@ pub fn possible_cpus() -> usize {
     let text = std::fs::read_to_string("/sys/devices/system/cpu/possible").unwrap_or_default();
     text.trim().rsplit(['-', ',']).next().and_then(|n| n.parse::<usize>().ok()).map_or(1, |n| n + 1)
 }
+
+/// Attaches a raw tracepoint program until the descriptor closes.
+pub fn raw_tracepoint_open(program: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
+    let name = format!("{name}\0");
+    Attr::default().ptr(0, name.as_bytes()).u32(8, program.as_raw_fd() as u32).put(15, &[0]).fd(17)
+}
+
+/// Run-time statistics of all programs until the descriptor closes.
+pub fn enable_stats() -> io::Result<OwnedFd> {
+    Attr::default().u32(0, 0).put(7, &[0]).fd(32)
+}
+
+/// Run time in ns and runs of a program.
+pub fn run_time(program: &OwnedFd) -> io::Result<(u64, u64)> {
+    let info = vec![0u8; 232];
+    Attr::default().u32(0, program.as_raw_fd() as u32).u32(4, 232).ptr(8, &info).call(15)?;
+    let info = std::hint::black_box(info);
+    let word = |at: usize| u64::from_le_bytes(info[at..at + 8].try_into().expect("eight bytes"));
+    Ok((word(192), word(200)))
+}
+
+/// As many cheap system calls.
+pub fn hammer(n: usize) {
+    for _ in 0..n {
+        // SAFETY: takes nothing, changes nothing.
+        unsafe { libc::syscall(libc::SYS_getppid) };
+    }
+}

@@ -2,5 +2,6 @@
 //! BPF_PROG_TEST_RUN; prints why and passes where bpf(2) is not permitted.
 
 mod bpf;
+mod cost;
 mod programs;
 mod run;

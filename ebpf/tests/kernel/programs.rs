@@ -1,3 +1,5 @@
+//! Small IR programs, each run for real.
+
 use super::run::*;
 use tapdeck_ebpf::{
     ir::*,
@@ -61,9 +63,13 @@ impl Script {
         self.program.entries.push(Entry { kind, runs });
     }
 
-    pub fn load(mut self) -> Loaded {
+    pub fn load(self) -> Loaded {
+        self.load_with(&target())
+    }
+
+    pub fn load_with(mut self, target: &tapdeck_ebpf::Target) -> Loaded {
         self.program.strings = self.strings.finish();
-        Loaded::new(self.program, &target()).unwrap_or_else(|e| panic!("{e}"))
+        Loaded::new(self.program, target).unwrap_or_else(|e| panic!("{e}"))
     }
 
     /// One handler on a tracepoint of six arguments.
@@ -605,6 +611,48 @@ fn functions_and_recursion() {
     loaded.run(0, &[30]);
     let records = loaded.records();
     assert!(matches!(&records[..], [Record::Error(e)] if e.message == b"MAXNESTING exceeded"), "{records:?}");
+}
+
+#[test]
+fn two_recursive_calls_are_unrolled() {
+    if !permitted() {
+        return;
+    }
+    let mut s = Script::new();
+    let out = s.store("out", &[], StoreTy::Long);
+    let mut f = BodyBuilder::new();
+    let n = f.named_var(Ty::Long, "n");
+    let (base, again) = (f.new_block(), f.new_block());
+    f.emit(Op::Actions { n: 1 }, NO);
+    f.terminate(Term::BranchCompare { op: CmpOp::Lt, a: v(n), b: Operand::Imm(2), then: base, otherwise: again }, NO);
+    f.switch_to(base);
+    f.terminate(Term::Return(Some(Arg::Long(v(n)))), NO);
+    f.switch_to(again);
+    let parts = [1, 2].map(|less| {
+        let less = f.binary(BinOp::Sub, v(n), Operand::Imm(less), NO);
+        let part = f.new_var(Ty::Long);
+        f.emit(Op::Call { function: FunctionId(0), dst: Some(part), args: vec![Arg::Long(less)] }, NO);
+        v(part)
+    });
+    let sum = f.binary(BinOp::Add, parts[0], parts[1], NO);
+    f.terminate(Term::Return(Some(Arg::Long(sum))), NO);
+    s.program.functions.push(Function {
+        name: "fib".into(),
+        n_params: 1,
+        result: Some(Ty::Long),
+        recursive: true,
+        pure_: true,
+        body: f.finish(NO),
+    });
+    let mut b = BodyBuilder::new();
+    let x = arg(&mut b, 0);
+    let r = b.new_var(Ty::Long);
+    b.emit(Op::Call { function: FunctionId(0), dst: Some(r), args: vec![Arg::Long(x)] }, NO);
+    set(&mut b, out, v(r));
+    let loaded = s.simple(b);
+    loaded.run(0, &[10]);
+    assert_eq!(loaded.records(), []);
+    assert_eq!(loaded.long(out), 55);
 }
 
 #[test]
