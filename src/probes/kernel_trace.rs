@@ -260,7 +260,7 @@ fn explain(pattern: &str, system: Option<&str>, name: &str, world: &World) -> No
     match (elsewhere, world.events()) {
         (Some((system, name)), Ok(_)) => no_match.help(format!("it is \"{system}:{name}\"")),
         (_, Err(why)) if system.is_some_and(is_wildcard) => no_match.help(why.to_owned()),
-        _ => no_match.help("tapdeck -l 'kernel.trace(\"*\")' lists every tracepoint"),
+        _ => no_match.help("tapdeck run -l 'kernel.trace(\"*\")' lists every tracepoint"),
     }
 }
 

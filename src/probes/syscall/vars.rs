@@ -57,7 +57,7 @@ fn decoded(kind: Kind, n: usize) -> Option<String> {
         }
         "argv" => {
             let pointer = |idx: usize| format!("user_ulong({this} + {})", idx * 8);
-            let text = |idx: usize| format!(", user_string_n_quoted({}, {ARG_SHOWN})", pointer(idx));
+            let text = |idx: usize| format!(", user_string_n({}, {ARG_SHOWN})", pointer(idx));
             let texts: String = (0..4).map(text).collect();
             // How many come before the NULL, 5 standing for more: what lies behind the NULL must not be looked at.
             let count =
