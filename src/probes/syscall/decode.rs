@@ -87,14 +87,16 @@ pub static PLAIN_KINDS: &[Kind] = &[
 /// Kinds with a decoder `__tapdeck_<name>(value) -> string`. A value with bits no name covers shows them in hex at the
 /// end (`O_RDONLY|0x10000000`); an unknown value of an enumeration shows as a number.
 pub static FLAG_KINDS: &[(&str, Cut)] = &[
-    ("open_flags", Cut::Int),   // O_RDONLY|O_CREAT; fcntl-linux.h
-    ("dirfd", Cut::Int),        // AT_FDCWD, or the number
-    ("access_mode", Cut::Int),  // F_OK, or R_OK|W_OK|X_OK
-    ("at_flags", Cut::Int),     // AT_SYMLINK_NOFOLLOW|…; 0x0 for none
-    ("file_mode", Cut::Ushort), // S_IFREG|0644
-    ("whence", Cut::Int),       // SEEK_SET …
-    ("prot", Cut::Ulong),       // PROT_NONE, PROT_READ|PROT_WRITE
-    ("mmap_flags", Cut::Ulong), // MAP_PRIVATE|MAP_ANONYMOUS
+    ("open_flags", Cut::Int),    // O_RDONLY|O_CREAT; fcntl-linux.h
+    ("dirfd", Cut::Int),         // AT_FDCWD, or the number
+    ("fd_flags", Cut::Int),      // O_CLOEXEC|O_NONBLOCK, without an access mode
+    ("faccess_flags", Cut::Int), // AT_EACCESS|…
+    ("access_mode", Cut::Int),   // F_OK, or R_OK|W_OK|X_OK
+    ("at_flags", Cut::Int),      // AT_SYMLINK_NOFOLLOW|…; 0x0 for none
+    ("file_mode", Cut::Ushort),  // S_IFREG|0644
+    ("whence", Cut::Int),        // SEEK_SET …
+    ("prot", Cut::Ulong),        // PROT_NONE, PROT_READ|PROT_WRITE
+    ("mmap_flags", Cut::Ulong),  // MAP_PRIVATE|MAP_ANONYMOUS
     ("mremap_flags", Cut::Ulong),
     ("msync_flags", Cut::Int),
     ("mlock2_flags", Cut::Int),

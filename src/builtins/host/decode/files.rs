@@ -21,6 +21,14 @@ decoders! {
             (0x800, "AT_NO_AUTOMOUNT"), (0x1000, "AT_EMPTY_PATH"), (0x2000, "AT_STATX_FORCE_SYNC"),
             (0x4000, "AT_STATX_DONT_SYNC"), (0x8000, "AT_RECURSIVE"),
         ] };
+    "__tapdeck_fd_flags" "Flags of pipe2(2) and dup3(2)." =
+        Table::Flags { zero: "0", bits: &[
+            (0x800, "O_NONBLOCK"), (0x80000, "O_CLOEXEC"), (0x4000, "O_DIRECT"), (0x80, "O_NOTIFICATION_PIPE"),
+        ] };
+    "__tapdeck_faccess_flags" "Flags of faccessat2(2)." =
+        Table::Flags { zero: "0x0", bits: &[
+            (0x100, "AT_SYMLINK_NOFOLLOW"), (0x200, "AT_EACCESS"), (0x1000, "AT_EMPTY_PATH"),
+        ] };
     "__tapdeck_whence" "Where lseek(2) counts from." =
         Table::Enum(&[(0, "SEEK_SET"), (1, "SEEK_CUR"), (2, "SEEK_END"), (3, "SEEK_DATA"), (4, "SEEK_HOLE")]);
     "__tapdeck_fcntl_cmd" "Command of fcntl(2)." =
