@@ -206,13 +206,12 @@ impl<'a> Preprocessor<'a> {
                 }
             }
             (Kind::Ident, "systemtap_privilege") => {
-                let wanted = match right.name() {
-                    "stapusr" => Privilege::Stapusr,
-                    "stapsys" => Privilege::Stapsys,
-                    "stapdev" => Privilege::Stapdev,
-                    _ => return Err(junk(right, say::expected_privilege())),
+                let ours = match c.privilege {
+                    Privilege::Stapusr => "stapusr",
+                    Privilege::Stapsys => "stapsys",
+                    Privilege::Stapdev => "stapdev",
                 };
-                ordered(op, c.privilege.cmp(&wanted))
+                Ok((string()? == ours) == equality()?)
             }
             (Kind::Ident, "guru_mode") => {
                 let wanted = match (&right.kind, right.name()) {

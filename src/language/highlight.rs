@@ -145,10 +145,11 @@ pub fn highlight(text: &[u8]) -> Vec<(Range<usize>, TokenClass)> {
     out
 }
 
-/// Whether a `{` after `before` opens a handler; after `.`, `,` or `=` it is a brace expansion of probe points.
+/// Whether a `{` after `before` opens a handler; after `probe`, `.`, `,`, `=` or `{` it is a brace expansion.
 fn opens_block(before: &[u8]) -> bool {
-    let last = before.iter().rev().find(|b| !b.is_ascii_whitespace());
-    !matches!(last, Some(b'.' | b',' | b'='))
+    let before = before.trim_ascii_end();
+    let after_keyword = before.strip_suffix(b"probe").is_some_and(|rest| !rest.ends_with(b"."));
+    !after_keyword && !matches!(before.last(), Some(b'.' | b',' | b'=' | b'{'))
 }
 
 fn next_visible(rest: &[u8]) -> Option<u8> {

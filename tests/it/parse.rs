@@ -240,3 +240,26 @@ fn two_thousand_lines_are_quick() {
     println!("{} classes in {highlighted:?}, {} probes in {:?}", classes.len(), script.probes.len(), start.elapsed());
     assert_eq!(script.probes.len(), 2000);
 }
+
+/// Every finding of pass 1 has a script that shows it.
+#[test]
+fn every_kind_has_a_script() {
+    let catalogue = include_str!("../../src/diagnostics/catalogue/parse.rs");
+    let kinds = catalogue.split('"').filter(|text| {
+        text.contains('-')
+            && *text != "embedded-code"
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+            && !text.starts_with('-')
+    });
+    let mut shown = std::collections::BTreeSet::new();
+    for folder in ["parse_err", "parse_ok"] {
+        for case in crate::scripts::cases(folder) {
+            let (_, diagnostics) = parse(&case, &mut SourceMap::default(), Recovery::Declarations);
+            shown.extend(diagnostics.iter().map(|d| d.kind));
+        }
+    }
+    // Of macro libraries and of the command line, tested beside their code.
+    shown.extend(["not-a-definition", "library-macro-redefined", "unused-argument"]);
+    let missing: Vec<&str> = kinds.filter(|kind| !shown.contains(kind)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}

@@ -163,10 +163,6 @@ pub fn expected_conditional_marker() -> Diagnostic {
     error("expected-conditional-marker", "expected '%?' marker for conditional")
 }
 
-pub fn expected_privilege() -> Diagnostic {
-    error("expected-privilege", "expected 'stapusr', 'stapsys' or 'stapdev'")
-}
-
 pub fn expected_zero_or_one() -> Diagnostic {
     error("expected-zero-or-one", "expected 0 or 1")
 }
