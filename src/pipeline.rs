@@ -13,7 +13,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tapdeck_ebpf::{codegen::Target, ir, isa, object::Object};
+use tapdeck_ebpf::{codegen::Target, ir, isa,
+    object::{Object, elf, line_info::SourceLine}};
 
 use crate::{
     debuginfo::{World, task_offsets},
@@ -293,13 +294,24 @@ impl Compiled {
         }
     }
 
+    /// The object file of pass 4, its line information pointing into the script.
     pub fn elf(&self) -> Option<Vec<u8>> {
-        None
+        let (object, lowered) = (self.object.as_ref()?, self.lowered.as_ref()?);
+        Some(elf::write(object, &|tag| source_line(&self.sources, lowered, tag)))
     }
 
     pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
         self.diagnostics.iter().filter(|d| d.is_error())
     }
+}
+
+/// Where a source tag points, for line information.
+pub fn source_line(sources: &SourceMap, lowered: &Lowered, tag: ir::SourceTag) -> Option<SourceLine> {
+    let span = *lowered.spans.get(tag.index())?;
+    let file = sources.get(span.file)?;
+    let (line, column) = file.line_col(span.start);
+    let text = String::from_utf8_lossy(file.line(line)).trim().to_owned();
+    Some(SourceLine { file: file.name.clone(), line, column, text })
 }
 
 /// The library's macros alone, for tests and listings.

@@ -1,0 +1,88 @@
+//! The dashboard's command: live where this process may trace, else on a recording that says it is one.
+
+use std::{process::ExitCode, sync::Arc};
+
+use super::{
+    args::{Color, DashboardArgs, ReplayArgs},
+    live_catalogue::LiveCatalogue,
+    live_engine::{LiveChecker, LiveEngine, SharedCompiler},
+};
+use crate::{
+    embedded,
+    runtime::{features, recording::Recording},
+    tui::{Outcome, TuiOptions, engine::StartOptions, replay::ReplayEngine},
+};
+
+pub fn main(args: DashboardArgs) -> ExitCode {
+    if args.demo {
+        return demo(&args, None);
+    }
+    if !features::can_trace() {
+        return demo(&args, Some(features::why_not()));
+    }
+    let compiler = SharedCompiler::new(args.tapset_dirs.clone());
+    let engine = LiveEngine::new(compiler.clone(), args.record.clone());
+    let mut options = TuiOptions::new(
+        Box::new(engine),
+        Arc::new(LiveChecker::new(compiler.clone())),
+        Arc::new(LiveCatalogue::new(compiler)),
+    );
+    options.autorun = args.run;
+    options.start = StartOptions { target: args.target, ..StartOptions::default() };
+    options.script = args.script;
+    show(options, args.theme, args.color, args.ascii)
+}
+
+/// The bundled recording. `why`: what keeps this machine from tracing; the editor and the browser work all the same.
+fn demo(args: &DashboardArgs, why: Option<String>) -> ExitCode {
+    let recording = match Recording::parse(embedded::DEMO) {
+        Ok(recording) => recording,
+        Err(error) => {
+            eprintln!("ERROR: the bundled recording: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut options = replay_options(recording, args.tapset_dirs.clone());
+    options.notice = why;
+    // A script that was asked for can be read and checked, though not run.
+    options.script = args.script.clone();
+    show(options, args.theme.clone(), args.color, args.ascii)
+}
+
+pub fn replay(recording: Recording, args: ReplayArgs) -> ExitCode {
+    show(replay_options(recording, Vec::new()), args.theme, args.color, args.ascii)
+}
+
+fn replay_options(recording: Recording, include: Vec<std::path::PathBuf>) -> TuiOptions {
+    let compiler = SharedCompiler::new(include);
+    let header = recording.header.clone();
+    let mut options = TuiOptions::new(
+        Box::new(ReplayEngine::new(recording)),
+        Arc::new(LiveChecker::new(compiler.clone())),
+        Arc::new(LiveCatalogue::new(compiler)),
+    );
+    options.demo = true;
+    options.autorun = true;
+    options.text = Some((header.script_name, header.script));
+    options
+}
+
+fn show(mut options: TuiOptions, theme: Option<String>, color: Color, ascii: bool) -> ExitCode {
+    options.theme = theme;
+    options.ascii = ascii;
+    options.color = match color {
+        Color::Auto => None,
+        Color::Truecolor => Some("truecolor".to_owned()),
+        Color::C256 => Some("256".to_owned()),
+        Color::C16 => Some("16".to_owned()),
+        Color::Mono => Some("mono".to_owned()),
+    };
+    match crate::tui::run(options) {
+        Ok(Outcome::Quit) => ExitCode::SUCCESS,
+        Ok(Outcome::Signal(number)) => ExitCode::from(128u8.saturating_add(number as u8)),
+        Err(error) => {
+            eprintln!("ERROR: the terminal: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

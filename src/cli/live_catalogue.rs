@@ -1,0 +1,85 @@
+//! The probe browser's catalogue: families of this kernel and the tapset's aliases.
+
+use std::sync::Arc;
+
+use super::live_engine::SharedCompiler;
+use crate::{
+    probes::catalogue,
+    tapset::docs,
+    tui::engine::{Catalogue, CatalogueEntry, ProbeDetail, Variable},
+};
+
+pub struct LiveCatalogue {
+    compiler: Arc<SharedCompiler>,
+}
+
+impl LiveCatalogue {
+    pub fn new(compiler: Arc<SharedCompiler>) -> Self {
+        Self { compiler }
+    }
+
+    fn aliases(&self) -> Vec<CatalogueEntry> {
+        let library = &self.compiler.get().library;
+        let public = library.aliases().filter(|(name, _, definition)| !name.starts_with("__") && !definition.private);
+        let mut entries: Vec<_> = public
+            .map(|(name, file, definition)| CatalogueEntry {
+                point: name.to_owned(),
+                group: format!("tapset/{}", name.split('.').next().unwrap_or(name)),
+                has_return: false,
+                doc: docs::doc_above(&library.file(file).text, definition.at).unwrap_or_default().replace('\n', " "),
+            })
+            .collect();
+        entries.sort_by(|a, b| a.point.cmp(&b.point));
+        entries
+    }
+}
+
+impl Catalogue for LiveCatalogue {
+    fn load(&self, sink: &mut dyn FnMut(Vec<CatalogueEntry>) -> bool) {
+        let compiler = self.compiler.get();
+        let families = catalogue::catalogue(&compiler.world);
+        let entries = families.into_iter().map(|entry| CatalogueEntry {
+            // The browser's tree goes by `/`.
+            group: entry.group.replace(' ', "/").replace("begin/and/end", "begin and end"),
+            point: entry.point,
+            has_return: entry.has_return,
+            doc: entry.doc,
+        });
+        let _ = sink(entries.collect()) && sink(self.aliases());
+    }
+
+    fn detail(&self, point: &str) -> ProbeDetail {
+        let compiler = self.compiler.get();
+        let world = &compiler.world;
+        if let Some((_, file, definition)) = compiler.library.aliases().find(|(name, ..)| *name == point) {
+            let text = &compiler.library.file(file).text;
+            return ProbeDetail {
+                doc: docs::doc_above(text, definition.at).unwrap_or_default(),
+                origin: format!("tapset {}", compiler.library.file(file).name),
+                variables: self.compiler.alias_variables(point),
+                return_variables: Vec::new(),
+            };
+        }
+        let variables = |point: &str| -> Vec<Variable> {
+            let Some(details) = catalogue::details(point, world) else { return Vec::new() };
+            let vars = details.vars.iter().map(|var| Variable {
+                name: var.name.to_string(),
+                ty: var.ty.to_string(),
+                note: String::new(),
+            });
+            let context =
+                details.context.into_iter().map(|var| Variable { name: var.name, ty: var.type_text, note: String::new() });
+            vars.chain(context).collect()
+        };
+        let origin = match point.split_once("(\"") {
+            Some(("kernel.trace", name)) => format!("tracepoint {}", name.trim_end_matches("\")")),
+            _ => String::new(),
+        };
+        ProbeDetail {
+            doc: String::new(),
+            origin,
+            variables: variables(point),
+            return_variables: variables(&format!("{point}.return")),
+        }
+    }
+}

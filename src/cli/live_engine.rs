@@ -1,0 +1,288 @@
+//! The dashboard's doors, over the real pipeline: a thread that compiles, prepares and swaps sessions, a checker for the
+//! editor, the catalogue of probe points.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, OnceLock, mpsc as std_mpsc},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::{
+    diagnostics::{Diagnostic, Severity},
+    language::Recovery,
+    pipeline::{CompileOptions, Compiled, Compiler, Input, Pass},
+    runtime::{
+        SessionHandle, StartError,
+        plan::{Delivery, LoadPlan, SessionOptions},
+        prepare,
+        recording::Recorder,
+        session::{SessionCommand, SessionEvent},
+        target::Target,
+    },
+    source::{Origin, SourceMap, Span},
+    tui::engine::{Checker, CompletionList, EditorDiagnostic, Engine, EngineEvent, RunId, StartOptions, StartRequest},
+};
+
+/// Time between snapshots of a session somebody watches.
+const SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
+
+/// The compiler everything shares, made by whoever needs it first so that the screen need not wait for it.
+pub struct SharedCompiler {
+    include: Vec<PathBuf>,
+    compiler: OnceLock<Compiler>,
+}
+
+impl SharedCompiler {
+    pub fn new(include: Vec<PathBuf>) -> Arc<Self> {
+        Arc::new(Self { include, compiler: OnceLock::new() })
+    }
+
+    pub fn get(&self) -> &Compiler {
+        self.compiler.get_or_init(|| super::compiler(&self.include))
+    }
+}
+
+/// Runs scripts on this machine.
+pub struct LiveEngine {
+    requests: std_mpsc::Sender<StartRequest>,
+    current: Arc<Mutex<Option<SessionHandle>>>,
+    events: Option<UnboundedReceiver<EngineEvent>>,
+}
+
+impl LiveEngine {
+    /// `record`: where every session's events are kept, the last session's win.
+    pub fn new(compiler: Arc<SharedCompiler>, record: Option<PathBuf>) -> Self {
+        let (requests, inbox) = std_mpsc::channel();
+        let (events_tx, events) = unbounded_channel();
+        let current = Arc::new(Mutex::new(None));
+        let worker = Worker { compiler, events: events_tx, current: current.clone(), record };
+        let spawned = std::thread::Builder::new().name("compile".to_owned()).spawn(move || worker.work(inbox));
+        debug_assert!(spawned.is_ok());
+        Self { requests, current, events: Some(events) }
+    }
+}
+
+impl Engine for LiveEngine {
+    fn start(&mut self, request: StartRequest) {
+        let _ = self.requests.send(request);
+    }
+
+    fn command(&mut self, command: SessionCommand) {
+        if let Ok(current) = self.current.lock()
+            && let Some(handle) = &*current
+        {
+            handle.send(command);
+        }
+    }
+
+    fn events(&mut self) -> UnboundedReceiver<EngineEvent> {
+        self.events.take().unwrap_or_else(|| unbounded_channel().1)
+    }
+}
+
+struct Worker {
+    compiler: Arc<SharedCompiler>,
+    events: UnboundedSender<EngineEvent>,
+    current: Arc<Mutex<Option<SessionHandle>>>,
+    record: Option<PathBuf>,
+}
+
+impl Worker {
+    fn work(self, inbox: std_mpsc::Receiver<StartRequest>) {
+        while let Ok(mut request) = inbox.recv() {
+            // Of several requests that came meanwhile only the last one is worth compiling.
+            while let Ok(newer) = inbox.try_recv() {
+                request = newer;
+            }
+            self.start(request);
+        }
+    }
+
+    fn tell(&self, event: EngineEvent) {
+        let _ = self.events.send(event);
+    }
+
+    fn start(&self, request: StartRequest) {
+        let run = request.run;
+        let begun = Instant::now();
+        self.tell(EngineEvent::Compiling { run });
+        let input = input(&request);
+        let options = CompileOptions { live: true, ..CompileOptions::default() };
+        let compiled = self.compiler.get().compile(&input, &options);
+        self.tell(EngineEvent::Diagnostics { run, list: editor_diagnostics(&compiled) });
+        let errors = compiled.errors().count();
+        let (Some(lowered), Some(object), 0) = (compiled.lowered.clone(), compiled.object.clone(), errors) else {
+            let pass = compiled.failed.map_or("", |pass| if pass == Pass::Parse { "pass 1 (parse) " } else { "pass 2 (semantic) " });
+            let message = format!(
+                "{pass}failed in {:.0} ms: {errors} error{}",
+                begun.elapsed().as_secs_f64() * 1e3,
+                if errors == 1 { "" } else { "s" }
+            );
+            return self.tell(EngineEvent::Failed { run, message, help: None });
+        };
+        let plan = LoadPlan {
+            lowered,
+            object,
+            sources: compiled.sources.clone(),
+            options: SessionOptions {
+                script_name: request.file_name.clone(),
+                stap_line: format!("stap {}", request.file_name),
+                target: target(&request.options),
+                snapshot_every: SNAPSHOT_EVERY,
+                run_time_statistics: true,
+                live_histograms: true,
+                delivery: Delivery::Droppable,
+                print_globals: false,
+                begun,
+                ..SessionOptions::default()
+            },
+        };
+        // Verified first, while the old script goes on; it is told to stop only when the new one is attached.
+        let running = prepare(plan).and_then(|prepared| prepared.go());
+        let (handle, events) = match running {
+            Ok(running) => running,
+            Err(error) => return self.refuse(run, &error, &compiled),
+        };
+        let old = self.current.lock().ok().and_then(|mut current| current.replace(handle));
+        if let Some(old) = old {
+            old.send(SessionCommand::Stop);
+        }
+        let recorder = self.record.as_ref().and_then(|path| {
+            let header = super::replay::header(&request.file_name, &request.text);
+            match Recorder::create(path, header) {
+                Ok(recorder) => Some(recorder),
+                Err(error) => {
+                    self.tell(EngineEvent::Note(format!("cannot write {}: {error}", path.display())));
+                    None
+                }
+            }
+        });
+        let forward = Forward { run, to: self.events.clone(), recorder };
+        let _ = std::thread::Builder::new().name("events".to_owned()).spawn(move || forward.pump(events));
+    }
+
+    fn refuse(&self, run: RunId, error: &StartError, compiled: &Compiled) {
+        if let StartError::Rejected { diagnostic, log } = error {
+            let list = editor_diagnostic(diagnostic, &compiled.sources).into_iter().collect();
+            self.tell(EngineEvent::Diagnostics { run, list });
+            self.tell(EngineEvent::Note(log.clone()));
+        }
+        self.tell(EngineEvent::Failed { run, message: error.to_string(), help: error.way_out() });
+    }
+}
+
+/// Carries one session's events to the screen.
+struct Forward {
+    run: RunId,
+    to: UnboundedSender<EngineEvent>,
+    recorder: Option<Recorder>,
+}
+
+impl Forward {
+    fn pump(mut self, mut events: tokio::sync::mpsc::Receiver<SessionEvent>) {
+        while let Some(event) = events.blocking_recv() {
+            if let Some(recorder) = &mut self.recorder
+                && let Err(error) = recorder.record(&event)
+            {
+                let _ = self.to.send(EngineEvent::Note(format!("the recording ends here: {error}")));
+                self.recorder = None;
+            }
+            let over = matches!(event, SessionEvent::Ended(_));
+            if self.to.send(EngineEvent::Session { run: self.run, event }).is_err() || over {
+                return;
+            }
+        }
+    }
+}
+
+fn input(request: &StartRequest) -> Input {
+    Input {
+        name: request.file_name.clone(),
+        text: request.text.clone(),
+        additional: Vec::new(),
+        args: request.options.args.clone(),
+    }
+}
+
+fn target(options: &StartOptions) -> Target {
+    match (&options.command, options.target) {
+        (Some(command), _) => Target::Command(command.clone()),
+        (None, Some(pid)) => Target::Pid(pid),
+        (None, None) => Target::None,
+    }
+}
+
+/// What concerns the user's own text, placed in it.
+fn editor_diagnostics(compiled: &Compiled) -> Vec<EditorDiagnostic> {
+    compiled.diagnostics.iter().filter_map(|d| editor_diagnostic(d, &compiled.sources)).collect()
+}
+
+/// A finding in a tapset file shows on the first line: it is the script that led there.
+fn editor_diagnostic(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<EditorDiagnostic> {
+    let place = diagnostic.primary.filter(|span| sources.origin(*span) == Origin::User);
+    if place.is_none() && diagnostic.severity == Severity::Warning {
+        return None;
+    }
+    let (line, columns) = place.map_or((1, 0..0), |span| line_and_columns(span, sources));
+    let mut message = diagnostic.message.clone();
+    if !diagnostic.token.is_empty() && !message.contains(token_name(&diagnostic.token)) {
+        message += &format!(": {}", diagnostic.token);
+    }
+    for related in &diagnostic.related {
+        message += &format!("; {} at line {}", related.message, line_and_columns(related.span, sources).0);
+    }
+    Some(EditorDiagnostic {
+        line,
+        columns,
+        severity: diagnostic.severity,
+        message,
+        help: diagnostic.help.clone(),
+        fix: diagnostic.fix.clone(),
+    })
+}
+
+/// `x` of `identifier 'x'`.
+fn token_name(token: &str) -> &str {
+    token.split('\'').nth(1).unwrap_or(token)
+}
+
+fn line_and_columns(span: Span, sources: &SourceMap) -> (usize, std::ops::Range<usize>) {
+    let Some(file) = sources.get(span.file) else { return (1, 0..0) };
+    let (line, column) = file.line_col(span.start);
+    let start = column as usize - 1;
+    let length = (span.end.saturating_sub(span.start) as usize).max(1);
+    (line as usize, start..(start + length).min(file.line(line).len().max(start + 1)))
+}
+
+/// Checks and completes what is being typed.
+pub struct LiveChecker {
+    compiler: Arc<SharedCompiler>,
+}
+
+impl LiveChecker {
+    pub fn new(compiler: Arc<SharedCompiler>) -> Self {
+        Self { compiler }
+    }
+}
+
+impl Checker for LiveChecker {
+    fn check(&self, text: &str) -> Vec<EditorDiagnostic> {
+        if text.trim().is_empty() {
+            return Vec::new();
+        }
+        let input = Input { name: "<input>".to_owned(), text: text.as_bytes().to_vec(), ..Input::default() };
+        let options = CompileOptions {
+            last: Pass::Generate,
+            live: true,
+            recovery: Recovery::Statements,
+            ..CompileOptions::default()
+        };
+        editor_diagnostics(&self.compiler.get().compile(&input, &options))
+    }
+
+    fn complete(&self, text: &str, cursor: usize) -> CompletionList {
+        super::completion::complete(self.compiler.get(), text, cursor)
+    }
+}
