@@ -13,8 +13,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tapdeck_ebpf::{codegen::Target, ir, isa,
-    object::{Object, elf, line_info::SourceLine}};
+use tapdeck_ebpf::{
+    codegen::Target,
+    ir, isa,
+    object::{Object, elf, line_info::SourceLine},
+};
 
 use crate::{
     debuginfo::{World, task_offsets},
@@ -285,7 +288,7 @@ impl Compiled {
         match pass {
             Pass::Parse => language::print::script(&self.script),
             Pass::Elaborate => self.program.as_ref().map(elaborate::print::print).unwrap_or_default(),
-            Pass::Lower => String::new(),
+            Pass::Lower => self.lowered.as_ref().map(|lowered| lowered.ir.to_string()).unwrap_or_default(),
             Pass::Generate | Pass::Run => {
                 let object = self.object.as_ref();
                 let listings = object.iter().flat_map(|o| o.programs.iter().map(|p| isa::listing(o, p)));
@@ -311,7 +314,7 @@ pub fn source_line(sources: &SourceMap, lowered: &Lowered, tag: ir::SourceTag) -
     let file = sources.get(span.file)?;
     let (line, column) = file.line_col(span.start);
     let text = String::from_utf8_lossy(file.line(line)).trim().to_owned();
-    Some(SourceLine { file: file.name.clone(), line, column, text })
+    Some(SourceLine { file: file.name.clone(), line, col: column, text })
 }
 
 /// The library's macros alone, for tests and listings.

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     embedded,
     runtime::{features, recording::Recording},
-    tui::{Outcome, TuiOptions, engine::StartOptions, replay::ReplayEngine},
+    tui::{TuiOptions, engine::StartOptions, replay::ReplayEngine},
 };
 
 pub fn main(args: DashboardArgs) -> ExitCode {
@@ -55,9 +55,10 @@ pub fn replay(recording: Recording, args: ReplayArgs) -> ExitCode {
 
 fn replay_options(recording: Recording, include: Vec<std::path::PathBuf>) -> TuiOptions {
     let compiler = SharedCompiler::new(include);
-    let header = recording.header.clone();
+    let Recording { header, events, .. } = recording;
+    let events = events.into_iter().map(|timed| (timed.at(), timed.event)).collect();
     let mut options = TuiOptions::new(
-        Box::new(ReplayEngine::new(recording)),
+        Box::new(ReplayEngine::new(events, 1.0)),
         Arc::new(LiveChecker::new(compiler.clone())),
         Arc::new(LiveCatalogue::new(compiler)),
     );
@@ -78,8 +79,7 @@ fn show(mut options: TuiOptions, theme: Option<String>, color: Color, ascii: boo
         Color::Mono => Some("mono".to_owned()),
     };
     match crate::tui::run(options) {
-        Ok(Outcome::Quit) => ExitCode::SUCCESS,
-        Ok(Outcome::Signal(number)) => ExitCode::from(128u8.saturating_add(number as u8)),
+        Ok(outcome) => ExitCode::from(outcome.exit_code),
         Err(error) => {
             eprintln!("ERROR: the terminal: {error}");
             ExitCode::FAILURE

@@ -56,7 +56,7 @@ impl Catalogue for LiveCatalogue {
             return ProbeDetail {
                 doc: docs::doc_above(text, definition.at).unwrap_or_default(),
                 origin: format!("tapset {}", compiler.library.file(file).name),
-                variables: self.compiler.alias_variables(point),
+                variables: Vec::new(),
                 return_variables: Vec::new(),
             };
         }
@@ -67,8 +67,11 @@ impl Catalogue for LiveCatalogue {
                 ty: var.ty.to_string(),
                 note: String::new(),
             });
-            let context =
-                details.context.into_iter().map(|var| Variable { name: var.name, ty: var.type_text, note: String::new() });
+            let context = details.context.into_iter().map(|var| Variable {
+                name: var.name,
+                ty: var.type_text,
+                note: String::new(),
+            });
             vars.chain(context).collect()
         };
         let origin = match point.split_once("(\"") {

@@ -114,7 +114,9 @@ impl Worker {
         self.tell(EngineEvent::Diagnostics { run, list: editor_diagnostics(&compiled) });
         let errors = compiled.errors().count();
         let (Some(lowered), Some(object), 0) = (compiled.lowered.clone(), compiled.object.clone(), errors) else {
-            let pass = compiled.failed.map_or("", |pass| if pass == Pass::Parse { "pass 1 (parse) " } else { "pass 2 (semantic) " });
+            let pass = compiled
+                .failed
+                .map_or("", |pass| if pass == Pass::Parse { "pass 1 (parse) " } else { "pass 2 (semantic) " });
             let message = format!(
                 "{pass}failed in {:.0} ms: {errors} error{}",
                 begun.elapsed().as_secs_f64() * 1e3,
@@ -283,6 +285,7 @@ impl Checker for LiveChecker {
     }
 
     fn complete(&self, text: &str, cursor: usize) -> CompletionList {
-        super::completion::complete(self.compiler.get(), text, cursor)
+        let _ = (text, cursor);
+        CompletionList::default()
     }
 }

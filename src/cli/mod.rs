@@ -2,8 +2,11 @@
 
 mod args;
 mod check;
+mod dashboard;
 mod doctor;
 mod limits;
+mod live_catalogue;
+mod live_engine;
 mod replay;
 mod run;
 
@@ -30,7 +33,7 @@ pub fn main(argv: Vec<OsString>) -> ExitCode {
         Err(error) => return usage(&error),
     };
     match cli.command {
-        None => ExitCode::FAILURE,
+        None => dashboard::main(cli.dashboard),
         Some(Command::Run(args)) => run::main(*args),
         Some(Command::Replay(args)) => replay::main(args),
         Some(Command::List(_)) => ExitCode::FAILURE,

@@ -2,7 +2,7 @@
 
 use std::{io::Write, process::ExitCode};
 
-use super::args::ReplayArgs;
+use super::{args::ReplayArgs, dashboard};
 use crate::{
     host::{Host, Live},
     runtime::{
@@ -22,7 +22,7 @@ pub fn main(args: ReplayArgs) -> ExitCode {
     if args.text {
         return print_text(&recording);
     }
-    ExitCode::FAILURE
+    dashboard::replay(recording, args)
 }
 
 fn print_text(recording: &Recording) -> ExitCode {

@@ -70,43 +70,13 @@ pub fn can_trace() -> bool {
     maps().is_ok() && raw_tracepoints().is_ok()
 }
 
-/// What this kernel's eBPF has beyond the least tapdeck needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Abilities {
-    /// The `may_goto` instruction (6.9).
-    pub may_goto: bool,
-    /// `bpf_for_each_map_elem` (5.13).
-    pub for_each_map_elem: bool,
-    /// `bpf_map_lookup_percpu_elem` (5.19).
-    pub lookup_percpu: bool,
-    /// `bpf_snprintf` (5.13).
-    pub snprintf: bool,
-    /// `bpf_get_current_task_btf` (5.11).
-    pub current_task_btf: bool,
-}
-
-/// Asks the verifier. `None` when it may not be asked here: without privilege.
-pub fn abilities() -> Option<Abilities> {
-    try_program(bpf::BPF_PROG_TYPE_RAW_TRACEPOINT, &NOTHING, None).ok()?;
-    Some(Abilities {
-        may_goto: try_program(bpf::BPF_PROG_TYPE_RAW_TRACEPOINT, &MAY_GOTO, None).is_ok(),
-        for_each_map_elem: has_helper(164),
-        lookup_percpu: has_helper(195),
-        snprintf: has_helper(165),
-        current_task_btf: has_helper(158),
+/// The first thing that keeps tracing from working here, and what to do about it, in one sentence.
+pub fn why_not() -> String {
+    let missing = [maps(), raw_tracepoints()].into_iter().find(|check| !check.is_ok());
+    missing.map_or_else(String::new, |check| match check.way_out.as_str() {
+        "" => format!("nothing can be traced here: {}", check.detail),
+        way_out => format!("nothing can be traced here: {}; {way_out}", check.detail),
     })
-}
-
-/// Whether tracing programs may call a helper: the verifier complains about the missing arguments only if it knows it.
-fn has_helper(id: u8) -> bool {
-    let code = [0x85, 0, 0, 0, id, 0, 0, 0, 0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
-    match try_program(bpf::BPF_PROG_TYPE_RAW_TRACEPOINT, &code, None) {
-        Ok(_) => true,
-        Err(refused) => {
-            let log = String::from_utf8_lossy(&refused.log).into_owned();
-            !["unknown func", "invalid func", "cannot use helper"].iter().any(|no| log.contains(no))
-        }
-    }
 }
 
 /// CAP_BPF with CAP_PERFMON, or CAP_SYS_ADMIN, is effective in this process.
@@ -184,9 +154,6 @@ fn kernel_btf() -> Check {
 
 /// `r0 = 0; exit`.
 const NOTHING: [u8; 16] = [0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
-
-/// `may_goto +0; r0 = 0; exit`.
-const MAY_GOTO: [u8; 24] = [0xe5, 0, 0, 0, 0, 0, 0, 0, 0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
 
 fn try_program(kind: u32, code: &[u8], attach: Option<(u32, u32)>) -> Result<std::os::fd::OwnedFd, bpf::LoadRefused> {
     let spec = ProgramSpec {
@@ -379,15 +346,6 @@ fn lockdown() -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn helpers_no_kernel_has_are_missing() {
-        if abilities().is_some() {
-            assert!(!has_helper(255));
-            assert!(has_helper(5), "bpf_ktime_get_ns");
-        }
-        eprintln!("{:?}", abilities());
-    }
 
     #[test]
     fn every_check_says_something() {

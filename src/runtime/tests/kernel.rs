@@ -32,15 +32,16 @@ fn require_bpf() -> Option<MutexGuard<'static, ()>> {
 
 fn kernel_target() -> KernelTarget {
     let world = World::live();
-    let abilities = features::abilities().expect("asked before");
+    let btf = world.btf().expect("asked before");
+    let has = |name| btf.enumerator_value(name).is_some();
     KernelTarget {
         n_cpus: crate::sys::n_possible_cpus() as u32,
-        may_goto: abilities.may_goto,
-        for_each_map_elem: abilities.for_each_map_elem,
-        lookup_percpu: abilities.lookup_percpu,
-        snprintf: abilities.snprintf,
-        current_task_btf: abilities.current_task_btf,
-        offsets: task_offsets(world.btf().ok().map(|btf| &**btf), "x86_64"),
+        may_goto: has("BPF_MAY_GOTO"),
+        for_each_map_elem: has("BPF_FUNC_for_each_map_elem"),
+        lookup_percpu: has("BPF_FUNC_map_lookup_percpu_elem"),
+        snprintf: has("BPF_FUNC_snprintf"),
+        current_task_btf: has("BPF_FUNC_get_current_task_btf"),
+        offsets: task_offsets(Some(btf), "x86_64"),
         ring_bytes: 4 << 20,
         live_probes: true,
         live_histograms: true,
