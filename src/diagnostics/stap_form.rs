@@ -103,9 +103,16 @@ pub fn render(diagnostic: &Diagnostic, sources: &SourceMap, state: &mut State) -
             one_line(&mut out, diagnostic.primary, &diagnostic.token, "        source: ", sources, state);
             // The way out stands behind the last of the chain.
             for related in &diagnostic.related {
-                let _ = write!(out, "\nsemantic error: {}", related.message);
                 let span = (!related.span.is_none()).then_some(related.span);
-                one_line(&mut out, span, &related.token, "        source: ", sources, state);
+                let mut line = String::new();
+                one_line(&mut line, span, &related.token, "        source: ", sources, state);
+                // A note without words only points.
+                match related.message.is_empty() {
+                    true => out.push_str(line.trim_start_matches(": ")),
+                    false => {
+                        let _ = write!(out, "\nsemantic error: {}{line}", related.message);
+                    }
+                }
             }
             help(&mut out, diagnostic, "          help: ");
             out.push('\n');
