@@ -72,8 +72,8 @@ impl BodyLower<'_, '_> {
                     self.cx.report(generate::unknown_layout("the file name of a new process", span));
                     return;
                 };
-                let wanted = self.literal(path.as_bytes());
-                let same = executes(&mut self.b, offset, wanted, path.len(), self.tag);
+                let names = self.cx.path_names(path);
+                let same = executes(&mut self.b, offset, &names, self.tag);
                 self.only_if(CmpOp::Ne, same, Operand::Imm(0));
             }
             ProcessTarget::Path(path) => {
@@ -121,6 +121,11 @@ impl Cx<'_> {
                 store
             }
         }
+    }
+
+    fn path_names(&mut self, path: &str) -> Vec<(StrOperand, usize)> {
+        let names = names_of_path(path).into_iter();
+        names.map(|name| (StrOperand::Const(self.strings.intern(name.as_bytes())), name.len())).collect()
     }
 
     /// Its name has spaces, so no global of a script can clash with it.
@@ -200,8 +205,8 @@ impl Cx<'_> {
         let mut b = BodyBuilder::new();
         let pid = intrinsic(&mut b, Intrinsic::Pid);
         for (path, store) in paths {
-            let wanted = StrOperand::Const(self.strings.intern(path.as_bytes()));
-            let same = executes(&mut b, offset, wanted, path.len(), SourceTag::NONE);
+            let names = self.path_names(path);
+            let same = executes(&mut b, offset, &names, SourceTag::NONE);
             let (remember, drop, next) = (b.new_block(), b.new_block(), b.new_block());
             b.branch(same, remember, drop, SourceTag::NONE);
             b.switch_to(remember);
@@ -266,16 +271,28 @@ fn read(b: &mut BodyBuilder, addr: Operand, width: u8, tag: SourceTag) -> Operan
     Operand::Var(dst)
 }
 
-/// Whether `sched_process_exec(task, old_pid, bprm)` is about this path: 0 or 1. A relative name never is.
-fn executes(b: &mut BodyBuilder, offset: u32, wanted: StrOperand, len: usize, tag: SourceTag) -> Operand {
+/// Whether `sched_process_exec(task, old_pid, bprm)` is about this path under one of its names: 0 or 1. A relative name
+/// never is.
+fn executes(b: &mut BodyBuilder, offset: u32, names: &[(StrOperand, usize)], tag: SourceTag) -> Operand {
     let bprm = trace_arg(b, 2, tag);
     let addr = b.binary(ir::BinOp::Add, bprm, Operand::Imm(i64::from(offset)), tag);
     let name = read(b, addr, 8, tag);
     // One byte more than the path, or a longer name with the same start would match.
+    let len = names.iter().map(|(_, len)| *len).max().unwrap_or(0);
     let text = b.new_var(Ty::Str { cap: ((len + 2).next_multiple_of(8)).min(512) as u16 });
     let on_fault = OnFault::Zero;
     b.emit(Op::ReadStr { dst: text, space: Space::Kernel, addr: name, max: None, on_fault }, tag);
-    let dst = b.new_var(Ty::Long);
-    b.emit(Op::StrCompare { op: CmpOp::Eq, dst, a: StrOperand::Var(text), b: wanted }, tag);
-    Operand::Var(dst)
+    let mut any = Operand::Imm(0);
+    for (wanted, _) in names {
+        let dst = b.new_var(Ty::Long);
+        b.emit(Op::StrCompare { op: CmpOp::Eq, dst, a: StrOperand::Var(text), b: *wanted }, tag);
+        any = b.binary(ir::BinOp::Or, any, Operand::Var(dst), tag);
+    }
+    any
+}
+
+/// A path and what else it is called: on most systems /bin and /sbin are links into /usr.
+fn names_of_path(path: &str) -> Vec<&str> {
+    let short = path.strip_prefix("/usr").filter(|short| short.starts_with("/bin/") || short.starts_with("/sbin/"));
+    std::iter::once(path).chain(short).collect()
 }
