@@ -11,6 +11,7 @@ pub enum Act {
     SaveAs,
     Open,
     New,
+    PreviousScript,
     Quit,
     Palette,
     Help,
@@ -151,6 +152,7 @@ pub static ACTIONS: &[Action] = &[
     row!(SaveAs, "save-as", "save as", "Save the script under another name", ANY, [], 0),
     row!(Open, "open", "open", "Open a script", ANY, [], 0),
     row!(New, "new", "new", "Start an empty script", ANY, [], 0),
+    row!(PreviousScript, "previous-script", "previous", "Bring back the edited script a quick trace put aside", ANY, ["F7"], 0, has_aside),
     row!(Palette, "palette", "palette", "Find any action by name", ANY, ["C-p", "F3"], 0),
     row!(Help, "help", "help", "Show the keys of this pane and all others", ANY, ["F1"], 95),
     row!(NextPane, "next-pane", "pane", "Go to the next pane", ANY, ["F6"], 0),
@@ -196,7 +198,7 @@ pub static ACTIONS: &[Action] = &[
     row!(CountBy, "count", "count", "Trace counts by process", PROBES, ["T"], 3, has_point),
     row!(ArgsToLog, "args", "args", "Trace the arguments to the log", PROBES, ["A"], 4, has_point),
     row!(ErrorsBy, "errors", "errors", "Trace failures by error and process", PROBES, ["E"], 5, has_return),
-    row!(Insert, "insert", "insert", "Insert the probe into the script", PROBES, ["+"], 6, has_point),
+    row!(Insert, "insert", "insert", "Insert the probe into the script", PROBES, ["+"], 0, has_point),
     // Script
     row!(Complete, "complete", "complete", "Offer what fits at the cursor", SCRIPT, ["C-Space"], 30),
     row!(NextError, "next-error", "next error", "Go to the next error or warning", SCRIPT, ["F8"], 20, has_diagnostics),
@@ -290,6 +292,10 @@ fn has_return(model: &Model) -> Result<(), &'static str> {
         Some(entry) if entry.has_return || entry.point.ends_with(".return") => Ok(()),
         Some(_) => Err("this probe has no .return to measure; try T or A"),
     }
+}
+
+fn has_aside(model: &Model) -> Result<(), &'static str> {
+    if model.aside.is_empty() { Err("no script was put aside") } else { Ok(()) }
 }
 
 fn has_diagnostics(model: &Model) -> Result<(), &'static str> {

@@ -6,8 +6,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use super::{
     action::{Act, Where},
     engine::{
-        CatalogueEntry, CompletionList, EditorDiagnostic, EngineEvent, ProbeDetail, RunId, StartOptions, StartRequest,
-        Token,
+        CatalogueEntry, Checker, CompletionList, EditorDiagnostic, EngineEvent, ProbeDetail, RunId, StartOptions, StartRequest,
     },
     input::{keymap::Keymap, keys::Chord},
     layout::{Areas, LayoutMode, Pane},
@@ -45,7 +44,6 @@ pub enum Msg {
         list: Vec<EditorDiagnostic>,
     },
     Completed {
-        version: u64,
         list: CompletionList,
     },
     Catalogue(Vec<CatalogueEntry>),
@@ -81,7 +79,7 @@ pub enum Effect {
     Start(StartRequest),
     Command(SessionCommand),
     Check { version: u64, text: String },
-    Complete { version: u64, text: String, cursor: usize },
+    Complete { text: String, cursor: usize },
     Detail(String),
     Copy(String),
     Save { path: PathBuf, bytes: Vec<u8>, version: u64 },
@@ -224,6 +222,8 @@ pub struct Model {
 
     pub browser: Browser,
     pub script: Script,
+    /// Edited scripts that quick traces took the place of.
+    pub aside: Vec<Script>,
     pub live: Live,
     pub log: Log,
     pub history: History,
@@ -235,7 +235,7 @@ pub struct Model {
 
     /// When the text is to be checked.
     pub check_due: Option<Duration>,
-    pub highlight: fn(&str) -> Vec<Token>,
+    pub checker: Arc<dyn Checker>,
     /// Leave when the session has ended, at the latest then.
     pub quit_at: Option<Duration>,
     /// The loop is to stop this job.
@@ -264,6 +264,7 @@ impl Model {
             start_options: StartOptions::default(),
             browser: Browser::default(),
             script: Script::default(),
+            aside: Vec::new(),
             live: Live::default(),
             log: Log::default(),
             history: History::default(),
@@ -271,7 +272,7 @@ impl Model {
             run: RunState { next: 1, ..Default::default() },
             session_block: toml::Table::new(),
             check_due: None,
-            highlight: super::highlight::highlight,
+            checker: Arc::new(super::fake::NoChecker),
             quit_at: None,
             pending_suspend: false,
             quit_after_save: false,

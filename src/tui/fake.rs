@@ -290,6 +290,20 @@ impl Engine for FakeEngine {
     }
 }
 
+/// Finds nothing and offers nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoChecker;
+
+impl Checker for NoChecker {
+    fn check(&self, _: &str) -> Vec<EditorDiagnostic> {
+        Vec::new()
+    }
+
+    fn complete(&self, _: &str, _: usize) -> CompletionList {
+        CompletionList::default()
+    }
+}
+
 /// Knows one mistake and a few words.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FakeChecker;

@@ -137,7 +137,7 @@ pub fn areas(size: (u16, u16), mode: LayoutMode, zoom: bool, focus: Pane) -> Are
     }
     let log_height = match mode {
         LayoutMode::Edit => 6,
-        LayoutMode::Trace => (body.height / 4).clamp(6, 14),
+        LayoutMode::Trace => (body.height / 5).clamp(6, 14),
         LayoutMode::Watch => (body.height / 3).clamp(6, 24),
     };
     let main = Rect { height: body.height - log_height, ..body };
@@ -155,12 +155,12 @@ pub fn areas(size: (u16, u16), mode: LayoutMode, zoom: bool, focus: Pane) -> Are
     match mode {
         LayoutMode::Watch => areas.live = Some(rest),
         _ if wide => {
-            let script_width = rest.width / 2 - 1;
+            let script_width = rest.width * 45 / 100;
             areas.script = Some(Rect { width: script_width, ..rest });
             areas.live = Some(Rect { x: rest.x + script_width, width: rest.width - script_width, ..rest });
         }
         _ => {
-            let share = if mode == LayoutMode::Edit { 55 } else { 42 };
+            let share = if mode == LayoutMode::Edit { 55 } else { 38 };
             let script_height = (rest.height * share / 100).max(8);
             areas.script = Some(Rect { height: script_height, ..rest });
             areas.live = Some(Rect { y: rest.y + script_height, height: rest.height - script_height, ..rest });

@@ -150,7 +150,7 @@ fn load_theme(name: &str, depth: Depth) -> Result<Arc<Theme>, String> {
 /// A question for the checker's thread.
 enum Ask {
     Check { version: u64, text: String },
-    Complete { version: u64, text: String, cursor: usize },
+    Complete { text: String, cursor: usize },
 }
 
 /// A thread that answers the newest question of each kind; stale ones are dropped unanswered.
@@ -169,9 +169,7 @@ fn checker_thread(checker: Arc<dyn Checker>, tx: mpsc::UnboundedSender<Msg>) -> 
             for ask in [complete, check].into_iter().flatten() {
                 let msg = match ask {
                     Ask::Check { version, text } => Msg::Checked { version, list: checker.check(&text) },
-                    Ask::Complete { version, text, cursor } => {
-                        Msg::Completed { version, list: checker.complete(&text, cursor) }
-                    }
+                    Ask::Complete { text, cursor } => Msg::Completed { list: checker.complete(&text, cursor) },
                 };
                 if tx.send(msg).is_err() {
                     return;
@@ -211,7 +209,6 @@ struct Runner {
     detail: std_mpsc::Sender<String>,
     tx: mpsc::UnboundedSender<Msg>,
     begin: Instant,
-    checker: Arc<dyn Checker>,
     quit: bool,
     dirty: bool,
 }
@@ -219,6 +216,7 @@ struct Runner {
 async fn main(options: TuiOptions) -> io::Result<Outcome> {
     let begin = Instant::now();
     let mut model = build_model(&options)?;
+    model.checker = Arc::clone(&options.checker);
     let (tx, mut rx) = mpsc::unbounded_channel::<Msg>();
     let mut engine = options.engine;
     let mut events = engine.events();
@@ -255,7 +253,6 @@ async fn main(options: TuiOptions) -> io::Result<Outcome> {
         engine,
         tx,
         begin,
-        checker: options.checker,
         quit: false,
         dirty: true,
     };
@@ -376,11 +373,7 @@ async fn main(options: TuiOptions) -> io::Result<Outcome> {
 impl Runner {
     fn message(&mut self, msg: Msg) -> io::Result<()> {
         self.model.now = self.begin.elapsed();
-        let version = self.model.script.version;
         let effects = update(&mut self.model, msg);
-        if self.model.script.version != version {
-            self.model.script.tokens = self.checker.highlight(&self.model.script.text());
-        }
         self.dirty = true;
         for effect in effects {
             self.effect(effect)?;
@@ -421,7 +414,7 @@ impl Runner {
             Effect::Start(request) => self.engine.start(request),
             Effect::Command(command) => self.engine.command(command),
             Effect::Check { version, text } => drop(self.ask.send(Ask::Check { version, text })),
-            Effect::Complete { version, text, cursor } => drop(self.ask.send(Ask::Complete { version, text, cursor })),
+            Effect::Complete { text, cursor } => drop(self.ask.send(Ask::Complete { text, cursor })),
             Effect::Detail(point) => drop(self.detail.send(point)),
             Effect::Copy(text) => match guard::clipboard(&text) {
                 Some(bytes) => guard::write(&bytes)?,

@@ -60,7 +60,7 @@ pub fn whole(n: i64, width: usize) -> String {
 /// Three digits and a suffix: `12.4k`, `3.01M`, `0`.
 pub fn short(n: f64) -> String {
     let magnitude = n.abs();
-    if magnitude < 1000.0 {
+    if magnitude < 999.5 {
         return if magnitude >= 10.0 || n.fract() == 0.0 { format!("{n:.0}") } else { format!("{n:.1}") };
     }
     let (mut value, mut suffix) = (n, "");
@@ -196,7 +196,13 @@ pub fn percentile(stat: &StatValue, p: f64) -> Option<(i64, i64)> {
 /// `4us-7us`, or one value where the bucket leaves no doubt.
 pub fn bounds((low, high): (i64, i64), unit: Unit) -> String {
     let (a, b) = (sample(low as f64, unit), sample(high as f64, unit));
-    if a == b { a } else { format!("{a}-{b}") }
+    if a == b {
+        return a;
+    }
+    // `8-15us`: a unit both share is said once.
+    let unit_of = |text: &str| text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-').to_owned();
+    let name = unit_of(&a);
+    if !name.is_empty() && name == unit_of(&b) { format!("{}-{b}", a.trim_end_matches(&name)) } else { format!("{a}-{b}") }
 }
 
 /// All buckets from the first to the last that holds something, empty ones between included.
@@ -325,7 +331,7 @@ mod tests {
         assert_eq!(sample(1320.0, Unit::Us), "1.32ms");
         assert_eq!(sample(4.1, Unit::Plain), "4.1");
         assert_eq!(bucket_label(1024, Unit::Ns), "1us");
-        assert_eq!(bucket_label(4096, Unit::Us), "4ms");
+        assert_eq!(bucket_label(4096, Unit::Us), "4.1ms");
         assert_eq!(bucket_label(2048, Unit::Plain), "2048");
         assert_eq!(bucket_label(1 << 20, Unit::Plain), "1M");
         assert_eq!(bucket_range(4), (4, 7));

@@ -1,1 +1,397 @@
-//! placeholder
+//! The dashboard driven by keys over the fake engine, and its screens at three sizes. `UPDATE_EXPECT=1` rewrites the
+//! screens under `snapshots/`; they are read before they are committed.
+
+use std::{sync::Arc, time::Duration};
+
+use expect_test::expect_file;
+use ratatui::{
+    buffer::Buffer,
+    layout::{Position, Rect},
+};
+use tokio::sync::mpsc;
+
+use super::{
+    action::{ACTIONS, Act},
+    app::{Effect, Layer, Model, Msg, WallClock},
+    engine::{Catalogue, Checker, Engine, EngineEvent},
+    fake::{FakeCatalogue, FakeChecker, FakeEngine},
+    input::keys::parse_keys,
+    layout::Pane,
+    term::encode::Screen,
+    theme::{ASCII, Depth, Theme, UNICODE},
+    update::update,
+    view,
+};
+
+/// The whole dashboard without a terminal, a clock or threads.
+struct Drive {
+    model: Model,
+    engine: FakeEngine,
+    events: mpsc::UnboundedReceiver<EngineEvent>,
+    /// What was asked of the outside and not done here.
+    left: Vec<Effect>,
+}
+
+impl Drive {
+    fn new(width: u16, height: u16) -> Self {
+        let theme = Theme::load("default", None, Depth::Indexed).unwrap();
+        let mut model = Model::new(theme, UNICODE, (width, height));
+        // 14:00:00 UTC.
+        model.clock = WallClock { start_ns: 1_756_130_400_000_000_000, utc_offset: 0 };
+        model.checker = Arc::new(FakeChecker);
+        model.browser.typing = true;
+        let mut engine = FakeEngine::by_hand();
+        let events = engine.events();
+        let mut drive = Self { model, engine, events, left: Vec::new() };
+        FakeCatalogue::default().load(&mut |batch| {
+            drive.send(Msg::Catalogue(batch));
+            true
+        });
+        drive.send(Msg::CatalogueDone);
+        drive
+    }
+
+    fn send(&mut self, msg: Msg) {
+        let effects = update(&mut self.model, msg);
+        for effect in effects {
+            match effect {
+                Effect::Start(request) => self.engine.start(request),
+                Effect::Command(command) => self.engine.command(command),
+                Effect::Check { version, text } => self.send(Msg::Checked { version, list: FakeChecker.check(&text) }),
+                Effect::Complete { text, cursor } => {
+                    self.send(Msg::Completed { list: FakeChecker.complete(&text, cursor) });
+                }
+                Effect::Detail(point) => {
+                    let detail = FakeCatalogue::default().detail(&point);
+                    self.send(Msg::Detail { point, detail });
+                }
+                Effect::LoadTheme(name) => self.send(Msg::ThemeLoaded(Theme::load(&name, None, Depth::Indexed))),
+                other => self.left.push(other),
+            }
+        }
+        while let Ok(event) = self.events.try_recv() {
+            self.send(Msg::Engine(event));
+        }
+    }
+
+    fn press(&mut self, keys: &str) -> &mut Self {
+        for chord in parse_keys(keys) {
+            self.send(Msg::Key(chord));
+        }
+        self
+    }
+
+    fn wait(&mut self, seconds: u64) -> &mut Self {
+        for _ in 0..seconds {
+            self.model.now += Duration::from_secs(1);
+            self.engine.tick();
+            while let Ok(event) = self.events.try_recv() {
+                self.send(Msg::Engine(event));
+            }
+            self.send(Msg::Tick);
+        }
+        self
+    }
+
+    fn draw(&self) -> (Buffer, Option<Position>) {
+        let mut buffer = Buffer::empty(Rect::new(0, 0, self.model.size.0, self.model.size.1));
+        let cursor = view::draw(&self.model, &mut buffer);
+        (buffer, cursor)
+    }
+
+    fn screen(&self) -> String {
+        let (buffer, cursor) = self.draw();
+        let mut out = String::new();
+        for y in 0..buffer.area.height {
+            let mut line = String::new();
+            let mut x = 0;
+            while x < buffer.area.width {
+                let symbol = buffer[(x, y)].symbol();
+                line.push_str(symbol);
+                x += (unicode_width::UnicodeWidthStr::width(symbol) as u16).max(1);
+            }
+            out.push_str(line.trim_end());
+            out.push('\n');
+        }
+        if let Some(at) = cursor {
+            out.push_str(&format!("cursor {},{}\n", at.x, at.y));
+        }
+        out
+    }
+}
+
+/// A latency trace of openat that has run for a while.
+fn tracing(width: u16, height: u16) -> Drive {
+    let mut drive = Drive::new(width, height);
+    drive.press("openat<ret>H").wait(24);
+    drive
+}
+
+#[test]
+fn screens() {
+    tracing_screens(80, 24);
+    tracing_screens(120, 40);
+    tracing_screens(200, 50);
+}
+
+fn tracing_screens(width: u16, height: u16) {
+    let mut drive = tracing(width, height);
+    let name = |what: &str| format!("./snapshots/{what}-{width}x{height}.txt");
+    expect_file![name("live")].assert_eq(&drive.screen());
+    drive.press("<Down><Down>v");
+    expect_file![name("heatmap")].assert_eq(&drive.screen());
+    drive.press("c");
+    expect_file![name("costs")].assert_eq(&drive.screen());
+    drive.press("?");
+    expect_file![name("help")].assert_eq(&drive.screen());
+    drive.press("<esc>1<esc><Home>");
+    expect_file![name("browser")].assert_eq(&drive.screen());
+}
+
+#[test]
+fn first_screen() {
+    expect_file!["./snapshots/first-80x24.txt"].assert_eq(&Drive::new(80, 24).screen());
+    expect_file!["./snapshots/first-120x40.txt"].assert_eq(&Drive::new(120, 40).screen());
+}
+
+#[test]
+fn compile_error_with_completion_and_fix() {
+    let mut drive = Drive::new(80, 24);
+    drive.press("<esc>2global lat<ret>probe syscall.openat.return {<ret>lat[execname()] <lt><lt><lt> get_time() - 1<ret>}<C-r>");
+    expect_file!["./snapshots/error-80x24.txt"].assert_eq(&drive.screen());
+    assert_eq!(drive.model.focus, Pane::Script);
+    drive.press("<F4>");
+    assert!(drive.model.script.text().contains("<<< gettimeofday_us() - 1"), "{}", drive.model.script.text());
+    drive.press("<C-r>").wait(3);
+    assert!(drive.model.is_tracing());
+    drive.press("<C-End><ret>probe end {<ret>pr");
+    expect_file!["./snapshots/completion-80x24.txt"].assert_eq(&drive.screen());
+    drive.press("<tab>");
+    assert!(drive.model.script.text().ends_with("  printf("), "{}", drive.model.script.text());
+}
+
+#[test]
+fn ascii_and_mono() {
+    let mut drive = tracing(80, 24);
+    drive.model.glyphs = ASCII;
+    drive.model.theme = Theme::load("default", None, Depth::Mono).unwrap();
+    let screen = drive.screen();
+    assert!(screen.is_ascii(), "{screen}");
+    expect_file!["./snapshots/ascii-80x24.txt"].assert_eq(&screen);
+}
+
+#[test]
+fn pause_freezes_the_picture_and_not_the_data() {
+    let mut drive = tracing(80, 24);
+    drive.press("<space>");
+    let frozen = drive.model.sample().unwrap().number;
+    let samples = drive.model.history.len();
+    drive.wait(5);
+    assert_eq!(drive.model.sample().unwrap().number, frozen);
+    assert_eq!(drive.model.history.len(), samples + 5);
+    expect_file!["./snapshots/paused-80x24.txt"].assert_eq(&drive.screen());
+    drive.press("[[]");
+    assert_eq!(drive.model.sample().unwrap().number, frozen - 1);
+    drive.press("<End>");
+    assert_eq!(drive.model.cursor, None);
+}
+
+#[test]
+fn a_run_is_swapped_without_a_gap_and_a_failed_one_leaves_the_old() {
+    let mut drive = tracing(80, 24);
+    drive.press("2<C-End>probe end { get_time() }<C-r>");
+    assert!(drive.model.is_tracing() && drive.model.run.current == Some(1));
+    drive.press("<F4><C-r>").wait(1);
+    assert_eq!(drive.model.run.current, Some(3));
+    assert_eq!(drive.model.live.info.as_ref().unwrap().probes.len(), 2);
+}
+
+#[test]
+fn an_edited_script_is_put_aside_not_overwritten() {
+    let mut drive = Drive::new(80, 24);
+    drive.press("<esc>2global mine<esc>1/openat<ret>T");
+    assert!(drive.model.script.text().starts_with("# How often"));
+    drive.press("<F7>");
+    assert_eq!(drive.model.script.text(), "global mine");
+    drive.press("<esc>q");
+    assert!(matches!(drive.model.layers.last(), Some(Layer::Choice(_))));
+}
+
+#[test]
+fn quitting_asks_only_when_something_would_be_lost() {
+    let mut drive = Drive::new(80, 24);
+    drive.press("<esc>q");
+    assert_eq!(drive.left, [Effect::Quit]);
+    let mut drive = tracing(80, 24);
+    drive.press("q");
+    assert_eq!(drive.left, []);
+    drive.press("q");
+    assert_eq!(drive.left, [Effect::Quit]);
+}
+
+#[test]
+fn saving_keeps_the_text_and_the_view() {
+    let mut drive = tracing(120, 40);
+    drive.press("sL<C-s><C-u>/tmp/x.stp<ret>");
+    let Some(Effect::Save { path, bytes, version }) = drive.left.pop() else { panic!("nothing saved") };
+    let text = String::from_utf8(bytes.clone()).unwrap();
+    let script = drive.model.script.text();
+    assert!(text.starts_with(&script));
+    assert_eq!(
+        &text[script.len()..],
+        "#: tapdeck-session v1\n#: layout = \"edit\"\n#: \n#: [tables.latency]\n#: sort = 2\n"
+    );
+    drive.send(Msg::Saved { path: path.clone(), version, error: None });
+    assert!(!drive.model.script.is_modified());
+    let mut again = Drive::new(120, 40);
+    again.send(Msg::Opened { path, result: Ok(bytes) });
+    assert_eq!(again.model.script.text(), script);
+    again.press("<C-r>").wait(2);
+    assert_eq!(again.model.live.state().unwrap().sort, 2);
+    assert_eq!(again.model.layout.name(), "edit");
+}
+
+#[test]
+fn filters_sort_export_and_copy() {
+    let mut drive = tracing(120, 40);
+    drive.press("/ng<ret>");
+    assert_eq!(drive.model.live.state().unwrap().order.len(), 1);
+    drive.press("y");
+    assert!(matches!(drive.left.pop(), Some(Effect::Copy(text)) if text.starts_with("nginx\tcount ")));
+    drive.press("ec");
+    let Some(Effect::Export { name, bytes }) = drive.left.pop() else { panic!("nothing exported") };
+    assert_eq!(name, "latency-20250825-140024.csv");
+    let text = String::from_utf8(bytes).unwrap();
+    assert!(text.starts_with("execname,count,min,avg,max\nnginx,"), "{text}");
+    drive.press("<esc>");
+    assert!(drive.model.live.state().unwrap().order.len() > 3);
+    drive.press("co");
+    assert!(!drive.model.is_tracing() || drive.model.sample().unwrap().snapshot.cost.probes[0].hits > 0);
+    assert!(!drive.model.sample().unwrap().snapshot.cost.probes[0].enabled);
+    drive.press("4/fsync<ret>nw&");
+    assert!(drive.model.log.only);
+}
+
+#[test]
+fn dead_keys_explain_themselves() {
+    let mut drive = Drive::new(80, 24);
+    drive.press("sched_switch<ret>H");
+    assert_eq!(drive.model.toast.as_ref().unwrap().text, "this probe has no .return to measure; try T or A");
+    drive.press("3x");
+    assert_eq!(drive.model.toast.as_ref().unwrap().text, "no script is running");
+}
+
+#[test]
+fn every_action_can_be_found_in_help_and_palette() {
+    let drive = tracing(200, 50);
+    for pane in Pane::ALL {
+        let mut drive = tracing(200, 50);
+        super::update::perform(&mut drive.model, [Act::Pane1, Act::Pane2, Act::Pane3, Act::Pane4][pane as usize], &mut Vec::new());
+        drive.press("<F3>");
+        let Some(Layer::Palette { items, .. }) = drive.model.layers.last() else { panic!("no palette") };
+        for row in ACTIONS.iter().filter(|row| row.places.iter().any(|place| drive.model.places().contains(place))) {
+            assert!(items.iter().any(|item| item.name == row.name), "{} is not in the palette of {pane:?}", row.name);
+        }
+    }
+    drop(drive);
+}
+
+/// No size may make any view or popup panic, and nothing writes outside its area (the buffer would panic).
+#[test]
+fn all_sizes() {
+    let long = "probe syscall.openat.return { lat[execname(), \"日本\"] <<< get_time() }\t# unused";
+    for (width, height) in (1..=42).flat_map(|w| (1..=13).map(move |h| (w, h))).chain([(60, 15), (100, 30), (180, 30), (300, 100)]) {
+        let mut drive = Drive::new(80, 24);
+        drive.press("openat<ret>H").wait(2);
+        drive.send(Msg::Resize(width, height));
+        for pane in ["1", "3", "4"] {
+            drive.press(pane);
+            drive.draw();
+        }
+        for view in ["3", "v", "v", "v", "v", "<ret>", "c"] {
+            drive.press(view);
+            drive.draw();
+        }
+        for layer in ["?", "<esc>:", "<esc>e", "<esc>q", "<esc>/"] {
+            drive.press(layer);
+            drive.draw();
+        }
+        drive.press("<esc>2<C-End>");
+        drive.send(Msg::Paste(long.into()));
+        drive.wait(1).press("<ret>pr");
+        drive.draw();
+        drive.press("<Up><End>");
+        drive.draw();
+    }
+}
+
+/// The bars the design sets, as numbers that cannot drift unseen.
+#[test]
+fn bytes_on_the_line() {
+    let mut drive = tracing(120, 40);
+    let mut screen = Screen::new((120, 40));
+    let mut frame = |drive: &Drive| {
+        let (buffer, cursor) = drive.draw();
+        screen.frame(buffer, cursor).len()
+    };
+    let first = frame(&drive);
+    assert!(first < 12_000, "first paint: {first} bytes");
+    assert_eq!(frame(&drive), 0, "nothing changed");
+    drive.wait(5);
+    frame(&drive);
+    let mut total = 0;
+    for _ in 0..10 {
+        drive.wait(1);
+        total += frame(&drive);
+    }
+    assert!(total / 10 < 2_000, "live at 1 Hz: {} bytes a second", total / 10);
+    drive.press("<Down>");
+    let step = frame(&drive);
+    // The row's histogram changes with it.
+    assert!(step < 1_600, "one row down: {step} bytes");
+    drive.press("v");
+    frame(&drive);
+    drive.wait(1);
+    let heat = frame(&drive);
+    assert!(heat < 2_000, "heatmap tick: {heat} bytes");
+    drive.press("?");
+    let help = frame(&drive);
+    assert!(help < 5_000, "help: {help} bytes");
+}
+
+/// The screens as pictures; the same model gives the same bytes.
+#[test]
+fn svg_is_deterministic() {
+    let drive = tracing(120, 40);
+    let (buffer, cursor) = drive.draw();
+    let text = super::svg::svg(&buffer, cursor);
+    assert_eq!(text, super::svg::svg(&drive.draw().0, cursor));
+    assert!(text.contains("nginx") && text.ends_with("</svg>\n"));
+}
+
+#[test]
+fn replay_plays_and_refuses_to_run() {
+    use crate::runtime::session::SessionEvent;
+    let mut drive = tracing(80, 24);
+    let info = drive.model.info().unwrap().clone();
+    let mut recording = vec![(Duration::ZERO, SessionEvent::Started(Box::new((*info).clone())))];
+    recording.extend(drive.model.history.window(None, 100).map(|s| (s.snapshot.at, SessionEvent::Snapshot(s.snapshot.clone()))));
+    let n = recording.len();
+    let mut engine = super::replay::ReplayEngine::new(recording, 0.0);
+    let mut events = engine.events();
+    let request = |run| super::engine::StartRequest { run, text: Vec::new(), file_name: "x".into(), options: Default::default() };
+    engine.start(request(1));
+    engine.start(request(2));
+    let mut replay = Drive::new(80, 24);
+    replay.model.demo = true;
+    let mut seen = 0;
+    while seen < n + 1 {
+        let event = events.blocking_recv().unwrap();
+        replay.send(Msg::Engine(event));
+        seen += 1;
+    }
+    replay.press("<esc>3");
+    let screen = replay.screen();
+    assert!(screen.contains("RECORDING") && screen.contains("nginx"), "{screen}");
+    drive.press("3");
+}

@@ -67,6 +67,8 @@ pub struct Script {
     pub tokens: Vec<Token>,
     pub popup: Option<Popup>,
     pub find: String,
+    /// The line completions were asked for.
+    pub asked_line: usize,
     /// First line on screen, first display column.
     pub top: usize,
     pub left: usize,
@@ -103,6 +105,7 @@ impl Script {
             tokens: Vec::new(),
             popup: None,
             find: String::new(),
+            asked_line: usize::MAX,
             top: 0,
             left: 0,
             clipboard: String::new(),
@@ -158,6 +161,22 @@ impl Script {
         if version == self.version {
             self.saved_text = self.bytes();
         }
+    }
+
+    /// Takes the place of a script of this version: versions only ever grow, or late answers would fit the wrong text.
+    #[must_use]
+    pub fn after(mut self, version: u64) -> Self {
+        let saved = self.saved_version == Some(self.version);
+        self.version = version + 1;
+        self.saved_version = saved.then_some(self.version);
+        self
+    }
+
+    /// As [`Script::after`], for a script that may have unsaved changes.
+    #[must_use]
+    pub fn bumped(mut self, version: u64) -> Self {
+        self.version = version + 1;
+        self
     }
 
     pub fn display_name(&self) -> String {
@@ -575,6 +594,10 @@ impl Script {
     /// Shows what the checker offers, if the cursor still is where it was asked for.
     pub fn show_completions(&mut self, list: CompletionList) {
         let (line, byte) = self.cursor_byte();
+        // Keys typed since only lengthen the word; on another line the answer means nothing.
+        if line != self.asked_line {
+            return;
+        }
         let line_start = self.cursor_offset() - byte;
         let Some(column) = list.start.checked_sub(line_start).filter(|column| *column <= byte) else {
             self.popup = None;
@@ -846,6 +869,7 @@ mod tests {
     #[test]
     fn completion_narrows_and_replaces() {
         let mut script = script("  get", "<End>");
+        script.asked_line = 0;
         let item = |text: &str| Completion {
             label: text.into(),
             insert: text.into(),

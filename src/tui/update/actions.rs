@@ -34,6 +34,16 @@ pub fn perform(model: &mut Model, act: Act, effects: &mut Vec<Effect>) {
         }
         Act::Open => session::guarded(model, Answer::Open),
         Act::New => session::guarded(model, Answer::New),
+        Act::PreviousScript => {
+            if let Some(script) = model.aside.pop() {
+                let version = model.script.version.max(script.version);
+                let old = std::mem::replace(&mut model.script, script.bumped(version));
+                if old.is_modified() && !old.is_empty() {
+                    model.aside.insert(0, old);
+                }
+                focus(model, Pane::Script);
+            }
+        }
         Act::Quit => ask_quit(model, effects),
         Act::Palette => palette::open(model, ""),
         Act::Theme => palette::open(model, "theme "),
@@ -238,6 +248,14 @@ fn stop(model: &mut Model, effects: &mut Vec<Effect>) {
 
 fn ask_quit(model: &mut Model, effects: &mut Vec<Effect>) {
     let modified = model.script.is_modified() && !model.script.is_empty();
+    if !modified && !model.aside.is_empty() {
+        model.layers.push(Layer::Choice(Choice {
+            title: "Quit?".into(),
+            text: vec![format!("{} put aside has unsaved changes; F7 brings it back.", model.aside[0].display_name())],
+            options: vec![('d', "discard and quit", Answer::Quit)],
+        }));
+        return;
+    }
     let tracing = model.is_tracing() && !model.demo;
     if !modified && !tracing {
         quit(model, effects);
@@ -397,7 +415,7 @@ fn quick_trace(model: &mut Model, what: Quick, effects: &mut Vec<Effect>) {
     let Some(entry) = model.browser.selected_entry().cloned() else { return };
     let detail = model.browser.detail(&entry.point).cloned();
     let (name, text) = quick::script(what, &entry, detail.as_ref());
-    put_script(model, &name, &text, (0, 0));
+    put_script(model, &name, &text);
     model.live.view = LiveView::Histogram;
     model.cursor = None;
     run(model, effects);

@@ -75,9 +75,9 @@ fn session(model: &mut Model, run: u64, event: SessionEvent, effects: &mut Vec<E
         }
         let in_kernel = info.probes.iter().filter(|p| p.in_kernel).map(|p| p.n_sites.max(1)).sum::<usize>();
         let swapped = if model.run.current.is_some() { " (the script before has ended)" } else { "" };
-        let sites = if in_kernel == 1 { "1 place".to_owned() } else { format!("{in_kernel} places") };
-        let line =
-            format!("running after {} ms: {} probes at {sites}{swapped}", info.start_up.as_millis(), info.probes.len());
+        let many = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+        let (probes, places) = (many(info.probes.len(), "probe"), many(in_kernel, "kernel site"));
+        let line = format!("running after {} ms: {probes}, {places}{swapped}", info.start_up.as_millis());
         model.log.note(LineKind::Note, &line, now);
         if !info.stap_line.is_empty() {
             model.log.note(LineKind::Note, &format!("$ {}", info.stap_line), now);

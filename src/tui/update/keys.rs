@@ -140,9 +140,9 @@ fn script_key(model: &mut Model, chord: Chord, effects: &mut Vec<Effect>) {
     }
 }
 
-pub fn ask_completion(model: &Model, effects: &mut Vec<Effect>) {
+pub fn ask_completion(model: &mut Model, effects: &mut Vec<Effect>) {
+    model.script.asked_line = model.script.cursor().0;
     effects.push(Effect::Complete {
-        version: model.script.version,
         text: model.script.text(),
         cursor: model.script.cursor_offset(),
     });

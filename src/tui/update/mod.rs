@@ -10,6 +10,7 @@ mod session;
 use std::time::Duration;
 
 use super::{
+    action::{self, Act},
     app::{Effect, Model, Msg},
     layout::Pane,
     model::script::Script,
@@ -38,11 +39,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
                 model.script.set_diagnostics(list);
             }
         }
-        Msg::Completed { version, list } => {
-            if version == model.script.version {
-                model.script.show_completions(list);
-            }
-        }
+        Msg::Completed { list } => model.script.show_completions(list),
         Msg::Catalogue(batch) => model.browser.extend(batch),
         Msg::CatalogueDone => model.browser.loading = false,
         Msg::Detail { point, detail } => model.browser.set_detail(point, detail),
@@ -59,7 +56,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     }
     deadlines(model, &mut effects);
     if model.script.version != version {
-        model.script.tokens = (model.highlight)(&model.script.text());
+        model.script.tokens = model.checker.highlight(&model.script.text());
         model.check_due = Some(model.now + CHECK_AFTER);
     }
     let now_selected = selected_point(model);
@@ -112,27 +109,16 @@ pub(super) fn quit(model: &mut Model, effects: &mut Vec<Effect>) {
     }
 }
 
-/// A script in a fresh buffer. An edited one is never thrown away: it goes to the log's note and stays on the undo stack
-/// of nothing, so the caller asks first where it matters; quick traces keep it by making one undo step.
-pub(super) fn put_script(model: &mut Model, name: &str, text: &str, cursor: (usize, usize)) {
-    let untouched = !model.script.is_modified() && model.script.path.is_none();
-    if untouched || model.script.is_empty() {
-        model.script = Script::new(name, None, b"");
-        model.script.replace_all(text, cursor);
-        if untouched {
-            let version = model.script.version;
-            model.script.mark_saved(version);
-        }
-    } else {
-        // Undo brings the old text back; the file on disk is not touched because the buffer gets a new name.
-        model.script.path = None;
-        model.script.name = name.to_owned();
-        model.script.replace_all(text, cursor);
-        model.script.diagnostics.clear();
-        model.say("the script before is one undo (Ctrl-_) away");
+/// A new script in the editor. An edited one is put aside, not overwritten: `previous-script` brings it back.
+pub(super) fn put_script(model: &mut Model, name: &str, text: &str) {
+    let old = std::mem::take(&mut model.script);
+    model.script = Script::new(name, None, text.as_bytes()).after(old.version);
+    if old.is_modified() && !old.is_empty() {
+        let key = action::find(Act::PreviousScript, &[]).map(|row| model.keymap.shown(row, model.glyphs.unicode));
+        model.say(format!("{} is put aside; {} brings it back", old.display_name(), key.unwrap_or_default()));
+        model.aside.push(old);
     }
-    model.script.tokens = (model.highlight)(&model.script.text());
-    model.script.top = 0;
+    model.session_block = toml::Table::new();
 }
 
 /// Moves the focus and remembers nothing else: layouts make the pane visible.

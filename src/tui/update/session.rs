@@ -80,7 +80,7 @@ pub fn guarded(model: &mut Model, then: Answer) {
 }
 
 pub fn new_script(model: &mut Model) {
-    model.script = Script::default();
+    model.script = Script::default().after(model.script.version);
     model.session_block = toml::Table::new();
     super::focus(model, Pane::Script);
 }
@@ -99,8 +99,7 @@ pub fn opened(model: &mut Model, path: PathBuf, result: Result<Vec<u8>, String>)
 pub fn open_script(model: &mut Model, path: &Path, bytes: &[u8]) {
     let (text, block) = session_file::split(bytes);
     let name = path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
-    model.script = Script::new(&name, Some(path.to_owned()), &text);
-    model.script.tokens = (model.highlight)(&model.script.text());
+    model.script = Script::new(&name, Some(path.to_owned()), &text).after(model.script.version);
     model.check_due = Some(model.now);
     model.session_block = block;
     let get = |key: &str| model.session_block.get(key).and_then(|v| v.as_str()).map(str::to_owned);

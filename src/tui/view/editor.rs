@@ -23,10 +23,10 @@ use crate::{
     },
 };
 
-/// Sign, number, a space and the line.
+/// Sign, number, a space and a rule.
 fn gutter_width(script: &Script) -> u16 {
     let digits = script.lines().len().to_string().len().max(3);
-    digits as u16 + 4
+    digits as u16 + 3
 }
 
 /// Rows and columns of text in a pane of this size.
@@ -175,6 +175,7 @@ fn draw_line(model: &Model, pen: &mut Pen, idx: usize, start: usize) {
     let cursor_byte = script.cursor_byte();
     let mut token = script.tokens.partition_point(|t| t.range.end <= start);
     let mut column = 0;
+    let mut overflows = false;
     for (character, (at, c)) in line.char_indices().enumerate() {
         let columns = char_columns(c, column);
         let offset = start + at;
@@ -201,6 +202,7 @@ fn draw_line(model: &Model, pen: &mut Pen, idx: usize, start: usize) {
         if column >= script.left {
             let x = (column - script.left) as u16;
             if usize::from(x) >= usize::from(pen.width()) {
+                overflows = true;
                 break;
             }
             match c {
@@ -222,7 +224,7 @@ fn draw_line(model: &Model, pen: &mut Pen, idx: usize, start: usize) {
     if script.left > 0 {
         pen.text(0, 0, "<", model.theme.get(Role::Dim));
     }
-    if column > script.left + usize::from(pen.width()) {
+    if overflows {
         let end = pen.width();
         pen.right(end, 0, ">", model.theme.get(Role::Dim));
     }

@@ -41,17 +41,24 @@ pub fn draw(model: &Model, pen: &mut Pen, table: usize, key: &str, name: &str, u
         pen.right(label_width, y, &shape::bucket_label(*bucket, unit), model.theme.get(Role::HistLabel));
         pen.text(label_width + 1, y, model.glyphs.bar_v, model.theme.get(Role::Border));
     }
+    let fresh = |n: usize, bucket: i64| {
+        let count = |n: usize| buckets(n).iter().find(|(b, _)| *b == bucket).map_or(0, |(_, count)| *count);
+        count(n).saturating_sub(count(n - 1))
+    };
+    // Five shades in steps of eight; the first step grows with the busiest cell, rarely, so that little is redrawn.
+    let busiest = (1..samples.len()).flat_map(|n| shown.iter().map(move |b| (n, *b))).map(|(n, b)| fresh(n, b)).max();
+    let mut step = 1u64;
+    while busiest.unwrap_or(0) >= step * 4096 {
+        step *= 8;
+    }
     for n in 1..samples.len() {
         let x = label_width + 2 + (samples[n].number % u64::from(width)) as u16;
         for (row, bucket) in shown.iter().enumerate() {
-            let count = |n: usize| buckets(n).iter().find(|(b, _)| b == bucket).map_or(0, |(_, count)| *count);
-            let new = count(n).saturating_sub(count(n - 1));
-            // Steps of eight: the eye tells five shades apart, not fifty.
-            let level = match new {
+            let level = match fresh(n, *bucket) {
                 0 => continue,
-                1..8 => 1,
-                8..64 => 2,
-                64..512 => 3,
+                new if new < step * 8 => 1,
+                new if new < step * 64 => 2,
+                new if new < step * 512 => 3,
                 _ => 4,
             };
             pen.text(x, row as u16 + 1, model.glyphs.heat[level], model.theme.get(HEAT[level]));
@@ -63,8 +70,9 @@ pub fn draw(model: &Model, pen: &mut Pen, table: usize, key: &str, name: &str, u
     }
     let legend_y = shown.len() as u16 + 1;
     let mut x = label_width + 2;
-    for (level, text) in [(1, "1+"), (2, "8+"), (3, "64+"), (4, "512+")] {
+    for (level, from) in [(1, 1), (2, step * 8), (3, step * 64), (4, step * 512)] {
+        let text = format!("{}+", shape::short(from as f64));
         x = pen.text(x, legend_y, model.glyphs.heat[level], model.theme.get(HEAT[level]));
-        x = pen.text(x + 1, legend_y, text, model.theme.get(Role::Dim)) + 2;
+        x = pen.text(x + 1, legend_y, &text, model.theme.get(Role::Dim)) + 2;
     }
 }

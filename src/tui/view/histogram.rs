@@ -84,18 +84,24 @@ pub fn draw(model: &Model, pen: &mut Pen, stat: &StatValue, name: &str, unit: Un
         .collect();
     let told: Vec<String> =
         percentiles.iter().map(|(label, bounds)| format!("{label} {}", shape::bounds(*bounds, unit))).collect();
-    let title = format!("{name}  n={} avg {}", shape::whole(stat.count, 9), shape::sample(average(stat), unit));
-    let room = usize::from(pen.width()).saturating_sub(text_width(&title) + 8);
-    // All three or only the outermost, whole.
-    let note = [told.join("  "), told.last().cloned().unwrap_or_default()].into_iter().find(|t| text_width(t) <= room);
-    section(pen, 0, &title, note.as_deref().unwrap_or(""), model);
-    let height = usize::from(pen.height().saturating_sub(1));
+    let told = told.join("  ");
+    let count = format!("n {}  avg {}", shape::whole(stat.count, 9), shape::sample(average(stat), unit));
+    let room = usize::from(pen.width()).saturating_sub(text_width(name) + 10);
+    // What is told about the samples, whole or not at all.
+    let note = [format!("{count}  {told}"), told, count].into_iter().find(|t| text_width(t) <= room);
+    section(pen, 0, name, note.as_deref().unwrap_or(""), model);
+    let mut height = usize::from(pen.height().saturating_sub(1));
     let mut bars = bars(stat, unit);
     while bars.last().is_some_and(|bar| bar.count == 0) {
         bars.pop();
     }
     if bars.is_empty() || height == 0 {
         return;
+    }
+    let mut hidden_row = None;
+    if bars.len() > height && height > 3 {
+        height -= 1;
+        hidden_row = Some(height as u16 + 1);
     }
     // More buckets than rows: the window that holds most, and what it leaves out is said.
     let n = bars.len();
@@ -131,9 +137,13 @@ pub fn draw(model: &Model, pen: &mut Pen, stat: &StatValue, name: &str, unit: Un
             pen.text(end + 1, y, &format!("{}{mark}", model.glyphs.left), model.theme.get(Role::HistMark));
         }
     }
-    if below + above > 0 {
-        let hidden = format!(" {} below, {} above ", shape::short(below as f64), shape::short(above as f64));
-        pen.right(width.saturating_sub(2), shown.len() as u16, &hidden, model.theme.get(Role::Dim));
+    if let Some(y) = hidden_row {
+        let parts: Vec<String> = [(below, "below"), (above, "above")]
+            .into_iter()
+            .filter(|(n, _)| *n > 0)
+            .map(|(n, place)| format!("{} {place}", shape::short(n as f64)))
+            .collect();
+        pen.text(label_width + 3, y, &format!("{} {}", model.glyphs.ellipsis, parts.join(", ")), model.theme.get(Role::Dim));
     }
 }
 

@@ -23,7 +23,7 @@ pub fn list_height(model: &Model, area: Rect) -> usize {
 
 /// A fixed share, so that the list does not jump with each selection.
 fn detail_height(_: &Model, inside: u16) -> u16 {
-    if inside < 12 { 0 } else { (inside * 45 / 100).min(18) }
+    if inside < 12 { 0 } else { (inside * 54 / 100).min(20) }
 }
 
 pub fn draw(model: &Model, pen: &mut Pen) -> Option<Position> {
@@ -180,11 +180,11 @@ fn detail(model: &Model, pen: &mut Pen) {
             let column = (n % per_line) as u16 * (width / per_line as u16);
             let y = bottom + 1 + (n / per_line) as u16;
             let label = match row.act {
-                Act::Latency => "latency",
-                Act::CountBy => "count by process",
-                Act::ArgsToLog => "arguments to log",
-                Act::ErrorsBy => "errors",
-                _ => "insert in script",
+                Act::Latency => "latency hist",
+                Act::CountBy => "count table",
+                Act::ArgsToLog => "args to log",
+                Act::ErrorsBy => "errors table",
+                _ => "insert",
             };
             let key = model.keymap.shown(row, model.glyphs.unicode);
             let x = pen.text(column + 2, y, &key, model.theme.get(if ok { Role::Key } else { Role::KeyOff }));

@@ -213,14 +213,23 @@ fn state(model: &Model) -> Part {
 pub fn keys(model: &Model, pen: &mut Pen) {
     let hints = hints(model);
     let mut x = 1;
-    for (key, label, enabled) in hints {
-        let width = (text_width(&key) + 1 + text_width(&label)) as u16;
-        if x + width > pen.width() {
+    let hint_width = |(key, label, _): &(String, String, bool)| (text_width(key) + 1 + text_width(label)) as u16;
+    // The last two lead to all others: they stay, whatever else there is no room for.
+    let last = hints.len().saturating_sub(if model.layers.is_empty() && hints.len() > 4 { 2 } else { 0 });
+    let kept: u16 = hints[last..].iter().map(|hint| hint_width(hint) + 2).sum();
+    for (n, hint) in hints.iter().enumerate() {
+        let width = hint_width(hint);
+        let room = if n < last { pen.width().saturating_sub(kept) } else { pen.width() };
+        if x + width > room {
+            if n < last {
+                continue;
+            }
             break;
         }
-        let (key_role, label_role) = if enabled { (Role::Key, Role::KeyLabel) } else { (Role::KeyOff, Role::KeyOff) };
-        x = pen.text(x, 0, &key, model.theme.get(key_role));
-        x = pen.text(x + 1, 0, &label, model.theme.get(label_role)) + 2;
+        let (key, label, enabled) = hint;
+        let (key_role, label_role) = if *enabled { (Role::Key, Role::KeyLabel) } else { (Role::KeyOff, Role::KeyOff) };
+        x = pen.text(x, 0, key, model.theme.get(key_role));
+        x = pen.text(x + 1, 0, label, model.theme.get(label_role)) + 2;
     }
 }
 

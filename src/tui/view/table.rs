@@ -70,7 +70,7 @@ pub fn rows_height(model: &Model, area: Rect) -> usize {
 
 pub fn draw(model: &Model, pen: &mut Pen) {
     let live = &model.live;
-    let (title, note) = titles(model);
+    let (title, note) = titles(model, pen.area);
     let mut inner = frame(model, pen, Pane::Live, &title, &note);
     let (width, height) = (inner.width(), inner.height());
     if width == 0 || height == 0 {
@@ -103,7 +103,7 @@ pub fn draw(model: &Model, pen: &mut Pen) {
     }
 }
 
-fn titles(model: &Model) -> (String, String) {
+fn titles(model: &Model, area: Rect) -> (String, String) {
     let live = &model.live;
     if live.view == LiveView::Costs {
         return ("Probes and their cost".into(), "o on/off  c back".into());
@@ -122,6 +122,10 @@ fn titles(model: &Model) -> (String, String) {
         (shown, all) if shown == all => format!("{all} row{}", if all == 1 { "" } else { "s" }),
         (shown, all) => format!("{shown} of {all} rows"),
     };
+    let height = rows_height(model, area);
+    if n > height && height > 0 && !live.drilled {
+        note = format!("{}-{} of {note}", state.scroll + 1, (state.scroll + height).min(n));
+    }
     if !state.filter.is_empty() {
         note += &format!(" · /{}", state.filter);
     }
@@ -235,8 +239,8 @@ fn value_columns(info: &TableInfo, width: usize, spark: bool) -> Vec<(Column, us
         }
         out.push((column, cell));
     }
-    // What does not fit beside a readable key goes, the least telling first.
-    let key = 14 * info.keys.len().clamp(1, 3);
+    // What does not fit beside a readable key (and the small histogram) goes, the least telling first.
+    let key = 14 * info.keys.len().clamp(1, 3) + if info.value == ValueKind::Stat { 16 } else { 0 };
     for drop in [Column::Min, Column::Rate, Column::Max] {
         if key + out.iter().map(|(_, w)| w + 1).sum::<usize>() <= width {
             break;
@@ -271,7 +275,7 @@ fn rows(model: &Model, pen: &mut Pen) {
     let values_width: usize = values.iter().map(|(_, w)| w + 1).sum();
     let hist_width = match (spark_view, info.value) {
         (true, _) => width.saturating_sub(values_width + 20).clamp(0, 60),
-        (false, ValueKind::Stat) => width.saturating_sub(values_width + 18).clamp(0, 24),
+        (false, ValueKind::Stat) => width.saturating_sub(values_width + 22).clamp(0, 24),
         _ => 0,
     };
     let hist_width = if hist_width < 8 { 0 } else { hist_width };
@@ -373,16 +377,6 @@ fn rows(model: &Model, pen: &mut Pen) {
             let role = if model.focus == Pane::Live { Role::RowSelected } else { Role::RowBlur };
             let width = pen.width();
             pen.paint(0, y, width, model.theme.get(role));
-        }
-    }
-    let hidden = state.order.len().saturating_sub(state.scroll + height);
-    if hidden > 0 && !live.drilled && pen.height() > 1 {
-        let width = pen.width();
-        let text = format!(" {} {hidden} more ", model.glyphs.down);
-        if hist_width == 0 {
-            pen.right(width.saturating_sub(1), 0, &text, model.theme.get(Role::Dim));
-        } else {
-            pen.right(width, 0, &text, model.theme.get(Role::Dim));
         }
     }
 }
