@@ -152,7 +152,16 @@ pub static ACTIONS: &[Action] = &[
     row!(SaveAs, "save-as", "save as", "Save the script under another name", ANY, [], 0),
     row!(Open, "open", "open", "Open a script", ANY, [], 0),
     row!(New, "new", "new", "Start an empty script", ANY, [], 0),
-    row!(PreviousScript, "previous-script", "previous", "Bring back the edited script a quick trace put aside", ANY, ["F7"], 0, has_aside),
+    row!(
+        PreviousScript,
+        "previous-script",
+        "previous",
+        "Bring back the edited script a quick trace put aside",
+        ANY,
+        ["F7"],
+        0,
+        has_aside
+    ),
     row!(Palette, "palette", "palette", "Find any action by name", ANY, ["C-p", "F3"], 0),
     row!(Help, "help", "help", "Show the keys of this pane and all others", ANY, ["F1"], 95),
     row!(NextPane, "next-pane", "pane", "Go to the next pane", ANY, ["F6"], 0),

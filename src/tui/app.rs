@@ -6,7 +6,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use super::{
     action::{Act, Where},
     engine::{
-        CatalogueEntry, Checker, CompletionList, EditorDiagnostic, EngineEvent, ProbeDetail, RunId, StartOptions, StartRequest,
+        CatalogueEntry, Checker, CompletionList, EditorDiagnostic, EngineEvent, ProbeDetail, RunId, StartOptions,
+        StartRequest,
     },
     input::{keymap::Keymap, keys::Chord},
     layout::{Areas, LayoutMode, Pane},

@@ -202,7 +202,11 @@ pub fn bounds((low, high): (i64, i64), unit: Unit) -> String {
     // `8-15us`: a unit both share is said once.
     let unit_of = |text: &str| text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-').to_owned();
     let name = unit_of(&a);
-    if !name.is_empty() && name == unit_of(&b) { format!("{}-{b}", a.trim_end_matches(&name)) } else { format!("{a}-{b}") }
+    if !name.is_empty() && name == unit_of(&b) {
+        format!("{}-{b}", a.trim_end_matches(&name))
+    } else {
+        format!("{a}-{b}")
+    }
 }
 
 /// All buckets from the first to the last that holds something, empty ones between included.

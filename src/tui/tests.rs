@@ -157,7 +157,9 @@ fn first_screen() {
 #[test]
 fn compile_error_with_completion_and_fix() {
     let mut drive = Drive::new(80, 24);
-    drive.press("<esc>2global lat<ret>probe syscall.openat.return {<ret>lat[execname()] <lt><lt><lt> get_time() - 1<ret>}<C-r>");
+    drive.press(
+        "<esc>2global lat<ret>probe syscall.openat.return {<ret>lat[execname()] <lt><lt><lt> get_time() - 1<ret>}<C-r>",
+    );
     expect_file!["./snapshots/error-80x24.txt"].assert_eq(&drive.screen());
     assert_eq!(drive.model.focus, Pane::Script);
     drive.press("<F4>");
@@ -286,7 +288,11 @@ fn every_action_can_be_found_in_help_and_palette() {
     let drive = tracing(200, 50);
     for pane in Pane::ALL {
         let mut drive = tracing(200, 50);
-        super::update::perform(&mut drive.model, [Act::Pane1, Act::Pane2, Act::Pane3, Act::Pane4][pane as usize], &mut Vec::new());
+        super::update::perform(
+            &mut drive.model,
+            [Act::Pane1, Act::Pane2, Act::Pane3, Act::Pane4][pane as usize],
+            &mut Vec::new(),
+        );
         drive.press("<F3>");
         let Some(Layer::Palette { items, .. }) = drive.model.layers.last() else { panic!("no palette") };
         for row in ACTIONS.iter().filter(|row| row.places.iter().any(|place| drive.model.places().contains(place))) {
@@ -300,7 +306,9 @@ fn every_action_can_be_found_in_help_and_palette() {
 #[test]
 fn all_sizes() {
     let long = "probe syscall.openat.return { lat[execname(), \"日本\"] <<< get_time() }\t# unused";
-    for (width, height) in (1..=42).flat_map(|w| (1..=13).map(move |h| (w, h))).chain([(60, 15), (100, 30), (180, 30), (300, 100)]) {
+    for (width, height) in
+        (1..=42).flat_map(|w| (1..=13).map(move |h| (w, h))).chain([(60, 15), (100, 30), (180, 30), (300, 100)])
+    {
         let mut drive = Drive::new(80, 24);
         drive.press("openat<ret>H").wait(2);
         drive.send(Msg::Resize(width, height));
@@ -367,6 +375,9 @@ fn svg_is_deterministic() {
     let text = super::svg::svg(&buffer, cursor);
     assert_eq!(text, super::svg::svg(&drive.draw().0, cursor));
     assert!(text.contains("nginx") && text.ends_with("</svg>\n"));
+    if let Ok(path) = std::env::var("WRITE_SVG") {
+        std::fs::write(path, text).unwrap();
+    }
 }
 
 #[test]
@@ -375,11 +386,14 @@ fn replay_plays_and_refuses_to_run() {
     let mut drive = tracing(80, 24);
     let info = drive.model.info().unwrap().clone();
     let mut recording = vec![(Duration::ZERO, SessionEvent::Started(Box::new((*info).clone())))];
-    recording.extend(drive.model.history.window(None, 100).map(|s| (s.snapshot.at, SessionEvent::Snapshot(s.snapshot.clone()))));
+    recording.extend(
+        drive.model.history.window(None, 100).map(|s| (s.snapshot.at, SessionEvent::Snapshot(s.snapshot.clone()))),
+    );
     let n = recording.len();
     let mut engine = super::replay::ReplayEngine::new(recording, 0.0);
     let mut events = engine.events();
-    let request = |run| super::engine::StartRequest { run, text: Vec::new(), file_name: "x".into(), options: Default::default() };
+    let request =
+        |run| super::engine::StartRequest { run, text: Vec::new(), file_name: "x".into(), options: Default::default() };
     engine.start(request(1));
     engine.start(request(2));
     let mut replay = Drive::new(80, 24);

@@ -142,10 +142,7 @@ fn script_key(model: &mut Model, chord: Chord, effects: &mut Vec<Effect>) {
 
 pub fn ask_completion(model: &mut Model, effects: &mut Vec<Effect>) {
     model.script.asked_line = model.script.cursor().0;
-    effects.push(Effect::Complete {
-        text: model.script.text(),
-        cursor: model.script.cursor_offset(),
-    });
+    effects.push(Effect::Complete { text: model.script.text(), cursor: model.script.cursor_offset() });
 }
 
 fn layer_key(model: &mut Model, chord: Chord, effects: &mut Vec<Effect>) {

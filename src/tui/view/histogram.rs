@@ -143,7 +143,12 @@ pub fn draw(model: &Model, pen: &mut Pen, stat: &StatValue, name: &str, unit: Un
             .filter(|(n, _)| *n > 0)
             .map(|(n, place)| format!("{} {place}", shape::short(n as f64)))
             .collect();
-        pen.text(label_width + 3, y, &format!("{} {}", model.glyphs.ellipsis, parts.join(", ")), model.theme.get(Role::Dim));
+        pen.text(
+            label_width + 3,
+            y,
+            &format!("{} {}", model.glyphs.ellipsis, parts.join(", ")),
+            model.theme.get(Role::Dim),
+        );
     }
 }
 

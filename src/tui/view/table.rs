@@ -239,13 +239,14 @@ fn value_columns(info: &TableInfo, width: usize, spark: bool) -> Vec<(Column, us
         }
         out.push((column, cell));
     }
-    // What does not fit beside a readable key (and the small histogram) goes, the least telling first.
-    let key = 14 * info.keys.len().clamp(1, 3) + if info.value == ValueKind::Stat { 16 } else { 0 };
-    for drop in [Column::Min, Column::Rate, Column::Max] {
-        if key + out.iter().map(|(_, w)| w + 1).sum::<usize>() <= width {
-            break;
+    // What does not fit beside a readable key goes, the least telling first; the small histogram says more than a minimum.
+    let key = 14 * info.keys.len().clamp(1, 3);
+    let histogram = if info.value == ValueKind::Stat { 16 } else { 0 };
+    let taken = |out: &[(Column, usize)]| out.iter().map(|(_, w)| w + 1).sum::<usize>();
+    for (drop, wanted) in [(Column::Min, key + histogram), (Column::Max, key), (Column::Rate, key)] {
+        if wanted + taken(&out) > width {
+            out.retain(|(column, _)| *column != drop);
         }
-        out.retain(|(column, _)| *column != drop);
     }
     out
 }
