@@ -215,7 +215,7 @@ pub fn build(source: &Source<'_>, derived: Derived, vars: &mut SiteVars, cx: &mu
     let Derived { point, sites, trail, written } = derived;
     let segments: Vec<Segment> =
         trail.prologues.iter().chain([&source.body]).chain(&trail.epilogues).cloned().collect();
-    let mentions = mentions_of(&segments, cx);
+    let (mentions, entries) = mentions_of(&segments, cx);
     let groups = group(sites, &mentions, vars, cx);
     for group in groups {
         let handler = handler::Handler {
@@ -224,7 +224,7 @@ pub fn build(source: &Source<'_>, derived: Derived, vars: &mut SiteVars, cx: &mu
             segments: &segments,
             trail: &trail,
             written: written.clone(),
-            entries: &mentions.entries,
+            entries: &entries,
             source_probe: source.number,
             span: source.span,
             user: source.body.home == Home::User,
@@ -233,9 +233,10 @@ pub fn build(source: &Source<'_>, derived: Derived, vars: &mut SiteVars, cx: &mu
     }
 }
 
-/// What a handler's pieces name, with the context variables of the functions they call.
-pub fn mentions_of(segments: &[Segment], cx: &mut Cx<'_>) -> Mentions {
+/// What a handler's pieces name, with the context variables of the functions they call; and their `@entry`s.
+fn mentions_of(segments: &[Segment], cx: &mut Cx<'_>) -> (Mentions, Vec<(Home, ast::Expr)>) {
     let mut all = Mentions::default();
+    let mut entries: Vec<(Home, ast::Expr)> = Vec::new();
     for segment in segments {
         let mut own = Mentions::of_stmt(&segment.body);
         // A global of the script hides the site's variable of that name.
@@ -247,12 +248,12 @@ pub fn mentions_of(segments: &[Segment], cx: &mut Cx<'_>) -> Mentions {
         all.calls.extend(own.calls);
         all.contexts.extend(own.contexts);
         for entry in own.entries {
-            if !all.entries.contains(&entry) {
-                all.entries.push(entry);
+            if !entries.iter().any(|(_, known)| *known == entry) {
+                entries.push((home, entry));
             }
         }
     }
-    all
+    (all, entries)
 }
 
 /// Puts sites together whose handlers come out the same: the same site variables needed, with the same text, and every

@@ -37,8 +37,8 @@ pub struct Handler<'h> {
     pub segments: &'h [Segment],
     pub trail: &'h Trail,
     pub written: Arc<str>,
-    /// Every `@entry` expression in it.
-    pub entries: &'h [ast::Expr],
+    /// Every `@entry` expression in it, with where it stands.
+    pub entries: &'h [(Home, ast::Expr)],
     pub source_probe: u32,
     pub span: Span,
     pub user: bool,
@@ -50,10 +50,10 @@ pub fn build(handler: Handler<'_>, vars: &mut SiteVars, cx: &mut Cx<'_>) {
     if !handler.entries.is_empty() {
         let sites = entry_sites(handler.point, &handler.group.sites, cx);
         if !sites.is_empty() {
-            for entry in handler.entries {
+            for (home, entry) in handler.entries {
                 let name = format!("__entry_{}", cx.draft.program.globals.len());
                 let global = cx.hidden_global(&name, 1, MAX_ENTRIES);
-                build_entry(&handler, entry, global, sites.clone(), vars, cx);
+                build_entry(&handler, (*home, entry), global, sites.clone(), vars, cx);
                 entry_globals.push((entry.clone(), global));
             }
         }
@@ -108,7 +108,7 @@ fn take_entry(builder: &mut BodyBuilder<'_, '_>, entry: ast::Expr, global: Globa
 /// The handler at the entry: `map[tid()] = e`.
 fn build_entry(
     handler: &Handler<'_>,
-    entry: &ast::Expr,
+    (home, entry): (Home, &ast::Expr),
     global: GlobalId,
     sites: Vec<ProbeSite>,
     vars: &mut SiteVars,
@@ -116,12 +116,11 @@ fn build_entry(
 ) {
     let mut mentions = Mentions::default();
     mentions.add_expr(entry);
-    let contexts = cx.contexts_of_calls(&mentions.calls, Home::User);
+    let contexts = cx.contexts_of_calls(&mentions.calls, home);
     mentions.contexts.extend(contexts);
     for group in group(sites, &mentions, vars, cx) {
         let Some(first) = group.sites.first() else { continue };
         let site = Rc::new(SiteCx { scope: first.scope.clone(), group: cx.new_group() });
-        let home = handler.segments.iter().find(|segment| segment.home == Home::User).map_or(Home::Site, |s| s.home);
         let mut builder = BodyBuilder::handler(cx, home, Some(site));
         let mut stmts: Vec<Stmt> = group.vars.iter().map(|(name, var)| builder.site_var(name, &var.expr)).collect();
         let value = Box::new(builder.expr(entry));

@@ -30,6 +30,8 @@ mod link;
 mod mentions;
 mod prune;
 mod resolve_context;
+#[cfg(test)]
+mod tests;
 pub mod walk;
 
 use std::rc::Rc;
@@ -87,7 +89,7 @@ pub fn elaborate(
 ) -> (Program, Diagnostics) {
     let linker = Linker::new(library, &options.parse, scripts.into_iter().map(|(_, script)| script).collect());
     let mut cx = Cx::new(linker, sources, world, options);
-    report_embedded(&mut cx);
+    report_declarations(&mut cx);
     derive_all(&mut cx);
     build_uncalled_functions(&mut cx);
     let Cx { mut draft, mut diagnostics, linker, sources, .. } = cx;
@@ -111,9 +113,15 @@ pub fn elaborate(
     (draft.program, diagnostics)
 }
 
-/// `%{ … %}` beside the probes.
-fn report_embedded(cx: &mut Cx<'_>) {
+/// `%{ … %}` beside the probes, aliases whose names take arguments.
+fn report_declarations(cx: &mut Cx<'_>) {
     for unit in cx.linker.user.clone() {
+        for part in unit.script.aliases.iter().flat_map(|alias| &alias.names).flat_map(|name| &name.parts) {
+            if part.arg.is_some() {
+                let at = cx.spot(part.span);
+                cx.report(say::alias_parameter(&part.name, &at));
+            }
+        }
         for code in &unit.script.embeds {
             let at = cx.spot(code.span);
             cx.report(say::embedded_code(&at));
@@ -151,7 +159,11 @@ fn build_uncalled_functions(cx: &mut Cx<'_>) {
     for unit in cx.linker.user.clone() {
         for function in &unit.script.functions {
             // One that looks at `$vars` means something only where it is called.
-            cx.function(&function.name.text, function.params.len(), Home::User, None);
+            let overloads = cx.linker.functions(&function.name.text, Home::User, cx.sources);
+            let mut overloads = overloads.iter().filter(|other| other.ast().params.len() == function.params.len());
+            if overloads.all(|other| cx.contexts_of_function(other).is_empty()) {
+                cx.function(&function.name.text, function.params.len(), Home::User, None);
+            }
         }
         for global in &unit.script.globals {
             cx.own_global(&global.name.text, Home::User);
@@ -184,8 +196,28 @@ fn settle(draft: &mut Draft, options: &ElaborateOptions) {
             (init, _) => init,
         };
     }
+    mark_pointers(draft);
     if options.suppress_handler_errors {
         draft.program.probes.iter_mut().for_each(wrap_in_try);
+    }
+}
+
+/// Globals that are given the value of a context pointer.
+fn mark_pointers(draft: &mut Draft) {
+    let mut pointers = Vec::new();
+    for probe in &draft.program.probes {
+        walk::every_expr(&probe.body, &mut |expr| {
+            if let program::ExprKind::Assign { op: ast::AssignOp::Set, target, value } = &expr.kind
+                && let program::Target::Global(global) | program::Target::Element { global, .. } = target
+                && let program::ExprKind::Context(context) = &value.kind
+                && context.access.type_text.ends_with('*')
+            {
+                pointers.push(*global);
+            }
+        });
+    }
+    for global in pointers {
+        draft.program.globals[global.index()].pointer = true;
     }
 }
 

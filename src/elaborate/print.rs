@@ -93,5 +93,6 @@ fn used_builtins(program: &Program) -> Vec<(String, String)> {
         let params: Vec<String> = row.params.iter().map(|param| format!("{}:{}", param.name, param.ty)).collect();
         (row.name.to_owned(), format!("{}:{} ({})\n", row.name, row.result, params.join(", ")))
     };
-    ids.into_iter().map(describe).collect()
+    // Those of tapdeck's own tapsets are no part of the language.
+    ids.into_iter().map(describe).filter(|(name, _)| !name.starts_with("__")).collect()
 }
