@@ -202,7 +202,7 @@ impl Compiler {
         };
         let Some(program) = &out.program else { return out };
         let (lowered, found) = lower::lower(program, &lower_options);
-        out.diagnostics.extend(found);
+        out.diagnostics.extend(found.into_iter().map(|finding| with_token(finding, &out.sources)).collect());
         out.lowered = Some(Arc::new(lowered));
         if lap(Pass::Lower, &mut out) {
             return out;
@@ -213,7 +213,7 @@ impl Compiler {
             Ok(object) => out.object = Some(object),
             Err(error) => {
                 let span = lowered.spans.get(error.tag.index()).copied();
-                out.diagnostics.push(say::not_for_ebpf(&error.reason, span));
+                out.diagnostics.push(with_token(say::not_for_ebpf(&error.reason, span), &out.sources));
             }
         }
         lap(Pass::Generate, &mut out);
@@ -306,6 +306,14 @@ impl Compiled {
     pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
         self.diagnostics.iter().filter(|d| d.is_error())
     }
+}
+
+/// Findings of the later passes know only where; SystemTap's form wants the token there, too.
+fn with_token(mut finding: Diagnostic, sources: &SourceMap) -> Diagnostic {
+    if let (true, Some(span)) = (finding.token.is_empty(), finding.primary) {
+        finding.token = elaborate::spot(sources, span).token;
+    }
+    finding
 }
 
 /// Where a source tag points, for line information.

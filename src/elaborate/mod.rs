@@ -53,6 +53,8 @@ use crate::{
     tapset::Library,
 };
 
+pub(crate) use self::draft::spot;
+
 /// How pass 2 goes about it; stap(1) has the options.
 #[derive(Clone, Debug, Default)]
 pub struct ElaborateOptions {
