@@ -9,7 +9,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -22,7 +22,12 @@ use tapdeck_ebpf::{
 use crate::{
     debuginfo::{World, task_offsets},
     diagnostics::{Diagnostic, Diagnostics, catalogue::generate as say},
-    elaborate::{self, ElaborateOptions, program::Program},
+    elaborate::{
+        self, ElaborateOptions,
+        complete::{self, Catalogue, Completions},
+        list::ListedPoint,
+        program::Program,
+    },
     host::{Host, facts::KernelConfig},
     language::{self, Conditions, MacroLibrary, ParseOptions, Privilege, Recovery, ast},
     lower::{self, LowerOptions},
@@ -126,6 +131,8 @@ pub struct Compiler {
     /// What the kernel can do.
     target: Target,
     binprm_filename: Option<u32>,
+    /// For completion, gathered when first asked.
+    catalogue: OnceLock<Catalogue>,
 }
 
 impl Compiler {
@@ -151,7 +158,7 @@ impl Compiler {
             let found = btf.find_member(btf.struct_named("linux_binprm")?, "filename")?;
             Some((found.offset_bits / 8) as u32)
         });
-        Self { world, library, warnings, target, binprm_filename }
+        Self { world, library, warnings, target, binprm_filename, catalogue: OnceLock::new() }
     }
 
     /// Passes 1 to 4, as far as they go.
@@ -220,6 +227,32 @@ impl Compiler {
         out
     }
 
+    /// The probe points a pattern matches: `-l` and `-L`. The input's scripts may define aliases.
+    pub fn list(
+        &self,
+        pattern: &str,
+        vars: bool,
+        input: &Input,
+        options: &CompileOptions,
+    ) -> (Vec<ListedPoint>, Compiled) {
+        let mut out = Compiled::default();
+        let parse = self.parse_options(options, &mut out);
+        let scripts = parse_all(input, &parse, &mut out);
+        let options = ElaborateOptions { parse, ..ElaborateOptions::default() };
+        let (points, found) =
+            elaborate::list::list(pattern, vars, scripts, &self.library, &self.world, &mut out.sources, &options);
+        out.diagnostics.extend(found);
+        (points, out)
+    }
+
+    /// What fits at byte `cursor` of a script that may be half written.
+    pub fn complete(&self, text: &str, cursor: usize) -> Completions {
+        let parse = self.parse_options(&CompileOptions::default(), &mut Compiled::default());
+        let options = ElaborateOptions { parse, ..ElaborateOptions::default() };
+        let catalogue = self.catalogue.get_or_init(|| Catalogue::new(&self.library, &self.world, &options));
+        complete::complete(text, cursor, catalogue, &self.library, &self.world, &options)
+    }
+
     pub fn target(&self, options: &CompileOptions) -> Target {
         Target {
             ring_bytes: options.ring_bytes,
@@ -240,7 +273,7 @@ impl Compiler {
     fn conditions(&self, options: &CompileOptions) -> Conditions {
         let release = self.world.host.kernel_release();
         let host = self.world.host.clone();
-        let config = std::sync::OnceLock::new();
+        let config = OnceLock::new();
         Conditions {
             kernel_v: release.split('-').next().unwrap_or(&release).to_owned(),
             kernel_vr: release,

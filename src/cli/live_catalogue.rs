@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::live_engine::SharedCompiler;
 use crate::{
+    pipeline::{CompileOptions, Compiler, Input},
     probes::catalogue,
     tapset::docs,
     tui::engine::{Catalogue, CatalogueEntry, ProbeDetail, Variable},
@@ -34,6 +35,13 @@ impl LiveCatalogue {
     }
 }
 
+/// What an alias sets, with the types its tapset gives them.
+fn alias_variables(compiler: &Compiler, point: &str) -> Vec<Variable> {
+    let (points, _) = compiler.list(point, true, &Input::default(), &CompileOptions::default());
+    let vars = points.into_iter().flat_map(|point| point.vars);
+    vars.map(|(name, ty)| Variable { name, ty, note: String::new() }).collect()
+}
+
 impl Catalogue for LiveCatalogue {
     fn load(&self, sink: &mut dyn FnMut(Vec<CatalogueEntry>) -> bool) {
         let compiler = self.compiler.get();
@@ -56,7 +64,7 @@ impl Catalogue for LiveCatalogue {
             return ProbeDetail {
                 doc: docs::doc_above(text, definition.at).unwrap_or_default(),
                 origin: format!("tapset {}", compiler.library.file(file).name),
-                variables: Vec::new(),
+                variables: alias_variables(compiler, point),
                 return_variables: Vec::new(),
             };
         }

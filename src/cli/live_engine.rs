@@ -285,7 +285,6 @@ impl Checker for LiveChecker {
     }
 
     fn complete(&self, text: &str, cursor: usize) -> CompletionList {
-        let _ = (text, cursor);
-        CompletionList::default()
+        super::completion::list(self.compiler.get().complete(text, cursor))
     }
 }

@@ -2,9 +2,12 @@
 
 mod args;
 mod check;
+mod completion;
 mod dashboard;
 mod doctor;
+mod dump;
 mod limits;
+mod list;
 mod live_catalogue;
 mod live_engine;
 mod replay;
@@ -36,7 +39,7 @@ pub fn main(argv: Vec<OsString>) -> ExitCode {
         None => dashboard::main(cli.dashboard),
         Some(Command::Run(args)) => run::main(*args),
         Some(Command::Replay(args)) => replay::main(args),
-        Some(Command::List(_)) => ExitCode::FAILURE,
+        Some(Command::List(args)) => list::main(&args),
         Some(Command::Doctor) => doctor::main(),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "tapdeck", &mut std::io::stdout());

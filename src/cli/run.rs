@@ -10,8 +10,9 @@ use std::{
 use super::{
     args::StapArgs,
     check::{self, Manner},
-    compiler,
+    compiler, dump,
     limits::{self, ScriptLimits},
+    list,
 };
 use crate::{
     pipeline::{CompileOptions, Compiled, Input, Pass},
@@ -43,6 +44,18 @@ fn run(mut args: StapArgs) -> Result<ExitCode, String> {
     if args.version {
         println!("tapdeck {} ({LIKE}, eBPF runtime)", env!("CARGO_PKG_VERSION"));
         return Ok(ExitCode::SUCCESS);
+    }
+    if args.dump_probe_types || args.dump_probe_aliases || args.dump_functions {
+        dump::dump(&args, &compiler(&args.tapset_dirs));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(pattern) = args.list.as_deref().or(args.list_vars.as_deref()) {
+        if args.last_pass.is_some() || args.script.is_some() {
+            return Err("-l and -L go with neither -p nor a script".to_owned());
+        }
+        let additional = args.additional.iter().map(|text| text.clone().into_bytes()).collect();
+        let input = Input { name: "<input>".to_owned(), additional, ..Input::default() };
+        return Ok(list::stap_list(&compiler(&args.tapset_dirs), pattern, args.list_vars.is_some(), &input));
     }
     let mut script_limits = ScriptLimits::default();
     for define in &args.defines {
