@@ -1,10 +1,11 @@
-//! `foreach` in the kernel: a callback copies the elements aside, then a plain loop walks the copies.
+//! `foreach` in the kernel: a callback copies the elements aside, then a loop walks the copies, oldest first.
 //!
 //! ```text
-//!   per-CPU array of records, one range for each nesting level:   key | value
-//!   state, in scratch memory:   u64 copied | u64 next | i64 limit
+//!   per-CPU array of records, one range for each nesting level:   u64 stamp | key | value
+//!   state, in scratch memory: see the constants
 //! ```
-//! Differs from stap: the order is the hash's, not that of insertion.
+//! The next element is the one with the least stamp after the last one's: short to verify, and fast for what an event
+//! handler should walk. Differs from stap: arrays of more than 256 elements come in the hash's order.
 
 use super::{GenerateError, arrays::ANY, emit::*, frame::*, maps};
 use crate::{
@@ -15,10 +16,25 @@ use crate::{
 };
 
 /// Bytes of state for each iterator.
-pub const STATE: u32 = 24;
+pub const STATE: u32 = 64;
+/// Records copied.
 const COPIED: i32 = 0;
+/// Elements given so far.
 const NEXT: i32 = 8;
 const LIMIT: i32 = 16;
+/// Stamp and index of the element given last.
+const LAST_STAMP: i32 = 24;
+const LAST: i32 = 32;
+/// The search for the next one: the record looked at, the best so far.
+const LOOKED_AT: i32 = 40;
+const BEST: i32 = 48;
+const BEST_STAMP: i32 = 56;
+
+/// Arrays up to this many elements are walked in order.
+const ORDERED: i32 = 256;
+/// Bytes before the key in a record.
+const KEY: u32 = 8;
+
 /// Where the nesting level is in scratch memory.
 pub const LEVEL: i16 = 8;
 
@@ -88,7 +104,7 @@ impl Emitter<'_, '_> {
         };
         let limits = &self.shared.program.limits;
         let n_records = self.shared.program.stores[store.index()].max_entries.clamp(1, limits.max_action.max(1));
-        let record = layout.key.size + value_size;
+        let record = KEY + layout.key.size + value_size;
         let name = format!("it{}_{}", iter.0, store.0);
         let entries = n_records * maps::SCRATCH_LEVELS;
         let records = self.shared.internal(&name, maps::PERCPU_ARRAY, 4, record, entries, 0);
@@ -101,6 +117,8 @@ impl Emitter<'_, '_> {
         let (base, off) = self.base(state, R2);
         self.asm.store_imm(Size::DW, base, off + COPIED as i16, 0);
         self.asm.store_imm(Size::DW, base, off + NEXT as i16, 0);
+        self.asm.store_imm(Size::DW, base, off + LAST_STAMP as i16, 0);
+        self.asm.store_imm(Size::DW, base, off + LAST as i16, -1);
         let limit = limit.unwrap_or(Operand::Imm(i64::MAX));
         let from = self.long_reg(limit, R1);
         self.asm.store(Size::DW, base, off + LIMIT as i16, from);
@@ -146,6 +164,28 @@ impl Emitter<'_, '_> {
         self.asm.mov(R3, R1);
         self.asm.add_imm(R3, 1);
         self.asm.store(Size::DW, base, off + NEXT as i16, R3);
+        if cx.layout.place == Place::Hash {
+            self.choose(&cx, done);
+        }
+        self.copied_record(&cx, done);
+        for (part, wanted) in cx.layout.key.parts.iter().zip(&cx.slice) {
+            self.skip_unless((KEY + part.0, part.1), wanted, again);
+        }
+        for ((at, ty), var) in cx.layout.key.parts.iter().zip(keys) {
+            self.take(KEY + *at, *ty, *var);
+        }
+        if let Some(var) = value {
+            match &cx.layout.value {
+                ValueLayout::Long { .. } => self.take(KEY + cx.layout.key.size, Ty::Long, var),
+                ValueLayout::Str { cap, .. } => self.take(KEY + cx.layout.key.size, Ty::Str { cap: *cap }, var),
+                ValueLayout::Stat(_) => return Err(self.error("a statistic has no value of its own")),
+            }
+        }
+        Ok(())
+    }
+
+    /// r0 = record r1 of the iterator, or to `done`. Uses r1-r5.
+    fn copied_record(&mut self, cx: &IterCx, done: Label) {
         self.asm.load(Size::DW, R3, R10, SCRATCH);
         self.asm.load(Size::DW, R3, R3, LEVEL);
         self.asm.alu_imm(Alu::Mul, R3, cx.n_records as i32);
@@ -156,20 +196,56 @@ impl Emitter<'_, '_> {
         self.asm.map(R1, cx.records);
         self.asm.call(helpers::MAP_LOOKUP_ELEM);
         self.asm.jump_if_imm(Cond::Eq, R0, 0, done);
-        for (part, wanted) in cx.layout.key.parts.iter().zip(&cx.slice) {
-            self.skip_unless(*part, wanted, again);
+    }
+
+    /// r1 = index of the oldest record not given yet; stays as it is when there are too many to look through.
+    fn choose(&mut self, cx: &IterCx, done: Label) {
+        let (look, better, chosen, many) = (self.asm.label(), self.asm.label(), self.asm.label(), self.asm.label());
+        let (base, off) = self.base(cx.state, R2);
+        let field = |at: i32| off + at as i16;
+        self.asm.load(Size::DW, R3, base, field(COPIED));
+        self.asm.jump_if_imm(Cond::Gt, R3, ORDERED, many);
+        self.asm.store_imm(Size::DW, base, field(LOOKED_AT), 0);
+        self.asm.store_imm(Size::DW, base, field(BEST), -1);
+        self.asm.bind(look);
+        if self.shared.target.may_goto {
+            self.asm.may_goto(done);
         }
-        for ((at, ty), var) in cx.layout.key.parts.iter().zip(keys) {
-            self.take(*at, *ty, *var);
-        }
-        if let Some(var) = value {
-            match &cx.layout.value {
-                ValueLayout::Long { .. } => self.take(cx.layout.key.size, Ty::Long, var),
-                ValueLayout::Str { cap, .. } => self.take(cx.layout.key.size, Ty::Str { cap: *cap }, var),
-                ValueLayout::Stat(_) => return Err(self.error("a statistic has no value of its own")),
-            }
-        }
-        Ok(())
+        let (base, _) = self.base(cx.state, R2);
+        self.asm.load(Size::DW, R1, base, field(LOOKED_AT));
+        self.asm.load(Size::DW, R3, base, field(COPIED));
+        self.asm.jump_if(Cond::Ge, R1, R3, chosen);
+        self.asm.mov(R3, R1);
+        self.asm.add_imm(R3, 1);
+        self.asm.store(Size::DW, base, field(LOOKED_AT), R3);
+        self.copied_record(cx, done);
+        let (base, _) = self.base(cx.state, R2);
+        self.asm.load(Size::DW, R1, R0, 0);
+        self.asm.load(Size::DW, R5, base, field(LOOKED_AT));
+        self.asm.add_imm(R5, -1);
+        // Only what comes after the last one; of equal stamps the index decides.
+        let after = self.asm.label();
+        self.asm.load(Size::DW, R3, base, field(LAST_STAMP));
+        self.asm.jump_if(Cond::Lt, R1, R3, look);
+        self.asm.jump_if(Cond::Ne, R1, R3, after);
+        self.asm.load(Size::DW, R3, base, field(LAST));
+        self.asm.jump_if(Cond::SLe, R5, R3, look);
+        self.asm.bind(after);
+        self.asm.load(Size::DW, R3, base, field(BEST));
+        self.asm.jump_if_imm(Cond::Eq, R3, -1, better);
+        self.asm.load(Size::DW, R3, base, field(BEST_STAMP));
+        self.asm.jump_if(Cond::Ge, R1, R3, look);
+        self.asm.bind(better);
+        self.asm.store(Size::DW, base, field(BEST_STAMP), R1);
+        self.asm.store(Size::DW, base, field(BEST), R5);
+        self.asm.jump(look);
+        self.asm.bind(chosen);
+        self.asm.load(Size::DW, R1, base, field(BEST));
+        self.asm.jump_if_imm(Cond::Eq, R1, -1, done);
+        self.asm.store(Size::DW, base, field(LAST), R1);
+        self.asm.load(Size::DW, R3, base, field(BEST_STAMP));
+        self.asm.store(Size::DW, base, field(LAST_STAMP), R3);
+        self.asm.bind(many);
     }
 
     /// Goes to `again` unless the key part at r0 is the wanted one.
@@ -255,13 +331,15 @@ impl Emitter<'_, '_> {
                     a.map(R1, records);
                     a.call(helpers::MAP_LOOKUP_ELEM);
                     a.jump_if_imm(Cond::Eq, R0, 0, full);
+                    a.load(Size::DW, R1, R7, 0);
+                    a.store(Size::DW, R0, 0, R1);
                     for at in (0..key_size as i16).step_by(8) {
                         a.load(Size::DW, R1, R6, at);
-                        a.store(Size::DW, R0, at, R1);
+                        a.store(Size::DW, R0, KEY as i16 + at, R1);
                     }
                     for at in (0..value_size as i16).step_by(8) {
                         a.load(Size::DW, R1, R7, value_at as i16 + at);
-                        a.store(Size::DW, R0, key_size as i16 + at, R1);
+                        a.store(Size::DW, R0, (KEY + key_size) as i16 + at, R1);
                     }
                     a.add_imm(R9, 1);
                     a.store(Size::DW, R8, (state + COPIED) as i16, R9);

@@ -21,6 +21,8 @@ mod needs;
 mod printing;
 mod statistics;
 mod strings;
+#[cfg(test)]
+mod tests;
 mod wrap;
 
 use std::collections::{HashMap, HashSet};

@@ -668,6 +668,7 @@ fn foreach_in_the_kernel() {
         s.store("sliced", &[], StoreTy::Long),
     );
     let last = s.store("last", &[], StoreTy::Str { cap: 16 });
+    let order = s.store("order", &[], StoreTy::Long);
     let mut b = BodyBuilder::new();
     let (k, n) = (arg(&mut b, 0), arg(&mut b, 1));
     let name = s.lit("name");
@@ -695,6 +696,12 @@ fn foreach_in_the_kernel() {
             b.emit(Op::Add { store: keys, keys: vec![], delta: v(key), result: None }, NO);
             b.emit(Op::Add { store: values, keys: vec![], delta: v(value), result: None }, NO);
             set_str(&mut b, last, StrOperand::Var(text));
+            // The order: key after key as decimal digits.
+            let tens = b.new_var(Ty::Long);
+            b.emit(Op::Get { dst: tens, store: order, keys: vec![] }, NO);
+            let shifted = b.binary(BinOp::Mul, v(tens), Operand::Imm(10), NO);
+            let with = b.binary(BinOp::Add, shifted, v(key), NO);
+            set(&mut b, order, with);
         }
         b.jump(head, NO);
         b.switch_to(done);
@@ -711,6 +718,7 @@ fn foreach_in_the_kernel() {
     assert_eq!(loaded.records(), []);
     assert_eq!((loaded.long(keys), loaded.long(values), loaded.long(sliced)), (11, 60, 20));
     assert_eq!(loaded.text(last), "name");
+    assert_eq!(loaded.long(order), 173, "oldest first");
     assert_eq!(loaded.array(a), []);
 }
 
