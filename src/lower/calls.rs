@@ -17,8 +17,7 @@ impl BodyLower<'_, '_> {
             && self.cx.facts.pure_[function.index()]
             && let Some(because) = self.cx.function_obstacle(function)
         {
-            let what = format!("function '{}'", callee.name);
-            self.cx.report(generate::only_in_user_space(&what, Some(&because), expr.span));
+            self.cx.report(generate::only_in_user_space(&callee.name, Some(&because), expr.span));
             return self.nothing(expr);
         }
         let ret = self.cx.result_ty(function);
@@ -163,8 +162,7 @@ impl BodyLower<'_, '_> {
     }
 
     fn refuse_in_kernel(&mut self, name: &str, expr: &Expr) -> Arg {
-        let what = format!("function '{name}'");
-        self.cx.report(generate::only_in_user_space(&what, None, expr.span));
+        self.cx.report(generate::only_in_user_space(name, None, expr.span));
         self.nothing(expr)
     }
 

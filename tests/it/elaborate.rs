@@ -17,10 +17,10 @@ use tapdeck::{
 use crate::scripts::{Case, check};
 
 /// Passes 1 and 2 over a text.
-struct Run {
-    sources: SourceMap,
-    program: Program,
-    diagnostics: Diagnostics,
+pub struct Run {
+    pub sources: SourceMap,
+    pub program: Program,
+    pub diagnostics: Diagnostics,
 }
 
 fn run(name: &str, text: &[u8], world: &World, unoptimized: bool, global: Option<&str>) -> Run {
@@ -54,7 +54,7 @@ fn nowhere() -> World {
     World::new(Arc::new(Recorded::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/hosts/nothing"))))
 }
 
-fn run_case(case: &Case) -> Run {
+pub fn run_case(case: &Case) -> Run {
     let unoptimized = case.directive("unoptimized").is_some();
     let mut parse = ParseOptions::default();
     parse.conditions.guru_mode = case.directive("guru").is_some();
@@ -62,8 +62,13 @@ fn run_case(case: &Case) -> Run {
 }
 
 fn rendered(run: &Run) -> String {
+    rendered_with(run, &run.diagnostics)
+}
+
+/// The diagnostics of a later pass, with the sources of this one.
+pub fn rendered_with(run: &Run, diagnostics: &Diagnostics) -> String {
     let mut state = stap_form::State::default();
-    let text: String = run.diagnostics.iter().map(|d| stap_form::render(d, &run.sources, &mut state)).collect();
+    let text: String = diagnostics.iter().map(|d| stap_form::render(d, &run.sources, &mut state)).collect();
     text + &state.summary()
 }
 

@@ -8,14 +8,14 @@ fn error(kind: &'static str, message: impl Into<String>, at: Span) -> Diagnostic
 }
 
 /// A builtin or function whose result is needed while an event handler runs, and only user space can compute it.
-/// `what` is `function 'tokenize'` or the like; `because` names what in it only user space has.
-pub fn only_in_user_space(what: &str, because: Option<&str>, at: Span) -> Diagnostic {
+/// `because` names what in it only user space has.
+pub fn only_in_user_space(name: &str, because: Option<&str>, at: Span) -> Diagnostic {
     let message = match because {
-        Some(because) => format!("{what} cannot run inside an event handler: it uses {because}"),
-        None => format!("{what} cannot run inside an event handler"),
+        Some(because) => format!("function '{name}' cannot run inside an event handler: it uses {because}"),
+        None => format!("function '{name}' cannot run inside an event handler"),
     };
     error("only-in-user-space", message, at)
-        .token(what)
+        .token(format!("identifier '{name}'"))
         .help("its result may be printed there, and used freely in begin, end and timer probes")
 }
 
