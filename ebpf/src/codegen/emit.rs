@@ -76,8 +76,8 @@ impl Emitter<'_, '_> {
         }
         self.cx.blocks = (0..self.cx.body.blocks.len()).map(|_| self.asm.label()).collect();
         let heads = loop_heads(&self.cx.body);
-        for i in 0..self.cx.body.blocks.len() {
-            self.block(i, heads[i])?;
+        for (i, is_loop_head) in heads.into_iter().enumerate() {
+            self.block(i, is_loop_head)?;
         }
         self.stubs()?;
         Ok(())

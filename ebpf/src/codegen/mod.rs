@@ -129,8 +129,3 @@ fn count_entry_kinds(shared: &mut Shared<'_>) {
     }
     shared.entry_kinds = kinds.iter().map(HashSet::len).collect();
 }
-
-/// Whether a kernel handler can contain the instruction; else why not, to complete "… in a kernel handler".
-pub fn kernel_supports(op: &ir::Op) -> Result<(), &'static str> {
-    op.user_only().map_or(Ok(()), Err)
-}

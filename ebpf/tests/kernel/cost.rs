@@ -118,7 +118,7 @@ fn cost_of_one_liners() {
             let mut costs: Vec<f64> = (0..7)
                 .map(|_| {
                     let before = bpf::run_time(&loaded.programs[0]).unwrap();
-                    bpf::hammer(200_000);
+                    bpf::hammer(libc::SYS_getppid, 200_000);
                     let after = bpf::run_time(&loaded.programs[0]).unwrap();
                     (after.0 - before.0) as f64 / (after.1 - before.1) as f64
                 })
@@ -134,4 +134,47 @@ fn cost_of_one_liners() {
             println!("live {live:5} {name:40} {:6.1} ns, net {:6.1}", costs[3], costs[3] - empty);
         }
     }
+}
+
+/// Two processors on one key, and new keys all the time: nothing is lost.
+#[test]
+fn counts_are_exact() {
+    if !permitted() {
+        return;
+    }
+    const N: usize = 100_000;
+    let mut s = Script::new();
+    let (n, fresh) = (s.store("n", &[Ty::Long], StoreTy::Long), s.store("fresh", &[Ty::Long, Ty::Long], StoreTy::Long));
+    let samples = s.store("samples", &[Ty::Long], stat(true, false, false, None));
+    s.program.stores[fresh.index()].max_entries = 200_000;
+    let mut b = BodyBuilder::new();
+    let (me, one) = (pid(&mut b), Operand::Imm(1));
+    b.emit(Op::Add { store: n, keys: vec![me], delta: one, result: None }, NO);
+    b.emit(Op::Accumulate { store: samples, keys: vec![me], value: Operand::Imm(3) }, NO);
+    let now = b.new_var(Ty::Long);
+    b.emit(Op::Intrinsic { op: Intrinsic::MonotonicNs, dst: Some(now), args: vec![] }, NO);
+    let slot = b.binary(BinOp::Div, Operand::Var(now), Operand::Imm(20_000), NO);
+    b.emit(Op::Add { store: fresh, keys: vec![me, Arg::Long(slot)], delta: one, result: None }, NO);
+    let h = s.handler(b);
+    s.entry(EntryKind::SysEnter, &[(h, Some(libc::SYS_getegid as u32))]);
+    let loaded = s.load();
+    let link = bpf::raw_tracepoint_open(&loaded.programs[0], "sys_enter").unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| bpf::hammer(libc::SYS_getegid, N));
+        }
+    });
+    drop(link);
+    let me = tapdeck_ebpf::layout::Datum::Long(std::process::id().into());
+    let of_us = |store: StoreId| {
+        let ours = loaded.array(store).into_iter().filter(|(key, _)| key[0] == me);
+        ours.fold((0, 0), |(count, sum), (_, value)| match value {
+            tapdeck_ebpf::layout::Element::Long(n) => (count + n, sum),
+            tapdeck_ebpf::layout::Element::Stat(m) => (count + m.count, sum + m.sum),
+            tapdeck_ebpf::layout::Element::Str(_) => (count, sum),
+        })
+    };
+    let all = 2 * N as i64;
+    assert_eq!((of_us(n), of_us(fresh), of_us(samples)), ((all, 0), (all, 0), (all, 3 * all)));
+    assert_eq!(loaded.counters().lost, 0);
 }
