@@ -356,11 +356,12 @@ impl<'a> Cx<'a> {
             warnings: Vec::new(),
         };
         // Who makes IR keeps its contract; with errors the program is not whole.
-        if cfg!(debug_assertions) && !self.diagnostics.has_errors() {
-            if let Err(broken) = ir::verify(&lowered.ir) {
-                let list: String = broken.iter().map(|error| format!("\n  {error}")).collect();
-                panic!("lowered to IR that breaks its contract:{list}");
-            }
+        if cfg!(debug_assertions)
+            && !self.diagnostics.has_errors()
+            && let Err(broken) = ir::verify(&lowered.ir)
+        {
+            let list: String = broken.iter().map(|error| format!("\n  {error}")).collect();
+            panic!("lowered to IR that breaks its contract:{list}");
         }
         (lowered, self.diagnostics)
     }

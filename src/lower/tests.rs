@@ -79,7 +79,7 @@ fn format(text: &str) -> Format {
     let mut rest = text;
     while let Some(idx) = rest.find('%') {
         if idx > 0 {
-            pieces.push(Piece::Text(rest[..idx].as_bytes().to_vec()));
+            pieces.push(Piece::Text(rest.as_bytes()[..idx].to_vec()));
         }
         let kind = if &rest[idx + 1..idx + 2] == "s" { ConversionKind::String } else { ConversionKind::Signed };
         let size = Size::Default;
