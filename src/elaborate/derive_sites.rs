@@ -256,13 +256,16 @@ fn mentions_of(segments: &[Segment], cx: &mut Cx<'_>) -> (Mentions, Vec<(Home, a
     (all, entries)
 }
 
+/// Names and texts of the site variables a handler needs.
+type VarTexts = Vec<(Arc<str>, Arc<str>)>;
+
 /// Puts sites together whose handlers come out the same: the same site variables needed, with the same text, and every
 /// context variable at the same place.
 pub fn group(sites: Vec<ProbeSite>, mentions: &Mentions, vars: &mut SiteVars, cx: &mut Cx<'_>) -> Vec<Group> {
     let contexts = site_contexts(&mentions.contexts);
     let steps: Vec<_> = contexts.iter().map(literal_steps).collect();
     let mut groups: Vec<(Group, Vec<Resolution>)> = Vec::new();
-    let mut by_vars: HashMap<Vec<(Arc<str>, Arc<str>)>, Vec<usize>> = HashMap::new();
+    let mut by_vars: HashMap<VarTexts, Vec<usize>> = HashMap::new();
     vars.read_needed(&sites, mentions, cx);
     for site in sites {
         let needed = vars.needed(&site, mentions);
@@ -276,7 +279,7 @@ pub fn group(sites: Vec<ProbeSite>, mentions: &Mentions, vars: &mut SiteVars, cx
                 resolutions.push(resolve_at(&*site.scope, &context, &literal_steps(&context), cx.world));
             }
         }
-        let key: Vec<(Arc<str>, Arc<str>)> = needed.iter().map(|var| (var.name.clone(), var.expr.clone())).collect();
+        let key: VarTexts = needed.iter().map(|var| (var.name.clone(), var.expr.clone())).collect();
         let same = by_vars.entry(key).or_default();
         if let Some(idx) = same.iter().find(|idx| groups[**idx].1 == resolutions) {
             groups[*idx].0.sites.push(site);

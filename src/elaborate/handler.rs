@@ -62,6 +62,9 @@ pub fn build(handler: Handler<'_>, vars: &mut SiteVars, cx: &mut Cx<'_>) {
     let site = Rc::new(SiteCx { scope: first.scope.clone(), group: cx.new_group() });
     let mut builder = BodyBuilder::handler(cx, Home::User, Some(site));
     let mut stmts = Vec::new();
+    if let Some((entry, global)) = entry_globals.first() {
+        stmts.push(skip_without_entry(&mut builder, *global, entry.at));
+    }
     for (entry, global) in entry_globals {
         stmts.extend(take_entry(&mut builder, entry, global));
     }
@@ -90,6 +93,17 @@ fn finish(builder: BodyBuilder<'_, '_>, stmts: Vec<Stmt>, condition: Option<Expr
     };
     builder.cx.draft.program.probes.push(probe);
     builder.cx.draft.probes.push(note);
+}
+
+/// `if (!(tid() in map)) next`: a call that was under way when the probes came has no entry, so its return is none of
+/// ours. A return probe of SystemTap's does not fire there either.
+fn skip_without_entry(builder: &mut BodyBuilder<'_, '_>, global: GlobalId, span: Span) -> Stmt {
+    let key = builder.builtin("tid", Vec::new(), span);
+    let long = |kind| Expr { kind, ty: Type::Long, span };
+    let there = long(ExprKind::In { global, keys: vec![Some(key)] });
+    let cond = long(ExprKind::Unary { op: ast::UnaryOp::Not, expr: Box::new(there) });
+    let then = Box::new(Stmt { kind: StmtKind::Next, span });
+    Stmt { kind: StmtKind::If { cond, then, otherwise: None }, span }
 }
 
 /// `value = map[tid()]; delete map[tid()]`, with the local that `@entry(e)` then means.
