@@ -80,7 +80,7 @@ fn print_arguments(entry: &CatalogueEntry, detail: Option<&ProbeDetail>) -> Stri
         };
     }
     if entry.group.starts_with("kernel.trace") {
-        return format!("printf(\"%s[%d] %s %s\\n\", {head}, ppfunc(), $$parms)");
+        return format!("printf(\"%s[%d] %s %s\\n\", {head}, pn(), $$parms)");
     }
     let known = detail.map_or(&[][..], |detail| &detail.variables);
     let shown: Vec<_> = known.iter().filter(|v| !v.name.starts_with('$') && v.name != "name").take(6).collect();

@@ -173,6 +173,25 @@ fn compile_error_with_completion_and_fix() {
 }
 
 #[test]
+fn a_long_message_wraps_below_its_caret() {
+    use super::engine::EditorDiagnostic;
+    let mut drive = Drive::new(60, 15);
+    drive.press("<esc>2global n<ret>probe nowhere { n++ }");
+    let message = "expected 'probe', 'global', 'private', 'function', or '%{': identifier 'nowhere'";
+    let finding = EditorDiagnostic {
+        line: 2,
+        columns: 6..13,
+        severity: crate::diagnostics::Severity::Error,
+        message: message.into(),
+        help: Some("similar: syscall.read".into()),
+        fix: None,
+    };
+    let version = drive.model.script.version;
+    drive.send(Msg::Checked { version, list: vec![finding] });
+    expect_file!["./snapshots/long-message-60x15.txt"].assert_eq(&drive.screen());
+}
+
+#[test]
 fn ascii_and_mono() {
     let mut drive = tracing(80, 24);
     drive.model.glyphs = ASCII;

@@ -67,6 +67,8 @@ pub struct TableState {
     pub ascending: bool,
     pub filter: String,
     pub selected: Option<String>,
+    /// The user chose it; until then the first row is selected, whichever that is.
+    pub chosen: bool,
     /// First row on screen.
     pub scroll: usize,
     pub order: Vec<RowView>,
@@ -255,7 +257,7 @@ impl TableState {
             order.sort_by_key(|row| place.get(row.key.as_str()).copied().unwrap_or(usize::MAX));
         }
         self.order = order;
-        if self.selected.is_none() {
+        if self.selected.is_none() || !(self.chosen || holding) {
             self.selected = self.order.first().map(|row| row.key.clone());
         }
     }
@@ -274,6 +276,7 @@ impl TableState {
         let Some(last) = self.order.len().checked_sub(1) else { return };
         let at = self.selected_at().map_or(0, |at| at.saturating_add_signed(steps)).min(last);
         self.selected = Some(self.order[at].key.clone());
+        self.chosen = true;
     }
 
     /// Keeps the selected row among the `height` rows on screen.

@@ -683,9 +683,49 @@ impl Script {
 
     // ---- view ----
 
-    /// The rows of virtual lines under a line of the text.
-    pub fn extra_rows(&self, line_idx: usize) -> usize {
-        self.diagnostics_on(line_idx).map(|d| 1 + usize::from(d.help.is_some())).take(3).sum()
+    /// What is said under a line of the text, in a pane of `width` columns.
+    pub fn virtual_lines(&self, line_idx: usize, width: usize) -> Vec<VirtualLine> {
+        let mut out = Vec::new();
+        for diagnostic in self.diagnostics_on(line_idx).take(3) {
+            self.say(line_idx, diagnostic, width, &mut out);
+        }
+        out.truncate(8);
+        out
+    }
+
+    fn say(&self, line_idx: usize, diagnostic: &EditorDiagnostic, width: usize, out: &mut Vec<VirtualLine>) {
+        let line = &self.lines()[line_idx];
+        let at = |byte| display_column(line, floor(line, byte)).saturating_sub(self.left);
+        let (start, end) = (at(diagnostic.columns.start), at(diagnostic.columns.end));
+        let caret = format!("^{}", "~".repeat(end.saturating_sub(start + 1)));
+        let kind = match diagnostic.severity {
+            Severity::Error => VirtualKind::Error,
+            Severity::Warning => VirtualKind::Warning,
+        };
+        let columns = |text: &str| unicode_width::UnicodeWidthStr::width(text);
+        let message = columns(&diagnostic.message);
+        let mut push = |column, text, kind| out.push(VirtualLine { column, text, kind });
+        if start + columns(&caret) + 1 + message <= width {
+            push(start, format!("{caret} {}", diagnostic.message), kind);
+        } else if message < start {
+            push(start - 1 - message, format!("{} {caret}", diagnostic.message), kind);
+        } else {
+            push(start, caret, kind);
+            for text in wrap(&diagnostic.message, width.saturating_sub(2), 3) {
+                push(2, text, kind);
+            }
+        }
+        if let Some(help) = &diagnostic.help {
+            let key = if diagnostic.fix.is_some() { "   F4 applies" } else { "" };
+            let help = format!("help: {help}{key}");
+            if columns(&help) <= width {
+                push(start.min(width - columns(&help)), help, VirtualKind::Help);
+            } else {
+                for text in wrap(&help, width.saturating_sub(2), 3) {
+                    push(2, text, VirtualKind::Help);
+                }
+            }
+        }
     }
 
     /// Scrolls so that the cursor, and what is said about its line, is among `height` rows of `width` columns.
@@ -696,8 +736,9 @@ impl Script {
             self.top = line;
         }
         loop {
-            let rows: usize = (self.top..line).map(|n| 1 + self.extra_rows(n)).sum::<usize>() + 1;
-            let wanted = rows + self.extra_rows(line).min(height.saturating_sub(1));
+            let extra = |n| self.virtual_lines(n, width).len();
+            let rows: usize = (self.top..line).map(|n| 1 + extra(n)).sum::<usize>() + 1;
+            let wanted = rows + extra(line).min(height.saturating_sub(1));
             if wanted <= height || self.top >= line {
                 break;
             }
@@ -716,6 +757,41 @@ impl Script {
             self.left = 0;
         }
     }
+}
+
+/// A line of the view that is not in the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VirtualLine {
+    pub column: usize,
+    pub text: String,
+    pub kind: VirtualKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VirtualKind {
+    Error,
+    Warning,
+    Help,
+}
+
+/// `text` in lines of at most `width` columns, broken at blanks; at most `max` of them.
+fn wrap(text: &str, width: usize, max: usize) -> Vec<String> {
+    let mut out = vec![String::new()];
+    for word in text.split(' ') {
+        let last =
+            out.last_mut().filter(|line| line.is_empty() || line.chars().count() + 1 + word.chars().count() <= width);
+        match last {
+            Some(line) => {
+                if !line.is_empty() {
+                    line.push(' ');
+                }
+                line.push_str(word);
+            }
+            None => out.push(word.to_owned()),
+        }
+    }
+    out.truncate(max);
+    out
 }
 
 /// Byte offset of a character.

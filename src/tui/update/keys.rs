@@ -275,6 +275,7 @@ fn set_live_filter(model: &mut Model, text: &str) {
     if let Some(state) = model.live.state_mut() {
         text.clone_into(&mut state.filter);
         state.selected = None;
+        state.chosen = false;
         state.scroll = 0;
         // The old order has nothing to hold when the rows are others.
         state.order.clear();

@@ -19,12 +19,12 @@ pub fn draw(model: &Model, pen: &mut Pen) {
             fit("probe", name_width, "~"),
             "hits",
             "hits/s",
-            "ns/hit",
+            "each",
             "cpu%",
             "where"
         )
     } else {
-        format!("    {} {:>8} {:>8} {:>7}", fit("probe", name_width, "~"), "hits", "hits/s", "ns/hit")
+        format!("    {} {:>8} {:>8} {:>7}", fit("probe", name_width, "~"), "hits", "hits/s", "each")
     };
     pen.text(0, 0, &head, header);
     let height = usize::from(pen.height().saturating_sub(1));
@@ -39,7 +39,7 @@ pub fn draw(model: &Model, pen: &mut Pen) {
         let delta = cost.zip(old).map(|(c, o)| c.hits.saturating_sub(o.hits) as f64).filter(|_| seconds > 0.0);
         let rate = delta.map_or(none.to_owned(), |d| shape::short(d / seconds));
         let per_hit = cost.and_then(|c| c.run_time_ns.filter(|_| c.hits > 0).map(|ns| ns as f64 / c.hits as f64));
-        let ns = per_hit.map_or(none.to_owned(), shape::short);
+        let ns = per_hit.map_or(none.to_owned(), |ns| shape::sample(ns.round(), shape::Unit::Ns));
         let spent = cost.zip(old).and_then(|(c, o)| Some(c.run_time_ns?.saturating_sub(o.run_time_ns?) as f64));
         let cpu = spent.filter(|_| seconds > 0.0).map_or(none.to_owned(), |ns| format!("{:.2}", ns / 1e7 / seconds));
         let selected = idx == model.live.cost_selected;

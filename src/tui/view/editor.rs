@@ -9,15 +9,15 @@ use ratatui::{
 
 use super::{
     draw_box, frame,
-    pen::{Pen, cut, fit, text_width},
+    pen::{Pen, fit, text_width},
 };
 use crate::{
     diagnostics::Severity,
     tui::{
         app::Model,
-        engine::{EditorDiagnostic, TokenClass},
+        engine::TokenClass,
         layout::Pane,
-        model::script::{Script, char_columns, display_column, floor, is_raw_byte},
+        model::script::{Script, VirtualKind, VirtualLine, char_columns, display_column, is_raw_byte},
         shape,
         theme::Role,
     },
@@ -37,32 +37,19 @@ pub fn text_size(script: &Script, area: Rect) -> (usize, usize) {
 }
 
 /// One row of the pane.
-enum VisualRow<'a> {
+enum VisualRow {
     Line(usize),
-    /// The caret line under a finding, or its help.
-    Caret(usize, &'a EditorDiagnostic),
-    Help(usize, &'a EditorDiagnostic),
+    Virtual(usize, VirtualLine),
 }
 
-fn visual_rows(script: &Script, height: usize) -> Vec<VisualRow<'_>> {
+fn visual_rows(script: &Script, height: usize, width: usize) -> Vec<VisualRow> {
     let mut rows = Vec::new();
     for line in script.top..script.lines().len() {
         if rows.len() >= height {
             break;
         }
         rows.push(VisualRow::Line(line));
-        let mut extra = 0;
-        for diagnostic in script.diagnostics_on(line) {
-            if extra >= 3 {
-                break;
-            }
-            rows.push(VisualRow::Caret(line, diagnostic));
-            extra += 1;
-            if diagnostic.help.is_some() {
-                rows.push(VisualRow::Help(line, diagnostic));
-                extra += 1;
-            }
-        }
+        rows.extend(script.virtual_lines(line, width).into_iter().map(|said| VisualRow::Virtual(line, said)));
     }
     rows.truncate(height);
     rows
@@ -102,7 +89,7 @@ pub fn draw(model: &Model, pen: &mut Pen) -> Option<Position> {
         })
         .collect();
     let mut cursor = None;
-    for (y, row) in visual_rows(script, height).into_iter().enumerate() {
+    for (y, row) in visual_rows(script, height, usize::from(width.saturating_sub(gutter))).into_iter().enumerate() {
         let y = y as u16;
         match row {
             VisualRow::Line(idx) => {
@@ -118,20 +105,16 @@ pub fn draw(model: &Model, pen: &mut Pen) -> Option<Position> {
                     }
                 }
             }
-            VisualRow::Caret(idx, diagnostic) => {
+            VisualRow::Virtual(_, said) => {
                 inner.text(gutter - 1, y, model.glyphs.bar_v, model.theme.get(Role::Gutter));
                 let mut text = inner.inner(gutter, y, width.saturating_sub(gutter), 1);
-                draw_caret(model, &mut text, idx, diagnostic);
-            }
-            VisualRow::Help(idx, diagnostic) => {
-                inner.text(gutter - 1, y, model.glyphs.bar_v, model.theme.get(Role::Gutter));
-                let mut text = inner.inner(gutter, y, width.saturating_sub(gutter), 1);
-                let at = caret_column(script, idx, diagnostic);
-                let key = if diagnostic.fix.is_some() { "   F4 applies" } else { "" };
-                let help = format!("help: {}{key}", diagnostic.help.as_deref().unwrap_or(""));
-                let x = fitting_column(at, text_width(&help), text.width());
-                let room = text.width().saturating_sub(x);
-                text.cut(x, 0, room, &help, model.theme.get(Role::DiagHelp), &model.glyphs);
+                let role = match said.kind {
+                    VirtualKind::Error => Role::DiagError,
+                    VirtualKind::Warning => Role::DiagWarning,
+                    VirtualKind::Help => Role::DiagHelp,
+                };
+                let room = text.width().saturating_sub(said.column as u16);
+                text.cut(said.column as u16, 0, room, &said.text, model.theme.get(role), &model.glyphs);
             }
         }
     }
@@ -230,48 +213,6 @@ fn draw_line(model: &Model, pen: &mut Pen, idx: usize, start: usize) {
     }
 }
 
-fn caret_column(script: &Script, idx: usize, diagnostic: &EditorDiagnostic) -> usize {
-    let line = &script.lines()[idx];
-    display_column(line, floor(line, diagnostic.columns.start)).saturating_sub(script.left)
-}
-
-/// Further left if the text would not fit otherwise.
-fn fitting_column(at: usize, len: usize, width: u16) -> u16 {
-    at.min(usize::from(width).saturating_sub(len)) as u16
-}
-
-fn draw_caret(model: &Model, pen: &mut Pen, idx: usize, diagnostic: &EditorDiagnostic) {
-    let script = &model.script;
-    let line = &script.lines()[idx];
-    let role = if diagnostic.severity == Severity::Error { Role::DiagError } else { Role::DiagWarning };
-    let style = model.theme.get(role);
-    let at = caret_column(script, idx, diagnostic);
-    let end = display_column(line, floor(line, diagnostic.columns.end)).saturating_sub(script.left);
-    let caret = format!("^{}", "~".repeat(end.saturating_sub(at + 1)));
-    let message = &diagnostic.message;
-    let width = usize::from(pen.width());
-    let after = at + text_width(&caret) + 1;
-    if after + text_width(message) <= width || after + 20 <= width {
-        let x = pen.text(at as u16, 0, &caret, style) + 1;
-        let room = pen.width().saturating_sub(x);
-        pen.cut(x, 0, room, message, style, &model.glyphs);
-    } else {
-        // No room on the right: the message goes before the caret.
-        let room = at.saturating_sub(1);
-        let text = if text_width(message) <= room {
-            message.clone()
-        } else {
-            cut(message, room.max(width.saturating_sub(2)), model.glyphs.ellipsis)
-        };
-        if text_width(&text) <= room {
-            pen.text((room - text_width(&text)) as u16, 0, &text, style);
-            pen.text(at as u16, 0, &caret, style);
-        } else {
-            pen.text(0, 0, &text, style);
-        }
-    }
-}
-
 /// At the right of a `probe` line while it runs: on or off, hits per second, cost.
 fn annotate(model: &Model, pen: &mut Pen, idx: usize) {
     if model.run.version != model.script.version && !model.demo {
@@ -287,7 +228,7 @@ fn annotate(model: &Model, pen: &mut Pen, idx: usize) {
     });
     let rate = rate.map_or(model.glyphs.none.to_owned(), shape::short);
     let ns = cost.run_time_ns.filter(|_| cost.hits > 0).map(|ns| ns as f64 / cost.hits as f64);
-    let ns = ns.map_or(String::new(), |ns| format!(" {:>5}ns", shape::short(ns)));
+    let ns = ns.map_or(String::new(), |ns| format!(" {:>6}", shape::sample(ns.round(), shape::Unit::Ns)));
     let text = if cost.enabled { format!("{rate:>5}/s{ns}") } else { "off".to_owned() };
     let line_width = display_column(&model.script.lines()[idx], usize::MAX).saturating_sub(model.script.left);
     let width = text_width(&text) + 2;
@@ -309,7 +250,8 @@ pub fn draw_popup(model: &Model, buf: &mut Buffer, area: Rect) {
     };
     let screen = buf.area;
     let gutter = gutter_width(script);
-    let rows = visual_rows(script, usize::from(area.height.saturating_sub(2)));
+    let (height, width) = text_size(script, area);
+    let rows = visual_rows(script, height, width);
     let Some(y) = rows.iter().position(|row| matches!(row, VisualRow::Line(idx) if *idx == popup.line)) else { return };
     let column = display_column(&script.lines()[popup.line], popup.column).saturating_sub(script.left);
     let shown = popup.items.len().min(8);
@@ -348,10 +290,11 @@ pub fn draw_popup(model: &Model, buf: &mut Buffer, area: Rect) {
 
 /// Puts the cursor where the mouse was pressed.
 pub fn click(script: &mut Script, area: Rect, x: u16, y: u16) {
-    let rows = visual_rows(script, usize::from(area.height.saturating_sub(2)));
+    let (height, width) = text_size(script, area);
+    let rows = visual_rows(script, height, width);
     let row = usize::from(y.saturating_sub(area.y + 1));
     let line = match rows.get(row) {
-        Some(VisualRow::Line(idx) | VisualRow::Caret(idx, _) | VisualRow::Help(idx, _)) => *idx,
+        Some(VisualRow::Line(idx) | VisualRow::Virtual(idx, _)) => *idx,
         None => script.lines().len() - 1,
     };
     let wanted = usize::from(x.saturating_sub(area.x + 1 + gutter_width(script))) + script.left;

@@ -133,6 +133,7 @@ fn detail(model: &Model, pen: &mut Pen) {
     let room = width.saturating_sub(2);
     let doc = known.map(|d| d.doc.as_str()).filter(|doc| !doc.is_empty()).unwrap_or(&entry.doc);
     if !doc.is_empty() && y < bottom {
+        let doc = doc.lines().find(|line| !line.trim().is_empty()).unwrap_or("").trim();
         pen.cut(1, y, room, doc, model.theme.get(Role::Text), &model.glyphs);
         y += 1;
     }

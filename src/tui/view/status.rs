@@ -138,9 +138,9 @@ fn parts(model: &Model, wide: bool) -> Vec<Part> {
             loss.push((format!(" full {}", shape::short(rates.overflows as f64)), role));
         }
         parts.push(loss);
-        let ns = rates.ns_per_event.map_or(none.to_owned(), |ns| format!("{ns:.0}"));
+        let ns = rates.ns_per_event.map_or(none.to_owned(), |ns| shape::sample(ns.round(), shape::Unit::Ns));
         let cpu = rates.cpu.map_or(none.to_owned(), |cpu| format!("{:.1}%", cpu * 100.0));
-        let text = if wide { format!("{ns:>3} ns/ev {cpu:>4} cpu") } else { format!("{ns}ns/ev {cpu}") };
+        let text = if wide { format!("{ns:>5}/ev {cpu:>4} cpu") } else { format!("{ns}/ev {cpu}") };
         parts.push(vec![(text, Role::Status)]);
         if let Some(sample) = model.sample().filter(|_| wide) {
             let cost = &sample.snapshot.cost;
@@ -157,6 +157,9 @@ fn parts(model: &Model, wide: bool) -> Vec<Part> {
             }
             if cost.truncated > 0 {
                 parts.push(vec![(format!("cut {}", shape::short(cost.truncated as f64)), Role::StatusWarn)]);
+            }
+            if cost.unshown_bytes > 0 {
+                parts.push(vec![(format!("unshown {}", shape::bytes(cost.unshown_bytes)), Role::StatusWarn)]);
             }
             parts.push(vec![(
                 format!("{} samples {}", model.history.len(), shape::bytes(model.history.bytes() as u64)),

@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::{
-    costs, frame, heatmap, histogram,
+    bar, costs, frame, heatmap, histogram,
     pen::{Pen, fit, text_width},
     section, spark,
 };
@@ -116,7 +116,12 @@ fn titles(model: &Model, area: Rect) -> (String, String) {
         };
         return (title, String::new());
     };
-    let title = format!("{}  {}", signature(info, state), live.view.name());
+    let view = match (live.view, info.value) {
+        (LiveView::Histogram | LiveView::Heatmap, ValueKind::Long) => "rate",
+        (LiveView::Histogram | LiveView::Heatmap, ValueKind::Str) => "table",
+        (view, _) => view.name(),
+    };
+    let title = format!("{}  {view}", signature(info, state));
     let n = state.order.len();
     let mut note = match (n, state.n_rows) {
         (shown, all) if shown == all => format!("{all} row{}", if all == 1 { "" } else { "s" }),
@@ -136,7 +141,7 @@ fn titles(model: &Model, area: Rect) -> (String, String) {
         .map_or(0, |table| table.overflows);
     if overflows > 0 {
         note = format!("FULL: {} refused · {note}", shape::short(overflows as f64));
-    } else if info.max_entries > 0 && state.n_rows * 10 > info.max_entries as usize * 8 {
+    } else if !info.keys.is_empty() && info.max_entries > 0 && state.n_rows * 10 > info.max_entries as usize * 8 {
         note = format!("{}% full · {note}", state.n_rows * 100 / info.max_entries as usize);
     }
     (title, if model.glyphs.unicode { note } else { note.replace('·', ".") })
@@ -276,6 +281,7 @@ fn rows(model: &Model, pen: &mut Pen) {
     let values_width: usize = values.iter().map(|(_, w)| w + 1).sum();
     let hist_width = match (spark_view, info.value) {
         (true, _) => width.saturating_sub(values_width + 20).clamp(0, 60),
+        (false, ValueKind::Long) => width.saturating_sub(values_width + 26).clamp(0, 30),
         (false, ValueKind::Stat) => width.saturating_sub(values_width + 22).clamp(0, 24),
         _ => 0,
     };
@@ -311,7 +317,11 @@ fn rows(model: &Model, pen: &mut Pen) {
     }
     let hist_x = x + 1;
     if hist_width > 0 {
-        let name = if spark_view { "rate, one column a sample" } else { "log2" };
+        let name = match (spark_view, info.value) {
+            (true, _) => "rate, one column a sample",
+            (false, ValueKind::Stat) => "log2",
+            (false, _) => "share",
+        };
         pen.text(hist_x as u16, 0, name, model.theme.get(Role::TableHeader));
     }
     // What the rows' little histograms have in common: their first and last bucket.
@@ -328,6 +338,9 @@ fn rows(model: &Model, pen: &mut Pen) {
         }),
         hist_width,
     );
+    // Of all rows on show, so that scrolling does not stretch the bars.
+    let top =
+        state.order.iter().filter_map(|view| table.rows.get(view.idx)).map(|row| amount(&row.value)).max().unwrap_or(0);
     if state.order.is_empty() {
         let text = if state.filter.is_empty() { "no rows yet" } else { "no row matches the filter" };
         pen.text(2, 1, text, model.theme.get(Role::Dim));
@@ -369,6 +382,15 @@ fn rows(model: &Model, pen: &mut Pen) {
                         y,
                         &histogram::mini(stat, &span, &model.glyphs),
                         model.theme.get(Role::Spark),
+                    );
+                }
+                (Datum::Long(n), false) if top > 0 => {
+                    let part = *n as f64 / top as f64;
+                    pen.text(
+                        hist_x as u16,
+                        y,
+                        &bar(part, hist_width as u16, &model.glyphs),
+                        model.theme.get(Role::HistBar),
                     );
                 }
                 _ => (),
@@ -562,5 +584,6 @@ pub fn click(model: &mut Model, area: Rect, y: u16) {
         && let Some(view) = state.order.get(state.scroll + usize::from(row))
     {
         state.selected = Some(view.key.clone());
+        state.chosen = true;
     }
 }
