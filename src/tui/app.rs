@@ -239,6 +239,8 @@ pub struct Model {
     pub checker: Arc<dyn Checker>,
     /// Leave when the session has ended, at the latest then.
     pub quit_at: Option<Duration>,
+    /// Told to end by a signal.
+    pub terminated: bool,
     /// The loop is to stop this job.
     pub pending_suspend: bool,
     /// Leave once the file is saved.
@@ -275,6 +277,7 @@ impl Model {
             check_due: None,
             checker: Arc::new(super::fake::NoChecker),
             quit_at: None,
+            terminated: false,
             pending_suspend: false,
             quit_after_save: false,
         }

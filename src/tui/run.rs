@@ -211,12 +211,19 @@ struct Runner {
     begin: Instant,
     quit: bool,
     dirty: bool,
+    /// The terminal hung up: nothing can be shown.
+    gone: bool,
 }
 
 async fn main(options: TuiOptions) -> io::Result<Outcome> {
     let begin = Instant::now();
     let mut model = build_model(&options)?;
     model.checker = Arc::clone(&options.checker);
+    let rescued = rescue_dir().and_then(|dir| fs::read_dir(dir).ok()).into_iter().flatten().flatten();
+    for path in rescued.map(|entry| entry.path()) {
+        let text = format!("unsaved changes of an earlier time: {} (:open it, or delete it)", path.display());
+        model.log.note(super::model::log::LineKind::Warning, &text, Duration::ZERO);
+    }
     let (tx, mut rx) = mpsc::unbounded_channel::<Msg>();
     let mut engine = options.engine;
     let mut events = engine.events();
@@ -255,6 +262,7 @@ async fn main(options: TuiOptions) -> io::Result<Outcome> {
         begin,
         quit: false,
         dirty: true,
+        gone: false,
     };
     // The first frame comes before the first data.
     runner.draw()?;
@@ -301,9 +309,8 @@ async fn main(options: TuiOptions) -> io::Result<Outcome> {
             _ = interrupt.recv() => runner.message(Msg::Terminate)?,
             _ = hangup.recv() => {
                 // The terminal is gone: nothing to ask or to restore on.
+                runner.gone = true;
                 runner.message(Msg::Terminate)?;
-                runner.engine.command(crate::runtime::session::SessionCommand::Stop);
-                runner.quit = true;
             }
             _ = back.recv() => {
                 runner.guard.resume(runner.model.mouse)?;
@@ -367,6 +374,9 @@ async fn main(options: TuiOptions) -> io::Result<Outcome> {
             next_frame = Instant::now();
         }
     }
+    let Runner { model, guard, .. } = runner;
+    drop(guard);
+    rescue(&model);
     Ok(Outcome { exit_code: 0 })
 }
 
@@ -397,6 +407,10 @@ impl Runner {
     }
 
     fn draw(&mut self) -> io::Result<()> {
+        if self.gone {
+            self.dirty = false;
+            return Ok(());
+        }
         let mut next = self.screen.blank();
         let cursor = view::draw(&self.model, &mut next);
         let bytes = self.screen.frame(next, cursor);
@@ -471,6 +485,30 @@ fn has_job_control() -> bool {
     let mut after = stat.rsplit(')').next().unwrap_or("").split_whitespace();
     let session = after.nth(3).and_then(|v| v.parse::<u32>().ok());
     session.is_some_and(|session| session != std::process::id())
+}
+
+/// Keeps what would be lost when we were told to go with unsaved changes: nobody could be asked.
+fn rescue(model: &Model) {
+    if !model.terminated {
+        return;
+    }
+    let scripts = std::iter::once(&model.script).chain(&model.aside);
+    for script in scripts.filter(|script| script.is_modified() && !script.is_empty()) {
+        let Some(dir) = rescue_dir() else { return };
+        let path = dir.join(script.display_name());
+        let _ = fs::create_dir_all(&dir);
+        if save_atomically(&path, &script.bytes()).is_ok() {
+            // Not eprintln, which panics when the terminal is gone.
+            let _ = writeln!(io::stderr(), "tapdeck: unsaved changes are kept in {}", path.display());
+        }
+    }
+}
+
+/// Where unsaved scripts go when the dashboard is told to end.
+fn rescue_dir() -> Option<PathBuf> {
+    let state =
+        env("XDG_STATE_HOME").map(PathBuf::from).or_else(|| Some(Path::new(&env("HOME")?).join(".local/state")))?;
+    Some(state.join("tapdeck/unsaved"))
 }
 
 /// Writes beside the file and renames, so that a full disk or a crash leaves the old one whole. The mode is kept.

@@ -213,7 +213,7 @@ fn clean(bytes: &[u8]) -> String {
                 // CSI sequences of ansi_* functions: colours make no sense inside the pane.
                 if chars.peek() == Some(&'[') {
                     chars.next();
-                    while let Some(c) = chars.next() {
+                    for c in chars.by_ref() {
                         if ('@'..='~').contains(&c) {
                             break;
                         }

@@ -52,7 +52,10 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Toast { text, error: true } => model.complain(text),
         Msg::Toast { text, error: false } => model.say(text),
         Msg::Tick => (),
-        Msg::Terminate => quit(model, &mut effects),
+        Msg::Terminate => {
+            model.terminated = true;
+            quit(model, &mut effects);
+        }
     }
     deadlines(model, &mut effects);
     if model.script.version != version {

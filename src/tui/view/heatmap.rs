@@ -51,8 +51,8 @@ pub fn draw(model: &Model, pen: &mut Pen, table: usize, key: &str, name: &str, u
     while busiest.unwrap_or(0) >= step * 4096 {
         step *= 8;
     }
-    for n in 1..samples.len() {
-        let x = label_width + 2 + (samples[n].number % u64::from(width)) as u16;
+    for (n, sample) in samples.iter().enumerate().skip(1) {
+        let x = label_width + 2 + (sample.number % u64::from(width)) as u16;
         for (row, bucket) in shown.iter().enumerate() {
             let level = match fresh(n, *bucket) {
                 0 => continue,
