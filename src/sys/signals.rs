@@ -28,7 +28,8 @@ pub struct StopSignals {
 }
 
 impl StopSignals {
-    /// Catches them from now on, for the rest of the process's life. A signal that was ignored (nohup) stays ignored.
+    /// Catches them from now on, for the rest of the process's life. A SIGHUP that was ignored (nohup) stays ignored; a
+    /// SIGINT does not, because shells ignore it for every command started with `&`.
     pub fn catch() -> io::Result<Self> {
         let known = BELL_FD.load(Ordering::Acquire);
         if known >= 0 {
@@ -42,7 +43,7 @@ impl StopSignals {
             unsafe {
                 let mut old: libc::sigaction = std::mem::zeroed();
                 libc::sigaction(signal, std::ptr::null(), &mut old);
-                if old.sa_sigaction == libc::SIG_IGN {
+                if signal == libc::SIGHUP && old.sa_sigaction == libc::SIG_IGN {
                     continue;
                 }
                 let mut action: libc::sigaction = std::mem::zeroed();
