@@ -77,7 +77,7 @@ pub trait Effects: HostContext {
     fn print(&mut self, stream: Stream, text: &[u8]);
     /// `exit()`: no new handlers; this one goes on.
     fn exit(&mut self);
-    /// Asked in every round of a loop: the session has to end now, so the handler does.
+    /// Asked now and then in loops: the session has to end now, so the handler does.
     fn interrupted(&mut self) -> bool {
         false
     }
@@ -148,6 +148,9 @@ fn patterns(program: &ir::Program) -> impl Iterator<Item = StrId> + '_ {
     })
 }
 
+/// Blocks executed between two questions whether the session ends.
+const BLOCKS_A_QUESTION: u32 = 256;
+
 /// One run of a handler.
 struct Machine<'p, 'e> {
     interpreter: &'p Interpreter,
@@ -177,8 +180,6 @@ enum Failure {
     Raise(Vec<u8>),
     /// `catch` does not see it.
     Fatal(&'static str),
-    /// [`Effects::interrupted`].
-    Interrupted,
 }
 
 impl From<String> for Failure {
@@ -221,6 +222,7 @@ impl<'p, 'e> Machine<'p, 'e> {
 
     /// Until the last frame returns; gives its value.
     fn run(&mut self) -> Result<Option<Value>, Stop> {
+        let mut blocks = 0u32;
         loop {
             let frame = self.frames.last_mut().expect("a running machine has a frame");
             let body = frame.body;
@@ -231,6 +233,11 @@ impl<'p, 'e> Machine<'p, 'e> {
                     self.fail(failure, inst.tag)?;
                 }
                 continue;
+            }
+            // Every loop and every call ends blocks; asking at each would cost more than the block.
+            blocks = blocks.wrapping_add(1);
+            if blocks.is_multiple_of(BLOCKS_A_QUESTION) && self.effects.interrupted() {
+                return Err(Stop::Abort);
             }
             match &block.term {
                 Term::Jump(to) => frame.goto(*to),
@@ -284,7 +291,6 @@ impl<'p, 'e> Machine<'p, 'e> {
     fn fail(&mut self, failure: Failure, tag: SourceTag) -> Result<(), Stop> {
         let message = match failure {
             Failure::Raise(message) => message,
-            Failure::Interrupted => return Err(Stop::Abort),
             Failure::Fatal(message) => {
                 return Err(Stop::Error(RuntimeError { message: message.as_bytes().to_vec(), tag }));
             }

@@ -193,9 +193,6 @@ impl<'p> Machine<'p, '_> {
             Op::Exit => self.effects.exit(),
             Op::Actions { n } => {
                 self.actions += u64::from(*n);
-                if self.effects.interrupted() {
-                    return Err(Failure::Interrupted);
-                }
                 let limit = u64::from(program.limits.max_action_user);
                 if limit != 0 && self.actions > limit {
                     return Err(Failure::Fatal("MAXACTION exceeded"));
