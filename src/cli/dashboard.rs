@@ -42,7 +42,7 @@ fn demo(args: &DashboardArgs, why: Option<String>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let mut options = replay_options(recording, args.tapset_dirs.clone());
+    let mut options = replay_options(recording, args.tapset_dirs.clone(), true);
     options.notice = why;
     // A script that was asked for can be read and checked, though not run.
     options.script = args.script.clone();
@@ -50,15 +50,16 @@ fn demo(args: &DashboardArgs, why: Option<String>) -> ExitCode {
 }
 
 pub fn replay(recording: Recording, args: ReplayArgs) -> ExitCode {
-    show(replay_options(recording, Vec::new()), args.theme, args.color, args.ascii)
+    show(replay_options(recording, Vec::new(), false), args.theme, args.color, args.ascii)
 }
 
-fn replay_options(recording: Recording, include: Vec<std::path::PathBuf>) -> TuiOptions {
+fn replay_options(recording: Recording, include: Vec<std::path::PathBuf>, looping: bool) -> TuiOptions {
     let compiler = SharedCompiler::new(include);
     let Recording { header, events, .. } = recording;
     let events = events.into_iter().map(|timed| (timed.at(), timed.event)).collect();
+    let engine = ReplayEngine::new(events, 1.0);
     let mut options = TuiOptions::new(
-        Box::new(ReplayEngine::new(events, 1.0)),
+        Box::new(if looping { engine.looping() } else { engine }),
         Arc::new(LiveChecker::new(compiler.clone())),
         Arc::new(LiveCatalogue::new(compiler)),
     );

@@ -25,11 +25,19 @@ pub struct ReplayEngine {
     tx: Option<mpsc::UnboundedSender<EngineEvent>>,
     stop: Arc<AtomicBool>,
     run: u64,
+    looping: bool,
 }
 
 impl ReplayEngine {
     pub fn new(recording: Recording, speed: f64) -> Self {
-        Self { recording: Some(recording), speed, tx: None, stop: Arc::default(), run: 0 }
+        Self { recording: Some(recording), speed, tx: None, stop: Arc::default(), run: 0, looping: false }
+    }
+
+    /// Begins again after the end, for as long as it is watched.
+    #[must_use]
+    pub fn looping(mut self) -> Self {
+        self.looping = self.speed > 0.0;
+        self
     }
 }
 
@@ -44,17 +52,32 @@ impl Engine for ReplayEngine {
             return;
         };
         self.run = request.run;
-        let (speed, stop, run) = (self.speed, Arc::clone(&self.stop), request.run);
+        let (speed, stop, run, looping) = (self.speed, Arc::clone(&self.stop), request.run, self.looping);
         thread::spawn(move || {
-            let begin = Instant::now();
-            for (at, event) in recording {
-                if speed > 0.0 {
-                    let due = at.div_f64(speed);
+            loop {
+                let begin = Instant::now();
+                let last = recording.last().map_or(Duration::ZERO, |(at, _)| *at);
+                // A second to see the last state before it begins again.
+                let end = looping.then_some((last + Duration::from_secs(1), None));
+                let events = recording.iter().map(|(at, event)| (*at, Some(event))).chain(end);
+                for (at, event) in events {
+                    let due = if speed > 0.0 { at.div_f64(speed) } else { Duration::ZERO };
                     while begin.elapsed() < due && !stop.load(Ordering::Relaxed) {
                         thread::sleep((due - begin.elapsed().min(due)).min(Duration::from_millis(200)));
                     }
+                    if stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    // In a loop nothing ends.
+                    let Some(event) = event.filter(|event| !(looping && matches!(event, SessionEvent::Ended(_))))
+                    else {
+                        continue;
+                    };
+                    if tx.send(EngineEvent::Session { run, event: event.clone() }).is_err() {
+                        return;
+                    }
                 }
-                if stop.load(Ordering::Relaxed) || tx.send(EngineEvent::Session { run, event }).is_err() {
+                if !looping {
                     return;
                 }
             }

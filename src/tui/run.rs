@@ -239,7 +239,8 @@ async fn main(options: TuiOptions) -> io::Result<Outcome> {
         }
         model.focus = Pane::Script;
     } else if let Some((name, text)) = &options.text {
-        model.script = super::model::script::Script::new(name, None, text.as_bytes());
+        let name = Path::new(name).file_name().map_or(name.clone(), |name| name.to_string_lossy().into_owned());
+        model.script = super::model::script::Script::new(&name, None, text.as_bytes());
         model.focus = Pane::Live;
     } else {
         model.browser.typing = true;

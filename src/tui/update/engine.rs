@@ -74,7 +74,8 @@ fn session(model: &mut Model, run: u64, event: SessionEvent, effects: &mut Vec<E
             model.run.version = model.script.version;
         }
         let in_kernel = info.probes.iter().filter(|p| p.in_kernel).map(|p| p.n_sites.max(1)).sum::<usize>();
-        let swapped = if model.run.current.is_some() { " (the script before has ended)" } else { "" };
+        let swapped =
+            if model.run.current.is_some_and(|current| current != run) { " (the script before has ended)" } else { "" };
         let many = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
         let (probes, places) = (many(info.probes.len(), "probe"), many(in_kernel, "kernel site"));
         let line = format!("running after {} ms: {probes}, {places}{swapped}", info.start_up.as_millis());

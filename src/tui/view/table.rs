@@ -279,10 +279,12 @@ fn rows(model: &Model, pen: &mut Pen) {
     let spark_view = live.view == LiveView::Spark;
     let values = value_columns(info, width.saturating_sub(2), spark_view);
     let values_width: usize = values.iter().map(|(_, w)| w + 1).sum();
+    // Columns the keys need to be told apart.
+    let readable = if info.keys.len() < 2 { 18 } else { 12 * info.keys.len() };
     let hist_width = match (spark_view, info.value) {
         (true, _) => width.saturating_sub(values_width + 20).clamp(0, 60),
-        (false, ValueKind::Long) => width.saturating_sub(values_width + 26).clamp(0, 30),
-        (false, ValueKind::Stat) => width.saturating_sub(values_width + 22).clamp(0, 24),
+        (false, ValueKind::Long) => width.saturating_sub(values_width + 8 + readable * 3 / 2).clamp(0, 30),
+        (false, ValueKind::Stat) => width.saturating_sub(values_width + 4 + readable).clamp(0, 24),
         _ => 0,
     };
     let hist_width = if hist_width < 8 { 0 } else { hist_width };
