@@ -11,10 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::{
     diagnostics::{Diagnostic, Severity},
-    language::{
-        Recovery,
-        highlight::{self, highlight},
-    },
+    language::Recovery,
     pipeline::{CompileOptions, Compiled, Compiler, Input, Pass},
     runtime::{
         SessionHandle, StartError,
@@ -25,10 +22,7 @@ use crate::{
         target::Target,
     },
     source::{Origin, SourceMap, Span},
-    tui::engine::{
-        Checker, CompletionList, EditorDiagnostic, Engine, EngineEvent, RunId, StartOptions, StartRequest, Token,
-        TokenClass,
-    },
+    tui::engine::{Checker, CompletionList, EditorDiagnostic, Engine, EngineEvent, RunId, StartOptions, StartRequest},
 };
 
 /// Time between snapshots of a session somebody watches.
@@ -264,23 +258,6 @@ fn line_and_columns(span: Span, sources: &SourceMap) -> (usize, std::ops::Range<
     (line as usize, start..(start + length).min(file.line(line).len().max(start + 1)))
 }
 
-/// The editor's colour of a lexical class.
-fn shown_as(class: highlight::TokenClass) -> TokenClass {
-    use highlight::TokenClass as Class;
-    match class {
-        Class::Keyword | Class::Type => TokenClass::Keyword,
-        Class::String => TokenClass::String,
-        Class::Number => TokenClass::Number,
-        Class::Comment | Class::Embedded => TokenClass::Comment,
-        Class::Call => TokenClass::Function,
-        Class::ProbePoint => TokenClass::Probe,
-        Class::ContextVariable => TokenClass::ContextVar,
-        Class::AtWord | Class::Preprocessor => TokenClass::Macro,
-        Class::Operator => TokenClass::Operator,
-        Class::Identifier | Class::Error => TokenClass::Name,
-    }
-}
-
 /// Checks and completes what is being typed.
 pub struct LiveChecker {
     compiler: Arc<SharedCompiler>,
@@ -305,10 +282,6 @@ impl Checker for LiveChecker {
             ..CompileOptions::default()
         };
         editor_diagnostics(&self.compiler.get().compile(&input, &options))
-    }
-
-    fn highlight(&self, text: &str) -> Vec<Token> {
-        highlight(text.as_bytes()).into_iter().map(|(range, class)| Token { range, class: shown_as(class) }).collect()
     }
 
     fn complete(&self, text: &str, cursor: usize) -> CompletionList {

@@ -22,7 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("runtime", &["probes", "builtins", "language", "host", "output", "sys"]),
     ("output", &["runtime", "builtins", "language"]),
     ("pipeline", &["host", "language", "tapset", "debuginfo", "probes", "builtins", "elaborate", "lower", "runtime"]),
-    ("tui", &["runtime", "output", "language", "embedded"]),
+    ("tui", &["runtime", "output", "language", "embedded", "sys"]),
     (
         "cli",
         &[
