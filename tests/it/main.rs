@@ -1,5 +1,6 @@
 //! The integration tests, one binary.
 
+mod differential;
 mod elaborate;
 mod lower;
 mod oracle;
