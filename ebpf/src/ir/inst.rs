@@ -71,7 +71,8 @@ pub enum Op {
         dst: Option<Var>,
         args: Vec<Arg>,
     },
-    /// Inlined in the kernel; a deeper recursion than the limit raises "MAXNESTING exceeded".
+    /// Inlined in the kernel. A call of a recursive function with more than `max_nesting` frames open raises
+    /// "MAXNESTING exceeded".
     Call {
         function: FunctionId,
         dst: Option<Var>,
@@ -392,7 +393,7 @@ pub enum Intrinsic {
     IsInStr,
     /// (string, index) -> long: that byte, or 0.
     StringAt,
-    /// (string, base) -> long: as strtol(3), base 8, 10, 16 or 0.
+    /// (string, base) -> long: base 8, 10, 16 or 0 as strtol(3); but blanks are not skipped and large numbers wrap.
     Strtol,
     /// (long) -> string of one byte.
     CharStr,
