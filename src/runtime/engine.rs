@@ -64,7 +64,7 @@ const RING_TICK: i64 = 10 * MS;
 /// After so many empty looks the reader sleeps until a program wakes it …
 const EMPTY_LOOKS: u32 = 3;
 /// … or this is over, in case a wake-up went amiss.
-const RING_REST: i64 = 1000 * MS;
+const RING_REST: i64 = 5000 * MS;
 /// Records handled before timers and commands get their turn.
 const RECORDS_A_TURN: usize = 50_000;
 /// Timer handlers run before the ring gets its turn.
