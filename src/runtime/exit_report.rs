@@ -34,7 +34,7 @@ pub fn globals(lowered: &Lowered, stores: &dyn Stores) -> Vec<u8> {
             continue;
         }
         let mut elements = stores.elements(global.store).unwrap_or_default();
-        elements.sort_by(|a, b| rank(b).cmp(&rank(a)));
+        elements.sort_by_key(|element| std::cmp::Reverse(rank(element)));
         for element in &elements {
             array_element(global, element, shape, &mut out);
         }
