@@ -714,7 +714,7 @@ fn run_in_kernel(lowered: &Arc<Lowered>, target: &Target) -> Result<Option<Seen>
     };
     let layout = Layout::of(&lowered.ir, target.live_histograms);
     let loaded = Arc::new(loaded);
-    let control = Control::new(layout.control.clone(), Some(&loaded)).unwrap();
+    let control = Control::new(layout.control, Some(&loaded)).unwrap();
     control.set_state(State::Running);
     let stores = KernelStores::new(layout, lowered.clone(), Some(loaded.clone())).unwrap();
     let mut ring = Ring::open(loaded.map(MapRole::Ring).unwrap()).unwrap();
