@@ -61,7 +61,6 @@ pub(super) struct LoopScope {
 /// What `return` and `next` mean in a function.
 pub(super) struct FunctionScope {
     pub ret: Option<Ty>,
-    pub overloaded: bool,
     pub next_overload: Option<FunctionId>,
     /// The arguments as they came, for the next overload.
     pub args: Vec<Arg>,
@@ -130,7 +129,6 @@ impl<'c, 'a> BodyLower<'c, 'a> {
         let args = body.arguments_for_overload(function);
         body.function = Some(FunctionScope {
             ret,
-            overloaded: function.overloaded,
             next_overload: function.next_overload,
             args,
             inlined: None,

@@ -62,7 +62,6 @@ impl BodyLower<'_, '_> {
         let caller = self.enter(id, slots);
         self.function = Some(FunctionScope {
             ret,
-            overloaded: false,
             next_overload: None,
             args: Vec::new(),
             inlined: Some((result, exit)),

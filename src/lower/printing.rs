@@ -12,13 +12,17 @@ use super::{
     body::BodyLower,
     deferral::{Captured, Captures},
     executor::Side,
+    globals::assigns_local,
     hist_shape,
     kernel_format::kernel_format,
 };
 use crate::{
     builtins::Stream,
     diagnostics::catalogue::generate,
-    elaborate::program::{Expr, ExprKind, Print},
+    elaborate::{
+        program::{Expr, ExprKind, Print, Target},
+        walk,
+    },
     language::{
         format::{Conversion, ConversionKind, Flag, Format, Piece, Size},
         types::Type,
@@ -143,7 +147,7 @@ impl BodyLower<'_, '_> {
             let mut precision = None;
             for (size, is_precision) in [(conversion.width, false), (conversion.precision, true)] {
                 let (Size::Dynamic, Some(arg)) = (size, rest.next_if_dynamic(size)) else { continue };
-                let value = self.arg(arg);
+                let value = self.kept(arg, rest.as_slice());
                 if is_precision {
                     precision = Some(value);
                 }
@@ -155,6 +159,10 @@ impl BodyLower<'_, '_> {
                 ConversionKind::Memory | ConversionKind::MemoryHex => {
                     self.memory_recipe(conversion, precision, arg, &mut captures)
                 }
+                _ if !is_hist(arg) && is_overwritten(arg, rest.as_slice()) => {
+                    let value = self.kept(arg, rest.as_slice());
+                    Recipe::Input(captures.add(value, self.arg_ty(value)))
+                }
                 _ => self.recipe(arg, to_text.is_some(), &mut captures),
             });
         }
@@ -163,6 +171,12 @@ impl BodyLower<'_, '_> {
         let kernel_format = to_text.flatten();
         let site = PrintSite { format, inputs: input_tys, args: recipes, kernel_format };
         (self.cx.add_print_site(site), inputs)
+    }
+
+    /// A value that stays what it is when `later` arguments assign the locals it came from.
+    fn kept(&mut self, arg: &Expr, later: &[Expr]) -> Arg {
+        let value = self.arg(arg);
+        if is_overwritten(arg, later) { self.copied(value) } else { value }
     }
 
     fn recipe(&mut self, arg: &Expr, now: bool, captures: &mut Captures) -> Recipe {
@@ -234,6 +248,25 @@ impl<'e> NextIfDynamic<'e> for std::slice::Iter<'e, Expr> {
     fn next_if_dynamic(&mut self, size: Size) -> Option<&'e Expr> {
         if size == Size::Dynamic { self.next() } else { None }
     }
+}
+
+fn is_hist(expr: &Expr) -> bool {
+    matches!(expr.kind, ExprKind::Hist { .. })
+}
+
+/// Whether one of the `later` expressions assigns a local that `expr` mentions: `printf("%d %d", x, ++x)`.
+fn is_overwritten(expr: &Expr, later: &[Expr]) -> bool {
+    let mut found = false;
+    walk::expr_and_below(expr, &mut |part| {
+        let local = match &part.kind {
+            ExprKind::Local(local)
+            | ExprKind::Assign { target: Target::Local(local), .. }
+            | ExprKind::Crement { target: Target::Local(local), .. } => *local,
+            _ => return,
+        };
+        found |= later.iter().any(|later| assigns_local(later, local));
+    });
+    found
 }
 
 /// Whether an expression gives a text.

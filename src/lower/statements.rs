@@ -128,12 +128,11 @@ impl BodyLower<'_, '_> {
         }
     }
 
-    /// `next`: the next overload in an overloaded function, else the end of the handler.
+    /// `next`: in a function the next overload, of which there may be none; else the end of the handler.
     fn next_stmt(&mut self) {
         let Some((next, args, ret)) = self
             .function
             .as_ref()
-            .filter(|function| function.overloaded)
             .map(|function| (function.next_overload, function.args.clone(), function.ret))
         else {
             self.leave_loops();

@@ -1,0 +1,229 @@
+//! What goes wrong around a run: signals, pipes, disks, privilege. Each ends with a word about it and with nothing left.
+
+use std::{
+    fs,
+    os::unix::process::CommandExt,
+    process::{Command, Stdio},
+};
+
+use crate::binary::{Running, TempDir, finish, require_bpf, require_program, run, start, tapdeck, wait_until};
+
+/// Names of BPF programs a process holds; the kernel lists them under its file descriptors.
+fn programs_of(pid: u32) -> usize {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fdinfo")) else { return 0 };
+    entries
+        .filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok())
+        .filter(|text| text.contains("prog_type:"))
+        .count()
+}
+
+/// Ids of all BPF programs of raw tracepoints in the kernel; `None` without bpftool.
+fn programs_there() -> Option<Vec<String>> {
+    let output = Command::new("bpftool").args(["prog", "show"]).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    Some(text.lines().filter(|line| line.contains("raw_tracepoint")).map(str::to_owned).collect())
+}
+
+const LIVE: &str = "global n probe begin { println(\"ready\") } probe syscall.* { n++ } probe end { println(\"end \", n > 0) }";
+
+fn live(script: &str) -> Running {
+    let mut command = tapdeck();
+    command.args(["run", "-e", script]);
+    let mut running = start(command);
+    running.wait_output("ready\n");
+    running
+}
+
+#[test]
+fn signals_end_a_run_softly_and_leave_nothing() {
+    if !require_bpf() {
+        return;
+    }
+    for (signal, name) in [(2, "SIGINT"), (15, "SIGTERM"), (1, "SIGHUP")] {
+        let running = live(LIVE);
+        let pid = running.child.id();
+        wait_until("programs are loaded", || programs_of(pid) > 0);
+        running.signal(signal);
+        let ran = running.finish();
+        assert_eq!((ran.out.as_str(), ran.code), ("end 1\n", 0), "{name}: {}", ran.err);
+        assert_eq!(programs_of(pid), 0);
+    }
+}
+
+#[test]
+fn a_second_signal_does_not_wait_for_end_probes() {
+    let script = "probe begin { println(\"ready\") } probe end { println(\"ending\"); while (1) i++ }";
+    let mut running = live(script);
+    running.signal(2);
+    running.wait_output("ending\n");
+    running.signal(2);
+    let ran = running.finish();
+    assert!(ran.code == 0 || ran.code == 1, "{ran:?}");
+}
+
+#[test]
+fn a_loop_in_begin_can_be_interrupted() {
+    let running = live("probe begin { println(\"ready\"); while (1) i++ } probe end { println(\"end\") }");
+    running.signal(2);
+    let ran = running.finish();
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+#[test]
+fn sigkill_leaves_no_programs() {
+    if !require_bpf() || !require_program("bpftool") {
+        return;
+    }
+    let running = live(LIVE);
+    let pid = running.child.id();
+    wait_until("programs are loaded", || programs_of(pid) > 0);
+    let ours = |list: Option<Vec<String>>| list.unwrap_or_default().len();
+    let before = ours(programs_there());
+    running.signal(9);
+    assert_eq!(running.finish().code, -9);
+    wait_until("the kernel dropped the programs", || ours(programs_there()) < before);
+}
+
+#[test]
+fn a_killed_command_is_reported() {
+    let script = "probe begin { println(\"ready \", target()) } probe end { println(\"end\") }";
+    let mut command = tapdeck();
+    command.args(["run", "-c", "sleep 1000", "-e", script]);
+    let mut running = start(command);
+    running.wait_output("ready ");
+    let pid: u32 = running.wait_output("\n").trim().parse().unwrap();
+    tapdeck::sys::signals::kill(pid, 9).unwrap();
+    let ran = running.finish();
+    assert_eq!((ran.out.as_str(), ran.code), ("end\n", 1));
+    assert!(ran.err.contains("Killed"), "{}", ran.err);
+}
+
+#[test]
+fn a_reader_that_has_enough_ends_the_run_quietly() {
+    let mut shell = Command::new("sh");
+    let script = "probe timer.ms(1) { println(\"line\") }";
+    shell.args(["-c", "\"$0\" run -e \"$1\" | head -1", env!("CARGO_BIN_EXE_tapdeck"), script]);
+    let ran = finish(shell);
+    assert_eq!((ran.out.as_str(), ran.err.as_str(), ran.code), ("line\n", "", 0));
+}
+
+#[test]
+fn a_full_disk_is_an_error() {
+    let ran = run(&["-o", "/dev/full", "-e", "probe timer.ms(1) { println(\"line\") }"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("/dev/full") && ran.err.contains("No space left on device"), "{}", ran.err);
+    let mut command = tapdeck();
+    command.args(["run", "-e", "probe begin { println(\"line\") }"]);
+    command.stdout(fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let err = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(err.contains("standard output") && err.contains("No space left"), "{err}");
+}
+
+/// A copy of the binary where everybody may run it.
+fn for_everybody(folder: &TempDir) -> std::path::PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let copy = folder.0.join("tapdeck");
+    fs::copy(env!("CARGO_BIN_EXE_tapdeck"), &copy).unwrap();
+    for path in [&folder.0, &copy] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    copy
+}
+
+#[test]
+fn without_privilege_one_sentence_says_so() {
+    if !require_bpf() {
+        return;
+    }
+    let folder = TempDir::new("nobody");
+    let binary = for_everybody(&folder);
+    let nobody = |args: &[&str]| {
+        let mut command = Command::new(&binary);
+        command.args(args).uid(65534).gid(65534).current_dir("/").stdin(Stdio::null());
+        finish(command)
+    };
+    let ran = nobody(&["run", "-e", "global n probe syscall.read { n++ }"]);
+    assert_eq!((ran.out.as_str(), ran.code), ("", 1));
+    assert!(ran.err.contains("CAP_BPF"), "{}", ran.err);
+    assert!(ran.err.lines().count() <= 3, "{}", ran.err);
+    // What needs no kernel runs for everybody.
+    assert_eq!(nobody(&["run", "-e", "probe begin { println(6 * 7); exit() }"]).ok(), "42\n");
+    let doctor = nobody(&["doctor"]);
+    assert!(doctor.code == 1 && doctor.out.contains("MISSING"), "{doctor:?}");
+}
+
+#[test]
+fn without_kernel_types_one_sentence_says_so() {
+    if !require_bpf() || !require_program("unshare") || !require_program("mount") {
+        return;
+    }
+    let mut shell = Command::new("unshare");
+    let script = "global n probe syscall.read { n[filename] = $fd } probe kernel.trace(\"sched_switch\") { n[\"x\"] = $next->pid }";
+    let hide = "mount -t tmpfs none /sys/kernel/btf && exec \"$0\" run -e \"$1\"";
+    shell.args(["-m", "sh", "-c", hide, env!("CARGO_BIN_EXE_tapdeck"), script]);
+    let ran = finish(shell);
+    if ran.err.contains("mount:") {
+        eprintln!("skipped: may not mount here: {}", ran.err);
+        return;
+    }
+    assert_eq!((ran.out.as_str(), ran.code), ("", 1), "{ran:?}");
+    assert!(ran.err.contains("BTF"), "{}", ran.err);
+}
+
+#[test]
+fn a_flood_is_counted_where_it_is_lost() {
+    if !require_bpf() {
+        return;
+    }
+    // The consumer is stopped while the command floods a buffer of a megabyte.
+    let script = "probe begin { println(\"ready\") } probe syscall.getppid { if (ppid() != 0) printf(\"%s %d %d\\n\", \
+                  \"some text to fill the buffer with, some text to fill the buffer with\", tid(), gettimeofday_ns()) }";
+    let mut command = tapdeck();
+    command.args(["run", "-s", "1", "-e", script]);
+    let mut running = start(command);
+    running.wait_output("ready\n");
+    let pid = running.child.id();
+    wait_until("programs are loaded", || programs_of(pid) > 0);
+    running.signal(19);
+    wait_until("it stands still", || {
+        fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") T "))
+    });
+    for _ in 0..60_000 {
+        let _ = std::os::unix::process::parent_id();
+    }
+    running.signal(18);
+    running.signal(2);
+    let ran = running.finish();
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let lost = ran.err.lines().find(|line| line.contains("output records were lost")).unwrap_or_else(|| {
+        panic!("nothing said about losses: {} lines came, {}", ran.out.lines().count(), ran.err)
+    });
+    let lost: usize = lost.split_whitespace().nth(1).unwrap().parse().unwrap();
+    let came = ran.out.lines().count();
+    assert!(lost > 0 && came > 1000 && came + lost >= 60_000, "{came} came, {lost} lost");
+}
+
+#[test]
+fn scripts_of_any_bytes_are_survived() {
+    let folder = TempDir::new("bytes");
+    let path = folder.file("bytes.stp", b"probe begin { println(\"\xff\xfe caf\xe9 \xe6\xbc\xa2\xe5\xad\x97\"); exit() }");
+    let mut command = tapdeck();
+    command.arg("run").arg(&path);
+    let output = command.output().unwrap();
+    assert_eq!(output.stdout, b"\xff\xfe caf\xe9 \xe6\xbc\xa2\xe5\xad\x97\n");
+    for (text, caret) in [
+        (&b"probe begin {\tif 1 }"[..], "              \t   ^"),
+        (b"probe begin { \xe6\xbc\xa2 }", ""),
+        (b"probe begin { println(\"\xe6\xbc\xa2\xe5\xad\x97\" + 1) }", ""),
+        (b"\xff\xff\xff", ""),
+        (b"probe begin { \0 }", ""),
+        (b"\xef\xbb\xbfprobe begin { exit() ", ""),
+    ] {
+        let path = folder.file("bad.stp", text);
+        let err = run(&[path.to_str().unwrap()]).failed();
+        assert!(err.contains("error"), "{err}");
+        assert!(caret.is_empty() || err.contains('^'), "{err}");
+    }
+}

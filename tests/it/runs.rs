@@ -1,0 +1,69 @@
+//! Scripts run to their end by the real binary: `tests/scripts/run/x.stp`, what it printed in `x.out`.
+//!
+//! Comments at the head: `//# args: 1 two`, `//# options: -D MAXERRORS=2`, `//# command: cat /dev/null` is `-c`, `//# rc: 1`
+//! the exit code, `//# kernel` says that eBPF programs are loaded, `//# needs: perl` names a program.
+
+use std::sync::Mutex;
+
+use crate::{
+    binary::{finish, require_bpf, require_program, tapdeck},
+    scripts::{Case, cases},
+};
+
+/// What a script printed; `None` where this machine cannot run it.
+fn output(case: &Case) -> Option<String> {
+    if case.directive("kernel").is_some() && !require_bpf() {
+        return None;
+    }
+    if case.directive("needs").is_some_and(|program| !require_program(&program)) {
+        return None;
+    }
+    let mut command = tapdeck();
+    command.current_dir(case.path.parent().unwrap()).arg("run");
+    if let Some(options) = case.directive("options") {
+        command.args(options.split_whitespace());
+    }
+    if let Some(target) = case.directive("command") {
+        command.args(["-c", &target]);
+    }
+    command.arg(&case.name).args(case.args());
+    let ran = finish(command);
+    let wanted = case.directive("rc").map_or(0, |code| code.parse().unwrap());
+    let mut text = ran.out;
+    if !ran.err.is_empty() {
+        text += "-- stderr\n";
+        text += &ran.err;
+    }
+    if ran.code != wanted {
+        text += &format!("-- exit code {}, not {wanted}\n", ran.code);
+    }
+    Some(text)
+}
+
+#[test]
+fn scripts_print_what_is_expected() {
+    let all = cases("run");
+    let update = std::env::var_os("UPDATE_EXPECT").is_some();
+    let wrong = Mutex::new(Vec::new());
+    let next = Mutex::new(all.iter());
+    let work = || {
+        loop {
+            let Some(case) = next.lock().unwrap().next() else { return };
+            let Some(actual) = output(case) else { continue };
+            let out = case.path.with_extension("out");
+            let expected = std::fs::read_to_string(&out).unwrap_or_default();
+            if actual == expected {
+                continue;
+            }
+            if update {
+                std::fs::write(&out, &actual).unwrap();
+            } else {
+                let text = format!("== run/{}\n-- expected\n{expected}\n-- actual\n{actual}", case.name);
+                wrong.lock().unwrap().push(text);
+            }
+        }
+    };
+    std::thread::scope(|scope| (0..3).for_each(|_| drop(scope.spawn(work))));
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{}\n(UPDATE_EXPECT=1 rewrites)", wrong.join("\n"));
+}
