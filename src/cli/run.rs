@@ -101,6 +101,9 @@ fn run(mut args: StapArgs) -> Result<ExitCode, String> {
     if !ok {
         return Ok(ExitCode::FAILURE);
     }
+    if let Some(name) = unknown_global(&compiled, &options) {
+        return Err(format!("-G {name}: the script has no such global"));
+    }
     if args.keep {
         keep(&compiled)?;
     }
@@ -108,6 +111,16 @@ fn run(mut args: StapArgs) -> Result<ExitCode, String> {
         return print_pass(&compiled, &options, &args);
     }
     pass_five(compiled, &args, &script_limits, begun)
+}
+
+/// A global that -G sets and the script does not have.
+fn unknown_global<'o>(compiled: &Compiled, options: &'o CompileOptions) -> Option<&'o str> {
+    let elaborated = |name: &str| {
+        // What was unused is gone from the program and still no mistake.
+        compiled.program.as_ref().is_none_or(|program| program.globals.iter().any(|global| &*global.name == name))
+            || compiled.script.globals.iter().any(|global| &*global.name.text == name)
+    };
+    options.globals.iter().map(|(name, _)| name.as_str()).find(|name| !elaborated(name))
 }
 
 /// The script: -e text, a file, or standard input; what follows are its arguments.

@@ -127,12 +127,7 @@ impl<'c, 'a> BodyLower<'c, 'a> {
         body.tag = body.cx.tag(function.span);
         body.count_uses(&function.body);
         let args = body.arguments_for_overload(function);
-        body.function = Some(FunctionScope {
-            ret,
-            next_overload: function.next_overload,
-            args,
-            inlined: None,
-        });
+        body.function = Some(FunctionScope { ret, next_overload: function.next_overload, args, inlined: None });
         body.stmt(&function.body);
         body.return_default();
         let mut ir_body = body.finish_with(recursive);

@@ -60,12 +60,8 @@ impl BodyLower<'_, '_> {
         }
         let exit = self.b.new_block();
         let caller = self.enter(id, slots);
-        self.function = Some(FunctionScope {
-            ret,
-            next_overload: None,
-            args: Vec::new(),
-            inlined: Some((result, exit)),
-        });
+        self.function =
+            Some(FunctionScope { ret, next_overload: None, args: Vec::new(), inlined: Some((result, exit)) });
         self.stmt(&function.body);
         self.leave(caller);
         self.b.jump(exit, self.tag);

@@ -130,10 +130,8 @@ impl BodyLower<'_, '_> {
 
     /// `next`: in a function the next overload, of which there may be none; else the end of the handler.
     fn next_stmt(&mut self) {
-        let Some((next, args, ret)) = self
-            .function
-            .as_ref()
-            .map(|function| (function.next_overload, function.args.clone(), function.ret))
+        let Some((next, args, ret)) =
+            self.function.as_ref().map(|function| (function.next_overload, function.args.clone(), function.ret))
         else {
             self.leave_loops();
             self.b.terminate(Term::Next, self.tag);

@@ -24,7 +24,8 @@ fn programs_there() -> Option<Vec<String>> {
     Some(text.lines().filter(|line| line.contains("raw_tracepoint")).map(str::to_owned).collect())
 }
 
-const LIVE: &str = "global n probe begin { println(\"ready\") } probe syscall.* { n++ } probe end { println(\"end \", n > 0) }";
+const LIVE: &str =
+    "global n probe begin { println(\"ready\") } probe syscall.* { n++ } probe end { println(\"end \", n > 0) }";
 
 fn live(script: &str) -> Running {
     let mut command = tapdeck();
@@ -197,9 +198,10 @@ fn a_flood_is_counted_where_it_is_lost() {
     running.signal(2);
     let ran = running.finish();
     assert_eq!(ran.code, 0, "{}", ran.err);
-    let lost = ran.err.lines().find(|line| line.contains("output records were lost")).unwrap_or_else(|| {
-        panic!("nothing said about losses: {} lines came, {}", ran.out.lines().count(), ran.err)
-    });
+    let lost =
+        ran.err.lines().find(|line| line.contains("output records were lost")).unwrap_or_else(|| {
+            panic!("nothing said about losses: {} lines came, {}", ran.out.lines().count(), ran.err)
+        });
     let lost: usize = lost.split_whitespace().nth(1).unwrap().parse().unwrap();
     let came = ran.out.lines().count();
     assert!(lost > 0 && came > 1000 && came + lost >= 60_000, "{came} came, {lost} lost");
@@ -208,7 +210,8 @@ fn a_flood_is_counted_where_it_is_lost() {
 #[test]
 fn scripts_of_any_bytes_are_survived() {
     let folder = TempDir::new("bytes");
-    let path = folder.file("bytes.stp", b"probe begin { println(\"\xff\xfe caf\xe9 \xe6\xbc\xa2\xe5\xad\x97\"); exit() }");
+    let path =
+        folder.file("bytes.stp", b"probe begin { println(\"\xff\xfe caf\xe9 \xe6\xbc\xa2\xe5\xad\x97\"); exit() }");
     let mut command = tapdeck();
     command.arg("run").arg(&path);
     let output = command.output().unwrap();
