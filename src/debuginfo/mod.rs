@@ -12,6 +12,8 @@ use std::{
 pub use btf::Btf;
 pub use events::Events;
 
+use tapdeck_ebpf::codegen::{CompatBit, TaskOffsets};
+
 use crate::host::{Bytes, Host, facts};
 
 /// The machine as pass 2 sees it: facts and types. Everything in it is asked for when first needed and then kept.
@@ -99,7 +101,7 @@ impl World {
 
 /// Where generated code finds what it needs of the current task and of the user's registers. Without BTF the task
 /// fields are unknown; the registers' layout is fixed by the architecture's ABI.
-pub fn task_offsets(btf: Option<&Btf>, arch: &str) -> tapdeck_ebpf::codegen::TaskOffsets {
+pub fn task_offsets(btf: Option<&Btf>, arch: &str) -> TaskOffsets {
     let of = |type_name: &str, member: &str| {
         let btf = btf?;
         let bits = btf.find_member(btf.struct_named(type_name)?, member)?.offset_bits;
@@ -111,14 +113,28 @@ pub fn task_offsets(btf: Option<&Btf>, arch: &str) -> tapdeck_ebpf::codegen::Tas
         "aarch64" => (of("pt_regs", "syscallno").unwrap_or(280), [0, 8, 16, 24, 32, 40], 256),
         _ => (120, [112, 104, 96, 56, 72, 64], 128),
     };
-    tapdeck_ebpf::codegen::TaskOffsets {
+    // TS_COMPAT: arch/x86/include/asm/thread_info.h; TIF_32BIT: arch/arm64/include/asm/thread_info.h. thread_info is in
+    // the task where the kernel has CONFIG_THREAD_INFO_IN_TASK, which both have.
+    let in_thread_info = |member: &str, mask| {
+        let offset = of("task_struct", "thread_info")? + of("thread_info", member)?;
+        Some(CompatBit { offset, mask })
+    };
+    let compat = match arch {
+        "x86_64" => in_thread_info("status", 2),
+        "aarch64" => in_thread_info("flags", 1 << 22),
+        _ => None,
+    };
+    TaskOffsets {
         comm: of("task_struct", "comm"),
         pid: of("task_struct", "pid"),
         tgid: of("task_struct", "tgid"),
         real_parent: of("task_struct", "real_parent"),
         cred: of("task_struct", "cred"),
+        cred_uid: of("cred", "uid"),
+        cred_gid: of("cred", "gid"),
         cred_euid: of("cred", "euid"),
         cred_egid: of("cred", "egid"),
+        compat,
         regs_syscall_nr,
         regs_args,
         regs_ip,

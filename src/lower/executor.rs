@@ -30,11 +30,12 @@ pub fn side_of(plan: &AttachPlan) -> Option<Side> {
 
 /// The entry a plan's runs belong to, and the system call of the run.
 fn entry_of(plan: &AttachPlan) -> (EntryKind, Option<u32>) {
-    let tracepoint = |name: &str, n_args| EntryKind::RawTracepoint { name: name.to_owned(), n_args };
+    let told_of = |name: &str, n_args, task_arg| EntryKind::RawTracepoint { name: name.to_owned(), n_args, task_arg };
+    let tracepoint = |name: &str, n_args| told_of(name, n_args, None);
     match plan {
         AttachPlan::Syscall { nr, exit: false } => (EntryKind::SysEnter, Some(*nr)),
         AttachPlan::Syscall { nr, exit: true } => (EntryKind::SysExit, Some(*nr)),
-        AttachPlan::Tracepoint { name, n_args } => (tracepoint(name, *n_args), None),
+        AttachPlan::Tracepoint { name, n_args, task_arg } => (told_of(name, *n_args, *task_arg), None),
         AttachPlan::Profile { hz } => (EntryKind::PerfEvent { name: format!("profile_{hz}") }, None),
         AttachPlan::Process { event, .. } => match event {
             ProcessEvent::Begin => (tracepoint("sched_process_exec", 3), None),

@@ -17,8 +17,8 @@ pub enum AttachPlan {
     Profile { hz: u64 },
     /// raw_tp sys_enter or sys_exit, filtered by syscall number.
     Syscall { nr: u32, exit: bool },
-    /// raw_tp/`name`, with `n_args` words of context.
-    Tracepoint { name: String, n_args: u8 },
+    /// raw_tp/`name`, with `n_args` words of context. `task_arg`: the argument that is the current task to the handler.
+    Tracepoint { name: String, n_args: u8, task_arg: Option<u8> },
     /// A process starts (its exec, or at session start if it runs already) or ends.
     Process { event: ProcessEvent, target: ProcessTarget },
 }

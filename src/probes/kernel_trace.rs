@@ -28,18 +28,38 @@ pub struct KernelTrace;
 
 impl ProbeFamily for KernelTrace {
     fn patterns(&self) -> &'static [Pattern] {
-        &[Pattern {
-            text: "kernel.trace(STRING)",
-            doc: "a kernel tracepoint by name, or system:name; * matches any text; its arguments are $variables",
-        }]
+        &[
+            Pattern {
+                text: "kernel.trace(STRING)",
+                doc: "a kernel tracepoint by name, or system:name; * matches any text; its arguments are $variables",
+            },
+            Pattern {
+                text: "kernel.trace(STRING).task(STRING)",
+                doc: "the same; pid(), execname() and so on tell of the task in that argument",
+            },
+        ]
     }
 
     fn resolve(&self, point: &ProbePoint, world: &World) -> Option<Resolved> {
-        let [("kernel", None), ("trace", Some(Literal::Str(pattern)))] = parts(point)[..] else { return None };
+        let (pattern, task) = match parts(point)[..] {
+            [("kernel", None), ("trace", Some(Literal::Str(pattern)))] => (pattern, None),
+            [("kernel", None), ("trace", Some(Literal::Str(pattern))), ("task", Some(Literal::Str(task)))] => {
+                (pattern, Some(String::from_utf8_lossy(task).into_owned()))
+            }
+            _ => return None,
+        };
         let pattern = String::from_utf8_lossy(pattern).into_owned();
-        Some(match find(&pattern, world) {
-            Ok(found) => Resolved::Sites(found.into_iter().map(|tracepoint| tracepoint.site()).collect()),
-            Err(no_match) => no_match.at_part(1).into(),
+        let found = match find(&pattern, world) {
+            Ok(found) => found,
+            Err(no_match) => return Some(no_match.at_part(1).into()),
+        };
+        let sites = found.into_iter().map(|tracepoint| match &task {
+            None => Ok(tracepoint.site()),
+            Some(task) => tracepoint.site_of_task(task),
+        });
+        Some(match sites.collect::<Result<_, _>>() {
+            Ok(sites) => Resolved::Sites(sites),
+            Err(no_match) => no_match.at_part(2).into(),
         })
     }
 }
@@ -78,9 +98,27 @@ impl Tracepoint {
 
     fn site(self) -> ProbeSite {
         let n_args = self.args().count() as u8;
-        let attach = AttachPlan::Tracepoint { name: self.name.clone(), n_args };
+        let attach = AttachPlan::Tracepoint { name: self.name.clone(), n_args, task_arg: None };
         let (point, name): (Arc<str>, Arc<str>) = (self.point().into(), self.name.as_str().into());
         ProbeSite { point, attach, func: name.clone(), name, scope: Arc::new(self), vars: Vec::new() }
+    }
+
+    /// Where the current task is the one in an argument.
+    fn site_of_task(self, arg: &str) -> Result<ProbeSite, NoMatch> {
+        let is_task = |ty| self.btf.type_text(ty) == "struct task_struct*";
+        let found = self.args().position(|(name, ty)| name == arg && is_task(ty));
+        let Some(found) = found else {
+            let tasks: Vec<_> = self.args().filter(|(_, ty)| is_task(*ty)).map(|(name, _)| name).collect();
+            let no_match = NoMatch::new(format!("tracepoint \"{}\" has no task argument \"{arg}\"", self.name));
+            return Err(no_match.similar(tasks));
+        };
+        let point = format!("{}.task(\"{arg}\")", self.point());
+        let mut site = self.site();
+        site.point = point.into();
+        if let AttachPlan::Tracepoint { task_arg, .. } = &mut site.attach {
+            *task_arg = Some(found as u8);
+        }
+        Ok(site)
     }
 
     fn walk(&self, idx: usize, ty: TypeId) -> Walk<'_> {

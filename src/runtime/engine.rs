@@ -7,6 +7,9 @@
 //!      not yet running)     │      too many errors                        ─▶ error handlers ─▶ Ended
 //!                           └──────Kill, second signal, nobody listens    ─▶ nothing        ─▶ Ended
 //! ```
+//!
+//! A handler that loops for ever does not outlive any of these: it is asked to end when the session is. Handlers that run
+//! because the session ends (`end`, `error`) end with the next request.
 
 use std::{
     collections::HashMap,
@@ -14,7 +17,7 @@ use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU32, Ordering},
         mpsc as commands,
     },
     time::{Duration, Instant},
@@ -99,8 +102,9 @@ pub(super) struct Inputs {
     pub commands: commands::Receiver<SessionCommand>,
     pub bell: Arc<Bell>,
     pub signals: Option<StopSignals>,
-    /// A Stop or Kill waits among the commands.
-    pub stop_asked: Arc<AtomicBool>,
+    /// Stop and Kill commands sent, and how many of them were heard.
+    pub stops_sent: Arc<AtomicU32>,
+    pub stops_heard: u32,
 }
 
 pub(super) struct Engine {
@@ -122,6 +126,8 @@ pub(super) struct Engine {
     timer_runs: Vec<UserRun>,
     shared: Shared,
     started: Instant,
+    /// When -T is over, on the monotonic clock.
+    deadline: Option<i64>,
     exit_code: u8,
     snapshot_every: Duration,
     empty_looks: u32,
@@ -185,6 +191,7 @@ impl Engine {
             timer_runs: Vec::new(),
             shared,
             started: Instant::now(),
+            deadline: None,
             exit_code: 0,
             snapshot_every,
             empty_looks: 0,
@@ -243,6 +250,8 @@ impl Engine {
     /// The session's whole life.
     pub(super) fn run(mut self) {
         sys::clock::set_timer_slack(1);
+        let timeout = self.plan.options.timeout.map(|timeout| i64::try_from(timeout.as_nanos()).unwrap_or(i64::MAX));
+        self.deadline = timeout.map(|timeout| now_ns(Clock::Monotonic).saturating_add(timeout));
         let cause = match self.begin() {
             Some(cause) => cause,
             None => self.live(),
@@ -260,6 +269,9 @@ impl Engine {
             // So that Stop works between two slow handlers.
             if let Some(cause) = self.hear() {
                 return Some(cause);
+            }
+            if self.is_over() {
+                return Some(Cause::Soft);
             }
         }
         if !self.shared.control.go_live() {
@@ -290,7 +302,6 @@ impl Engine {
     fn live(&mut self) -> Cause {
         let mut now = now_ns(Clock::Monotonic);
         let mut timers = Timers::new(self.timer_specs(), now);
-        let deadline = self.plan.options.timeout.map(|timeout| now.saturating_add(timeout.as_nanos() as i64));
         let mut next_clock = now + CLOCK_REFRESH;
         let mut next_snapshot = now + period(self.snapshot_every);
         let mut next_look = now;
@@ -320,7 +331,7 @@ impl Engine {
             if let Some(cause) = self.check_state() {
                 return cause;
             }
-            if deadline.is_some_and(|deadline| now >= deadline) {
+            if self.is_over() {
                 return Cause::Soft;
             }
             if now >= next_clock {
@@ -340,7 +351,8 @@ impl Engine {
                 return Cause::Kill;
             }
 
-            let mut due = next_snapshot.min(deadline.unwrap_or(i64::MAX)).min(timers.next_due().unwrap_or(i64::MAX));
+            let mut due =
+                next_snapshot.min(self.deadline.unwrap_or(i64::MAX)).min(timers.next_due().unwrap_or(i64::MAX));
             if self.loaded.is_some() {
                 due = due.min(next_clock + CLOCK_STALE - CLOCK_REFRESH);
             }
@@ -375,14 +387,16 @@ impl Engine {
 
     /// Hears commands and signals.
     fn hear(&mut self) -> Option<Cause> {
-        let inputs = self.inputs.take()?;
+        let mut inputs = self.inputs.take()?;
         inputs.bell.answer();
-        inputs.stop_asked.store(false, Ordering::Release);
         let mut cause = None;
         if let Some((_, n)) = inputs.signals.as_ref().and_then(StopSignals::take) {
             cause = Some(if n > 1 { Cause::Kill } else { Cause::Soft });
         }
         while let Ok(command) = inputs.commands.try_recv() {
+            if matches!(command, SessionCommand::Stop | SessionCommand::Kill) {
+                inputs.stops_heard = inputs.stops_heard.wrapping_add(1);
+            }
             match command {
                 SessionCommand::Stop => cause = cause.or(Some(Cause::Soft)),
                 SessionCommand::Kill => cause = Some(Cause::Kill),
@@ -396,6 +410,11 @@ impl Engine {
         }
         self.inputs = Some(inputs);
         cause
+    }
+
+    /// -T is over.
+    fn is_over(&self) -> bool {
+        self.deadline.is_some_and(|deadline| now_ns(Clock::Monotonic) >= deadline)
     }
 
     /// What the control words say.
@@ -492,7 +511,12 @@ impl Engine {
         if let Some(hits) = self.shared.hits.get_mut(probe) {
             *hits += 1;
         }
-        let mut effects = Doing { shared: &mut self.shared, outbox: &mut self.outbox, inputs: self.inputs.as_ref() };
+        let mut effects = Doing {
+            shared: &mut self.shared,
+            outbox: &mut self.outbox,
+            inputs: self.inputs.as_ref(),
+            deadline: self.deadline,
+        };
         let outcome = self.interpreter.run_handler(run.handler, run.site, &mut self.stores, &mut effects);
         if let Outcome::Error(error) = outcome {
             let site = self.plan.lowered.ir.sites.get(run.site.index());
@@ -615,8 +639,13 @@ impl Engine {
         // From here on programs return at once; closing the links takes them away.
         self.shared.control.set_state(State::Stopping);
         self.links = Links::default();
+        self.deadline = None;
         if cause != Cause::Kill {
             self.drain_last();
+            // Ctrl-C reaches the command too, and its end may be seen before the signal is: that is one request.
+            if self.hear() == Some(Cause::Kill) {
+                cause = Cause::Kill;
+            }
         }
         // An error may have been in the last records.
         if cause == Cause::Soft && self.shared.control.stopped_by_error() {
@@ -629,7 +658,7 @@ impl Engine {
         };
         for run in runs {
             self.run_user(run);
-            if self.hear() == Some(Cause::Kill) {
+            if self.hear().is_some() {
                 break;
             }
         }
@@ -725,6 +754,7 @@ struct Doing<'a> {
     shared: &'a mut Shared,
     outbox: &'a mut Outbox,
     inputs: Option<&'a Inputs>,
+    deadline: Option<i64>,
 }
 
 impl HostContext for Doing<'_> {
@@ -757,9 +787,9 @@ impl Effects for Doing<'_> {
     /// A handler that loops for ever ends with the session. What asked for it stays for `hear`.
     fn interrupted(&mut self) -> bool {
         let asked = self.inputs.is_some_and(|inputs| {
-            inputs.stop_asked.load(Ordering::Acquire)
+            inputs.stops_sent.load(Ordering::Acquire) != inputs.stops_heard
                 || inputs.signals.as_ref().is_some_and(|signals| signals.pending() > 0)
         });
-        asked || self.outbox.closed
+        asked || self.outbox.closed || self.deadline.is_some_and(|deadline| now_ns(Clock::Monotonic) >= deadline)
     }
 }

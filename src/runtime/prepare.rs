@@ -5,7 +5,7 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU32, Ordering},
         mpsc as commands,
     },
 };
@@ -123,19 +123,26 @@ impl Prepared {
             None
         };
         let bell = Arc::new(Bell::new().map_err(system("make an event descriptor"))?);
-        let stop_asked = Arc::new(AtomicBool::new(false));
+        let stops_sent = Arc::new(AtomicU32::new(0));
         let (command_tx, command_rx) = commands::channel();
         let (event_tx, event_rx) = mpsc::channel(CHANNEL);
         let outbox = Outbox::new(event_tx, plan.options.delivery);
         let interpreter = Interpreter::new(plan.lowered.clone());
         let mut engine = Engine::new(plan, interpreter, loaded, links, layout, control, stores, target, outbox)
             .map_err(system("open the ring buffer"))?;
-        engine.listen(Inputs { commands: command_rx, bell: bell.clone(), signals, stop_asked: stop_asked.clone() });
+        let inputs = Inputs {
+            commands: command_rx,
+            bell: bell.clone(),
+            signals,
+            stops_sent: stops_sent.clone(),
+            stops_heard: 0,
+        };
+        engine.listen(inputs);
         std::thread::Builder::new()
             .name("session".to_owned())
             .spawn(move || engine.run())
             .map_err(system("start the session's thread"))?;
-        Ok((SessionHandle { commands: command_tx, bell, stop_asked }, event_rx))
+        Ok((SessionHandle { commands: command_tx, bell, stops_sent }, event_rx))
     }
 }
 
@@ -149,18 +156,17 @@ pub fn start(plan: LoadPlan) -> Result<(SessionHandle, mpsc::Receiver<SessionEve
 pub struct SessionHandle {
     commands: commands::Sender<SessionCommand>,
     bell: Arc<Bell>,
-    /// Breaks loops of handlers that run.
-    stop_asked: Arc<AtomicBool>,
+    /// Stop and Kill, counted before they are sent: a difference to those heard breaks loops of handlers that run.
+    stops_sent: Arc<AtomicU32>,
 }
 
 impl SessionHandle {
     /// A session that has ended ignores it.
     pub fn send(&self, command: SessionCommand) {
-        let stop = matches!(command, SessionCommand::Stop | SessionCommand::Kill);
-        let _ = self.commands.send(command);
-        if stop {
-            self.stop_asked.store(true, Ordering::Release);
+        if matches!(command, SessionCommand::Stop | SessionCommand::Kill) {
+            self.stops_sent.fetch_add(1, Ordering::AcqRel);
         }
+        let _ = self.commands.send(command);
         self.bell.ring();
     }
 }

@@ -580,7 +580,7 @@ fn lowered(stmts: &[Stmt]) -> Arc<Lowered> {
             kernel_format: None,
         }],
         entries: vec![Entry {
-            kind: EntryKind::RawTracepoint { name: "sched_switch".to_owned(), n_args: 2 },
+            kind: EntryKind::RawTracepoint { name: "sched_switch".to_owned(), n_args: 2, task_arg: None },
             runs: vec![Run { handler: HandlerId(0), site: SiteId(0), syscall: None }],
         }],
         limits: Limits::default(),

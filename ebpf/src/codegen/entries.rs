@@ -17,6 +17,7 @@ use super::{
     liveness::{coalesce_copies, drop_dead},
     maps::{self, Shared},
     needs::Needs,
+    other_task::tell_of,
 };
 use crate::{
     ir::*,
@@ -46,7 +47,8 @@ pub struct Prepared {
 
 pub struct Programs<'s, 'a> {
     pub shared: &'s mut Shared<'a>,
-    pub prepared: HashMap<HandlerId, Prepared>,
+    /// By handler and the argument that is its current task.
+    pub prepared: HashMap<(HandlerId, Option<u8>), Prepared>,
     pub programs: Vec<ProgramDef>,
     /// For the type information: name and kind of every function, in the order of [`ProgramDef::functions`].
     pub functions: Vec<(String, FunctionKind)>,
@@ -67,7 +69,13 @@ impl<'a> Programs<'_, 'a> {
         }
         let mut n_instructions = 0;
         for group in &groups {
-            n_instructions += self.prepare(group.handler)?.body.blocks.iter().map(|b| b.insts.len() + 1).sum::<usize>();
+            n_instructions += self
+                .prepare(group.handler, task_arg(&entry.kind))?
+                .body
+                .blocks
+                .iter()
+                .map(|b| b.insts.len() + 1)
+                .sum::<usize>();
         }
         let is_syscall = matches!(entry.kind, EntryKind::SysEnter | EntryKind::SysExit);
         let divide = groups.len() > MAX_INLINE_HANDLERS || n_instructions > MAX_INLINE_INSTRUCTIONS;
@@ -79,16 +87,20 @@ impl<'a> Programs<'_, 'a> {
     }
 
     /// The flattened, cleaned body of a handler.
-    fn prepare(&mut self, handler: HandlerId) -> Result<&Prepared, GenerateError> {
-        if !self.prepared.contains_key(&handler) {
+    fn prepare(&mut self, handler: HandlerId, task_arg: Option<u8>) -> Result<&Prepared, GenerateError> {
+        let key = (handler, task_arg);
+        if !self.prepared.contains_key(&key) {
             let data = &self.shared.program.handlers[handler.index()];
             let mut body = flatten(self.shared.program, &data.body)?;
+            if let Some(arg) = task_arg {
+                tell_of(&mut body, arg, &self.shared.target.offsets);
+            }
             coalesce_copies(&mut body);
             drop_dead(&mut body);
             let needs = Needs::of(self.shared.program, &self.shared.layout, &body);
-            self.prepared.insert(handler, Prepared { body, needs });
+            self.prepared.insert(key, Prepared { body, needs });
         }
-        Ok(&self.prepared[&handler])
+        Ok(&self.prepared[&key])
     }
 
     /// A dispatcher and the programs it jumps to.
@@ -208,7 +220,7 @@ impl<'a> Programs<'_, 'a> {
     ) -> Result<(), GenerateError> {
         let mut parts = Vec::new();
         for group in groups {
-            let prepared = self.prepare(group.handler)?;
+            let prepared = self.prepare(group.handler, task_arg(entry))?;
             let frame = Frame::of(&prepared.body, &prepared.needs);
             parts.push((group.clone(), prepared.body.clone(), prepared.needs.clone(), frame));
         }
@@ -275,6 +287,13 @@ enum Head {
     TailCalled { one_number: bool },
 }
 
+fn task_arg(kind: &EntryKind) -> Option<u8> {
+    match kind {
+        EntryKind::RawTracepoint { task_arg, .. } => *task_arg,
+        _ => None,
+    }
+}
+
 fn raw_tracepoint(name: &str) -> (String, ProgramKind, String) {
     (format!("raw_tp/{name}"), ProgramKind::RawTracepoint { name: name.to_owned() }, name.to_owned())
 }
@@ -325,6 +344,9 @@ impl Emitter<'_, '_> {
                 let nr = self.shared.target.offsets.regs_syscall_nr as i16;
                 if self.shared.target.current_task_btf {
                     self.asm.call(helpers::GET_CURRENT_TASK_BTF);
+                    if check {
+                        self.unless_compat(out);
+                    }
                     self.asm.mov(R1, R0);
                     self.asm.call(helpers::TASK_PT_REGS);
                     self.asm.load(Size::DW, R0, R0, nr);

@@ -18,6 +18,7 @@ mod iterate;
 mod liveness;
 mod maps;
 mod needs;
+mod other_task;
 mod printing;
 mod statistics;
 mod strings;
@@ -64,13 +65,24 @@ pub struct TaskOffsets {
     pub tgid: Option<u32>,
     pub real_parent: Option<u32>,
     pub cred: Option<u32>,
+    pub cred_uid: Option<u32>,
+    pub cred_gid: Option<u32>,
     pub cred_euid: Option<u32>,
     pub cred_egid: Option<u32>,
+    /// The word of the task whose bit says that a system call is a 32-bit one, while it lasts.
+    pub compat: Option<CompatBit>,
     /// Of `orig_ax` (x86_64) or `syscallno` (arm64) in `struct pt_regs`: the syscall number at sys_exit.
     pub regs_syscall_nr: u32,
     /// Of the six argument registers in `struct pt_regs`.
     pub regs_args: [u32; 6],
     pub regs_ip: u32,
+}
+
+/// Four bytes of `struct task_struct` and the bit in them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompatBit {
+    pub offset: u32,
+    pub mask: u32,
 }
 
 /// Why a program cannot become eBPF.

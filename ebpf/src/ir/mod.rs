@@ -236,8 +236,9 @@ pub enum EntryKind {
     SysEnter,
     /// raw_tp/sys_exit; each run says its syscall number.
     SysExit,
-    /// raw_tp/NAME. `n_args` of the tracepoint's prototype.
-    RawTracepoint { name: String, n_args: u8 },
+    /// raw_tp/NAME. `n_args` of the tracepoint's prototype; `task_arg`: the argument that is the current task to the
+    /// handlers, when that is not the one that runs.
+    RawTracepoint { name: String, n_args: u8, task_arg: Option<u8> },
     /// A perf event program, e.g. `timer.profile`: `pt_regs` of the interrupted context.
     PerfEvent { name: String },
     /// The interpreter runs it.

@@ -81,7 +81,7 @@ impl Script {
 }
 
 fn trace() -> EntryKind {
-    EntryKind::RawTracepoint { name: "sys_enter".to_owned(), n_args: 6 }
+    EntryKind::RawTracepoint { name: "sys_enter".to_owned(), n_args: 6, task_arg: None }
 }
 
 fn arg(b: &mut BodyBuilder, n: u8) -> Operand {

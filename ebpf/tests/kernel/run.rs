@@ -80,6 +80,8 @@ fn read_offsets() -> TaskOffsets {
         tgid: member("task_struct", "tgid"),
         real_parent: member("task_struct", "real_parent"),
         cred: member("task_struct", "cred"),
+        cred_uid: member("cred", "uid"),
+        cred_gid: member("cred", "gid"),
         cred_euid: member("cred", "euid"),
         cred_egid: member("cred", "egid"),
         ..regs

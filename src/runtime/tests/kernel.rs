@@ -378,8 +378,8 @@ fn an_unknown_tracepoint_is_said() {
     let mut script = Script::default();
     let n = script.store("n", Vec::new(), StoreTy::Long, true);
     let name = "no_such_tracepoint".to_owned();
-    let kind = EntryKind::RawTracepoint { name: name.clone(), n_args: 0 };
-    script.probe(kind, AttachPlan::Tracepoint { name, n_args: 0 }, None, count(n));
+    let kind = EntryKind::RawTracepoint { name: name.clone(), n_args: 0, task_arg: None };
+    script.probe(kind, AttachPlan::Tracepoint { name, n_args: 0, task_arg: None }, None, count(n));
     let Err(error) = start(plan(script, SessionOptions::default())) else { panic!("it attached") };
     assert_eq!(error.to_string(), "the kernel has no tracepoint \"no_such_tracepoint\"");
 }

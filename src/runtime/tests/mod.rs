@@ -303,6 +303,34 @@ fn stop_breaks_an_endless_handler_and_runs_end() {
 }
 
 #[test]
+fn the_timeout_breaks_an_endless_handler_and_runs_end() {
+    let mut script = Script::default();
+    script.user(BEGIN, endless);
+    let body = say(&mut script, "end");
+    script.user(END, body);
+    let timeout = Some(Duration::from_millis(30));
+    let said = run(script, SessionOptions { timeout, ..SessionOptions::default() });
+    assert_eq!(said.output, "end\n");
+    assert!(said.errors.is_empty());
+}
+
+#[test]
+fn a_second_stop_breaks_an_endless_end() {
+    let mut script = Script::default();
+    let first = say(&mut script, "first");
+    script.user(END, move |b| {
+        first(b);
+        endless(b);
+    });
+    let second = say(&mut script, "second");
+    script.user(AttachPlan::End { order: 1 }, second);
+    let (handle, events) = start(script.plan(SessionOptions::default())).unwrap();
+    handle.send(SessionCommand::Stop);
+    stop_soon(handle, SessionCommand::Stop);
+    assert_eq!(listen(events).output, "first\n");
+}
+
+#[test]
 fn clears_and_switches_probes() {
     let mut script = Script::default();
     let store = script.store("n", Vec::new(), StoreTy::Long, false);

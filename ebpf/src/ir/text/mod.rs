@@ -212,8 +212,9 @@ impl Display for Entry {
         match &self.kind {
             EntryKind::SysEnter => f.write_str("sys_enter")?,
             EntryKind::SysExit => f.write_str("sys_exit")?,
-            EntryKind::RawTracepoint { name, n_args } => {
+            EntryKind::RawTracepoint { name, n_args, task_arg } => {
                 write!(f, "tracepoint {} args={n_args}", Quoted(name.as_bytes()))?;
+                task_arg.map_or(Ok(()), |arg| write!(f, " task={arg}"))?;
             }
             EntryKind::PerfEvent { name } => write!(f, "perf {}", Quoted(name.as_bytes()))?,
             EntryKind::User => f.write_str("user")?,

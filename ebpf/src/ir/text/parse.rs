@@ -482,7 +482,14 @@ fn entry(line: &mut Line<'_>) -> Result2<Entry> {
         "tracepoint" => {
             let name = line.string()?;
             line.field("args")?;
-            EntryKind::RawTracepoint { name, n_args: line.small()? }
+            let n_args = line.small()?;
+            let task_arg = if line.eat_word("task") {
+                line.expect('=')?;
+                Some(line.small()?)
+            } else {
+                None
+            };
+            EntryKind::RawTracepoint { name, n_args, task_arg }
         }
         word => return Err(format!("unknown word `{word}`")),
     };
