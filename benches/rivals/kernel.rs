@@ -86,17 +86,17 @@ pub struct Running {
 }
 
 impl Running {
-    /// Ids of the programs that appeared since `before` and have run.
-    pub fn wait_for_programs(&mut self, before: &[Program]) -> Vec<u64> {
-        let known: HashSet<u64> = before.iter().map(|p| p.id).collect();
+    /// Ids of the tool's programs, once they have run.
+    pub fn wait_for_programs(&mut self) -> Vec<u64> {
         let give_up = Instant::now() + Duration::from_secs(20);
         loop {
             std::hint::black_box(std::os::unix::process::parent_id());
-            let fresh: Vec<u64> =
-                programs().iter().filter(|p| !known.contains(&p.id) && p.runs > 0).map(|p| p.id).collect();
-            if !fresh.is_empty() {
+            let own = self.own_programs();
+            let ran: Vec<u64> =
+                programs().iter().filter(|p| own.contains(&p.id) && p.runs > 0).map(|p| p.id).collect();
+            if !ran.is_empty() {
                 std::thread::sleep(Duration::from_millis(50));
-                return fresh;
+                return ran;
             }
             if let Ok(Some(status)) = self.child.try_wait() {
                 panic!("the tool ended before its probe ran: {status}");
@@ -104,6 +104,14 @@ impl Running {
             assert!(Instant::now() < give_up, "no program ran within 20 s");
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// The `prog_id` of every program and link the tool holds, from /proc/PID/fdinfo: others trace here, too.
+    fn own_programs(&self) -> HashSet<u64> {
+        let folder = format!("/proc/{}/fdinfo", self.child.id());
+        let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let texts = files.filter_map(|file| std::fs::read_to_string(file.path()).ok());
+        texts.filter_map(|text| text.lines().find_map(|line| line.strip_prefix("prog_id:")?.trim().parse().ok())).collect()
     }
 
     pub fn wait_for_line(&mut self, wanted: &str) -> Duration {

@@ -110,9 +110,8 @@ fn main() -> ExitCode {
 
 /// Mean ns of a program run under a getppid hammer, by the kernel's own run-time statistics.
 fn cost(tools: &kernel::Tools, tool: Tool, script: &str) -> f64 {
-    let before = kernel::programs();
     let mut run = tools.start(tool, script, false);
-    let fresh = run.wait_for_programs(&before);
+    let fresh = run.wait_for_programs();
     let start = kernel::totals(&fresh);
     load::hammer(Duration::from_millis(400));
     let end = kernel::totals(&fresh);

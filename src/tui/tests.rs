@@ -10,6 +10,8 @@ use ratatui::{
 };
 use tokio::sync::mpsc;
 
+use crate::runtime::recording::Recording;
+
 use super::{
     action::{ACTIONS, Act},
     app::{Effect, Layer, Model, Msg, WallClock},
@@ -19,7 +21,7 @@ use super::{
     layout::Pane,
     term::encode::Screen,
     theme::{ASCII, Depth, Theme, UNICODE},
-    update::update,
+    update::{perform, update},
     view,
 };
 
@@ -125,6 +127,52 @@ fn tracing(width: u16, height: u16) -> Drive {
     let mut drive = Drive::new(width, height);
     drive.press("openat<ret>H").wait(24);
     drive
+}
+
+/// The dashboard over the bundled recording of a real session, `seconds` into it.
+fn recorded(width: u16, height: u16, seconds: u64) -> Drive {
+    let recording = Recording::parse(crate::embedded::DEMO).unwrap();
+    let mut drive = Drive::new(width, height);
+    drive.model.theme = Theme::load("dark", None, Depth::True).unwrap();
+    drive.model.script = super::model::script::Script::new(&recording.header.script_name, None, recording.header.script.as_bytes());
+    drive.model.script.tokens = FakeChecker.highlight(&recording.header.script);
+    let mut effects = Vec::new();
+    perform(&mut drive.model, Act::Run, &mut effects);
+    let run = effects.iter().find_map(|effect| match effect {
+        Effect::Start(request) => Some(request.run),
+        _ => None,
+    });
+    drive.model.focus = Pane::Live;
+    for timed in recording.events {
+        if timed.at() > Duration::from_secs(seconds) {
+            break;
+        }
+        drive.model.now = timed.at();
+        drive.send(Msg::Engine(EngineEvent::Session { run: run.unwrap(), event: timed.event }));
+    }
+    drive.send(Msg::Tick);
+    drive
+}
+
+/// What the README shows. Drawn from the recording, so they cannot lie; `UPDATE_EXPECT=1` rewrites them.
+#[test]
+fn screenshots() {
+    let shot = |name: &str, drive: &Drive| {
+        let (buffer, cursor) = drive.draw();
+        expect_file![format!("../../screenshots/{name}.svg")].assert_eq(&super::svg::svg(&buffer, cursor));
+    };
+    let mut drive = recorded(120, 40, 15);
+    drive.press("l<down>");
+    shot("live-120x40", &drive);
+    let mut drive = recorded(80, 24, 15);
+    drive.press("l");
+    shot("live-80x24", &drive);
+    let mut drive = recorded(200, 50, 15);
+    drive.press("l");
+    shot("incident-200x50", &drive);
+    let mut drive = recorded(120, 40, 15);
+    drive.press("?");
+    shot("help-120x40", &drive);
 }
 
 #[test]
