@@ -156,7 +156,7 @@ impl Compiler {
         };
         let binprm_filename = btf.and_then(|btf| {
             let found = btf.find_member(btf.struct_named("linux_binprm")?, "filename")?;
-            Some((found.offset_bits / 8) as u32)
+            Some(found.offset_bits / 8)
         });
         Self { world, library, warnings, target, binprm_filename, catalogue: OnceLock::new() }
     }

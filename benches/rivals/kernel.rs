@@ -92,8 +92,7 @@ impl Running {
         loop {
             std::hint::black_box(std::os::unix::process::parent_id());
             let own = self.own_programs();
-            let ran: Vec<u64> =
-                programs().iter().filter(|p| own.contains(&p.id) && p.runs > 0).map(|p| p.id).collect();
+            let ran: Vec<u64> = programs().iter().filter(|p| own.contains(&p.id) && p.runs > 0).map(|p| p.id).collect();
             if !ran.is_empty() {
                 std::thread::sleep(Duration::from_millis(50));
                 return ran;
@@ -111,7 +110,9 @@ impl Running {
         let folder = format!("/proc/{}/fdinfo", self.child.id());
         let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
         let texts = files.filter_map(|file| std::fs::read_to_string(file.path()).ok());
-        texts.filter_map(|text| text.lines().find_map(|line| line.strip_prefix("prog_id:")?.trim().parse().ok())).collect()
+        texts
+            .filter_map(|text| text.lines().find_map(|line| line.strip_prefix("prog_id:")?.trim().parse().ok()))
+            .collect()
     }
 
     pub fn wait_for_line(&mut self, wanted: &str) -> Duration {

@@ -134,7 +134,8 @@ fn recorded(width: u16, height: u16, seconds: u64) -> Drive {
     let recording = Recording::parse(crate::embedded::DEMO).unwrap();
     let mut drive = Drive::new(width, height);
     drive.model.theme = Theme::load("dark", None, Depth::True).unwrap();
-    drive.model.script = super::model::script::Script::new(&recording.header.script_name, None, recording.header.script.as_bytes());
+    drive.model.script =
+        super::model::script::Script::new(&recording.header.script_name, None, recording.header.script.as_bytes());
     drive.model.script.tokens = FakeChecker.highlight(&recording.header.script);
     let mut effects = Vec::new();
     perform(&mut drive.model, Act::Run, &mut effects);
