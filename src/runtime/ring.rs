@@ -1,48 +1,96 @@
-//! The reading end of the ring buffer: aya's reader over our descriptor, and the two positions the kernel shares, for the
-//! fill level. kernel/bpf/ringbuf.c: page 0 holds the consumer's position, page 1 the producer's.
+//! The reading end of the ring buffer, kernel/bpf/ringbuf.c:
+//!
+//! ```text
+//!   page 0    u64 consumer  bytes read so far; ours to write
+//!   page 1    u64 producer  bytes begun so far
+//!   page 2 …  the data, mapped twice in a row so that no record wraps
+//!
+//!   record    u32 length | BUSY while being written | DISCARDED    u32 page    bytes, padded to 8
+//! ```
+//! The consumer's position is written once for many records: programs read it for every record they send, and each write
+//! takes the cache line away from them.
 
 use std::{
     io,
-    os::fd::{AsFd, BorrowedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
-
-use aya::maps::{MapData, RingBuf};
 
 use crate::sys::{bpf::Map, mmap::Mapping, page_size};
 
+const BUSY: u32 = 1 << 31;
+const DISCARDED: u32 = 1 << 30;
+const RECORD_HEADER: u64 = 8;
+/// The part of the ring that may be read before programs are told.
+const TOLD_EVERY: u64 = 16;
+
 pub struct Ring {
-    reader: RingBuf<MapData>,
+    fd: OwnedFd,
     consumer: Mapping,
+    /// The producer's page and the data.
     producer: Mapping,
+    /// Where the data starts in `producer`.
+    data: usize,
     size: u64,
+    /// Bytes read; what the consumer's page says or more.
+    read: u64,
+    record: Vec<u8>,
 }
 
 impl Ring {
     pub fn open(map: &Map) -> io::Result<Self> {
-        let data = MapData::from_fd(map.as_fd().try_clone_to_owned()?).map_err(io::Error::other)?;
-        let reader = RingBuf::try_from(aya::maps::Map::RingBuf(data)).map_err(io::Error::other)?;
+        let page = page_size();
+        let size = map.max_entries();
+        let consumer = Mapping::shared(map.as_fd(), page, 0, true)?;
         Ok(Self {
-            reader,
-            consumer: Mapping::shared(map.as_fd(), 8, 0, false)?,
-            producer: Mapping::shared(map.as_fd(), 8, page_size(), false)?,
-            size: u64::from(map.max_entries()),
+            fd: map.as_fd().try_clone_to_owned()?,
+            producer: Mapping::shared(map.as_fd(), page + 2 * size as usize, page, false)?,
+            data: page,
+            size: u64::from(size),
+            read: consumer.read_u64(0),
+            consumer,
+            record: Vec::new(),
         })
     }
 
     /// Hands over at most `limit` records; gives how many there were.
     pub fn drain(&mut self, limit: usize, mut each: impl FnMut(&[u8])) -> usize {
-        for n in 0..limit {
-            match self.reader.next() {
-                Some(record) => each(&record),
-                None => return n,
+        let mut n = 0;
+        let mut told = self.read;
+        let mut end = self.producer.read_u64(0);
+        while n < limit {
+            if self.read == end {
+                end = self.producer.read_u64(0);
+                if self.read == end {
+                    break;
+                }
+            }
+            let at = self.data + (self.read & (self.size - 1)) as usize;
+            let header = self.producer.read_u32(at);
+            if header & BUSY != 0 {
+                break;
+            }
+            let length = header & !DISCARDED;
+            if header & DISCARDED == 0 {
+                self.record.resize(length as usize, 0);
+                self.producer.read(at + RECORD_HEADER as usize, &mut self.record);
+                each(&self.record);
+                n += 1;
+            }
+            self.read += (u64::from(length) + RECORD_HEADER).next_multiple_of(8);
+            if self.read - told >= self.size / TOLD_EVERY {
+                self.consumer.write_u64(0, self.read);
+                told = self.read;
             }
         }
-        limit
+        if self.read != told {
+            self.consumer.write_u64(0, self.read);
+        }
+        n
     }
 
     /// Bytes in it that were not read yet, those still being written included.
     pub fn used(&self) -> u64 {
-        self.producer.read_u64(0).wrapping_sub(self.consumer.read_u64(0))
+        self.producer.read_u64(0).wrapping_sub(self.read)
     }
 
     pub fn size(&self) -> u64 {
@@ -53,6 +101,6 @@ impl Ring {
 impl AsFd for Ring {
     /// Readable when a program asked to wake us.
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.reader.as_fd()
+        self.fd.as_fd()
     }
 }

@@ -1,11 +1,70 @@
 //! What a handler was entered with: tracepoint arguments, the current task, memory, texts of the site.
 
-use super::{GenerateError, emit::*, frame::*};
+use super::{GenerateError, Target, emit::*, frame::*};
 use crate::{
     ir::*,
     isa::*,
     layout::{control, counters},
 };
+
+/// `TASK_COMM_LEN` of linux/sched.h.
+const COMM_BYTES: u32 = 16;
+
+/// The pointer to the current task: asking for it is a call of 15 to 20 ns, so one run asks once.
+#[derive(Clone, Debug, Default)]
+pub struct TaskCx {
+    /// Instructions that want it.
+    n_uses: usize,
+    /// By block: whether every way there has kept it in its slot.
+    at_start: Vec<bool>,
+    /// At the current instruction.
+    is_kept: bool,
+}
+
+impl TaskCx {
+    pub fn of(body: &Body, target: &Target) -> Self {
+        let uses = |block: &BlockData| block.insts.iter().filter(|inst| uses_task(&inst.op, body, target)).count();
+        let n_uses = body.blocks.iter().map(uses).sum();
+        let mut at_start = vec![true; body.blocks.len()];
+        // Where an error arrives from is not followed.
+        for block in body.blocks.iter().filter_map(|block| block.catch.as_ref()) {
+            at_start[block.block.index()] = false;
+        }
+        if let Some(first) = at_start.first_mut() {
+            *first = false;
+        }
+        loop {
+            let before = at_start.clone();
+            for (i, block) in body.blocks.iter().enumerate() {
+                if !at_start[i] && uses(block) == 0 {
+                    block.successors().iter().for_each(|to| at_start[to.index()] = false);
+                }
+            }
+            if before == at_start {
+                return Self { n_uses, at_start, is_kept: false };
+            }
+        }
+    }
+
+    pub fn enter(&mut self, block: usize) {
+        self.is_kept = self.n_uses > 1 && self.at_start.get(block).copied().unwrap_or(false);
+    }
+}
+
+/// Whether an instruction surely loads from the current task. The rarer ones are left out.
+fn uses_task(op: &Op, body: &Body, target: &Target) -> bool {
+    let Op::Intrinsic { op, dst: Some(dst), .. } = op else { return false };
+    target.current_task_btf
+        && match op {
+            Intrinsic::Pid => target.offsets.tgid.is_some(),
+            Intrinsic::Tid => target.offsets.pid.is_some(),
+            Intrinsic::Execname => {
+                target.offsets.comm.is_some()
+                    && matches!(body.vars[dst.index()].ty, Ty::Str { cap } if u32::from(cap) >= COMM_BYTES)
+            }
+            _ => false,
+        }
+}
 
 impl Emitter<'_, '_> {
     pub fn context(&mut self, dst: Var, field: ContextField) {
@@ -96,7 +155,14 @@ impl Emitter<'_, '_> {
 
     /// The current task as a pointer the verifier knows the type of, in r0.
     fn task(&mut self) {
+        if self.cx.task.is_kept {
+            return self.asm.load(Size::DW, R0, R10, TASK);
+        }
         self.asm.call(helpers::GET_CURRENT_TASK_BTF);
+        if self.cx.task.n_uses > 1 {
+            self.asm.store(Size::DW, R10, TASK, R0);
+            self.cx.task.is_kept = true;
+        }
     }
 
     pub fn intrinsic(&mut self, op: Intrinsic, dst: Option<Var>, args: &[Arg]) -> Result<(), GenerateError> {
@@ -113,11 +179,20 @@ impl Emitter<'_, '_> {
         let offsets = self.shared.target.offsets.clone();
         match op {
             Intrinsic::Pid | Intrinsic::Tid => {
-                self.asm.call(helpers::GET_CURRENT_PID_TGID);
-                if op == Intrinsic::Pid {
-                    self.asm.alu_imm(Alu::Rsh, R0, 32);
-                } else {
-                    self.low_word();
+                let field = if op == Intrinsic::Pid { offsets.tgid } else { offsets.pid };
+                match field {
+                    Some(field) if known => {
+                        self.task();
+                        self.asm.load(Size::W, R0, R0, field as i16);
+                    }
+                    _ => {
+                        self.asm.call(helpers::GET_CURRENT_PID_TGID);
+                        if op == Intrinsic::Pid {
+                            self.asm.alu_imm(Alu::Rsh, R0, 32);
+                        } else {
+                            self.low_word();
+                        }
+                    }
                 }
             }
             Intrinsic::Ppid => match (offsets.real_parent, offsets.tgid) {
@@ -233,7 +308,9 @@ impl Emitter<'_, '_> {
         let offsets = &target.offsets;
         let (comm, parent) = (offsets.comm, offsets.real_parent);
         match (comm, parent) {
-            (Some(comm), parent) if target.current_task_btf && dst.cap >= 16 && (!of_parent || parent.is_some()) => {
+            (Some(comm), parent)
+                if target.current_task_btf && dst.cap >= COMM_BYTES && (!of_parent || parent.is_some()) =>
+            {
                 self.task();
                 if let (true, Some(parent)) = (of_parent, parent) {
                     self.asm.load(Size::DW, R0, R0, parent as i16);

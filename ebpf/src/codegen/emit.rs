@@ -33,6 +33,7 @@ pub struct HandlerCx {
     /// An error record is in the work area but for handler and site.
     pub report: Label,
     pub catch: Option<Catch>,
+    pub task: super::context::TaskCx,
     pub tag: SourceTag,
     pub stubs: Vec<Stub>,
     /// Iterators: how many records of its buffer the running iteration has, see `iterate`.
@@ -76,6 +77,7 @@ impl Emitter<'_, '_> {
             self.control_word(R1, control::MAX_ACTION);
             self.asm.store(Size::DW, R10, BUDGET, R1);
         }
+        self.cx.task = super::context::TaskCx::of(&self.cx.body, self.shared.target);
         let live = super::liveness::Liveness::of(&self.cx.body);
         let at_entry: Vec<Var> = live.live_in.first().map_or(Vec::new(), |set| set.iter().collect());
         for v in at_entry {
@@ -101,6 +103,7 @@ impl Emitter<'_, '_> {
         self.asm.bind(label);
         let block = self.cx.body.blocks[i].clone();
         self.cx.catch = block.catch.clone();
+        self.cx.task.enter(i);
         if is_loop_head {
             self.at(block.insts.first().map_or(block.term_tag, |inst| inst.tag));
             if self.shared.target.may_goto {

@@ -10,6 +10,7 @@
 //!    -48   │ statements left      │
 //!    -56   │ syscall number       │
 //!    -64   │ user registers       │
+//!    -72   │ current task         │
 //!          ├──────────────────────┤
 //!          │ work, key, value     │   areas for building what helpers are given
 //!          │ longs without a      │
@@ -38,7 +39,8 @@ pub const TMP1: i16 = -40;
 pub const BUDGET: i16 = -48;
 pub const NR: i16 = -56;
 pub const REGS: i16 = -64;
-const FIXED: i32 = 64;
+pub const TASK: i16 = -72;
+const FIXED: i32 = 72;
 const STACK: i32 = 480;
 /// Start of scratch memory: u64 busy, u64 nesting level.
 const HEADER: i32 = 16;
