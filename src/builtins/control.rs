@@ -31,6 +31,13 @@ pub static ROWS: &[Builtin] = &[
         "Writes a line to the kernel's trace buffer (tracefs `trace`).",
     ),
     row(
+        "system",
+        &[string("cmd")],
+        Unknown,
+        Lowered(Special::Message(Stream::Shell)),
+        "Runs a shell command in the background, as the user who runs the script.",
+    ),
+    row(
         "printk",
         &[long("level"), string("msg")],
         Unknown,

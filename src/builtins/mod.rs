@@ -102,6 +102,8 @@ pub enum Stream {
     Warning,
     /// The kernel's trace buffer, through tracefs.
     Ftrace,
+    /// The shell: the line is a command.
+    Shell,
 }
 
 /// What a number read does when the address is bad.

@@ -271,8 +271,11 @@ impl Infer<'_> {
                     }
                 }
                 if row.result == Type::Unknown {
-                    if want != Type::Unknown {
-                        self.unresolved(span);
+                    // As a number it is 0: `done && exit()`.
+                    match want {
+                        Type::Unknown => {}
+                        Type::Long => expr.ty = Type::Long,
+                        Type::Str | Type::Stat => self.unresolved(span),
                     }
                     return;
                 }

@@ -726,7 +726,23 @@ fn emit(outbox: &mut Outbox, stream: Stream, text: &[u8]) {
                 outbox.event(SessionEvent::Warning("cannot write to the trace buffer: no tracefs".to_owned()));
             }
         }
+        Stream::Shell => {
+            if let Err(error) = run_shell(text, outbox.is_screen()) {
+                outbox.event(SessionEvent::Warning(format!("cannot run a shell: {error}")));
+            }
+        }
     }
+}
+
+/// Starts a command and leaves it alone; a thread waits for it. Nothing it writes may get onto a screen.
+fn run_shell(command: &[u8], on_screen: bool) -> io::Result<()> {
+    use std::{os::unix::ffi::OsStrExt, process::Stdio};
+    let output = || if on_screen { Stdio::null() } else { Stdio::inherit() };
+    let mut shell = std::process::Command::new("/bin/sh");
+    shell.arg("-c").arg(std::ffi::OsStr::from_bytes(command.trim_ascii_end()));
+    let mut child = shell.stdin(Stdio::null()).stdout(output()).stderr(output()).spawn()?;
+    std::thread::Builder::new().name("system".to_owned()).spawn(move || child.wait())?;
+    Ok(())
 }
 
 /// SystemTap's words for the place of an error: `identifier 'x' at f.stp:3:5`.

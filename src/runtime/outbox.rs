@@ -20,6 +20,11 @@ pub struct Outbox {
 }
 
 impl Outbox {
+    /// Output goes to a screen.
+    pub fn is_screen(&self) -> bool {
+        self.delivery == Delivery::Droppable
+    }
+
     pub fn new(sender: Sender<SessionEvent>, delivery: Delivery) -> Self {
         Self { sender, delivery, pending: Vec::with_capacity(BATCH + 4096), dropped_bytes: 0, closed: false }
     }

@@ -4,6 +4,7 @@ mod binary;
 mod cli;
 mod differential;
 mod elaborate;
+mod examples;
 mod faults;
 mod lower;
 mod oracle;
