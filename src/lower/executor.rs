@@ -18,9 +18,11 @@ pub enum Side {
 pub fn side_of(plan: &AttachPlan) -> Option<Side> {
     match plan {
         AttachPlan::Never => None,
-        AttachPlan::Begin { .. } | AttachPlan::End { .. } | AttachPlan::Error { .. } | AttachPlan::Timer { .. } => {
-            Some(Side::User)
-        }
+        AttachPlan::Begin { .. }
+        | AttachPlan::End { .. }
+        | AttachPlan::Error { .. }
+        | AttachPlan::Timer { .. }
+        | AttachPlan::Process { event: ProcessEvent::Running, .. } => Some(Side::User),
         AttachPlan::Profile { .. }
         | AttachPlan::Syscall { .. }
         | AttachPlan::Tracepoint { .. }
@@ -39,7 +41,8 @@ fn entry_of(plan: &AttachPlan) -> (EntryKind, Option<u32>) {
         AttachPlan::Profile { hz } => (EntryKind::PerfEvent { name: format!("profile_{hz}") }, None),
         AttachPlan::Process { event, .. } => match event {
             ProcessEvent::Begin => (tracepoint("sched_process_exec", 3), None),
-            ProcessEvent::ThreadBegin => (tracepoint("sched_process_fork", 2), None),
+            ProcessEvent::Fork | ProcessEvent::ThreadBegin => (told_of("sched_process_fork", 2, Some(1)), None),
+            ProcessEvent::Running => (EntryKind::User, None),
             ProcessEvent::End | ProcessEvent::ThreadEnd => (tracepoint("sched_process_exit", 1), None),
         },
         AttachPlan::Begin { .. }

@@ -224,9 +224,17 @@ impl<'a> Cx<'a> {
             let handler = ir::HandlerId(self.handlers.len() as u32);
             let body = BodyLower::handler(self, side, idx, probe, filter.as_ref());
             self.handlers.push(ir::Handler { name: sites[0].point.to_string(), probe: info, body, tag });
-            for site in sites {
-                let site_id = self.site(probe, site);
+            let mut site_id = ir::SiteId(0);
+            for site in &sites {
+                site_id = self.site(probe, site);
                 self.entries.add(&site.attach, handler, site_id);
+            }
+            for plan in filter.map_or(Vec::new(), |plan| self.further_plans(&plan)) {
+                let Some(side) = side_of(&plan) else { continue };
+                let handler = ir::HandlerId(self.handlers.len() as u32);
+                let body = BodyLower::handler(self, side, idx, probe, Some(&plan));
+                self.handlers.push(ir::Handler { name: sites[0].point.to_string(), probe: info, body, tag });
+                self.entries.add(&plan, handler, site_id);
             }
         }
     }

@@ -2,9 +2,10 @@
 //!
 //! What a process executes is known when it calls exec, not when it ends, and who descends from the target only when it
 //! forks. So two kinds of hidden arrays, keyed by process id, are kept by handlers of tapdeck's own: the target's
-//! descendants, and for each path the processes that execute it.
+//! descendants, and for each path the processes that execute it. The session puts in who runs already.
 //!
-//! Differs from stap: processes that run already when the session starts have no `begin`, and a fork without exec has none.
+//! A `begin` has three handlers: one for programs executed, one for processes made by fork, and one in user space for
+//! processes that run already when the session starts.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +17,7 @@ use tapdeck_ebpf::ir::{
 use super::{Cx, body::BodyLower};
 use crate::{
     diagnostics::catalogue::generate,
-    probes::attach_plan::{AttachPlan, ProcessEvent, ProcessTarget},
+    probes::attach_plan::{AttachPlan, ProcessEvent, ProcessTarget, TARGET_STORE, names_of_path, path_store},
     source::Span,
 };
 
@@ -46,14 +47,24 @@ impl BodyLower<'_, '_> {
                 let tid = self.current(Intrinsic::Tid);
                 self.only_if(CmpOp::Eq, tid, pid);
             }
+            // Both tell of the new task.
             ProcessEvent::ThreadBegin => {
-                if let Some(tgid) = self.cx.options.task.tgid {
-                    let child = child_field(&mut self.b, tgid, self.tag);
-                    self.only_if(CmpOp::Eq, child, pid);
-                }
+                let tid = self.current(Intrinsic::Tid);
+                self.only_if(CmpOp::Ne, tid, pid);
             }
+            ProcessEvent::Fork => {
+                let tid = self.current(Intrinsic::Tid);
+                self.only_if(CmpOp::Eq, tid, pid);
+            }
+            // The session asks only for the right ones.
+            ProcessEvent::Running => return,
             ProcessEvent::Begin | ProcessEvent::ThreadEnd => {}
         }
+        // Where a new process belongs its parent tells.
+        let pid = match (event, self.cx.options.task.tgid) {
+            (ProcessEvent::Fork, Some(tgid)) => task_field(&mut self.b, 0, tgid, self.tag),
+            _ => pid,
+        };
         match target {
             ProcessTarget::Pid(number) => self.only_if(CmpOp::Eq, pid, Operand::Imm(i64::from(*number))),
             ProcessTarget::All if self.cx.options.has_target => {
@@ -101,11 +112,23 @@ impl BodyLower<'_, '_> {
 }
 
 impl Cx<'_> {
+    /// What else a process plan comes to.
+    pub(super) fn further_plans(&self, plan: &AttachPlan) -> Vec<AttachPlan> {
+        let AttachPlan::Process { event: ProcessEvent::Begin, target } = plan else { return Vec::new() };
+        let plan = |event| AttachPlan::Process { event, target: target.clone() };
+        let mut plans = vec![plan(ProcessEvent::Running)];
+        let layout_known = self.options.task.tgid.is_some() && self.options.task.pid.is_some();
+        if layout_known && !matches!(target, ProcessTarget::Pid(_)) {
+            plans.push(plan(ProcessEvent::Fork));
+        }
+        plans
+    }
+
     fn tree_store(&mut self) -> StoreId {
         match self.process.tree {
             Some(store) => store,
             None => {
-                let store = self.hidden_store("processes of the target".to_owned());
+                let store = self.hidden_store(TARGET_STORE.to_owned());
                 self.process.tree = Some(store);
                 store
             }
@@ -116,7 +139,7 @@ impl Cx<'_> {
         match self.process.paths.get(path) {
             Some(store) => *store,
             None => {
-                let store = self.hidden_store(format!("processes of {path}"));
+                let store = self.hidden_store(path_store(path));
                 self.process.paths.insert(path.to_owned(), store);
                 store
             }
@@ -128,7 +151,6 @@ impl Cx<'_> {
         names.map(|name| (StrOperand::Const(self.strings.intern(name.as_bytes())), name.len())).collect()
     }
 
-    /// Its name has spaces, so no global of a script can clash with it.
     fn hidden_store(&mut self, name: String) -> StoreId {
         self.stores.push(StoreDecl {
             name,
@@ -154,7 +176,8 @@ impl Cx<'_> {
         let all = |event| AttachPlan::Process { event, target: ProcessTarget::All };
         if let Some(tgid) = self.options.task.tgid {
             let body = self.inherit(&known, tgid);
-            self.own_handler("remember children", all(ProcessEvent::ThreadBegin), body);
+            let fork = AttachPlan::Tracepoint { name: "sched_process_fork".to_owned(), n_args: 2, task_arg: None };
+            self.own_handler("remember children", fork, body);
         }
         if let Some(offset) = self.options.binprm_filename
             && !paths.is_empty()
@@ -178,7 +201,7 @@ impl Cx<'_> {
     fn inherit(&mut self, known: &[StoreId], tgid: u32) -> ir::Body {
         let mut b = BodyBuilder::new();
         let pid = intrinsic(&mut b, Intrinsic::Pid);
-        let child = child_field(&mut b, tgid, SourceTag::NONE);
+        let child = task_field(&mut b, 1, tgid, SourceTag::NONE);
         only_if(&mut b, CmpOp::Ne, child, pid, SourceTag::NONE);
         for store in known {
             let (remember, next) = (b.new_block(), b.new_block());
@@ -257,9 +280,9 @@ fn trace_arg(b: &mut BodyBuilder, number: u8, tag: SourceTag) -> Operand {
     Operand::Var(dst)
 }
 
-/// A 32-bit field of the new task at `sched_process_fork(parent, child)`.
-fn child_field(b: &mut BodyBuilder, offset: u32, tag: SourceTag) -> Operand {
-    let task = trace_arg(b, 1, tag);
+/// A 32-bit field of a task at `sched_process_fork(parent, child)`.
+fn task_field(b: &mut BodyBuilder, number: u8, offset: u32, tag: SourceTag) -> Operand {
+    let task = trace_arg(b, number, tag);
     let addr = b.binary(ir::BinOp::Add, task, Operand::Imm(i64::from(offset)), tag);
     read(b, addr, 4, tag)
 }
@@ -289,10 +312,4 @@ fn executes(b: &mut BodyBuilder, offset: u32, names: &[(StrOperand, usize)], tag
         any = b.binary(ir::BinOp::Or, any, Operand::Var(dst), tag);
     }
     any
-}
-
-/// A path and what else it is called: on most systems /bin and /sbin are links into /usr.
-fn names_of_path(path: &str) -> Vec<&str> {
-    let short = path.strip_prefix("/usr").filter(|short| short.starts_with("/bin/") || short.starts_with("/sbin/"));
-    std::iter::once(path).chain(short).collect()
 }

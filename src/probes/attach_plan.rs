@@ -25,7 +25,12 @@ pub enum AttachPlan {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProcessEvent {
+    /// A program is executed.
     Begin,
+    /// A process is made by fork; what `Begin` comes to as well. The new process is the current one.
+    Fork,
+    /// A process runs already when the session starts; what `Begin` comes to as well. In user space.
+    Running,
     End,
     ThreadBegin,
     ThreadEnd,
@@ -38,4 +43,18 @@ pub enum ProcessTarget {
     Pid(u32),
     /// Absolute path of the executable.
     Path(String),
+}
+
+/// The hidden array with the ids of the target's descendants. No global of a script has blanks in its name.
+pub const TARGET_STORE: &str = "processes of the target";
+
+/// The hidden array with the ids of the processes that execute a path.
+pub fn path_store(path: &str) -> String {
+    format!("processes of {path}")
+}
+
+/// A path and what else it is called: on most systems /bin and /sbin are links into /usr.
+pub fn names_of_path(path: &str) -> Vec<&str> {
+    let short = path.strip_prefix("/usr").filter(|short| short.starts_with("/bin/") || short.starts_with("/sbin/"));
+    std::iter::once(path).chain(short).collect()
 }

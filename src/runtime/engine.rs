@@ -24,7 +24,7 @@ use std::{
 };
 
 use tapdeck_ebpf::{
-    ir::{EntryKind, HandlerId, PrintId, SiteId, SourceTag},
+    ir::{EntryKind, HandlerId, PrintId, SiteId, SourceTag, StoreDecl},
     layout::{
         Layout,
         counters::Counters,
@@ -37,12 +37,13 @@ use super::{
     attach::Links,
     control::{Control, State, read_counters},
     exit_report,
-    interpreter::{ArgList, CompositeStores, Effects, Interpreter, Outcome},
+    interpreter::{ArgList, CompositeStores, Effects, Interpreter, Outcome, Surroundings},
     load::Loaded,
     maps::KernelStores,
     outbox::Outbox,
     plan::LoadPlan,
     ring::Ring,
+    running::{self, Running},
     session::{Cost, EndReport, ProbeCost, ScriptError, SessionCommand, SessionEvent, SessionInfo, Snapshot},
     snapshots,
     target::{LiveTarget, exit_warning},
@@ -51,7 +52,7 @@ use super::{
 use crate::{
     builtins::{HostContext, Stream, Value},
     output::printf::PrintArg,
-    probes::attach_plan::AttachPlan,
+    probes::attach_plan::{AttachPlan, ProcessEvent, ProcessTarget},
     source::{SourceMap, Span},
     sys::{
         self,
@@ -124,6 +125,8 @@ pub(super) struct Engine {
     ends: Vec<UserRun>,
     errors: Vec<UserRun>,
     timer_runs: Vec<UserRun>,
+    /// `process.begin` of processes that run already.
+    running_runs: Vec<(ProcessTarget, UserRun)>,
     shared: Shared,
     started: Instant,
     /// When -T is over, on the monotonic clock.
@@ -189,6 +192,7 @@ impl Engine {
             ends: Vec::new(),
             errors: Vec::new(),
             timer_runs: Vec::new(),
+            running_runs: Vec::new(),
             shared,
             started: Instant::now(),
             deadline: None,
@@ -219,6 +223,9 @@ impl Engine {
                     AttachPlan::End { order } => ends.push((*order, user)),
                     AttachPlan::Error { order } => errors.push((*order, user)),
                     AttachPlan::Timer { .. } => self.timer_runs.push(user),
+                    AttachPlan::Process { event: ProcessEvent::Running, target } => {
+                        self.running_runs.push((target.clone(), user));
+                    }
                     _ => {}
                 }
             }
@@ -274,6 +281,9 @@ impl Engine {
                 return Some(Cause::Soft);
             }
         }
+        if let Some(cause) = self.meet_running() {
+            return Some(cause);
+        }
         if !self.shared.control.go_live() {
             return self.check_state();
         }
@@ -282,6 +292,35 @@ impl Engine {
         }
         let info = self.info();
         self.outbox.event(SessionEvent::Started(Box::new(info)));
+        None
+    }
+
+    /// Tells the programs who runs already, and runs `process.begin` for them.
+    fn meet_running(&mut self) -> Option<Cause> {
+        let lowered = self.plan.lowered.clone();
+        let keeps = |store: &StoreDecl| store.name.contains(' ');
+        if self.running_runs.is_empty() && !lowered.ir.stores.iter().any(keeps) {
+            return None;
+        }
+        let running = Running::look(self.target.pid());
+        if let Err(message) = running.remember(&lowered.ir, &mut self.stores) {
+            self.outbox.event(SessionEvent::Warning(message));
+        }
+        for (target, run) in std::mem::take(&mut self.running_runs) {
+            if running::needs_the_kernel(&lowered.ir, run.handler) {
+                let site = String::from_utf8_lossy(&lowered.ir.sites[run.site.index()].pp).into_owned();
+                let message = format!("{site} is not run for processes that run already: it reads kernel data");
+                self.outbox.event(SessionEvent::Warning(message));
+                continue;
+            }
+            for pid in running.of(&target) {
+                self.run_user_as(run, Some(&Surroundings::of_process(pid)));
+                let over = self.is_over().then_some(Cause::Soft);
+                if let Some(cause) = self.check_state().or_else(|| self.hear()).or(over) {
+                    return Some(cause);
+                }
+            }
+        }
         None
     }
 
@@ -507,6 +546,11 @@ impl Engine {
     }
 
     fn run_user(&mut self, run: UserRun) {
+        self.run_user_as(run, None);
+    }
+
+    /// Runs a handler; `task`: whose it is, when not tapdeck's.
+    fn run_user_as(&mut self, run: UserRun, task: Option<&Surroundings>) {
         let probe = self.plan.lowered.ir.handlers[run.handler.index()].probe as usize;
         if let Some(hits) = self.shared.hits.get_mut(probe) {
             *hits += 1;
@@ -517,7 +561,11 @@ impl Engine {
             inputs: self.inputs.as_ref(),
             deadline: self.deadline,
         };
-        let outcome = self.interpreter.run_handler(run.handler, run.site, &mut self.stores, &mut effects);
+        let (interpreter, stores) = (&self.interpreter, &mut self.stores);
+        let outcome = match task {
+            None => interpreter.run_handler(run.handler, run.site, stores, &mut effects),
+            Some(task) => interpreter.run_handler_as(task, run.handler, run.site, stores, &mut effects),
+        };
         if let Outcome::Error(error) = outcome {
             let site = self.plan.lowered.ir.sites.get(run.site.index());
             let probe = site.map(|site| String::from_utf8_lossy(&site.pp).into_owned()).unwrap_or_default();

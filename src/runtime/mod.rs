@@ -22,6 +22,7 @@ pub mod plan;
 pub mod prepare;
 pub mod recording;
 pub mod ring;
+mod running;
 pub mod session;
 pub mod snapshots;
 pub mod target;

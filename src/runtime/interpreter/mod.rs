@@ -28,11 +28,11 @@ use tapdeck_ebpf::ir::{self, HandlerId, Op, SiteId, SourceTag, StrId, Term};
 use self::{
     memory::{Frame, zero},
     stores::NoStores,
-    surroundings::Surroundings,
 };
 pub use self::{
     render::ArgList,
     stores::{CompositeStores, Element, ElementValue, HeapStores, Stores, overflow_message},
+    surroundings::Surroundings,
 };
 use crate::{
     builtins::{self, HostContext, HostFn, Implementation, Stream, Value},
@@ -112,8 +112,21 @@ impl Interpreter {
         stores: &mut dyn Stores,
         effects: &mut dyn Effects,
     ) -> Outcome {
+        self.run_handler_as(&self.surroundings, handler, site, stores, effects)
+    }
+
+    /// The same; the functions of the current task tell of another one.
+    pub fn run_handler_as(
+        &self,
+        here: &Surroundings,
+        handler: HandlerId,
+        site: SiteId,
+        stores: &mut dyn Stores,
+        effects: &mut dyn Effects,
+    ) -> Outcome {
         let body = &self.lowered.ir.handlers[handler.index()].body;
         let mut machine = Machine::new(self, site, stores, effects);
+        machine.here = here;
         machine.frames.push(Frame::new(body, Vec::new(), None));
         match machine.run() {
             Ok(_) => Outcome::Done,
@@ -155,6 +168,7 @@ const BLOCKS_A_QUESTION: u32 = 256;
 struct Machine<'p, 'e> {
     interpreter: &'p Interpreter,
     program: &'p ir::Program,
+    here: &'e Surroundings,
     site: SiteId,
     stores: &'e mut dyn Stores,
     effects: &'e mut dyn Effects,
@@ -200,7 +214,7 @@ impl From<RuntimeError> for Failure {
     }
 }
 
-impl<'p, 'e> Machine<'p, 'e> {
+impl<'p: 'e, 'e> Machine<'p, 'e> {
     fn new(
         interpreter: &'p Interpreter,
         site: SiteId,
@@ -210,6 +224,7 @@ impl<'p, 'e> Machine<'p, 'e> {
         Self {
             interpreter,
             program: &interpreter.lowered.ir,
+            here: &interpreter.surroundings,
             site,
             stores,
             effects,

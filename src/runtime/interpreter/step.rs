@@ -278,7 +278,7 @@ impl<'p> Machine<'p, '_> {
             Some(Arg::Str(operand)) => frame.str(self.program, *operand),
             _ => b"",
         };
-        let here = &self.interpreter.surroundings;
+        let here = self.here;
         Ok(match op {
             Intrinsic::Pid | Intrinsic::Tid => Value::Long(here.pid),
             Intrinsic::Ppid => Value::Long(here.ppid),

@@ -1,8 +1,10 @@
-//! The task user handlers run in: tapdeck itself, as `stapio` is in SystemTap. /proc/self, proc(5).
+//! The task user handlers run in: tapdeck itself, as `stapio` is in SystemTap, or a process that runs already, for its
+//! `process.begin`. /proc/PID, proc(5).
 
 use std::fs;
 
-pub(super) struct Surroundings {
+#[derive(Clone, Debug)]
+pub struct Surroundings {
     pub pid: i64,
     pub ppid: i64,
     pub uid: i64,
@@ -16,20 +18,25 @@ pub(super) struct Surroundings {
 impl Surroundings {
     /// What cannot be read is 0 or "".
     pub fn of_this_process() -> Self {
-        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        Self::of_process(std::process::id())
+    }
+
+    /// The same of a process's first thread.
+    pub fn of_process(pid: u32) -> Self {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         let field = |name: &str, idx: usize| {
             let line = status.lines().find_map(|line| line.strip_prefix(name))?;
             line.split_whitespace().nth(idx)?.parse::<i64>().ok()
         };
         let ppid = field("PPid:", 0).unwrap_or(0);
         Self {
-            pid: i64::from(std::process::id()),
+            pid: i64::from(pid),
             ppid,
             uid: field("Uid:", 0).unwrap_or(0),
             euid: field("Uid:", 1).unwrap_or(0),
             gid: field("Gid:", 0).unwrap_or(0),
             egid: field("Gid:", 1).unwrap_or(0),
-            execname: comm("self"),
+            execname: comm(&pid.to_string()),
             pexecname: comm(&ppid.to_string()),
         }
     }
