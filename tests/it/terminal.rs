@@ -1,0 +1,188 @@
+//! The dashboard in a real terminal: tmux with a server of its own, keys sent and screens read.
+
+use std::process::Command;
+
+use crate::binary::{TempDir, require_bpf, require_program, wait_until};
+
+/// A tmux server with one window that runs a shell; gone with the value.
+struct Tmux {
+    name: String,
+    folder: TempDir,
+}
+
+impl Tmux {
+    /// `None` where there is no tmux.
+    fn open(name: &str, columns: u16, rows: u16) -> Option<Self> {
+        if !require_program("tmux") {
+            return None;
+        }
+        let tmux = Self { name: format!("tapdeck-it-{name}-{}", std::process::id()), folder: TempDir::new(name) };
+        let (columns, rows) = (columns.to_string(), rows.to_string());
+        let shell = ["env", "-i", "HOME=/nonexistent", "PS1=$ ", "PATH=/usr/bin:/bin", "TERM=tmux-256color", "LC_ALL=C.UTF-8"];
+        let size = ["-f", "/dev/null", "new-session", "-d", "-x", &columns, "-y", &rows];
+        tmux.command(&[&size[..], &shell, &["sh"]].concat());
+        tmux.wait("a prompt", |screen| screen.contains('$'));
+        Some(tmux)
+    }
+
+    fn command(&self, args: &[&str]) -> String {
+        let output = Command::new("tmux").args(["-L", &self.name]).args(args).env_remove("TMUX").output().unwrap();
+        assert!(output.status.success(), "tmux {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Opens the dashboard; the shell says how it ended.
+    fn dashboard(&self, args: &str) {
+        let state = self.folder.0.display();
+        let line =
+            format!("XDG_STATE_HOME={state} {} {args}; echo left with $?", env!("CARGO_BIN_EXE_tapdeck"));
+        self.keys(&[&line, "Enter"]);
+        self.wait("the alternate screen", |_| self.alternate());
+    }
+
+    fn keys(&self, keys: &[&str]) {
+        self.command(&[&["send-keys"], keys].concat());
+    }
+
+    fn screen(&self) -> String {
+        self.command(&["capture-pane", "-p"])
+    }
+
+    fn alternate(&self) -> bool {
+        self.command(&["display-message", "-p", "#{alternate_on}"]).trim() == "1"
+    }
+
+    #[track_caller]
+    fn wait(&self, what: &str, mut holds: impl FnMut(&str) -> bool) -> String {
+        let mut screen = String::new();
+        let mut patience = 0;
+        wait_until(what, || {
+            screen = self.screen();
+            patience += 1;
+            assert!(patience < 2500, "waited in vain: {what}\n{screen}");
+            holds(&screen)
+        });
+        screen
+    }
+
+    fn pid(&self) -> u32 {
+        let shell = self.command(&["display-message", "-p", "#{pane_pid}"]);
+        let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", shell.trim())).unwrap();
+        children.split_whitespace().next().expect("the dashboard runs").parse().unwrap()
+    }
+
+    /// The shell has its screen and a terminal that edits and echoes.
+    #[track_caller]
+    fn assert_restored(&self) {
+        self.wait("the shell's word", |screen| screen.contains("left with "));
+        assert!(!self.alternate(), "the alternate screen stayed");
+        self.keys(&["stty -a; tput cnorm", "Enter"]);
+        let screen = self.wait("stty", |screen| screen.contains("icanon"));
+        assert!(!screen.contains("-icanon") && !screen.contains("-echo ") && !screen.contains("-isig"), "{screen}");
+        let cursor = self.command(&["display-message", "-p", "#{cursor_flag} #{mouse_any_flag}"]);
+        assert_eq!(cursor.trim(), "1 0");
+    }
+}
+
+impl Drop for Tmux {
+    fn drop(&mut self) {
+        let _ = Command::new("tmux").args(["-L", &self.name, "kill-server"]).output();
+    }
+}
+
+const SCRIPT: &str = "global calls\nprobe syscall.* { calls[execname()]++ }\n";
+
+#[test]
+fn a_script_runs_live_is_paused_and_left() {
+    for (columns, rows) in [(80, 24), (120, 40)] {
+        let Some(tmux) = Tmux::open(&format!("live{columns}"), columns, rows) else { return };
+        let script = tmux.folder.file("calls.stp", SCRIPT);
+        tmux.dashboard(&script.display().to_string());
+        tmux.wait("the script's text", |screen| screen.contains("probe syscall.*") && screen.contains("calls.stp"));
+        if !require_bpf() {
+            return;
+        }
+        tmux.keys(&["F5"]);
+        tmux.wait("the run", |screen| screen.contains("RUN"));
+        tmux.keys(&["F6"]);
+        tmux.wait("a live table", |screen| {
+            screen.lines().any(|line| line.contains("tmux")) && screen.contains("calls[execname]")
+        });
+        tmux.keys(&["Space"]);
+        let paused = tmux.wait("the pause", |screen| screen.contains("PAUSED"));
+        assert!(paused.contains("tmux"), "{paused}");
+        tmux.keys(&["Space"]);
+        tmux.wait("the picture going on", |screen| !screen.contains("PAUSED"));
+        tmux.keys(&["C-c"]);
+        tmux.wait("the end of the run", |screen| screen.contains("ENDED"));
+        tmux.keys(&["q"]);
+        tmux.assert_restored();
+        assert!(tmux.screen().contains("left with 0"), "{}", tmux.screen());
+    }
+}
+
+#[test]
+fn signals_restore_the_terminal() {
+    for (signal, name) in [(15, "term"), (1, "hup")] {
+        let Some(tmux) = Tmux::open(name, 80, 24) else { return };
+        let script = tmux.folder.file("calls.stp", SCRIPT);
+        let run = if require_bpf() { " --run" } else { "" };
+        tmux.dashboard(&format!("{}{run}", script.display()));
+        tmux.wait("the script or its run", |screen| screen.contains("calls.stp"));
+        if !run.is_empty() {
+            tmux.wait("the run", |screen| screen.contains("RUN"));
+        }
+        let pid = tmux.pid();
+        tapdeck::sys::signals::kill(pid, signal).unwrap();
+        tmux.assert_restored();
+    }
+}
+
+#[test]
+fn a_resize_draws_the_new_size() {
+    let Some(tmux) = Tmux::open("resize", 80, 24) else { return };
+    let script = tmux.folder.file("calls.stp", SCRIPT);
+    tmux.dashboard(&script.display().to_string());
+    tmux.wait("the script's text", |screen| screen.contains("probe syscall.*"));
+    for (columns, rows) in [(120, 40), (60, 15), (20, 5), (18, 4), (100, 30)] {
+        tmux.command(&["resize-window", "-x", &columns.to_string(), "-y", &rows.to_string()]);
+        tmux.wait("a screen of the new size", |screen| {
+            let widest = screen.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+            let filled = screen.lines().filter(|line| !line.trim().is_empty()).count();
+            if columns < 20 || rows < 5 { screen.contains("need") } else { widest > columns / 2 && filled * 2 > rows }
+        });
+    }
+    tmux.wait("the script's text again", |screen| screen.contains("probe syscall.*"));
+    // Out of the editor, where q is a letter.
+    tmux.keys(&["F6"]);
+    tmux.keys(&["q"]);
+    tmux.assert_restored();
+}
+
+#[test]
+fn the_demo_says_that_it_is_a_recording() {
+    let Some(tmux) = Tmux::open("demo", 80, 24) else { return };
+    tmux.dashboard("--demo");
+    let screen = tmux.wait("the label", |screen| screen.to_uppercase().contains("RECORDING"));
+    assert!(screen.lines().count() >= 23, "{screen}");
+    tmux.wait("live rows of the recording", |screen| screen.contains('[') && screen.contains("per s"));
+    tmux.keys(&["q"]);
+    tmux.wait("the end, or the question whether", |screen| screen.contains("left with") || screen.contains('?'));
+    if !tmux.screen().contains("left with") {
+        tmux.keys(&["C-c"]);
+        tmux.keys(&["q"]);
+    }
+    tmux.assert_restored();
+}
+
+#[test]
+fn an_error_is_shown_where_it_stands() {
+    let Some(tmux) = Tmux::open("error", 80, 24) else { return };
+    let script = tmux.folder.file("wrong.stp", "probe begin { printn(1) }\n");
+    tmux.dashboard(&script.display().to_string());
+    tmux.wait("the diagnostic", |screen| screen.contains("unresolved function") && screen.contains('^'));
+    // Out of the editor, where q is a letter.
+    tmux.keys(&["F6"]);
+    tmux.keys(&["q"]);
+    tmux.assert_restored();
+}
