@@ -18,7 +18,8 @@ impl Tmux {
         }
         let tmux = Self { name: format!("tapdeck-it-{name}-{}", std::process::id()), folder: TempDir::new(name) };
         let (columns, rows) = (columns.to_string(), rows.to_string());
-        let shell = ["env", "-i", "HOME=/nonexistent", "PS1=$ ", "PATH=/usr/bin:/bin", "TERM=tmux-256color", "LC_ALL=C.UTF-8"];
+        let shell =
+            ["env", "-i", "HOME=/nonexistent", "PS1=$ ", "PATH=/usr/bin:/bin", "TERM=tmux-256color", "LC_ALL=C.UTF-8"];
         let size = ["-f", "/dev/null", "new-session", "-d", "-x", &columns, "-y", &rows];
         tmux.command(&[&size[..], &shell, &["sh"]].concat());
         tmux.wait("a prompt", |screen| screen.contains('$'));
@@ -34,8 +35,7 @@ impl Tmux {
     /// Opens the dashboard; the shell says how it ended.
     fn dashboard(&self, args: &str) {
         let state = self.folder.0.display();
-        let line =
-            format!("XDG_STATE_HOME={state} {} {args}; echo left with $?", env!("CARGO_BIN_EXE_tapdeck"));
+        let line = format!("XDG_STATE_HOME={state} {} {args}; echo left with $?", env!("CARGO_BIN_EXE_tapdeck"));
         self.keys(&[&line, "Enter"]);
         self.wait("the alternate screen", |_| self.alternate());
     }
