@@ -11,7 +11,7 @@ use crate::{
 
 /// `-l` and `-L`. Exit code 0 when something matches. `input` may define aliases (`-E`).
 pub fn stap_list(compiler: &Compiler, pattern: &str, with_variables: bool, input: &Input) -> ExitCode {
-    let points = find(compiler, pattern, with_variables, input);
+    let points = find(compiler, pattern, with_variables, input, true);
     let mut out = std::io::stdout().lock();
     for point in &points {
         let line = if with_variables { point.line() } else { point.point.clone() };
@@ -24,7 +24,7 @@ pub fn stap_list(compiler: &Compiler, pattern: &str, with_variables: bool, input
 
 pub fn main(args: &ListArgs) -> ExitCode {
     let compiler = compiler(&[]);
-    let points = find(&compiler, &args.pattern, true, &Input::default());
+    let points = find(&compiler, &args.pattern, true, &Input::default(), false);
     let width = points.iter().map(|point| point.point.len()).max().unwrap_or(0).min(60);
     let mut out = std::io::stdout().lock();
     for point in &points {
@@ -46,11 +46,15 @@ pub fn main(args: &ListArgs) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn find(compiler: &Compiler, pattern: &str, with_variables: bool, input: &Input) -> Vec<ListedPoint> {
+/// `quiet`: that nothing matches is no error, as under stap.
+fn find(compiler: &Compiler, pattern: &str, with_variables: bool, input: &Input, quiet: bool) -> Vec<ListedPoint> {
     let (points, compiled) = compiler.list(pattern, with_variables, input, &CompileOptions::default());
     let mut state = stap_form::State::new(false);
     for diagnostic in compiled.errors() {
-        eprint!("{}", stap_form::render(diagnostic, &compiled.sources, &mut state));
+        let text = stap_form::render(diagnostic, &compiled.sources, &mut state);
+        if !quiet || text.starts_with("parse error") {
+            eprint!("{text}");
+        }
     }
     points
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     Pattern, ProbeFamily, Resolved,
     attach_plan::AttachPlan,
-    pattern::{parts, point_text},
+    pattern::{glob_matches, is_wildcard, parts, point_text},
     site::{NoContext, ProbeSite},
 };
 use crate::{
@@ -30,6 +30,17 @@ impl ProbeFamily for BeginEnd {
 
     fn resolve(&self, point: &ProbePoint, _world: &World) -> Option<Resolved> {
         let [(name, arg)] = parts(point)[..] else { return None };
+        if is_wildcard(name) && arg.is_none() {
+            let sites = [
+                ("begin", AttachPlan::Begin { order: 0 }),
+                ("end", AttachPlan::End { order: 0 }),
+                ("error", AttachPlan::Error { order: 0 }),
+                ("never", AttachPlan::Never),
+            ];
+            let sites = sites.into_iter().filter(|(known, _)| glob_matches(name.as_bytes(), known.as_bytes()));
+            let sites = sites.map(|(known, plan)| ProbeSite::plain(known.to_owned(), plan, Arc::new(NoContext)));
+            return Some(sites.collect::<Vec<_>>()).filter(|sites| !sites.is_empty()).map(Resolved::Sites);
+        }
         let order = match arg {
             None => 0,
             Some(Literal::Long(order)) => *order,
@@ -58,6 +69,8 @@ mod tests {
             ("end(7)", "end(7) End { order: 7 }"),
             ("error", "error Error { order: 0 }"),
             ("never", "never Never"),
+            ("b*n", "begin Begin { order: 0 }"),
+            ("x*", "unknown"),
             ("never(1)", "unknown"),
             ("begin(\"x\")", "unknown"),
         ] {
