@@ -5,11 +5,19 @@
 //! array's element from a user handler can miss an event that came in between. Samples a user handler adds to a statistic
 //! are kept beside the map and merged like one more processor, so they never get in the way of the kernel's.
 
-use std::{collections::HashMap, io, os::fd::AsFd, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+    os::fd::AsFd,
+    sync::Arc,
+};
 
 use tapdeck_ebpf::{
     ir::{Const, StoreDecl, StoreId, StoreTy},
-    layout::{Datum, Element as RawElement, Layout, Place, StatLayout, StoreLayout, ValueLayout},
+    layout::{
+        Datum, Element as RawElement, FrontLayout, Layout, Place, StatLayout, StoreLayout, ValueLayout,
+        front::{KEY_BIAS, LEAVING},
+    },
     object::MapRole,
     stats::{Merged, Stat},
 };
@@ -34,10 +42,86 @@ pub struct KernelStores {
     lowered: Arc<Lowered>,
     loaded: Option<Arc<Loaded>>,
     scalars: Option<Mapping>,
+    /// The table in front of each array that has one, by store.
+    fronts: Vec<Option<Front>>,
     /// What user handlers added to statistics, by store and key bytes, with its insertion stamp.
     own: HashMap<(StoreId, Vec<u8>), (u64, Stat)>,
     /// Inserts of user handlers that found no room, by store.
     pub overflows: Vec<u64>,
+}
+
+/// A table in front of an array, see [`tapdeck_ebpf::layout::front`].
+struct Front {
+    layout: FrontLayout,
+    slots: Mapping,
+    /// Bytes of all regions.
+    size: usize,
+}
+
+impl Front {
+    fn open(layout: &StoreLayout, loaded: &Loaded) -> io::Result<Option<Self>> {
+        let (Some(front), Some(map)) = (layout.front, loaded.map(MapRole::Front(layout.store))) else {
+            return Ok(None);
+        };
+        let size = map.value_bytes();
+        Ok(Some(Self { layout: front, slots: Mapping::shared(map.as_fd(), size, 0, true)?, size }))
+    }
+
+    /// Where every slot of a key may be.
+    fn places(&self, word: u64) -> impl Iterator<Item = usize> {
+        let regions = (0..self.size).step_by(self.layout.region_size() as usize);
+        regions.flat_map(move |region| self.layout.places(word).map(move |at| region + at as usize))
+    }
+
+    /// Offsets of the slots a key has.
+    fn slots_of(&self, key: &[u8]) -> impl Iterator<Item = usize> {
+        let word = FrontLayout::word(key);
+        let places = word.into_iter().flat_map(|word| self.places(word));
+        places.filter(move |at| Some(self.slots.read_u64(*at)) == word)
+    }
+
+    /// What they counted.
+    fn long(&self, key: &[u8], payload: u32) -> i64 {
+        self.slots_of(key).fold(0, |sum, at| sum.wrapping_add(self.slots.read_u64(at + payload as usize) as i64))
+    }
+
+    fn samples(&self, stat: &StatLayout, key: &[u8]) -> Vec<Stat> {
+        let mut bytes = vec![0; stat.size as usize];
+        self.slots_of(key)
+            .map(|at| {
+                self.slots.read(at, &mut bytes);
+                stat.decode_one(&bytes)
+            })
+            .collect()
+    }
+
+    /// Gives slots back around `remove`, which takes their keys out of the hash: programs stop finding them before, and
+    /// those that had just found one are done after.
+    fn give_back<T>(&self, slots: &[usize], remove: impl FnOnce() -> T) -> T {
+        slots.iter().for_each(|at| self.slots.write_u64(*at, LEAVING));
+        let result = remove();
+        for at in slots {
+            (8..self.layout.slot_size as usize).step_by(8).for_each(|word| self.slots.write_u64(at + word, 0));
+            self.slots.write_u64(*at, 0);
+        }
+        result
+    }
+
+    /// Keys with a slot that are not among `known`. An event that had found its element just before it was deleted may
+    /// have taken a slot after; what is counted there has no element.
+    fn orphans(&self, known: &HashSet<&[u8]>) -> Vec<[u8; 8]> {
+        let words = self.all().into_iter().map(|at| self.slots.read_u64(at)).filter(|word| *word >= KEY_BIAS);
+        words.map(|word| (word - KEY_BIAS).to_le_bytes()).filter(|key| !known.contains(&key[..])).collect()
+    }
+
+    /// Every slot there is.
+    fn all(&self) -> Vec<usize> {
+        let region_size = self.layout.region_size() as usize;
+        let slots = (0..self.size)
+            .step_by(region_size)
+            .flat_map(|region| (region..region + region_size).step_by(self.layout.slot_size as usize));
+        slots.collect()
+    }
 }
 
 /// A value of a missing map: the object has none, so nothing of the kind can be asked.
@@ -49,8 +133,13 @@ impl KernelStores {
             Some(map) => Some(Mapping::shared(map.as_fd(), layout.scalars_size as usize, 0, true)?),
             None => None,
         };
+        let fronts = layout.stores.iter().map(|store| match (store, &loaded) {
+            (Some(store), Some(loaded)) => Front::open(store, loaded),
+            _ => Ok(None),
+        });
+        let fronts = fronts.collect::<io::Result<_>>()?;
         let overflows = vec![0; lowered.ir.stores.len()];
-        Ok(Self { layout, lowered, loaded, scalars, own: HashMap::new(), overflows })
+        Ok(Self { layout, lowered, loaded, scalars, fronts, own: HashMap::new(), overflows })
     }
 
     fn decl(&self, store: StoreId) -> &StoreDecl {
@@ -130,10 +219,37 @@ impl KernelStores {
         format!("cannot access global '{}': {error}", self.decl(store).name)
     }
 
-    fn merged(&self, stat: &StatLayout, bytes: Option<&[u8]>, own: Option<&Stat>) -> Merged {
+    fn front(&self, store: StoreId) -> Option<&Front> {
+        self.fronts.get(store.index())?.as_ref()
+    }
+
+    /// What the front of an array of longs counted of a key; belongs to the value in the hash.
+    fn counted_in_front(&self, layout: &StoreLayout, key: &[u8]) -> i64 {
+        self.front(layout.store).map_or(0, |front| front.long(key, layout.value.payload()))
+    }
+
+    /// An element as the script sees it.
+    fn whole(&self, layout: &StoreLayout, key: &[u8], bytes: &[u8]) -> Value {
+        match plain(layout.value.decode(bytes)) {
+            Value::Long(n) => Value::Long(n.wrapping_add(self.counted_in_front(layout, key))),
+            text @ Value::Str(_) => text,
+        }
+    }
+
+    fn merged(
+        &self,
+        store: StoreId,
+        stat: &StatLayout,
+        key: &[u8],
+        bytes: Option<&[u8]>,
+        own: Option<&Stat>,
+    ) -> Merged {
         let mut parts: Vec<Stat> = Vec::new();
         if let Some(bytes) = bytes {
             parts.extend(bytes.chunks_exact(stat.size as usize).map(|cpu| stat.decode_one(cpu)));
+        }
+        if let Some(front) = self.front(store) {
+            parts.extend(front.samples(stat, key));
         }
         parts.extend(own.cloned());
         Merged::of(&stat.shape, parts.iter())
@@ -184,9 +300,10 @@ impl Stores for KernelStores {
             }
             return Ok(plain(layout.value.decode(&bytes)));
         }
-        let found = self.map(store)?.lookup(&self.key_bytes(layout, keys));
+        let key = self.key_bytes(layout, keys);
+        let found = self.map(store)?.lookup(&key);
         match found.map_err(|error| self.trouble(store, &error))? {
-            Some(bytes) => Ok(plain(layout.value.decode(&bytes))),
+            Some(bytes) => Ok(self.whole(layout, &key, &bytes)),
             None => Ok(self.zero(store)),
         }
     }
@@ -205,7 +322,12 @@ impl Stores for KernelStores {
         // Assigning does not move an element in the order.
         let old = self.map(store)?.lookup(&key).map_err(|error| self.trouble(store, &error))?;
         let stamp = old.map_or_else(stamp_now, |bytes| layout.value.stamp(&bytes));
-        let bytes = layout.value.encode(stamp, &to_datum(value));
+        // What the front counted so far no longer counts.
+        let value = match value {
+            Value::Long(n) => Datum::Long(n.wrapping_sub(self.counted_in_front(layout, &key))),
+            text @ Value::Str(_) => to_datum(text),
+        };
+        let bytes = layout.value.encode(stamp, &value);
         self.put(store, &key, &bytes, Update::Any)
     }
 
@@ -223,7 +345,7 @@ impl Stores for KernelStores {
         let before = if let Value::Long(n) = before { n } else { 0 };
         let bytes = layout.value.encode(stamp, &Datum::Long(before.wrapping_add(delta)));
         self.put(store, &key, &bytes, Update::Any)?;
-        Ok(before)
+        Ok(before.wrapping_add(self.counted_in_front(&layout, &key)))
     }
 
     fn contains(&self, store: StoreId, keys: &[Value]) -> Result<bool, String> {
@@ -249,7 +371,12 @@ impl Stores for KernelStores {
             }
             Place::Hash | Place::PerCpuHash => {
                 self.own.remove(&(store, key.clone()));
-                self.map(store)?.delete(&key).map_err(|error| self.trouble(store, &error)).map(drop)
+                let map = self.map(store)?;
+                let deleted = match self.front(store) {
+                    Some(front) => front.give_back(&front.slots_of(&key).collect::<Vec<_>>(), || map.delete(&key)),
+                    None => map.delete(&key),
+                };
+                deleted.map_err(|error| self.trouble(store, &error)).map(drop)
             }
         }
     }
@@ -260,8 +387,12 @@ impl Stores for KernelStores {
         }
         self.own.retain(|(of, _), _| *of != store);
         let map = self.map(store)?;
-        let all = map.elements().map_err(|error| self.trouble(store, &error))?;
-        map.delete_keys(&all.keys).map_err(|error| self.trouble(store, &error))
+        let delete_all = || map.elements().and_then(|all| map.delete_keys(&all.keys));
+        let deleted = match self.front(store) {
+            Some(front) => front.give_back(&front.all(), delete_all),
+            None => delete_all(),
+        };
+        deleted.map_err(|error| self.trouble(store, &error))
     }
 
     fn accumulate(&mut self, store: StoreId, keys: &[Value], value: i64) -> Result<(), String> {
@@ -286,7 +417,8 @@ impl Stores for KernelStores {
         let ValueLayout::Stat(stat) = &layout.value else { return Ok(Merged::default()) };
         let key = self.key_bytes(layout, keys);
         let bytes = self.map(store)?.lookup(&key).map_err(|error| self.trouble(store, &error))?;
-        Ok(self.merged(stat, bytes.as_deref(), self.own.get(&(store, key)).map(|(_, own)| own)))
+        let own = self.own.get(&(store, key.clone())).map(|(_, own)| own);
+        Ok(self.merged(store, stat, &key, bytes.as_deref(), own))
     }
 
     fn elements(&self, store: StoreId) -> Result<Vec<Element>, String> {
@@ -298,7 +430,16 @@ impl Stores for KernelStores {
             };
             return Ok(vec![Element { keys: Vec::new(), value }]);
         }
-        let all = self.map(store)?.elements().map_err(|error| self.trouble(store, &error))?;
+        let map = self.map(store)?;
+        let all = map.elements().map_err(|error| self.trouble(store, &error))?;
+        if let Some(front) = self.front(store) {
+            let known = all.iter().map(|(key, _)| key).collect();
+            for key in front.orphans(&known) {
+                // Seen from the next look on. An error means that it is there by now, or that the array is full.
+                let empty = layout.value.encode(stamp_now(), &Datum::Long(0));
+                let _ = map.update(&key, &empty.repeat(map.value_bytes() / empty.len()), Update::NoExist);
+            }
+        }
         let mut stamped: Vec<(u64, Element)> = all
             .iter()
             .map(|(key, bytes)| {
@@ -306,13 +447,14 @@ impl Stores for KernelStores {
                 match &layout.value {
                     ValueLayout::Stat(stat) => {
                         let own = self.own.get(&(store, key.to_vec()));
-                        let value =
-                            ElementValue::Stat(Box::new(self.merged(stat, Some(bytes), own.map(|(_, own)| own))));
+                        let merged = self.merged(store, stat, key, Some(bytes), own.map(|(_, own)| own));
+                        let value = ElementValue::Stat(Box::new(merged));
                         let stamp = [stat.stamp(bytes), own.map(|(stamp, _)| *stamp)].into_iter().flatten().min();
                         (stamp.unwrap_or(0), Element { keys, value })
                     }
                     value => {
-                        (value.stamp(bytes), Element { keys, value: ElementValue::Plain(plain(value.decode(bytes))) })
+                        let whole = ElementValue::Plain(self.whole(layout, key, bytes));
+                        (value.stamp(bytes), Element { keys, value: whole })
                     }
                 }
             })

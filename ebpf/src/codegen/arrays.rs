@@ -293,8 +293,9 @@ impl Emitter<'_, '_> {
             }
             Place::Hash => {
                 let map = self.shared.store(store);
+                let slot = self.find_slot(&layout, keys);
                 let key = self.key(&layout, keys);
-                let (found, done) = (self.asm.label(), self.asm.label());
+                let (found, done, end) = (self.asm.label(), self.asm.label(), self.asm.label());
                 self.look_up(map, key);
                 self.asm.jump_if_imm(Cond::Ne, R0, 0, found);
                 let area = self.cx.frame.value;
@@ -315,7 +316,20 @@ impl Emitter<'_, '_> {
                 self.asm.jump(done);
                 self.asm.bind(lost);
                 self.asm.mov_imm(R1, 0);
-                self.asm.bind(done);
+                match slot {
+                    // Nobody asks for the old value, so r1 is free.
+                    Some(slot) => {
+                        self.asm.jump(end);
+                        self.asm.bind(done);
+                        self.take_slot(slot, keys, end);
+                        self.asm.jump(end);
+                        self.asm.bind(slot.hit);
+                        self.asm.mov(R0, R3);
+                        add(self, payload);
+                    }
+                    None => self.asm.bind(done),
+                }
+                self.asm.bind(end);
             }
             Place::PerCpuHash | Place::PerCpuArray => return Err(self.error("a statistic cannot be added to")),
         }

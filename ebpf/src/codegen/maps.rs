@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::Target;
 use crate::{
     ir::*,
-    layout::{Layout, Place},
+    layout::{FrontLayout, Layout, Place},
     object::{MapDef, MapIndex, MapRole},
 };
 
@@ -126,6 +126,12 @@ impl<'a> Shared<'a> {
                     map_def(HASH, layout.key.size, size, decl.max_entries.max(1), flags, role)
                 }
             }
+        })
+    }
+
+    pub fn front(&mut self, store: StoreId, front: FrontLayout) -> MapIndex {
+        self.map(&format!("front{}", store.0), |s| {
+            map_def(ARRAY, 4, front.size(s.target.n_cpus), 1, MMAPABLE, MapRole::Front(store))
         })
     }
 

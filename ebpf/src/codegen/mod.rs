@@ -14,6 +14,7 @@ mod entries;
 mod errors;
 mod flatten;
 mod frame;
+mod front;
 mod iterate;
 mod liveness;
 mod maps;

@@ -29,6 +29,7 @@ impl Emitter<'_, '_> {
         let layout = self.store_layout(store)?;
         let stat = self.stat_layout(&layout)?;
         let map = self.shared.store(store);
+        let slot = self.find_slot(&layout, keys);
         let key = self.key(&layout, keys);
         let (found, done) = (self.asm.label(), self.asm.label());
         self.look_up(map, key);
@@ -52,8 +53,16 @@ impl Emitter<'_, '_> {
         // Two programs may interrupt each other on one processor only if they are of different kinds.
         let alone = self.shared.entry_kinds[store.index()] <= 1
             && matches!(self.cx.kind, EntryKind::SysEnter | EntryKind::SysExit);
-        let value = self.long_reg(value, R1);
-        self.sample(&stat, value, alone);
+        let sampled = self.long_reg(value, R1);
+        self.sample(&stat, sampled, alone);
+        if let Some(slot) = slot {
+            self.take_slot(slot, keys, done);
+            self.asm.jump(done);
+            self.asm.bind(slot.hit);
+            self.asm.mov(R0, R3);
+            let sampled = self.long_reg(value, R1);
+            self.sample(&stat, sampled, alone);
+        }
         self.asm.bind(done);
         Ok(())
     }

@@ -165,6 +165,8 @@ pub enum AtomicOp {
     Add,
     FetchAdd,
     Xchg,
+    /// Compares with r0, which gets the old value.
+    CompareExchange,
 }
 
 impl AtomicOp {
@@ -173,6 +175,7 @@ impl AtomicOp {
             AtomicOp::Add => 0x00,
             AtomicOp::FetchAdd => 0x01,
             AtomicOp::Xchg => 0xe1,
+            AtomicOp::CompareExchange => 0xf1,
         }
     }
 }

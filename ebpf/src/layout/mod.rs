@@ -5,6 +5,7 @@
 
 pub mod control;
 pub mod counters;
+pub mod front;
 pub mod key;
 pub mod record;
 pub mod stat;
@@ -13,6 +14,7 @@ pub mod value;
 use crate::ir::{Const, Program, StatShape, StoreId, StoreTy, Ty};
 pub use control::ControlLayout;
 pub use counters::CounterLayout;
+pub use front::FrontLayout;
 pub use key::KeyLayout;
 pub use stat::StatLayout;
 pub use value::{Element, ValueLayout};
@@ -42,6 +44,8 @@ pub struct StoreLayout {
     pub place: Place,
     pub key: KeyLayout,
     pub value: ValueLayout,
+    /// The table in front of the hash, [`crate::object::MapRole::Front`].
+    pub front: Option<FrontLayout>,
 }
 
 /// What kind of map holds a store.
@@ -62,6 +66,7 @@ impl Layout {
     pub fn of(program: &Program, live_histograms: bool) -> Layout {
         let n_probes = program.handlers.iter().map(|h| h.probe + 1).max().unwrap_or(0);
         let mut scalars_size = 0;
+        let may_have_front = front::allowed(program);
         let stores: Vec<_> = program
             .stores
             .iter()
@@ -86,7 +91,8 @@ impl Layout {
                         Place::Scalar { offset }
                     }
                 };
-                Some(StoreLayout { store: StoreId(i as u32), place, key: KeyLayout::of(&decl.keys), value })
+                let front = if may_have_front[i] { FrontLayout::of(decl, &value) } else { None };
+                Some(StoreLayout { store: StoreId(i as u32), place, key: KeyLayout::of(&decl.keys), value, front })
             })
             .collect();
         Layout {

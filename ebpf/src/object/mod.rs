@@ -58,6 +58,8 @@ pub enum MapRole {
     Scalars,
     /// An array or a statistic.
     Store(StoreId),
+    /// The table in front of an array: [`crate::layout::front`]. One element, mmapable.
+    Front(StoreId),
     /// Working memory.
     Scratch,
     /// Tail-call targets.

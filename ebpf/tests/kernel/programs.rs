@@ -878,3 +878,50 @@ fn every_intrinsic_verifies() {
         }
     }
 }
+
+#[test]
+fn keys_that_come_again_are_counted_in_front() {
+    if !permitted() {
+        return;
+    }
+    let mut s = Script::new();
+    let n = s.store("n", &[Ty::Long], StoreTy::Long);
+    let shape = StatShape { sum: true, min: true, max: true, ..StatShape::default() };
+    let stat = s.store("stat", &[Ty::Long], StoreTy::Stat(shape));
+    let read = s.store("read", &[Ty::Long], StoreTy::Long);
+    let mut b = BodyBuilder::new();
+    let (k, by) = (arg(&mut b, 0), arg(&mut b, 1));
+    b.emit(Op::Add { store: n, keys: vec![Arg::Long(k)], delta: by, result: None }, NO);
+    b.emit(Op::Accumulate { store: stat, keys: vec![Arg::Long(k)], value: by }, NO);
+    b.emit(Op::Add { store: read, keys: vec![Arg::Long(k)], delta: by, result: None }, NO);
+    let value = b.new_var(Ty::Long);
+    b.emit(Op::Get { dst: value, store: read, keys: vec![Arg::Long(k)] }, NO);
+    b.emit(Op::Set { store: read, keys: vec![Arg::Long(k)], value: Arg::Long(v(value)) }, NO);
+    let loaded = s.simple(b);
+    let fronts: Vec<bool> = loaded.layout.stores.iter().flatten().map(|store| store.front.is_some()).collect();
+    assert_eq!(fronts, [true, true, false]);
+    // The first two have no stamp word for a slot; sixteen fill the arrays.
+    let keys: Vec<i64> = [-2, -1, 0, 1, i64::MIN, i64::MAX].into_iter().chain((0..10).map(|n| n << 40 | 7)).collect();
+    for round in 1..=3 {
+        keys.iter().for_each(|k| loaded.run(0, &[*k as u64, round]));
+    }
+    for store in [n, read] {
+        let counted: Vec<_> = loaded.array(store);
+        assert_eq!(counted.len(), 16);
+        assert!(counted.iter().all(|(_, value)| *value == Element::Long(1 + 2 + 3)), "{counted:?}");
+        assert_eq!(counted.iter().map(|(key, _)| key[0].clone()).collect::<Vec<_>>(), {
+            keys.iter().map(|k| Datum::Long(*k)).collect::<Vec<_>>()
+        });
+    }
+    for (_, value) in loaded.array(stat) {
+        let Element::Stat(merged) = value else { panic!() };
+        assert_eq!((merged.count, merged.sum, merged.min, merged.max), (3, 6, 1, 3));
+    }
+    // No more room: an error each time, and nothing in front.
+    for _ in 0..2 {
+        loaded.edit_control(|c| c[48] = 200);
+        loaded.run(0, &[99, 1]);
+    }
+    assert_eq!(loaded.counters().overflows[0], 2);
+    assert_eq!(loaded.array(n).len(), 16);
+}

@@ -7,7 +7,7 @@ use tapdeck_ebpf::{
     generate,
     ir::*,
     isa,
-    layout::{Datum, Element, Layout, Place, StoreLayout, control, record},
+    layout::{Datum, Element, Layout, Place, StoreLayout, control, front, record},
     object::{MapRole, Object},
 };
 
@@ -227,11 +227,29 @@ impl Loaded {
         let layout = self.layout_of(store);
         let map = self.map(MapRole::Store(store));
         let per_cpu = if layout.place == Place::PerCpuHash { bpf::possible_cpus() } else { 1 };
+        let front = layout.front.filter(|_| self.object.maps.iter().any(|m| m.role == MapRole::Front(store)));
+        let slots = front.map(|front| {
+            let size = front.size(bpf::possible_cpus() as u32) as usize;
+            bpf::lookup(self.map(MapRole::Front(store)), &[0; 4], size).unwrap()
+        });
         let mut all = Vec::new();
         let mut key: Option<Vec<u8>> = None;
         while let Some(next) = bpf::next_key(map, key.as_deref(), layout.key.size as usize) {
             if let Some(value) = bpf::lookup(map, &next, layout.value.size() as usize * per_cpu) {
-                all.push((layout.value.stamp(&value), layout.key.decode(&next), layout.value.decode(&value)));
+                let slots = front.map_or(Vec::new(), |f| front::slots_of(f, slots.as_deref().unwrap(), &next));
+                let stamp = layout.value.stamp(&value);
+                let whole = match layout.value.decode(&value) {
+                    Element::Long(n) => {
+                        let in_slots = slots.iter().map(|slot| match layout.value.decode(slot) {
+                            Element::Long(n) => n,
+                            other => panic!("not a long: {other:?}"),
+                        });
+                        Element::Long(n + in_slots.sum::<i64>())
+                    }
+                    Element::Stat(_) => layout.value.decode(&[value, slots.concat()].concat()),
+                    text => text,
+                };
+                all.push((stamp, layout.key.decode(&next), whole));
             }
             key = Some(next);
         }

@@ -154,6 +154,46 @@ fn counts_are_exact_on_two_processors() {
 }
 
 #[test]
+fn a_cleared_array_counts_from_zero() {
+    let Some(_guard) = require_bpf() else { return };
+    const CALLS: usize = 1000;
+    let mut script = Script::default();
+    let counts = script.store("counts", vec![Ty::Long], StoreTy::Long, true);
+    let stats = script.store("stats", vec![Ty::Long], StoreTy::Stat(StatShape::default()), true);
+    on_getppid(&mut script, |b| {
+        let pid = long(b, Intrinsic::Pid);
+        b.emit(Op::Add { store: counts, keys: vec![Arg::Long(pid)], delta: Operand::Imm(1), result: None }, T);
+        b.emit(Op::Accumulate { store: stats, keys: vec![Arg::Long(pid)], value: pid }, T);
+    });
+    let (handle, mut events) = start_here(script, SessionOptions::default());
+    wait_started(&mut events);
+    let mut cleared = |handle: &SessionHandle| {
+        handle.send(SessionCommand::Clear);
+        handle.send(SessionCommand::SnapshotNow);
+        while !matches!(events.blocking_recv(), Some(SessionEvent::Snapshot(_))) {}
+    };
+    // In the middle of counting, again and again: nothing may be left behind that is counted and never seen.
+    let busy = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let hammering = std::thread::spawn({
+        let busy = busy.clone();
+        move || {
+            while busy.load(std::sync::atomic::Ordering::Relaxed) {
+                hammer(100);
+            }
+        }
+    });
+    for _ in 0..20 {
+        cleared(&handle);
+    }
+    busy.store(false, std::sync::atomic::Ordering::Relaxed);
+    hammering.join().unwrap();
+    cleared(&handle);
+    hammer(CALLS);
+    let last = stop(&handle, events).end.last.unwrap();
+    assert_eq!(last.tables.iter().map(longs).collect::<Vec<_>>(), [[CALLS as i64]; 2]);
+}
+
+#[test]
 fn a_new_key_every_time_loses_nothing() {
     let Some(_guard) = require_bpf() else { return };
     const CALLS: usize = 20_000;
