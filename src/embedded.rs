@@ -3,4 +3,4 @@
 include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 
 /// A recording of a real session, for `--demo` and machines where nothing can be traced. Made by `tapdeck run --record`.
-pub static DEMO: &str = include_str!("demo.tapdeck");
+pub static DEMO: &str = include_str!("../tests/sessions/demo.tapdeck");

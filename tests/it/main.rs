@@ -1,5 +1,6 @@
 //! The integration tests, one binary.
 
+mod tidy;
 mod binary;
 mod cli;
 mod differential;
