@@ -187,24 +187,10 @@ fn raw_tracepoints() -> Check {
 }
 
 fn ring_buffer() -> Check {
-    let spec = MapSpec {
-        name: "tapdeck_try",
-        kind: bpf::BPF_MAP_TYPE_RINGBUF,
-        key_size: 0,
-        value_size: 0,
-        max_entries: sys::page_size() as u32,
-        flags: 0,
-    };
-    match Map::create(&spec) {
-        Ok(_) => Check::ok("ring buffer", "yes"),
-        Err(error) => {
-            let way_out = if error.raw_os_error() == Some(22) {
-                "needs Linux 5.8 or later".to_owned()
-            } else {
-                way_out_of_eperm()
-            };
-            Check::bad("ring buffer", CheckState::Missing, explain(&error), way_out)
-        }
+    match aya::sys::is_map_supported(aya::maps::MapType::RingBuf) {
+        Ok(true) => Check::ok("ring buffer", "yes"),
+        Ok(false) => Check::bad("ring buffer", CheckState::Missing, "not in this kernel", "needs Linux 5.8 or later"),
+        Err(error) => Check::bad("ring buffer", CheckState::Missing, explain(&error.io_error), way_out_of_eperm()),
     }
 }
 

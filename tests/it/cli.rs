@@ -313,6 +313,15 @@ fn an_object_file_reads_with_the_usual_tools() {
         let text = finish(objdump).ok();
         assert!(text.contains("exit") && text.contains("call"), "{text}");
     }
+    if require_bpf() {
+        let mut loaded = aya::EbpfLoader::new().load_file(&object).unwrap();
+        let programs: Vec<_> = loaded.programs_mut().map(|(name, program)| (name.to_owned(), program)).collect();
+        assert!(!programs.is_empty());
+        for (name, program) in programs {
+            let program: &mut aya::programs::RawTracePoint = program.try_into().unwrap();
+            program.load().unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        }
+    }
     if require_program("bpftool") && require_bpf() {
         let pin = std::path::PathBuf::from(format!("/sys/fs/bpf/tapdeck-it-{}", std::process::id()));
         let mut bpftool = std::process::Command::new("bpftool");

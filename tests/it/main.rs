@@ -1,6 +1,5 @@
 //! The integration tests, one binary.
 
-mod tidy;
 mod binary;
 mod cli;
 mod differential;
@@ -14,3 +13,4 @@ mod parse;
 mod runs;
 mod scripts;
 mod terminal;
+mod tidy;

@@ -26,8 +26,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "pipeline", "runtime", "output", "tui", "tapset", "probes", "host", "builtins", "debuginfo", "elaborate", "language",
-            "embedded", "sys",
+            "pipeline",
+            "runtime",
+            "output",
+            "tui",
+            "tapset",
+            "probes",
+            "host",
+            "builtins",
+            "debuginfo",
+            "elaborate",
+            "language",
+            "embedded",
+            "sys",
         ],
     ),
 ];
@@ -54,7 +65,8 @@ fn every_module_is_in_the_table() {
     for entry in fs::read_dir("src").unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        let known = MAY_USE.iter().any(|(module, _)| *module == name) || ["lib", "main", "testing"].contains(&name.as_str());
+        let known =
+            MAY_USE.iter().any(|(module, _)| *module == name) || ["lib", "main", "testing"].contains(&name.as_str());
         assert!(known, "add `{name}` to MAY_USE in {}", file!());
     }
 }
@@ -80,7 +92,8 @@ fn without_tests(text: &str) -> &str {
 }
 
 /// Files that are tests as a whole.
-const TEST_FILES: &[&str] = &["src/runtime/tests", "src/tui/tests.rs", "src/lower/scripts.rs", "src/elaborate/tests.rs"];
+const TEST_FILES: &[&str] =
+    &["src/runtime/tests", "src/tui/tests.rs", "src/lower/scripts.rs", "src/elaborate/tests.rs"];
 
 fn rust_files(module: &str) -> Vec<PathBuf> {
     let (file, dir) = (format!("src/{module}.rs"), format!("src/{module}"));
