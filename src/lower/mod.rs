@@ -393,6 +393,7 @@ fn store_decl(global: &Global, bounds: &Bounds, idx: usize, options: &LowerOptio
         name: global.name.to_string(),
         keys: keys.collect(),
         value,
+        sized: global.size.is_some(),
         max_entries: if global.keys.is_empty() { 1 } else { global.size.unwrap_or(options.max_map_entries) },
         wrap: global.wrap,
         init: global.init.as_ref().map(|init| match init {

@@ -157,6 +157,7 @@ impl Cx<'_> {
             keys: vec![Ty::Long],
             value: StoreTy::Long,
             max_entries: MAX_PROCESSES,
+            sized: false,
             wrap: true,
             init: None,
             in_kernel: true,

@@ -23,7 +23,7 @@ use tapdeck_ebpf::{
 };
 
 use super::{
-    interpreter::{Element, ElementValue, Stores, overflow_message},
+    interpreter::{Element, ElementValue, Stores},
     load::{Loaded, libc_errno},
     plan::Lowered,
 };
@@ -202,7 +202,7 @@ impl KernelStores {
             }
         }
         self.overflows[store.index()] += 1;
-        Err(overflow_message(self.decl(store)))
+        Err(self.decl(store).overflow_message())
     }
 
     fn forget_oldest(&self, store: StoreId) -> Result<(), String> {
@@ -562,6 +562,7 @@ mod tests {
             let mut script = Script::default();
             let a = script.store("a", vec![Ty::Long], StoreTy::Long, true);
             script.ir.stores[0].max_entries = 3;
+            script.ir.stores[0].sized = true;
             script.ir.stores[0].wrap = wrap;
             let Some(mut stores) = open(script) else { return };
             let mut results = Vec::new();

@@ -231,6 +231,7 @@ fn stores() -> Vec<StoreDecl> {
         keys: keys.to_vec(),
         value,
         max_entries,
+        sized: false,
         wrap: false,
         init,
         in_kernel: true,

@@ -85,6 +85,9 @@ impl Emitter<'_, '_> {
                     Some(catch) => {
                         let text = match code {
                             ErrorCode::Literal => self.literal_bytes(StrId(detail)),
+                            ErrorCode::ArrayOverflow => {
+                                self.shared.program.stores[detail as usize].overflow_message().into_bytes()
+                            }
                             code => code.fixed_text().unwrap_or_default().as_bytes().to_vec(),
                         };
                         self.caught(&catch, &text);

@@ -39,6 +39,7 @@ fn scalar(name: &str) -> StoreDecl {
         keys: vec![],
         value: StoreTy::Long,
         max_entries: 1,
+        sized: false,
         wrap: false,
         init: None,
         in_kernel: true,

@@ -44,12 +44,24 @@ pub struct StoreDecl {
     pub value: StoreTy,
     /// Of an array: elements before overflow.
     pub max_entries: u32,
+    /// The script wrote that number (`a[N]`); otherwise it is MAXMAPENTRIES.
+    pub sized: bool,
     /// `%`: when full, the element inserted first makes room.
     pub wrap: bool,
     /// Start value of a scalar; 0 or "" when `None`.
     pub init: Option<Const>,
     /// Some handler that runs in the kernel touches it, so it lives in a map. Otherwise it lives in the interpreter.
     pub in_kernel: bool,
+}
+
+impl StoreDecl {
+    /// The script error of an insert that finds no room.
+    pub fn overflow_message(&self) -> String {
+        match self.sized {
+            true => format!("Array overflow, check size limit ({})", self.max_entries),
+            false => "Array overflow, check MAXMAPENTRIES".to_owned(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -70,9 +70,8 @@ impl ErrorCode {
     /// The text of errors that always read the same.
     pub fn fixed_text(self) -> Option<&'static str> {
         Some(match self {
-            ErrorCode::Text | ErrorCode::Literal | ErrorCode::Fault => return None,
+            ErrorCode::Text | ErrorCode::Literal | ErrorCode::Fault | ErrorCode::ArrayOverflow => return None,
             ErrorCode::DivisionByZero => "division by 0",
-            ErrorCode::ArrayOverflow => "Array overflow, check MAXMAPENTRIES",
             ErrorCode::EmptyAggregate => "empty aggregate",
             ErrorCode::HistogramIndex => "histogram index out of range",
             ErrorCode::MaxAction => "MAXACTION exceeded",
@@ -236,6 +235,9 @@ fn decode_error(bytes: &[u8], id: u32, program: &Program) -> Option<ErrorRecord>
         ErrorCode::Text => until_nul(bytes.get(ERROR_TEXT as usize..).unwrap_or(&[])).to_vec(),
         ErrorCode::Literal => literal(),
         ErrorCode::Fault => fault_message(&literal(), long_at(bytes, ERROR_ARGUMENT)),
+        ErrorCode::ArrayOverflow => {
+            program.stores.get(detail as usize).map(|store| store.overflow_message()).unwrap_or_default().into_bytes()
+        }
         _ => code.fixed_text().unwrap_or_default().as_bytes().to_vec(),
     };
     Some(ErrorRecord {

@@ -32,6 +32,7 @@ impl Script {
             keys: keys.to_vec(),
             value,
             max_entries: 16,
+            sized: false,
             wrap: false,
             init: None,
             in_kernel: true,

@@ -31,7 +31,7 @@ use self::{
 };
 pub use self::{
     render::ArgList,
-    stores::{CompositeStores, Element, ElementValue, HeapStores, Stores, overflow_message},
+    stores::{CompositeStores, Element, ElementValue, HeapStores, Stores},
     surroundings::Surroundings,
 };
 use crate::{

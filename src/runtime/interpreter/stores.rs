@@ -47,16 +47,6 @@ pub enum ElementValue {
     Stat(Box<Merged>),
 }
 
-/// The message of a refused insert.
-pub fn overflow_message(decl: &StoreDecl) -> String {
-    // The declaration does not say who chose the size; 2048 is SystemTap's own.
-    if decl.max_entries == 2048 {
-        "Array overflow, check MAXMAPENTRIES".to_owned()
-    } else {
-        format!("Array overflow, check size limit ({})", decl.max_entries)
-    }
-}
-
 /// Globals in this process.
 #[derive(Clone, Debug, Default)]
 pub struct HeapStores {
@@ -142,7 +132,7 @@ impl HeapStore {
         if !self.array.places.contains_key(keys) {
             let full = !self.decl.keys.is_empty() && self.array.list.len() >= self.decl.max_entries as usize;
             if full && !self.decl.wrap {
-                return Err(overflow_message(&self.decl));
+                return Err(self.decl.overflow_message());
             }
             if full && let Some((_, (oldest, _))) = self.array.list.pop_first() {
                 self.array.places.remove(&oldest);
@@ -374,6 +364,7 @@ mod tests {
             keys: vec![Ty::Long],
             value: StoreTy::Long,
             max_entries,
+            sized: true,
             wrap,
             init: None,
             in_kernel: false,

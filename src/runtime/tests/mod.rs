@@ -46,6 +46,7 @@ impl Script {
             keys,
             value,
             max_entries: 2048,
+            sized: false,
             wrap: false,
             init: None,
             in_kernel,

@@ -140,8 +140,11 @@ impl Display for Ty {
 
 impl Display for StoreDecl {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let StoreDecl { name, keys, value, max_entries, wrap, init, in_kernel } = self;
+        let StoreDecl { name, keys, value, max_entries, sized, wrap, init, in_kernel } = self;
         write!(f, "{} [{}] -> {value} max={max_entries}", Quoted(name.as_bytes()), List(keys))?;
+        if *sized {
+            f.write_str(" sized")?;
+        }
         match init {
             Some(Const::Long(n)) => write!(f, " init={n}")?,
             Some(Const::Str(text)) => write!(f, " init={}", Quoted(text))?,

@@ -391,6 +391,7 @@ fn store(line: &mut Line<'_>) -> Result2<StoreDecl> {
     };
     line.field("max")?;
     let max_entries = line.small()?;
+    let sized = line.eat_word("sized");
     let mut init = None;
     if line.eat_word("init") {
         line.expect('=')?;
@@ -400,7 +401,7 @@ fn store(line: &mut Line<'_>) -> Result2<StoreDecl> {
         });
     }
     let (wrap, in_kernel) = (line.eat_word("wrap"), line.eat_word("kernel"));
-    Ok(StoreDecl { name, keys, value, max_entries, wrap, init, in_kernel })
+    Ok(StoreDecl { name, keys, value, max_entries, sized, wrap, init, in_kernel })
 }
 
 fn stat_shape(line: &mut Line<'_>) -> Result2<StatShape> {
