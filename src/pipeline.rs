@@ -29,7 +29,7 @@ use crate::{
         program::Program,
     },
     host::{Host, facts::KernelConfig},
-    language::{self, Conditions, MacroLibrary, ParseOptions, Privilege, Recovery, ast},
+    language::{self, Conditions, ParseOptions, Privilege, Recovery, ast},
     lower::{self, LowerOptions},
     runtime::plan::Lowered,
     source::{FileId, Origin, SourceMap},
@@ -350,15 +350,10 @@ fn with_token(mut finding: Diagnostic, sources: &SourceMap) -> Diagnostic {
 }
 
 /// Where a source tag points, for line information.
-pub fn source_line(sources: &SourceMap, lowered: &Lowered, tag: ir::SourceTag) -> Option<SourceLine> {
+fn source_line(sources: &SourceMap, lowered: &Lowered, tag: ir::SourceTag) -> Option<SourceLine> {
     let span = *lowered.spans.get(tag.index())?;
     let file = sources.get(span.file)?;
     let (line, column) = file.line_col(span.start);
     let text = String::from_utf8_lossy(file.line(line)).trim().to_owned();
     Some(SourceLine { file: file.name.clone(), line, col: column, text })
-}
-
-/// The library's macros alone, for tests and listings.
-pub fn macros_of(library: &Library, conditions: &Conditions) -> Arc<MacroLibrary> {
-    library.macros(&mut SourceMap::default(), conditions).0
 }

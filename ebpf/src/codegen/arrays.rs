@@ -149,7 +149,12 @@ impl Emitter<'_, '_> {
     /// Copies a string value at r0 + `off` into a variable.
     fn copy_value_text(&mut self, dst: Var, layout: &StoreLayout, off: u32) {
         let ValueLayout::Str { cap, .. } = layout.value else { return };
-        let (dst, cap) = (self.var_text(dst), u32::from(cap));
+        self.copy_text_at_r0(dst, off, cap.into());
+    }
+
+    /// `dst` = the zero-filled text of `cap` bytes at r0 + `off`. Clobbers every caller-saved register.
+    pub fn copy_text_at_r0(&mut self, dst: Var, off: u32, cap: u32) {
+        let dst = self.var_text(dst);
         let n = dst.cap.min(cap);
         if n <= 64 {
             let (base, at) = self.base(dst.mem, R2);

@@ -278,26 +278,8 @@ impl Emitter<'_, '_> {
             self.asm.load(Size::DW, R1, R0, at as i16);
             return self.put(var, R1);
         };
-        let (dst, cap) = (self.var_text(var), u32::from(cap));
-        let n = dst.cap.min(cap);
         self.asm.store(Size::DW, R10, TMP1, R0);
-        if n <= 64 {
-            let (base, off) = self.base(dst.mem, R2);
-            for i in (0..n as i16).step_by(8) {
-                self.asm.load(Size::DW, R4, R0, at as i16 + i);
-                self.asm.store(Size::DW, base, off + i, R4);
-            }
-        } else {
-            self.asm.mov(R3, R0);
-            self.asm.add_imm(R3, at as i32);
-            self.address(R1, dst.mem);
-            self.asm.mov_imm(R2, n.into());
-            self.asm.call(helpers::PROBE_READ_KERNEL);
-        }
-        self.zero(dst.mem, n, dst.cap);
-        if cap > dst.cap {
-            self.terminate(dst);
-        }
+        self.copy_text_at_r0(var, at, cap.into());
         self.asm.load(Size::DW, R0, R10, TMP1);
     }
 

@@ -189,49 +189,12 @@ pub fn coalesce_copies(body: &mut Body) {
                 let free = !set.contains(src) && !at_catch.contains(src) && !at_catch.contains(dst);
                 if before.op.dst() == Some(src) && fits && free && !uses.contains(dst) && dst != src {
                     body.blocks[i].insts.remove(at);
-                    set_dst(&mut body.blocks[i].insts[at - 1].op, dst);
+                    body.blocks[i].insts[at - 1].op.set_dst(dst);
                     continue;
                 }
             }
             let inst = body.blocks[i].insts[at].clone();
             step_back(&inst, &mut set, &at_catch);
         }
-    }
-}
-
-fn set_dst(op: &mut Op, new: Var) {
-    match op {
-        Op::Copy { dst, .. }
-        | Op::Binary { dst, .. }
-        | Op::Compare { dst, .. }
-        | Op::Unary { dst, .. }
-        | Op::StrCopy { dst, .. }
-        | Op::StrConcat { dst, .. }
-        | Op::StrCompare { dst, .. }
-        | Op::Regex { dst, .. }
-        | Op::Read { dst, .. }
-        | Op::ReadStr { dst, .. }
-        | Op::Context { dst, .. }
-        | Op::Site { dst, .. }
-        | Op::Get { dst, .. }
-        | Op::Contains { dst, .. }
-        | Op::Extract { dst, .. }
-        | Op::Bucket { dst, .. }
-        | Op::Sprint { dst, .. } => *dst = new,
-        Op::Intrinsic { dst, .. } | Op::Host { dst, .. } | Op::Call { dst, .. } => *dst = Some(new),
-        Op::Add { result, .. } => {
-            if let Some((dst, _)) = result {
-                *dst = new;
-            }
-        }
-        Op::Set { .. }
-        | Op::Delete { .. }
-        | Op::Clear { .. }
-        | Op::Accumulate { .. }
-        | Op::Print { .. }
-        | Op::Exit
-        | Op::Actions { .. }
-        | Op::IterBegin { .. }
-        | Op::IterEnd { .. } => {}
     }
 }

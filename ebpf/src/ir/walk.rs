@@ -38,6 +38,44 @@ impl Op {
         }
     }
 
+    /// Makes it write another variable. Nothing happens to one that writes none.
+    pub fn set_dst(&mut self, new: Var) {
+        match self {
+            Op::Copy { dst, .. }
+            | Op::Binary { dst, .. }
+            | Op::Compare { dst, .. }
+            | Op::Unary { dst, .. }
+            | Op::StrCopy { dst, .. }
+            | Op::StrConcat { dst, .. }
+            | Op::StrCompare { dst, .. }
+            | Op::Regex { dst, .. }
+            | Op::Read { dst, .. }
+            | Op::ReadStr { dst, .. }
+            | Op::Context { dst, .. }
+            | Op::Site { dst, .. }
+            | Op::Get { dst, .. }
+            | Op::Contains { dst, .. }
+            | Op::Extract { dst, .. }
+            | Op::Bucket { dst, .. }
+            | Op::Sprint { dst, .. } => *dst = new,
+            Op::Intrinsic { dst, .. } | Op::Host { dst, .. } | Op::Call { dst, .. } => *dst = Some(new),
+            Op::Add { result, .. } => {
+                if let Some((dst, _)) = result {
+                    *dst = new;
+                }
+            }
+            Op::Set { .. }
+            | Op::Delete { .. }
+            | Op::Clear { .. }
+            | Op::Accumulate { .. }
+            | Op::Print { .. }
+            | Op::Exit
+            | Op::Actions { .. }
+            | Op::IterBegin { .. }
+            | Op::IterEnd { .. } => {}
+        }
+    }
+
     /// Calls `f` with each operand it reads, in order.
     pub fn for_each_arg(&self, mut f: impl FnMut(Arg)) {
         match self {
