@@ -58,7 +58,7 @@ impl LiveEngine {
         let (events_tx, events) = unbounded_channel();
         let current = Arc::new(Mutex::new(None));
         let worker = Worker { compiler, events: events_tx, current: current.clone(), record };
-        let spawned = std::thread::Builder::new().name("compile".to_owned()).spawn(move || worker.work(inbox));
+        let spawned = std::thread::Builder::new().name("tapdeck-compile".to_owned()).spawn(move || worker.work(inbox));
         debug_assert!(spawned.is_ok());
         Self { requests, current, events: Some(events) }
     }
@@ -162,7 +162,7 @@ impl Worker {
             }
         });
         let forward = Forward { run, to: self.events.clone(), recorder };
-        let _ = std::thread::Builder::new().name("events".to_owned()).spawn(move || forward.pump(events));
+        let _ = std::thread::Builder::new().name("tapdeck-events".to_owned()).spawn(move || forward.pump(events));
     }
 
     fn refuse(&self, run: RunId, error: &StartError, compiled: &Compiled) {

@@ -139,7 +139,7 @@ impl Prepared {
         };
         engine.listen(inputs);
         std::thread::Builder::new()
-            .name("session".to_owned())
+            .name("tapdeck-session".to_owned())
             .spawn(move || engine.run())
             .map_err(system("start the session's thread"))?;
         Ok((SessionHandle { commands: command_tx, bell, stops_sent }, event_rx))
