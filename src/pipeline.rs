@@ -20,7 +20,7 @@ use tapdeck_ebpf::{
 };
 
 use crate::{
-    debuginfo::{World, task_offsets},
+    debuginfo::{Types as _, World, task_offsets},
     diagnostics::{Diagnostic, Diagnostics, catalogue::generate as say},
     elaborate::{
         self, ElaborateOptions,

@@ -1,7 +1,13 @@
-//! Types of the traced kernel, out of BTF. [`World`] is all that pass 2 may know of the machine.
+//! What is known of the traced programs: types, functions, variables, lines. [`World`] is all that pass 2 may know of the
+//! machine; [`DebugInfo`] is the one set of questions to BTF and DWARF.
 
 pub mod btf;
 pub mod events;
+pub mod function_pattern;
+pub mod glob;
+pub mod location;
+pub mod model;
+pub mod types;
 
 use std::{
     collections::HashSet,
@@ -11,10 +17,37 @@ use std::{
 
 pub use btf::Btf;
 pub use events::Events;
+pub use function_pattern::FunctionPattern;
+pub use model::{Function, Instance, LineRow, Traceable, TypedName, Variable};
+pub use types::{TypeId, Types};
 
 use tapdeck_ebpf::codegen::{CompatBit, TaskOffsets};
 
 use crate::host::{Bytes, Host, facts};
+
+/// Functions, variables and lines of one module: the kernel proper, a kernel module, a program.
+pub trait DebugInfo: Send + Sync {
+    /// The types its variables have.
+    fn types(&self) -> &dyn Types;
+
+    /// Functions by name and place. With lines: those that have code from one of them.
+    fn functions(&self, pattern: &FunctionPattern) -> Vec<Function>;
+
+    /// What a handler sees at every instance of the function, parameters in the order they are declared.
+    fn arguments(&self, function: &Function) -> Vec<TypedName>;
+
+    /// Parameters and locals of an instance with where they are at `pc`, one of its addresses; innermost scope first.
+    fn variables(&self, instance: &Instance, pc: u64) -> Vec<Variable>;
+
+    /// The type `$return` has; `None` for void and where it is not known.
+    fn result_type(&self, instance: &Instance) -> Option<TypeId>;
+
+    /// The first address of each line that the pattern names, in the functions it names, by address.
+    fn lines(&self, pattern: &FunctionPattern) -> Vec<(Function, LineRow)>;
+
+    /// Whether the kernel lets a place be probed.
+    fn traceable(&self, instance: &Instance) -> Traceable;
+}
 
 /// The machine as pass 2 sees it: facts and types. Everything in it is asked for when first needed and then kept.
 pub struct World {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     builtins,
-    debuginfo::{Btf, World},
+    debuginfo::{Btf, Types as _, World},
     language::{
         lexer,
         token::{KEYWORDS, Kind, Token},

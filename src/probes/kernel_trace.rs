@@ -19,7 +19,7 @@ use super::{
 use crate::{
     debuginfo::{
         Btf, World,
-        btf::{Shape, TypeId},
+        types::{Shape, TypeId, Types},
     },
     language::ast::{Literal, ProbePoint},
 };
@@ -83,7 +83,7 @@ impl Tracepoint {
 
     /// `(name without $, type)` of each argument.
     fn args(&self) -> impl Iterator<Item = (String, TypeId)> {
-        let params = self.btf.params(self.proto).skip(1).enumerate();
+        let params = self.btf.params(self.proto).into_iter().skip(1).enumerate();
         params.map(|(idx, param)| {
             let name = if param.name.is_empty() { format!("arg{}", idx + 1) } else { param.name.to_owned() };
             (name, param.ty)
@@ -122,7 +122,7 @@ impl Tracepoint {
     }
 
     fn walk(&self, idx: usize, ty: TypeId) -> Walk<'_> {
-        Walk::value(&self.btf, ty, AccessBase::Field(ContextField::TraceArg(idx as u8)), Space::Kernel)
+        Walk::value(&*self.btf, ty, AccessBase::Field(ContextField::TraceArg(idx as u8)), Space::Kernel)
     }
 
     fn walk_to(&self, name: &str, path: &[PathStep]) -> Result<Walk<'_>, ContextError> {

@@ -14,13 +14,13 @@ use super::{
 };
 use crate::debuginfo::{
     Btf,
-    btf::{FoundMember, Member, Shape, TypeId},
+    types::{FoundMember, Member, Shape, TypeId, Types},
 };
 
 /// Where the walk stands.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Walk<'a> {
-    btf: &'a Btf,
+    types: &'a dyn Types,
     /// Qualifiers and typedefs kept, for texts.
     pub ty: TypeId,
     base: AccessBase,
@@ -34,17 +34,17 @@ pub(super) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// At a value of type `ty` that a register or a context word holds.
-    pub fn value(btf: &'a Btf, ty: TypeId, base: AccessBase, space: Space) -> Self {
-        Self { btf, ty, base, steps: Vec::new(), in_memory: false, bitfield: None, space }
+    pub fn value(types: &'a dyn Types, ty: TypeId, base: AccessBase, space: Space) -> Self {
+        Self { types, ty, base, steps: Vec::new(), in_memory: false, bitfield: None, space }
     }
 
     /// At something of type `ty` whose address is the base.
-    pub fn memory(btf: &'a Btf, ty: TypeId, base: AccessBase, space: Space) -> Self {
-        Self { in_memory: true, ..Self::value(btf, ty, base, space) }
+    pub fn memory(types: &'a dyn Types, ty: TypeId, base: AccessBase, space: Space) -> Self {
+        Self { in_memory: true, ..Self::value(types, ty, base, space) }
     }
 
     pub fn shape(&self) -> Shape {
-        self.btf.base_shape(self.ty)
+        self.types.base_shape(self.ty)
     }
 
     pub fn is_bitfield(&self) -> bool {
@@ -58,7 +58,7 @@ impl<'a> Walk<'a> {
     /// As [`Walk::follow`], where an index right behind the cast counts in whole casted types: `@cast(p, "long")[2]`.
     fn follow_cast(&mut self, path: &[PathStep]) -> Result<(), ContextError> {
         let is_indexable = matches!(self.shape(), Shape::Pointer(_) | Shape::Array { .. });
-        let size = self.btf.size_of(self.ty);
+        let size = self.types.size_of(self.ty);
         match path {
             [PathStep::Index(index), rest @ ..] if self.in_memory && !is_indexable && size > 0 => {
                 self.offset(index.wrapping_mul(size as i64));
@@ -94,7 +94,7 @@ impl<'a> Walk<'a> {
     /// From a pointer to what it points to.
     pub fn deref(&mut self, to: TypeId) -> Result<(), ContextError> {
         if self.bitfield.is_some() {
-            return Err(ContextError::NotAggregate { of: self.btf.type_text(self.ty) });
+            return Err(ContextError::NotAggregate { of: self.types.type_text(self.ty) });
         }
         if self.in_memory {
             self.steps.push(AccessStep::Deref);
@@ -113,17 +113,17 @@ impl<'a> Walk<'a> {
     }
 
     fn member(&mut self, name: &str) -> Result<(), ContextError> {
-        let of = || self.btf.type_text(self.btf.strip(self.ty));
+        let of = || self.types.type_text(self.types.strip(self.ty));
         match self.shape() {
             Shape::Struct | Shape::Union if self.in_memory => {}
             Shape::Forward => {
                 let message = format!("{} is only declared in this kernel's type information", of());
                 return Err(ContextError::NoTypes { message });
             }
-            _ => return Err(ContextError::NotAggregate { of: self.btf.type_text(self.ty) }),
+            _ => return Err(ContextError::NotAggregate { of: self.types.type_text(self.ty) }),
         }
-        let Some(found) = self.btf.find_member(self.ty, name) else {
-            let names = self.btf.member_names(self.ty);
+        let Some(found) = self.types.find_member(self.ty, name) else {
+            let names = self.types.member_names(self.ty);
             let mut alternatives = nearest(name, names.iter().copied());
             if alternatives.is_empty() {
                 alternatives = names.into_iter().take(20).map(str::to_owned).collect();
@@ -147,7 +147,7 @@ impl<'a> Walk<'a> {
             self.offset(i64::from(found.offset_bits / 8));
         } else {
             // Reads whole units of the declared type where the field lies in one, else from its first byte on.
-            let unit_bits = (self.btf.size_of(found.ty) as u32 * 8).max(8);
+            let unit_bits = (self.types.size_of(found.ty) as u32 * 8).max(8);
             let start_bits = found.offset_bits / unit_bits * unit_bits;
             let fits = found.offset_bits + u32::from(found.bitfield_bits) <= start_bits + unit_bits;
             let start_bits = if fits { start_bits } else { found.offset_bits / 8 * 8 };
@@ -164,11 +164,12 @@ impl<'a> Walk<'a> {
                 self.deref(to)?;
                 to
             }
-            _ => return Err(ContextError::NotAggregate { of: self.btf.type_text(self.ty) }),
+            _ => return Err(ContextError::NotAggregate { of: self.types.type_text(self.ty) }),
         };
-        let size = self.btf.size_of(element);
+        let size = self.types.size_of(element);
         if size == 0 {
-            let message = format!("the size of {} is not known, so it cannot be indexed", self.btf.type_text(element));
+            let message =
+                format!("the size of {} is not known, so it cannot be indexed", self.types.type_text(element));
             return Err(ContextError::NoTypes { message });
         }
         match step(size) {
@@ -193,13 +194,13 @@ impl<'a> Walk<'a> {
         if !self.in_memory {
             return refuse("cannot take the address of a value that is not in memory");
         }
-        let type_text = self.btf.type_text(self.ty) + "*";
+        let type_text = self.types.type_text(self.ty) + "*";
         Ok(self.access(Load::Word { width: 8, signed: false }, type_text))
     }
 
     /// The value the walk came to: a number, a pointer, or the address of an array.
     pub fn load(&self) -> Result<Access, ContextError> {
-        let type_text = self.btf.type_text(self.ty);
+        let type_text = self.types.type_text(self.ty);
         let (width, signed) = match self.shape() {
             Shape::Int { width, signed, .. } | Shape::Enum { width, signed } => (width, signed),
             Shape::Bool { width } => (width, false),
@@ -208,9 +209,9 @@ impl<'a> Walk<'a> {
                 return Ok(self.access(Load::Word { width: 8, signed: false }, type_text));
             }
             Shape::Struct | Shape::Union => {
-                let first = self.btf.member_names(self.ty).first().map(|name| (*name).to_owned());
+                let first = self.types.member_names(self.ty).first().map(|name| (*name).to_owned());
                 let such_as = first.map_or(String::new(), |name| format!(" such as '->{name}'"));
-                let of = self.btf.type_text(self.btf.strip(self.ty));
+                let of = self.types.type_text(self.types.strip(self.ty));
                 let message = format!("'{of}' is being accessed instead of a member{such_as}");
                 return Err(ContextError::Other { message });
             }
@@ -239,8 +240,8 @@ impl<'a> Walk<'a> {
         if address_of { self.address() } else { self.load() }
     }
 
-    pub fn btf(&self) -> &'a Btf {
-        self.btf
+    pub fn types(&self) -> &'a dyn Types {
+        self.types
     }
 }
 
@@ -255,8 +256,8 @@ pub fn resolve_cast(
 ) -> Result<Access, ContextError> {
     let space = if module.is_some_and(|module| module.starts_with('/')) { Space::User } else { Space::Kernel };
     let (btf, ty, in_memory) = cast_type(world, type_name, module)?;
-    let walk = if in_memory { Walk::memory } else { Walk::value };
-    let mut walk = walk(btf, ty, AccessBase::Expr, space);
+    let start = if in_memory { Walk::memory } else { Walk::value };
+    let mut walk = start(btf, ty, AccessBase::Expr, space);
     walk.follow_cast(path)?;
     walk.finish(address_of)
 }
@@ -270,8 +271,8 @@ pub fn pretty_cast(
     depth: super::site::Depth,
 ) -> Result<super::site::Pretty, ContextError> {
     let (btf, ty, in_memory) = cast_type(world, type_name, module)?;
-    let walk = if in_memory { Walk::memory } else { Walk::value };
-    let mut walk = walk(btf, ty, AccessBase::Expr, Space::Kernel);
+    let start = if in_memory { Walk::memory } else { Walk::value };
+    let mut walk = start(btf, ty, AccessBase::Expr, Space::Kernel);
     walk.follow_cast(path)?;
     super::pretty::of_walk(walk, depth)
 }

@@ -7,7 +7,7 @@ use super::{
     members::Walk,
     site::{ContextError, Depth, PathStep, Pretty, PrettyArg},
 };
-use crate::debuginfo::btf::Shape;
+use crate::debuginfo::types::Shape;
 
 /// Members shown before the text ends in `...`: each costs a read in the event handler.
 const MAX_ARGS: usize = 48;
@@ -18,7 +18,7 @@ pub(super) fn of_walk(mut walk: Walk<'_>, depth: Depth) -> Result<Pretty, Contex
     let mut out = Pretty { format: String::new(), args: Vec::new() };
     for _ in 0..MAX_DEPTH {
         let Shape::Pointer(to) = walk.shape() else { break };
-        match walk.btf().base_shape(to) {
+        match walk.types().base_shape(to) {
             Shape::Int { char: true, .. } => {
                 out.push("%s", PrettyArg::QuotedString(walk.load()?));
                 return Ok(out);
@@ -51,11 +51,11 @@ fn value(walk: &Walk<'_>, depth: Depth, level: usize, top: bool, out: &mut Prett
         Shape::Int { char: true, .. } if !walk.is_bitfield() => out.push("'%#c'", PrettyArg::Long(walk.load()?)),
         Shape::Int { signed: true, .. } | Shape::Bool { .. } => out.push("%i", PrettyArg::Long(walk.load()?)),
         Shape::Int { .. } | Shape::Enum { .. } => out.push("%u", PrettyArg::Long(walk.load()?)),
-        Shape::Pointer(to) => match walk.btf().base_shape(to) {
+        Shape::Pointer(to) => match walk.types().base_shape(to) {
             Shape::Int { char: true, .. } => out.push("%s", PrettyArg::QuotedString(walk.load()?)),
             _ => out.push("%p", PrettyArg::Long(walk.load()?)),
         },
-        Shape::Array { element, n } => match walk.btf().base_shape(element) {
+        Shape::Array { element, n } => match walk.types().base_shape(element) {
             _ if !open => out.format.push_str("[...]"),
             Shape::Int { char: true, .. } => out.push("%s", PrettyArg::QuotedString(walk.load()?)),
             _ if n == 0 => out.format.push_str("[]"),
@@ -76,8 +76,8 @@ fn value(walk: &Walk<'_>, depth: Depth, level: usize, top: bool, out: &mut Prett
 
 fn members(walk: &Walk<'_>, depth: Depth, level: usize, out: &mut Pretty) -> Result<(), ContextError> {
     out.format.push('{');
-    let btf = walk.btf();
-    for (idx, member) in btf.members(walk.ty).enumerate() {
+    let types = walk.types();
+    for (idx, member) in types.members(walk.ty).into_iter().enumerate() {
         if idx > 0 {
             out.format.push_str(", ");
         }
@@ -87,7 +87,7 @@ fn members(walk: &Walk<'_>, depth: Depth, level: usize, out: &mut Pretty) -> Res
         }
         if member.name.is_empty() {
             // An anonymous member has no name to walk by; it lies at its offset.
-            let label = if btf.base_shape(member.ty) == Shape::Union { "<union>=" } else { "<class>=" };
+            let label = if types.base_shape(member.ty) == Shape::Union { "<union>=" } else { "<class>=" };
             out.format.push_str(label);
             if depth == Depth::Deep && level < MAX_DEPTH {
                 members(&walk.at_member(&member), depth, level + 1, out)?;

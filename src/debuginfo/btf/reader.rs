@@ -7,7 +7,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::TypeId;
+use super::super::types::TypeId;
 use crate::host::Bytes;
 
 pub(super) const INT: u8 = 1;
@@ -163,11 +163,6 @@ impl Btf {
         let text = self.bytes.get(start..self.strings.end).unwrap_or(&[]);
         let end = text.iter().position(|byte| *byte == 0).unwrap_or(0);
         std::str::from_utf8(&text[..end]).unwrap_or("")
-    }
-
-    /// The type's own name; empty for anonymous ones and pointers.
-    pub fn name(&self, id: TypeId) -> &str {
-        self.record(id).map_or("", |record| self.string(record.name_off))
     }
 
     fn lookup(&self, name: &str, kinds: &[u8]) -> Option<TypeId> {

@@ -1,81 +1,10 @@
-//! What a type is: shape, size, members, enumerators, and its C text as SystemTap prints it.
+//! What a type is: BTF's answers to the questions of [`Types`].
 
-use super::{TypeId, reader::*};
+use super::reader::*;
+use crate::debuginfo::types::{Enumerator, Member, Param, Shape, TypeId, Types};
 
-/// A type's structure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    Void,
-    /// `char` says that it is a text character: any one-byte integer called char.
-    Int {
-        width: u8,
-        signed: bool,
-        char: bool,
-    },
-    Bool {
-        width: u8,
-    },
-    Float,
-    Pointer(TypeId),
-    Array {
-        element: TypeId,
-        n: u32,
-    },
-    Struct,
-    Union,
-    Enum {
-        width: u8,
-        signed: bool,
-    },
-    /// Declared somewhere, defined nowhere here.
-    Forward,
-    Typedef(TypeId),
-    /// const, volatile, restrict or a tag.
-    Qualified(TypeId),
-    Function {
-        result: TypeId,
-    },
-    /// Not a type: functions, variables, sections, tags.
-    Other,
-}
-
-/// A member of a struct or union; an anonymous one has an empty name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Member<'a> {
-    pub name: &'a str,
-    pub ty: TypeId,
-    /// From the start of the struct.
-    pub offset_bits: u32,
-    /// 0: not a bit field.
-    pub bitfield_bits: u8,
-}
-
-/// A member found by name, possibly inside anonymous members; offsets add up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FoundMember {
-    pub ty: TypeId,
-    pub offset_bits: u32,
-    pub bitfield_bits: u8,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Param<'a> {
-    /// Empty in prototypes that do not say.
-    pub name: &'a str,
-    pub ty: TypeId,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Enumerator<'a> {
-    pub name: &'a str,
-    pub value: i64,
-}
-
-/// Types nest; malformed data could nest forever.
-const MAX_DEPTH: usize = 32;
-
-impl Btf {
-    pub fn shape(&self, id: TypeId) -> Shape {
+impl Types for Btf {
+    fn shape(&self, id: TypeId) -> Shape {
         let Some(record) = self.record(id) else { return Shape::Void };
         let width = record.word as u8;
         match record.kind {
@@ -102,28 +31,26 @@ impl Btf {
         }
     }
 
-    /// The type behind typedefs and qualifiers.
-    pub fn strip(&self, mut id: TypeId) -> TypeId {
-        for _ in 0..MAX_DEPTH {
-            match self.shape(id) {
-                Shape::Typedef(inner) | Shape::Qualified(inner) => id = inner,
-                _ => break,
-            }
+    fn name(&self, id: TypeId) -> &str {
+        self.record(id).map_or("", |record| self.string(record.name_off))
+    }
+
+    fn keyword(&self, id: TypeId) -> &'static str {
+        let Some(record) = self.record(id) else { return "" };
+        match record.kind {
+            STRUCT => "struct",
+            FWD if !record.flag => "struct",
+            UNION | FWD => "union",
+            ENUM | ENUM64 => "enum",
+            CONST => "const",
+            VOLATILE => "volatile",
+            RESTRICT => "restrict",
+            _ => "",
         }
-        id
     }
 
-    /// Shape of the stripped type.
-    pub fn base_shape(&self, id: TypeId) -> Shape {
-        self.shape(self.strip(id))
-    }
-
-    /// In bytes; 0 for what has none.
-    pub fn size_of(&self, id: TypeId) -> u64 {
-        let id = self.strip(id);
+    fn stated_size(&self, id: TypeId) -> u64 {
         match self.shape(id) {
-            Shape::Pointer(_) => 8,
-            Shape::Array { element, n } => self.size_of(element).saturating_mul(u64::from(n)),
             Shape::Int { .. }
             | Shape::Bool { .. }
             | Shape::Float
@@ -134,11 +61,10 @@ impl Btf {
         }
     }
 
-    /// Direct members of a struct or union (behind typedefs), in order.
-    pub fn members(&self, id: TypeId) -> impl Iterator<Item = Member<'_>> {
+    fn members(&self, id: TypeId) -> Vec<Member<'_>> {
         let record = self.record(self.strip(id)).filter(|record| matches!(record.kind, STRUCT | UNION));
         let n = record.map_or(0, |record| usize::from(record.vlen));
-        (0..n).filter_map(move |idx| {
+        let read = |idx| {
             let record = record?;
             let place = record.word_at(idx * 3 + 2);
             // With the kind flag the top byte is the width of a bit field. Without it, old encodings put bit fields
@@ -147,68 +73,24 @@ impl Btf {
                 if record.flag { ((place >> 24) as u8, place & 0x00ff_ffff) } else { (0, place) };
             let name = self.string(record.word_at(idx * 3));
             Some(Member { name, ty: record.word_at(idx * 3 + 1), offset_bits, bitfield_bits })
-        })
+        };
+        (0..n).filter_map(read).collect()
     }
 
-    /// A member by name, looking into anonymous structs and unions.
-    pub fn find_member(&self, id: TypeId, name: &str) -> Option<FoundMember> {
-        self.find_member_at(id, name, 0)
-    }
-
-    fn find_member_at(&self, id: TypeId, name: &str, depth: usize) -> Option<FoundMember> {
-        if depth > MAX_DEPTH || name.is_empty() {
-            return None;
-        }
-        for member in self.members(id) {
-            let Member { ty, offset_bits, bitfield_bits, .. } = member;
-            if member.name == name {
-                return Some(FoundMember { ty, offset_bits, bitfield_bits });
-            }
-            if member.name.is_empty()
-                && let Some(mut found) = self.find_member_at(ty, name, depth + 1)
-            {
-                found.offset_bits += offset_bits;
-                return Some(found);
-            }
-        }
-        None
-    }
-
-    /// Names that can follow `->`, those inside anonymous members too.
-    pub fn member_names(&self, id: TypeId) -> Vec<&str> {
-        let mut names = Vec::new();
-        self.collect_member_names(id, &mut names, 0);
-        names
-    }
-
-    fn collect_member_names<'a>(&'a self, id: TypeId, names: &mut Vec<&'a str>, depth: usize) {
-        if depth > MAX_DEPTH {
-            return;
-        }
-        for member in self.members(id) {
-            if member.name.is_empty() {
-                self.collect_member_names(member.ty, names, depth + 1);
-            } else {
-                names.push(member.name);
-            }
-        }
-    }
-
-    /// Parameters of a function prototype.
-    pub fn params(&self, id: TypeId) -> impl Iterator<Item = Param<'_>> {
+    fn params(&self, id: TypeId) -> Vec<Param<'_>> {
         let record = self.record(id).filter(|record| record.kind == FUNC_PROTO);
         let n = record.map_or(0, |record| usize::from(record.vlen));
-        (0..n).filter_map(move |idx| {
+        let read = |idx| {
             let record = record?;
             Some(Param { name: self.string(record.word_at(idx * 2)), ty: record.word_at(idx * 2 + 1) })
-        })
+        };
+        (0..n).filter_map(read).collect()
     }
 
-    /// Names and values of an enum (behind typedefs).
-    pub fn enumerators(&self, id: TypeId) -> impl Iterator<Item = Enumerator<'_>> {
+    fn enumerators(&self, id: TypeId) -> Vec<Enumerator<'_>> {
         let record = self.record(self.strip(id)).filter(|record| matches!(record.kind, ENUM | ENUM64));
         let n = record.map_or(0, |record| usize::from(record.vlen));
-        (0..n).filter_map(move |idx| {
+        let read = |idx| {
             let record = record?;
             let (name, value) = if record.kind == ENUM64 {
                 let low = u64::from(record.word_at(idx * 3 + 1));
@@ -218,48 +100,29 @@ impl Btf {
                 (record.word_at(idx * 2), if record.flag { i64::from(value as i32) } else { i64::from(value) })
             };
             Some(Enumerator { name: self.string(name), value })
-        })
+        };
+        (0..n).filter_map(read).collect()
     }
 
+    fn named(&self, keyword: &str, name: &str) -> Option<TypeId> {
+        match keyword {
+            "struct" => self.struct_named(name),
+            "union" => self.union_named(name),
+            "enum" => self.enum_named(name),
+            "typedef" => self.typedef_named(name),
+            _ => None,
+        }
+    }
+}
+
+impl Btf {
     /// The value of an enumerator anywhere: `@const("BPF_MAP_TYPE_HASH")`. Looks through every enum.
     pub fn enumerator_value(&self, name: &str) -> Option<i64> {
         (1..self.n_types())
             .filter(|id| self.record(*id).is_some_and(|record| matches!(record.kind, ENUM | ENUM64)))
-            .find_map(|id| self.enumerators(id).find(|enumerator| enumerator.name == name).map(|found| found.value))
-    }
-
-    /// C text, qualifiers behind what they qualify: `char const*`, `struct task_struct*`, `void (*) (int, char*)`.
-    pub fn type_text(&self, id: TypeId) -> String {
-        self.text_at(id, 0)
-    }
-
-    fn text_at(&self, id: TypeId, depth: usize) -> String {
-        let Some(record) = self.record(id).filter(|_| depth <= MAX_DEPTH) else { return "void".to_owned() };
-        let name = self.string(record.name_off);
-        let tagged = |tag: &str| if name.is_empty() { format!("{tag} {{...}}") } else { format!("{tag} {name}") };
-        match record.kind {
-            PTR => match self.shape(record.word) {
-                Shape::Function { .. } => self.function_text(record.word, "(*)", depth + 1),
-                _ => self.text_at(record.word, depth + 1) + "*",
-            },
-            ARRAY => format!("{}[{}]", self.text_at(record.word_at(0), depth + 1), record.word_at(2)),
-            STRUCT => tagged("struct"),
-            UNION => tagged("union"),
-            ENUM | ENUM64 => tagged("enum"),
-            FWD => tagged(if record.flag { "union" } else { "struct" }),
-            VOLATILE => self.text_at(record.word, depth + 1) + " volatile",
-            CONST => self.text_at(record.word, depth + 1) + " const",
-            RESTRICT => self.text_at(record.word, depth + 1) + " restrict",
-            TYPE_TAG => self.text_at(record.word, depth + 1),
-            FUNC_PROTO => self.function_text(id, "()", depth + 1),
-            _ => name.to_owned(),
-        }
-    }
-
-    fn function_text(&self, proto: TypeId, middle: &str, depth: usize) -> String {
-        let Shape::Function { result } = self.shape(proto) else { return "void".to_owned() };
-        let params: Vec<_> = self.params(proto).map(|param| self.text_at(param.ty, depth + 1)).collect();
-        format!("{} {middle} ({})", self.text_at(result, depth + 1), params.join(", "))
+            .find_map(|id| {
+                self.enumerators(id).into_iter().find(|enumerator| enumerator.name == name).map(|found| found.value)
+            })
     }
 }
 
@@ -356,7 +219,7 @@ mod tests {
         assert_eq!((y.ty, y.offset_bits), (4, 0));
         assert_eq!(btf.find_member(7, "comm").map(|m| m.offset_bits), Some(64));
         assert_eq!(btf.member_names(7), ["x", "y", "comm", "x"]);
-        let bits: Vec<_> = btf.members(7).map(|m| (m.offset_bits, m.bitfield_bits)).collect();
+        let bits: Vec<_> = btf.members(7).iter().map(|m| (m.offset_bits, m.bitfield_bits)).collect();
         assert_eq!(bits, [(0, 0), (64, 0), (200, 3)]);
         assert_eq!(btf.enumerator_value("BLUE"), Some(-1));
         assert_eq!(btf.size_of(5), 16);
@@ -382,7 +245,7 @@ mod tests {
         let offsets = crate::debuginfo::task_offsets(Some(btf), "x86_64");
         assert!(offsets.tgid.is_some() && offsets.cred_euid.is_some());
         let proto = btf.function_proto("__traceiter_", "sched_switch").expect("every kernel has it");
-        let names: Vec<_> = btf.params(proto).map(|param| param.name).collect();
+        let names: Vec<_> = btf.params(proto).iter().map(|param| param.name).collect();
         assert_eq!(names, ["__data", "preempt", "prev", "next", "prev_state"]);
     }
 }

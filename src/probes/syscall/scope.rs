@@ -112,7 +112,7 @@ impl SyscallScope {
         match found {
             Some(ty) if !pointee.contains('*') => {
                 let base = AccessBase::Field(ContextField::SyscallArg(idx as u8));
-                Ok(Walk::memory(btf, ty, base, Space::User))
+                Ok(Walk::memory(&**btf, ty, base, Space::User))
             }
             _ => Err(ContextError::NoTypes { message: format!("what '{}' points to is not known", param.type_text) }),
         }
