@@ -32,6 +32,8 @@ pub enum Command {
     List(ListArgs),
     /// Say what this machine allows, what is missing and how to get it
     Doctor,
+    /// Print a settings file of the dashboard with everything it can say: keys, theme, editor
+    Settings,
     /// Print a completion script for a shell
     Completions {
         /// The shell to write for

@@ -10,7 +10,12 @@ use super::{
 use crate::{
     embedded,
     runtime::{features, recording::Recording},
-    tui::{TuiOptions, engine::StartOptions, replay::ReplayEngine},
+    tui::{
+        TuiOptions,
+        engine::StartOptions,
+        replay::ReplayEngine,
+        settings::{self, Settings},
+    },
 };
 
 pub fn main(args: DashboardArgs) -> ExitCode {
@@ -69,8 +74,24 @@ fn replay_options(recording: Recording, include: Vec<std::path::PathBuf>, loopin
     options
 }
 
+/// The user's settings file.
+fn settings() -> Settings {
+    Settings::read(settings::folder(|name| std::env::var(name).ok()).map(|dir| dir.join("config.toml")))
+}
+
+/// What can be set, as it is now.
+pub fn print_settings() -> ExitCode {
+    let settings = settings();
+    for problem in &settings.problems {
+        eprintln!("WARNING: {problem}");
+    }
+    print!("{}", settings::template(&settings));
+    ExitCode::SUCCESS
+}
+
 fn show(mut options: TuiOptions, theme: Option<String>, color: Color, ascii: bool) -> ExitCode {
     options.theme = theme;
+    options.settings = settings();
     options.ascii = ascii;
     options.color = match color {
         Color::Auto => None,

@@ -41,6 +41,7 @@ pub fn main(argv: Vec<OsString>) -> ExitCode {
         Some(Command::Replay(args)) => replay::main(args),
         Some(Command::List(args)) => list::main(&args),
         Some(Command::Doctor) => doctor::main(),
+        Some(Command::Settings) => dashboard::print_settings(),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "tapdeck", &mut std::io::stdout());
             ExitCode::SUCCESS

@@ -4,13 +4,14 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
-    action::{Act, Where},
+    action::{Act, Preset, Where},
     engine::{
         CatalogueEntry, Checker, CompletionList, EditorDiagnostic, EngineEvent, ProbeDetail, RunId, StartOptions,
         StartRequest,
     },
+    export::Format,
     input::{keymap::Keymap, keys::Chord},
-    layout::{Areas, LayoutMode, Pane},
+    layout::{Areas, Layout, Pane},
     model::{
         browser::Browser,
         history::{History, Sample},
@@ -18,10 +19,16 @@ use super::{
         log::Log,
         script::Script,
         text_input::TextInput,
+        vim::{Mode, Vim},
     },
+    quick::TraceKey,
+    settings::Settings,
     theme::{Glyphs, Theme},
 };
-use crate::runtime::session::{EndReport, SessionCommand, SessionInfo};
+use crate::runtime::{
+    recording::Header,
+    session::{EndReport, SessionCommand, SessionEvent, SessionInfo},
+};
 
 /// What happened.
 #[derive(Clone, Debug)]
@@ -79,13 +86,32 @@ pub enum Msg {
 pub enum Effect {
     Start(StartRequest),
     Command(SessionCommand),
-    Check { version: u64, text: String },
-    Complete { text: String, cursor: usize },
+    Check {
+        version: u64,
+        text: String,
+    },
+    Complete {
+        text: String,
+        cursor: usize,
+    },
     Detail(String),
     Copy(String),
-    Save { path: PathBuf, bytes: Vec<u8>, version: u64 },
+    Save {
+        path: PathBuf,
+        bytes: Vec<u8>,
+        version: u64,
+    },
     Open(PathBuf),
-    Export { name: String, bytes: Vec<u8> },
+    Export {
+        name: String,
+        bytes: Vec<u8>,
+    },
+    /// A recording of what the history holds.
+    Record {
+        name: String,
+        header: Header,
+        events: Vec<(Duration, SessionEvent)>,
+    },
     LoadTheme(String),
     Mouse(bool),
     Suspend,
@@ -96,10 +122,39 @@ pub enum Effect {
 /// Something in front of the panes that gets the keys first.
 #[derive(Debug)]
 pub enum Layer {
-    Help { scroll: usize },
-    Palette { input: TextInput, items: Vec<PaletteItem>, selected: usize },
-    Prompt { kind: PromptKind, input: TextInput },
+    Help {
+        scroll: usize,
+    },
+    Palette {
+        input: TextInput,
+        items: Vec<PaletteItem>,
+        selected: usize,
+    },
+    Prompt {
+        kind: PromptKind,
+        input: TextInput,
+    },
     Choice(Choice),
+    Picker(Picker),
+    /// Something to read.
+    Text {
+        title: String,
+        lines: Vec<String>,
+        scroll: usize,
+    },
+}
+
+/// A list to choose from: columns to sort by or to show.
+#[derive(Debug)]
+pub struct Picker {
+    pub kind: PickerKind,
+    pub selected: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PickerKind {
+    Sort,
+    Columns,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -108,13 +163,19 @@ pub struct PaletteItem {
     pub name: String,
     pub title: String,
     pub keys: String,
-    pub disabled: Option<&'static str>,
+    pub disabled: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum PaletteAct {
     Action(Act),
     Theme(String),
+    Keymap(Preset),
+    Editor {
+        vim: bool,
+    },
+    /// A command of the prompt: `w`, `q!`.
+    Command(&'static str),
     /// Into [`Live::pages`].
     Page(usize),
 }
@@ -127,6 +188,7 @@ pub enum PromptKind {
     Open,
     LiveFilter,
     Grep,
+    GoToTime,
 }
 
 /// A question with one key for each answer.
@@ -141,11 +203,23 @@ pub struct Choice {
 pub enum Answer {
     SaveAndQuit,
     Quit,
-    ExportCsv,
-    ExportJson,
-    CopyTable,
+    Export(ExportAs),
+    CopyShown,
     Open,
     New,
+    LatencyBy(TraceKey),
+}
+
+/// What `e` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportAs {
+    Table(Format),
+    /// Lines of the log, or points of the browser.
+    Lines,
+    /// The screen as a picture.
+    Svg,
+    /// All samples, for `tapdeck replay`.
+    Recording,
 }
 
 #[derive(Clone, Debug)]
@@ -208,13 +282,15 @@ pub struct Model {
     pub clock: WallClock,
     pub size: (u16, u16),
     pub focus: Pane,
-    pub zoom: bool,
-    pub layout: LayoutMode,
+    pub layout: Layout,
     pub theme: Arc<Theme>,
     pub glyphs: Glyphs,
+    pub settings: Settings,
     pub keymap: Keymap,
-    /// First chord of a sequence.
-    pub pending: Option<Chord>,
+    /// vim's commands in the editor.
+    pub vim: Option<Vim>,
+    /// First chord of a sequence, and until when it waits for the second if it means something alone.
+    pub pending: Option<(Chord, Option<Duration>)>,
     pub layers: Vec<Layer>,
     pub toast: Option<Toast>,
     pub mouse: bool,
@@ -254,11 +330,12 @@ impl Model {
             clock: WallClock::default(),
             size,
             focus: Pane::Probes,
-            zoom: false,
-            layout: LayoutMode::Trace,
+            layout: Layout::default(),
             theme,
             glyphs,
+            settings: Settings::default(),
             keymap: Keymap::default(),
+            vim: None,
             pending: None,
             layers: Vec::new(),
             toast: None,
@@ -284,7 +361,7 @@ impl Model {
     }
 
     pub fn areas(&self) -> Areas {
-        super::layout::areas(self.size, self.layout, self.zoom, self.focus)
+        super::layout::areas(self.size, &self.layout, self.focus)
     }
 
     pub fn info(&self) -> Option<&Arc<SessionInfo>> {
@@ -308,30 +385,63 @@ impl Model {
     /// Where keys are looked up, nearest first.
     pub fn places(&self) -> &'static [Where] {
         match self.focus {
-            Pane::Probes => &[Where::Probes, Where::Panes, Where::Everywhere],
+            Pane::Probes => &[Where::Probes, Where::Panes, Where::Windows, Where::Everywhere],
+            // Characters are commands there, so Ctrl-W need not delete words.
+            Pane::Script if self.editor_takes_commands() => &[Where::Windows, Where::Script, Where::Everywhere],
             Pane::Script => &[Where::Script, Where::Everywhere],
-            Pane::Live => &[Where::Live, Where::Panes, Where::Everywhere],
-            Pane::Log => &[Where::Log, Where::Panes, Where::Everywhere],
+            Pane::Live => &[Where::Live, Where::Panes, Where::Windows, Where::Everywhere],
+            Pane::Log => &[Where::Log, Where::Panes, Where::Windows, Where::Everywhere],
         }
     }
 
-    pub fn say(&mut self, text: impl Into<String>) {
-        self.toast = Some(Toast { text: text.into(), error: false, until: self.now + Duration::from_secs(5) });
+    pub fn editor_takes_commands(&self) -> bool {
+        self.vim.as_ref().is_some_and(|vim| vim.mode != Mode::Insert)
     }
 
-    pub fn complain(&mut self, text: impl Into<String>) {
-        self.toast = Some(Toast { text: text.into(), error: true, until: self.now + Duration::from_secs(8) });
+    /// `text` with `{action}` replaced by the key that does it from here.
+    pub fn fill(&self, text: &str) -> String {
+        self.keymap.fill(text, self.places(), self.glyphs.unicode)
+    }
+
+    /// The running probe that is selected: on the cost view, or the one the browser is on.
+    pub fn selected_probe(&self) -> Option<usize> {
+        let info = self.info()?;
+        match self.focus {
+            Pane::Probes if self.browser.selected_running().is_some() => self.browser.selected_running(),
+            Pane::Probes => {
+                let entry = self.browser.selected_entry()?;
+                let point = entry.point.as_str();
+                let with_return = format!("{point}.return");
+                info.probes.iter().position(|probe| probe.written == point || probe.written == with_return)
+            }
+            _ => Some(self.live.cost_selected).filter(|idx| *idx < info.probes.len()),
+        }
+    }
+
+    pub fn say(&mut self, text: impl AsRef<str>) {
+        self.toast =
+            Some(Toast { text: self.fill(text.as_ref()), error: false, until: self.now + Duration::from_secs(5) });
+    }
+
+    pub fn complain(&mut self, text: impl AsRef<str>) {
+        self.toast =
+            Some(Toast { text: self.fill(text.as_ref()), error: true, until: self.now + Duration::from_secs(8) });
     }
 
     /// The next moment something changes by itself.
     pub fn next_deadline(&self) -> Option<Duration> {
         let hold = (self.live.hold_until > self.now && self.is_tracing()).then_some(self.live.hold_until);
-        [self.check_due, self.toast.as_ref().map(|t| t.until), hold, self.quit_at].into_iter().flatten().min()
+        let pending = self.pending.and_then(|(_, until)| until);
+        [self.check_due, self.toast.as_ref().map(|t| t.until), hold, self.quit_at, pending].into_iter().flatten().min()
     }
 
     /// Works out what is on show after any change: rows, scrolling.
     pub fn settle(&mut self) {
         let areas = self.areas();
+        self.script.fix_key = self.keymap.fill("{fix}", &[Where::Script], self.glyphs.unicode);
+        if let Some(vim) = &mut self.vim {
+            vim.settle(&mut self.script);
+        }
         if let Some(area) = areas.probes {
             self.browser.scroll_to_selection(super::view::probes::list_height(self, area));
         }

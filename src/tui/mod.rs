@@ -15,6 +15,7 @@ pub mod quick;
 pub mod replay;
 mod run;
 pub mod session_file;
+pub mod settings;
 pub mod shape;
 pub mod svg;
 pub mod term;

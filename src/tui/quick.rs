@@ -5,10 +5,41 @@ use super::engine::{CatalogueEntry, ProbeDetail};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quick {
-    Latency,
+    Latency(TraceKey),
     Count,
     Arguments,
     Errors,
+}
+
+/// What a row of a latency table stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TraceKey {
+    Process,
+    Pid,
+    Cpu,
+    /// One histogram of all.
+    None,
+}
+
+impl TraceKey {
+    pub const ALL: [TraceKey; 4] = [TraceKey::Process, TraceKey::Pid, TraceKey::Cpu, TraceKey::None];
+
+    pub fn letter(self) -> char {
+        ['e', 'p', 'c', 'n'][self as usize]
+    }
+
+    pub fn title(self) -> &'static str {
+        ["process name", "process id", "CPU", "nothing: one histogram of all"][self as usize]
+    }
+
+    /// The index in the script.
+    fn index(self) -> &'static str {
+        ["[execname()]", "[pid()]", "[cpu()]", ""][self as usize]
+    }
+
+    fn words(self) -> &'static str {
+        [", by process", ", by process id", ", by CPU", ""][self as usize]
+    }
 }
 
 /// The script and what to call it.
@@ -24,12 +55,14 @@ pub fn script(quick: Quick, entry: &CatalogueEntry, detail: Option<&ProbeDetail>
         .to_owned();
     let point = &entry.point;
     let text = match quick {
-        Quick::Latency => format!(
-            "# How long {base} takes, in microseconds, by process.\n\
+        Quick::Latency(key) => format!(
+            "# How long {base} takes, in microseconds{}.\n\
              global latency\n\n\
              probe {base}.return {{\n  \
-               latency[execname()] <<< gettimeofday_us() - @entry(gettimeofday_us())\n\
-             }}\n"
+               latency{} <<< gettimeofday_us() - @entry(gettimeofday_us())\n\
+             }}\n",
+            key.words(),
+            key.index()
         ),
         Quick::Count => format!(
             "# How often each process comes by {point}.\n\
@@ -53,7 +86,7 @@ pub fn script(quick: Quick, entry: &CatalogueEntry, detail: Option<&ProbeDetail>
         }
     };
     let what = match quick {
-        Quick::Latency => "latency",
+        Quick::Latency(_) => "latency",
         Quick::Count => "count",
         Quick::Arguments => "args",
         Quick::Errors => "errors",
@@ -106,7 +139,7 @@ mod tests {
             has_return: true,
             doc: String::new(),
         };
-        let (name, text) = script(Quick::Latency, &openat, None);
+        let (name, text) = script(Quick::Latency(TraceKey::Process), &openat, None);
         assert_eq!(name, "openat-latency.stp");
         expect_test::expect![[r#"
             # How long syscall.openat takes, in microseconds, by process.

@@ -21,8 +21,9 @@ use tokio::{
 use super::{
     app::{Effect, Model, Msg, WallClock},
     engine::{Catalogue, Checker, Engine, StartOptions},
-    input::{keymap::Keymap, keys::Chord},
+    input::keys::Chord,
     layout::Pane,
+    settings::{self, Settings},
     term::{
         encode::Screen,
         guard::{self, Guard},
@@ -30,6 +31,10 @@ use super::{
     theme::{ASCII, Depth, Theme, UNICODE, locale_is_utf8},
     update::{open_script, perform, update},
     view,
+};
+use crate::runtime::{
+    recording::{Header, Recorder},
+    session::SessionEvent,
 };
 
 /// Between two frames that data asks for.
@@ -58,8 +63,8 @@ pub struct TuiOptions {
     pub color: Option<String>,
     pub ascii: bool,
     pub mouse: bool,
-    /// Key overrides, TOML.
-    pub keys: Option<String>,
+    /// The user's settings; what the command line says goes before them.
+    pub settings: Settings,
     /// One sentence to greet with: why nothing can be traced here.
     pub notice: Option<String>,
     pub start: StartOptions,
@@ -79,7 +84,7 @@ impl TuiOptions {
             color: None,
             ascii: false,
             mouse: true,
-            keys: None,
+            settings: Settings::default(),
             notice: None,
             start: StartOptions::default(),
         }
@@ -111,22 +116,34 @@ fn env(name: &str) -> Option<String> {
 
 fn build_model(options: &TuiOptions) -> io::Result<Model> {
     let depth = options.color.as_deref().and_then(Depth::parse).unwrap_or_else(|| Depth::detect(env));
-    let name = options.theme.clone().unwrap_or_else(|| "default".into());
-    let theme = load_theme(&name, depth).map_err(io::Error::other)?;
-    let glyphs = if options.ascii || !locale_is_utf8(env) { ASCII } else { UNICODE };
+    let settings = &options.settings;
+    let mut problems = settings.problems.clone();
+    let theme = match (&options.theme, &settings.theme) {
+        (None, Some(name)) => load_theme(name, depth).or_else(|error| {
+            problems.push(format!("theme: {error}"));
+            load_theme("default", depth)
+        }),
+        (name, _) => load_theme(name.as_deref().unwrap_or("default"), depth),
+    }
+    .map_err(io::Error::other)?;
+    let glyphs = if options.ascii || settings.ascii || !locale_is_utf8(env) { ASCII } else { UNICODE };
     let size = crossterm::terminal::size().unwrap_or((80, 24));
     let mut model = Model::new(theme, glyphs, size);
     model.demo = options.demo;
-    model.mouse = options.mouse;
+    model.mouse = options.mouse && settings.mouse.unwrap_or(true);
+    model.keymap = settings.keymap.clone();
+    model.vim = settings.vim.then(super::model::vim::Vim::default);
+    model.settings = settings.clone();
     model.start_options = options.start.clone();
     let start_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as i64);
     model.clock = WallClock { start_ns, utc_offset: chrono::Local::now().offset().local_minus_utc() };
-    if let Some(keys) = &options.keys {
-        let (keymap, wrong) = Keymap::with_overrides(keys);
-        model.keymap = keymap;
-        if let Some(first) = wrong.first() {
-            model.complain(format!("key map: {first}"));
-        }
+    for problem in &problems {
+        model.log.note(super::model::log::LineKind::Warning, &format!("settings: {problem}"), Duration::ZERO);
+    }
+    if let Some(first) = problems.first() {
+        let more =
+            if problems.len() > 1 { format!(" (and {} more in the log)", problems.len() - 1) } else { String::new() };
+        model.complain(format!("settings: {first}{more}"));
     }
     if let Some(notice) = &options.notice {
         model.complain(notice.clone());
@@ -136,9 +153,7 @@ fn build_model(options: &TuiOptions) -> io::Result<Model> {
 }
 
 fn load_theme(name: &str, depth: Depth) -> Result<Arc<Theme>, String> {
-    let config =
-        env("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| env("HOME").map(|h| Path::new(&h).join(".config")));
-    let own = config.map(|dir| dir.join("tapdeck/themes").join(format!("{name}.toml")));
+    let own = settings::folder(env).map(|dir| dir.join("themes").join(format!("{name}.toml")));
     let path = if name.ends_with(".toml") { Some(PathBuf::from(name)) } else { own.filter(|path| path.exists()) };
     let text = match &path {
         Some(path) => Some(fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?),
@@ -250,7 +265,7 @@ async fn main(options: TuiOptions) -> io::Result<Outcome> {
         perform(&mut model, super::action::Act::Run, &mut first_effects);
         model.focus = Pane::Live;
     }
-    let guard = Guard::take(options.mouse)?;
+    let guard = Guard::take(model.mouse)?;
     let size = model.size;
     let mut runner = Runner {
         ask: checker_thread(Arc::clone(&options.checker), tx.clone()),
@@ -447,6 +462,10 @@ impl Runner {
                 let result = export(&name, &bytes).map(|path| path.display().to_string());
                 drop(self.tx.send(Msg::Exported(result.map_err(|e| format!("{name}: {e}")))));
             }
+            Effect::Record { name, header, events } => {
+                let result = record(&name, header, &events).map(|path| path.display().to_string());
+                drop(self.tx.send(Msg::Exported(result.map_err(|e| format!("{name}: {e}")))));
+            }
             Effect::LoadTheme(name) => {
                 drop(self.tx.send(Msg::ThemeLoaded(load_theme(&name, self.model.theme.depth))));
             }
@@ -538,11 +557,25 @@ fn save_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// A new file in the working directory that only its owner reads.
-fn export(name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
+fn create_private(name: &str) -> io::Result<(PathBuf, fs::File)> {
     let path = std::env::current_dir()?.join(name);
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
-    file.write_all(bytes)?;
+    let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
     give_to_sudo_user(&path, true);
+    Ok((path, file))
+}
+
+fn export(name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
+    let (path, mut file) = create_private(name)?;
+    file.write_all(bytes)?;
+    Ok(path)
+}
+
+fn record(name: &str, header: Header, events: &[(Duration, SessionEvent)]) -> io::Result<PathBuf> {
+    let (path, file) = create_private(name)?;
+    let mut recorder = Recorder::to(Box::new(file), header)?;
+    for (at, event) in events {
+        recorder.record_at(at.as_millis() as u64, event)?;
+    }
     Ok(path)
 }
 

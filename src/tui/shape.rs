@@ -24,12 +24,15 @@ impl Unit {
     }
 }
 
-/// A key as text; parts are joined by U+001F.
+/// Between the parts of a key's identity; no part has it, since control characters are shown as dots.
+pub const KEY_SEPARATOR: char = '\x1f';
+
+/// A key as text; parts are joined by [`KEY_SEPARATOR`].
 pub fn identity(keys: &[Datum]) -> String {
     let mut out = String::new();
     for (n, key) in keys.iter().enumerate() {
         if n > 0 {
-            out.push('\x1f');
+            out.push(KEY_SEPARATOR);
         }
         out.push_str(&datum(key));
     }

@@ -189,7 +189,7 @@ fn tracing_screens(width: u16, height: u16) {
     expect_file![name("live")].assert_eq(&drive.screen());
     drive.press("<Down><Down>v");
     expect_file![name("heatmap")].assert_eq(&drive.screen());
-    drive.press("c");
+    drive.press("p");
     expect_file![name("costs")].assert_eq(&drive.screen());
     drive.press("?");
     expect_file![name("help")].assert_eq(&drive.screen());
@@ -302,14 +302,15 @@ fn quitting_asks_only_when_something_would_be_lost() {
 #[test]
 fn saving_keeps_the_text_and_the_view() {
     let mut drive = tracing(120, 40);
-    drive.press("sL<C-s><C-u>/tmp/x.stp<ret>");
+    drive.press("ss<ret>L<C-w>+<C-s><C-u>/tmp/x.stp<ret>");
     let Some(Effect::Save { path, bytes, version }) = drive.left.pop() else { panic!("nothing saved") };
     let text = String::from_utf8(bytes.clone()).unwrap();
     let script = drive.model.script.text();
     assert!(text.starts_with(&script));
     assert_eq!(
         &text[script.len()..],
-        "#: tapdeck-session v1\n#: layout = \"edit\"\n#: \n#: [tables.latency]\n#: sort = 2\n"
+        "#: tapdeck-session v1\n#: layout = \"edit\"\n#: \n#: [sizes.edit]\n#: script = 0.467\n#: \n\
+         #: [tables.latency]\n#: sort = 2\n"
     );
     drive.send(Msg::Saved { path: path.clone(), version, error: None });
     assert!(!drive.model.script.is_modified());
@@ -318,7 +319,7 @@ fn saving_keeps_the_text_and_the_view() {
     assert_eq!(again.model.script.text(), script);
     again.press("<C-r>").wait(2);
     assert_eq!(again.model.live.state().unwrap().sort, 2);
-    assert_eq!(again.model.layout.name(), "edit");
+    assert_eq!(again.model.layout.mode.name(), "edit");
 }
 
 #[test]
@@ -335,7 +336,7 @@ fn filters_sort_export_and_copy() {
     assert!(text.starts_with("execname,count,min,avg,max\nnginx,"), "{text}");
     drive.press("<esc>");
     assert!(drive.model.live.state().unwrap().order.len() > 3);
-    drive.press("co");
+    drive.press("po");
     assert!(!drive.model.is_tracing() || drive.model.sample().unwrap().snapshot.cost.probes[0].hits > 0);
     assert!(!drive.model.sample().unwrap().snapshot.cost.probes[0].enabled);
     drive.press("4/fsync<ret>nw&");
@@ -349,6 +350,135 @@ fn dead_keys_explain_themselves() {
     assert_eq!(drive.model.toast.as_ref().unwrap().text, "this probe has no .return to measure; try T or A");
     drive.press("3x");
     assert_eq!(drive.model.toast.as_ref().unwrap().text, "no script is running");
+}
+
+#[test]
+fn an_unbound_key_says_so_and_a_prefix_shows_what_follows() {
+    let mut drive = tracing(120, 40);
+    drive.press("u");
+    assert_eq!(drive.model.toast.as_ref().unwrap().text, "u does nothing here; ? lists the keys");
+    drive.press("<C-w>");
+    assert!(drive.screen().contains("Go to the pane on the left"), "{}", drive.screen());
+    drive.press("h");
+    assert_eq!(drive.model.focus, Pane::Probes);
+    drive.press("<C-w>l<C-w>j<C-w>j");
+    assert_eq!(drive.model.focus, Pane::Script);
+    drive.press("<F6><C-w>u");
+    assert_eq!(drive.model.toast.as_ref().unwrap().text, "⌃W u does nothing");
+}
+
+#[test]
+fn sizes_are_kept_over_resizes() {
+    let mut drive = tracing(120, 40);
+    drive.press("1<esc>");
+    let before = drive.model.areas().probes.unwrap().width;
+    drive.press("<C-w>><C-w>>");
+    assert_eq!(drive.model.areas().probes.unwrap().width, before + 8);
+    drive.send(Msg::Resize(80, 24));
+    drive.press("<C-w>>");
+    assert!(drive.model.toast.as_ref().unwrap().error);
+    drive.send(Msg::Resize(120, 40));
+    assert_eq!(drive.model.areas().probes.unwrap().width, before + 8);
+    drive.press("<C-w>=");
+    assert_eq!(drive.model.areas().probes.unwrap().width, before);
+}
+
+#[test]
+fn a_key_that_begins_a_sequence_acts_when_nothing_follows() {
+    let mut drive = tracing(120, 40);
+    drive.press("<Down><Down>g");
+    assert_eq!(drive.model.live.state().unwrap().selected_at(), Some(2));
+    drive.wait(1);
+    assert_eq!(drive.model.live.state().unwrap().selected_at(), Some(0));
+    drive.press("<Down>gj");
+    assert_eq!(drive.model.live.state().unwrap().selected_at(), Some(1));
+    drive.press("gt-5s<ret>");
+    let latest = drive.model.history.latest().unwrap().received;
+    assert_eq!(drive.model.until().map(|at| latest - at), Some(Duration::from_secs(5)));
+    drive.press("<End>gtnoon<ret>");
+    assert!(drive.model.toast.as_ref().unwrap().text.contains("is no time"));
+}
+
+#[test]
+fn columns_are_sorted_by_and_hidden() {
+    let mut drive = tracing(120, 40);
+    drive.press("s1");
+    let state = drive.model.live.state().unwrap();
+    assert_eq!((state.sort, state.ascending), (0, false));
+    assert_eq!(state.order[0].key, "bash");
+    drive.press("c<Down><Down><space><ret>");
+    assert!(!drive.screen().contains("per s  "), "{}", drive.screen());
+    drive.press("<ret>");
+    assert!(drive.model.live.drilled);
+    drive.press("<Backspace><Backspace>");
+    assert_eq!(drive.model.toast.as_ref().unwrap().text, "this is the whole table; ↵ goes into a row");
+}
+
+#[test]
+fn probes_are_pinned_read_and_switched_where_they_are_browsed() {
+    let mut drive = tracing(120, 40);
+    drive.press("1");
+    assert_eq!(drive.model.browser.selected_entry().unwrap().point, "syscall.openat");
+    drive.press("p<esc>");
+    let screen = drive.screen();
+    assert!(screen.contains("running") && screen.contains("pinned"), "{screen}");
+    drive.press("g<Down>o");
+    drive.wait(1);
+    assert!(!drive.model.sample().unwrap().snapshot.cost.probes[0].enabled);
+    drive.press("/openat<ret>i");
+    assert!(drive.screen().contains("Variables"), "{}", drive.screen());
+    drive.press("<esc>HH");
+    assert!(drive.screen().contains("Latency by") || drive.model.focus == Pane::Live, "{}", drive.screen());
+    drive.press("1H");
+    assert!(drive.screen().contains("Latency by"), "{}", drive.screen());
+    drive.press("p");
+    assert!(drive.model.script.text().contains("latency[pid()]"));
+}
+
+#[test]
+fn presets_change_keys_help_and_bar_together() {
+    let mut drive = tracing(120, 40);
+    drive.press(":keymap emacs<ret>");
+    drive.press("<C-n><C-x>o");
+    assert_eq!(drive.model.focus, Pane::Log);
+    drive.press("2").press("<C-e>!<C-a><C-d><A-f><C-b>");
+    assert!(drive.model.script.lines()[0].ends_with("process.!"), "{}", drive.model.script.lines()[0]);
+    drive.press("<F1>");
+    assert!(drive.screen().contains("⌃Xh"), "{}", drive.screen());
+}
+
+#[test]
+fn vim_in_the_editor() {
+    let mut drive = Drive::new(120, 40);
+    drive.press("<esc>:editor vim<ret>2iglobal n<ret>probe begin { n++ }<esc>");
+    assert!(drive.screen().contains("NORMAL"), "{}", drive.screen());
+    drive.press("ggwcwcount<esc>j");
+    assert_eq!(drive.model.script.lines()[0], "global count");
+    drive.press("u");
+    assert_eq!(drive.model.script.lines()[0], "global n");
+    drive.press("U/begin<ret><esc>");
+    assert_eq!(drive.model.script.lines()[0], "global count");
+    assert_eq!(drive.model.script.cursor(), (1, 6));
+    drive.press("<esc>");
+    assert_eq!(drive.model.focus, Pane::Script);
+    drive.press("<C-w>j");
+    assert_ne!(drive.model.focus, Pane::Script);
+    drive.press("2:w<ret><C-u>/tmp/v.stp<ret>");
+    assert!(matches!(drive.left.last(), Some(Effect::Save { .. })));
+    drive.press(":q!<ret>");
+    assert_eq!(drive.left.last(), Some(&Effect::Quit));
+}
+
+#[test]
+fn what_is_shown_is_exported() {
+    let mut drive = tracing(120, 40);
+    drive.press("es");
+    assert!(matches!(drive.left.pop(), Some(Effect::Export { name, .. }) if name.ends_with(".svg")));
+    drive.press("ew");
+    let Some(Effect::Record { events, .. }) = drive.left.pop() else { panic!("nothing recorded") };
+    assert!(events.len() > 20 && events.is_sorted_by_key(|(at, _)| *at));
+    drive.press("4et");
+    assert!(matches!(drive.left.pop(), Some(Effect::Export { name, .. }) if name.starts_with("log-")));
 }
 
 #[test]
@@ -384,11 +514,11 @@ fn all_sizes() {
             drive.press(pane);
             drive.draw();
         }
-        for view in ["3", "v", "v", "v", "v", "<ret>", "c"] {
+        for view in ["3", "v", "v", "v", "v", "<ret>", "p", "p", "L", "L", "L", "L", "L", "<C-w>"] {
             drive.press(view);
             drive.draw();
         }
-        for layer in ["?", "<esc>:", "<esc>e", "<esc>q", "<esc>/"] {
+        for layer in ["<esc>?", "<esc>:", "<esc>e", "<esc>q", "<esc>/", "<esc>s", "<esc>c", "<esc>:settings<ret>"] {
             drive.press(layer);
             drive.draw();
         }

@@ -16,9 +16,26 @@ use crate::tui::engine::{CatalogueEntry, ProbeDetail};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BrowserRow {
-    Group { path: String, depth: usize, open: bool, count: usize },
-    Entry { idx: usize, depth: usize },
+    Group {
+        path: String,
+        depth: usize,
+        open: bool,
+        count: usize,
+    },
+    Entry {
+        idx: usize,
+        depth: usize,
+    },
+    /// A probe of the running script, by its number.
+    Running {
+        probe: usize,
+        written: String,
+    },
 }
+
+/// Groups of our own above those of the catalogue.
+const RUNNING: &str = "running";
+const PINNED: &str = "pinned";
 
 pub struct Browser {
     entries: Vec<CatalogueEntry>,
@@ -27,6 +44,10 @@ pub struct Browser {
     /// Top-level groups as they first came.
     group_order: Vec<String>,
     open: HashSet<String>,
+    /// Points that stay at the top.
+    pub pinned: Vec<String>,
+    /// Probes of the running script, as it wrote them.
+    running: Vec<String>,
     rows: Vec<BrowserRow>,
     pub filter: TextInput,
     /// Characters go into the filter.
@@ -48,7 +69,9 @@ impl Default for Browser {
             entries: Vec::new(),
             groups: BTreeMap::new(),
             group_order: Vec::new(),
-            open: HashSet::new(),
+            open: [RUNNING, PINNED].map(str::to_owned).into(),
+            pinned: Vec::new(),
+            running: Vec::new(),
             rows: Vec::new(),
             filter: TextInput::default(),
             typing: false,
@@ -92,7 +115,7 @@ impl Browser {
 
     /// More of the catalogue. The selection stays on its row.
     pub fn extend(&mut self, batch: Vec<CatalogueEntry>) {
-        let kept = self.selected_row().map(|row| self.name_of(row));
+        let kept = self.kept();
         let first = self.entries.len();
         for entry in batch {
             let top = entry.group.split('/').next().unwrap_or("").to_owned();
@@ -108,10 +131,54 @@ impl Browser {
             self.rank(first);
             self.show_matches();
         }
+        self.select_again(kept);
+    }
+
+    fn kept(&self) -> Option<String> {
+        self.selected_row().map(|row| self.name_of(row))
+    }
+
+    /// The selection stays on its row when rows come or go above it.
+    fn select_again(&mut self, kept: Option<String>) {
         if let Some(name) = kept
-            && let Some(at) = self.rows.iter().position(|row| self.name_of(row) == name)
+            && let Some(at) = self.rows.iter().rposition(|row| self.name_of(row) == name)
         {
             self.selected = at;
+        }
+    }
+
+    /// Pins a point or takes the pin away; says which.
+    pub fn pin(&mut self, point: &str) -> bool {
+        let kept = self.kept();
+        let is_pinned = self.pinned.iter().any(|pinned| pinned == point);
+        if is_pinned {
+            self.pinned.retain(|pinned| pinned != point);
+        } else {
+            self.pinned.push(point.to_owned());
+        }
+        self.renew(kept);
+        !is_pinned
+    }
+
+    /// The probes of the script that runs now.
+    pub fn set_running(&mut self, running: Vec<String>) {
+        let kept = self.kept();
+        self.running = running;
+        self.renew(kept);
+    }
+
+    fn renew(&mut self, kept: Option<String>) {
+        if self.filter.text().is_empty() {
+            self.rebuild();
+            self.select_again(kept);
+        }
+    }
+
+    /// The selected probe of the running script.
+    pub fn selected_running(&self) -> Option<usize> {
+        match self.selected_row()? {
+            BrowserRow::Running { probe, .. } => Some(*probe),
+            _ => None,
         }
     }
 
@@ -119,6 +186,7 @@ impl Browser {
         match row {
             BrowserRow::Group { path, .. } => format!("/{path}"),
             BrowserRow::Entry { idx, .. } => self.entries[*idx].point.clone(),
+            BrowserRow::Running { written, .. } => format!("={written}"),
         }
     }
 
@@ -152,6 +220,23 @@ impl Browser {
 
     fn rebuild(&mut self) {
         let mut rows = Vec::new();
+        let head = |path: &str, count: usize| {
+            let open = self.open.contains(path);
+            (BrowserRow::Group { path: path.to_owned(), depth: 0, open, count }, open)
+        };
+        if !self.running.is_empty() {
+            let (row, open) = head(RUNNING, self.running.len());
+            rows.push(row);
+            let written = self.running.iter().enumerate().filter(|_| open);
+            rows.extend(written.map(|(probe, text)| BrowserRow::Running { probe, written: text.clone() }));
+        }
+        if !self.pinned.is_empty() {
+            let (row, open) = head(PINNED, self.pinned.len());
+            rows.push(row);
+            let known = self.pinned.iter().filter(|_| open);
+            let known = known.filter_map(|point| self.entries.iter().position(|entry| entry.point == *point));
+            rows.extend(known.map(|idx| BrowserRow::Entry { idx, depth: 1 }));
+        }
         for top in &self.group_order {
             let prefix = format!("{top}/");
             let direct = self.groups.get(top).map_or(&[][..], Vec::as_slice);
@@ -183,7 +268,7 @@ impl Browser {
     pub fn selected_entry(&self) -> Option<&CatalogueEntry> {
         match self.selected_row()? {
             BrowserRow::Entry { idx, .. } => Some(&self.entries[*idx]),
-            BrowserRow::Group { .. } => None,
+            BrowserRow::Group { .. } | BrowserRow::Running { .. } => None,
         }
     }
 
@@ -206,7 +291,7 @@ impl Browser {
                 }
                 self.rebuild();
             }
-            Some(BrowserRow::Entry { .. }) if open == Some(false) => self.go_to_parent(),
+            Some(BrowserRow::Entry { .. } | BrowserRow::Running { .. }) if open == Some(false) => self.go_to_parent(),
             _ => (),
         }
     }
@@ -214,6 +299,7 @@ impl Browser {
     fn go_to_parent(&mut self) {
         let depth_of = |row: &BrowserRow| match row {
             BrowserRow::Group { depth, .. } | BrowserRow::Entry { depth, .. } => *depth,
+            BrowserRow::Running { .. } => 1,
         };
         let Some(depth) = self.selected_row().map(depth_of) else { return };
         if let Some(at) = self.rows[..self.selected].iter().rposition(|row| depth_of(row) < depth) {
@@ -232,6 +318,14 @@ impl Browser {
         let height = height.max(1);
         self.scroll = self.scroll.clamp((self.selected + 1).saturating_sub(height), self.selected);
         self.scroll = self.scroll.min(self.rows.len().saturating_sub(height));
+    }
+
+    /// The points that fit the filter, or all.
+    pub fn points(&self) -> impl Iterator<Item = &str> {
+        let filtered = self.n_matches().is_some();
+        let matching = self.matches.iter().map(|(_, idx)| *idx).filter(move |_| filtered);
+        let all = (0..self.entries.len()).filter(move |_| !filtered);
+        matching.chain(all).map(|idx| self.entries[idx].point.as_str())
     }
 
     /// Bytes of `point` the filter matched.
@@ -283,6 +377,7 @@ mod tests {
                 format!("{}{} {path} {count}\n", "  ".repeat(*depth), if *open { "v" } else { ">" })
             }
             BrowserRow::Entry { idx, depth } => format!("{}{}\n", "  ".repeat(*depth), browser.entry(*idx).label()),
+            BrowserRow::Running { probe, written } => format!("  {probe}:{written}\n"),
         };
         browser.rows().iter().map(line).collect()
     }
@@ -302,6 +397,22 @@ mod tests {
         browser.step(1);
         browser.toggle(Some(false));
         assert_eq!(browser.selected, 2);
+    }
+
+    #[test]
+    fn running_and_pinned_probes_come_first() {
+        let mut browser = browser();
+        browser.selected = 1;
+        browser.pin("syscall.openat2");
+        browser.set_running(vec!["timer.s(1)".into()]);
+        assert_eq!(
+            show(&browser),
+            "v running 1\n  0:timer.s(1)\nv pinned 1\n  openat2\n> syscall 3\n> kernel.trace 1\n"
+        );
+        assert_eq!(browser.selected, 5);
+        assert!(!browser.pin("syscall.openat2"));
+        browser.set_running(Vec::new());
+        assert_eq!(show(&browser), "> syscall 3\n> kernel.trace 1\n");
     }
 
     #[test]

@@ -99,6 +99,18 @@ impl History {
         Some(self.samples[idx].number)
     }
 
+    /// The first sample received at `at` or later, else the newest: it shows what had happened by then.
+    pub fn from(&self, at: Duration) -> Option<u64> {
+        let idx = self.samples.partition_point(|sample| sample.received < at);
+        self.samples.get(idx).or(self.samples.back()).map(|sample| sample.number)
+    }
+
+    /// The last sample received by `at`, else the oldest.
+    pub fn until(&self, at: Duration) -> Option<u64> {
+        let idx = self.samples.partition_point(|sample| sample.received <= at);
+        self.samples.get(idx.saturating_sub(1)).map(|sample| sample.number)
+    }
+
     /// The last `n` samples up to the cursor, oldest first.
     pub fn window(
         &self,
@@ -162,6 +174,9 @@ mod tests {
         assert_eq!(history.before(back).unwrap().snapshot.at.as_secs(), 1);
         assert_eq!(history.step(back, -10), Some(0));
         assert_eq!(history.step(back, 10), Some(4));
+        assert_eq!([0, 2, 3, 9].map(|at| history.until(Duration::from_secs(at)).unwrap()), [0, 2, 3, 4]);
+        assert_eq!(history.from(Duration::from_millis(1500)), Some(2));
+        assert_eq!(history.from(Duration::from_secs(60)), Some(4));
         assert_eq!(history.window(back, 2).map(|s| s.number).collect::<Vec<_>>(), [1, 2]);
     }
 

@@ -66,6 +66,10 @@ pub struct TableState {
     pub sort: usize,
     pub ascending: bool,
     pub filter: String,
+    /// The first keys of the rows on show, after going into some; empty for all rows.
+    pub inside: Vec<String>,
+    /// Columns not shown.
+    pub hidden: Vec<Column>,
     pub selected: Option<String>,
     /// The user chose it; until then the first row is selected, whichever that is.
     pub chosen: bool,
@@ -149,6 +153,7 @@ impl Live {
                     key_names: shape::key_names(script, &table.name, table.keys.len()),
                     unit: shape::unit_of(script, &table.name),
                     sort: kept.sort.min(columns(table).len() - 1),
+                    inside: Vec::new(),
                     order: Vec::new(),
                     first_seen: HashMap::new(),
                     ..kept
@@ -239,6 +244,9 @@ impl TableState {
             if !filter.is_empty() && !key.to_lowercase().contains(&filter) {
                 continue;
             }
+            if !key.split(shape::KEY_SEPARATOR).zip(&self.inside).all(|(part, inside)| part == inside) {
+                continue;
+            }
             let seen = *self.first_seen.entry(key.clone()).or_insert(if is_first { Duration::ZERO } else { now });
             let was = earlier.get(&key).copied();
             let rate = (seconds > 0.0).then(|| (amount(&row.value).wrapping_sub(was.unwrap_or(0))) as f64 / seconds);
@@ -259,6 +267,19 @@ impl TableState {
         self.order = order;
         if self.selected.is_none() || !(self.chosen || holding) {
             self.selected = self.order.first().map(|row| row.key.clone());
+        }
+    }
+
+    /// As headings, pickers and saved sessions call it.
+    pub fn column_name(&self, column: Column) -> String {
+        match column {
+            Column::Key(n) => self.key_names.get(n).cloned().unwrap_or_else(|| "key".into()),
+            Column::Value => "value".into(),
+            Column::Count => "count".into(),
+            Column::Rate => "per s".into(),
+            Column::Min => "min".into(),
+            Column::Avg => "avg".into(),
+            Column::Max => "max".into(),
         }
     }
 
@@ -382,6 +403,14 @@ mod tests {
         assert_eq!(keys(&live), "b+0 a+45 c+70! ");
         push(&mut live, &mut history, &[("a", 50), ("b", 9), ("c", 70)], 5);
         assert_eq!(keys(&live).split('+').next(), Some("c"));
+    }
+
+    #[test]
+    fn inside_a_row_only_its_rows_are_left() {
+        let (mut live, mut history) = live(&[("a", 5), ("b", 9)]);
+        live.state_mut().unwrap().inside = vec!["a".into()];
+        push(&mut live, &mut history, &[("a", 5), ("b", 9)], 2);
+        assert_eq!(keys(&live), "a+0 ");
     }
 
     #[test]

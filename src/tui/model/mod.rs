@@ -6,3 +6,4 @@ pub mod live;
 pub mod log;
 pub mod script;
 pub mod text_input;
+pub mod vim;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{focus, keys::ask_completion, palette, put_script, quit, session};
+use super::{editor, focus, layers, live, palette, probes, quit, session};
 use crate::{
     runtime::session::SessionCommand,
     tui::{
@@ -10,12 +10,7 @@ use crate::{
         app::{Answer, Choice, Effect, Layer, Model, PromptKind},
         engine::StartRequest,
         layout::Pane,
-        model::{
-            live::{LiveView, columns},
-            log::LineKind,
-            text_input::TextInput,
-        },
-        quick::{self, Quick},
+        model::{live::LiveView, text_input::TextInput},
         shape,
     },
 };
@@ -54,12 +49,24 @@ pub fn perform(model: &mut Model, act: Act, effects: &mut Vec<Effect>) {
         Act::Pane2 => focus(model, Pane::Script),
         Act::Pane3 => focus(model, Pane::Live),
         Act::Pane4 => focus(model, Pane::Log),
-        Act::Zoom => model.zoom = !model.zoom,
+        Act::Zoom => model.layout.zoom = !model.layout.zoom,
         Act::Layout => {
-            model.layout = model.layout.next();
-            let name = model.layout.name();
+            model.layout.mode = model.layout.mode.next();
+            model.layout.zoom = false;
+            let name = model.layout.mode.name();
             model.say(format!("layout: {name}"));
         }
+        Act::PaneLeft => go(model, -1, 0),
+        Act::PaneRight => go(model, 1, 0),
+        Act::PaneUp => go(model, 0, -1),
+        Act::PaneDown => go(model, 0, 1),
+        Act::Narrower => grow(model, -4, 0),
+        Act::Wider => grow(model, 4, 0),
+        Act::Taller => grow(model, 0, 2),
+        Act::Shorter => grow(model, 0, -2),
+        Act::EvenSizes => model.layout.even(),
+        Act::Keymap => palette::open(model, "keymap "),
+        Act::Settings => settings(model),
         Act::Mouse => {
             model.mouse = !model.mouse;
             effects.push(Effect::Mouse(model.mouse));
@@ -93,127 +100,100 @@ pub fn perform(model: &mut Model, act: Act, effects: &mut Vec<Effect>) {
             Pane::Script => session::ask(model, PromptKind::Find, ""),
         },
         Act::Copy => copy(model, effects),
+        Act::Export => super::session::ask_export(model),
         Act::Enter => enter(model),
-        Act::Latency => quick_trace(model, Quick::Latency, effects),
-        Act::CountBy => quick_trace(model, Quick::Count, effects),
-        Act::ArgsToLog => quick_trace(model, Quick::Arguments, effects),
-        Act::ErrorsBy => quick_trace(model, Quick::Errors, effects),
-        Act::Insert => insert_probe(model),
-        Act::Toggle => toggle_probe(model, effects),
-        Act::Complete => ask_completion(model, effects),
-        Act::NextError => model.script.next_diagnostic(true),
-        Act::PreviousError => model.script.next_diagnostic(false),
-        Act::Fix => {
-            if model.script.apply_fix() {
-                model.say("fix applied");
-            }
-        }
-        Act::Undo => model.script.undo(),
-        Act::Redo => model.script.redo(),
-        Act::Comment => model.script.toggle_comment(),
+        Act::Latency
+        | Act::CountBy
+        | Act::ArgsToLog
+        | Act::ErrorsBy
+        | Act::Insert
+        | Act::Pin
+        | Act::Documentation
+        | Act::FindProbe => probes::perform(model, act, effects),
+        Act::Toggle => live::toggle_probe(model, effects),
         Act::Find => {
             let text = model.script.find.clone();
             session::ask(model, PromptKind::Find, &text);
         }
         Act::GoToLine => session::ask(model, PromptKind::GoToLine, ""),
-        Act::FindProbe => find_probe(model),
-        Act::SelectAll => model.script.select_all(),
-        Act::CutText => {
-            let text = model.script.cut();
-            effects.push(Effect::Copy(text));
-        }
-        Act::CopyText => {
-            let text = model.script.copy();
-            effects.push(Effect::Copy(text));
-            model.say("copied");
-        }
-        Act::PasteText => model.script.paste(),
-        Act::DeleteWord => model.script.delete_word(),
-        Act::Pause => {
-            model.cursor = match model.cursor {
-                None => model.history.latest().map(|sample| sample.number),
-                Some(_) => None,
-            };
-            model.live.hold_until = Duration::ZERO;
-            moved_in_time(model);
-        }
-        Act::StepBack => step_time(model, -1),
-        Act::StepForward => step_time(model, 1),
-        Act::JumpBack => step_time(model, -10),
-        Act::JumpForward => step_time(model, 10),
-        Act::Oldest => {
-            model.cursor = model.history.oldest().map(|sample| sample.number);
-            moved_in_time(model);
-        }
-        Act::Newest => {
-            model.cursor = None;
-            moved_in_time(model);
-        }
-        Act::View => {
-            model.live.view = match model.live.view {
-                LiveView::Histogram => LiveView::Heatmap,
-                LiveView::Heatmap => LiveView::Spark,
-                LiveView::Spark => LiveView::Table,
-                LiveView::Table | LiveView::Costs => LiveView::Histogram,
-            };
-            model.live.drilled = false;
-        }
-        Act::Sort => {
-            let n = model.live.table_info().map_or(1, |info| columns(info).len());
-            if let Some(state) = model.live.state_mut() {
-                state.sort = (state.sort + 1) % n;
-                state.ascending = false;
-            }
-            resort(model);
-        }
-        Act::Reverse => {
-            if let Some(state) = model.live.state_mut() {
-                state.ascending = !state.ascending;
-            }
-            resort(model);
-        }
-        Act::Follow => follow(model),
-        Act::Clear => {
-            effects.push(Effect::Command(SessionCommand::Clear));
-            model.say("globals are back at their start");
-            model.log.note(LineKind::Note, "globals cleared", model.now);
-        }
-        Act::Costs => costs(model),
-        Act::Export => model.layers.push(Layer::Choice(Choice {
-            title: "Export the table".into(),
-            text: vec!["What is shown is written: this sort, this filter, this instant.".into()],
-            options: vec![
-                ('c', "CSV file", Answer::ExportCsv),
-                ('j', "JSON file", Answer::ExportJson),
-                ('y', "clipboard", Answer::CopyTable),
-            ],
-        })),
+        Act::Pause
+        | Act::StepBack
+        | Act::StepForward
+        | Act::JumpBack
+        | Act::JumpForward
+        | Act::Oldest
+        | Act::Newest
+        | Act::GoToTime
+        | Act::View
+        | Act::Sort
+        | Act::Reverse
+        | Act::Columns
+        | Act::Follow
+        | Act::DrillUp
+        | Act::Clear
+        | Act::Costs => live::perform(model, act, effects),
+        Act::FollowLog => follow_log(model),
         Act::Wrap => model.log.wrap = !model.log.wrap,
-        Act::Only => {
-            if model.log.grep.is_empty() {
-                model.complain("nothing is searched for; / does");
-            } else {
-                model.log.only = !model.log.only;
-            }
+        Act::Only => model.log.only = !model.log.only,
+        Act::NextMatch | Act::PreviousMatch if model.focus == Pane::Script => {
+            layers::report_find(model, act == Act::NextMatch, false);
         }
         Act::NextMatch | Act::PreviousMatch => {
             let until = model.until();
-            if model.log.grep.is_empty() {
-                model.complain("nothing is searched for; / does");
-            } else if !model.log.next_match(act == Act::NextMatch, until) {
+            if !model.log.next_match(act == Act::NextMatch, until) {
                 model.complain("no more matches");
             }
         }
         Act::Times => model.log.times = !model.log.times,
+        // All others move in the script or change it.
+        _ => editor::perform(model, act, effects),
     }
+}
+
+/// To the pane in that direction; where only one is on screen, to the one before or after.
+fn go(model: &mut Model, dx: i32, dy: i32) {
+    let areas = model.areas();
+    let alone = Pane::ALL.iter().filter(|pane| areas.pane(**pane).is_some()).count() == 1;
+    if alone {
+        focus(model, model.focus.step(dx + dy > 0));
+    } else if let Some(pane) = areas.neighbour(model.focus, dx, dy) {
+        focus(model, pane);
+    }
+}
+
+fn grow(model: &mut Model, columns: i32, rows: i32) {
+    if !model.layout.grow(model.size, model.focus, columns, rows) {
+        model.complain(match (model.layout.zoom, columns) {
+            (true, _) => "this pane has the whole screen; {zoom} gives it back",
+            (_, 0) => "this pane gets no taller or shorter here",
+            _ => "this pane gets no wider or narrower here",
+        });
+    }
+}
+
+/// What holds, where it comes from and what is wrong with it.
+fn settings(model: &mut Model) {
+    let mut lines = Vec::new();
+    if !model.settings.problems.is_empty() {
+        lines.push("What is wrong:".to_owned());
+        lines.extend(model.settings.problems.iter().map(|problem| format!("  {problem}")));
+        lines.push(String::new());
+    }
+    let now = crate::tui::settings::Settings {
+        keymap: model.keymap.clone(),
+        vim: model.vim.is_some(),
+        theme: Some(model.theme.name.clone()),
+        mouse: Some(model.mouse),
+        ..model.settings.clone()
+    };
+    lines.extend(crate::tui::settings::template(&now).lines().map(str::to_owned));
+    lines.push(String::new());
+    lines.push("`tapdeck settings` prints this, to begin a file with.".to_owned());
+    model.layers.push(Layer::Text { title: "Settings".into(), lines, scroll: 0 });
 }
 
 /// Compiles and runs the editor's text; what runs now goes on until the new one does.
 pub fn run(model: &mut Model, effects: &mut Vec<Effect>) {
-    if model.script.is_empty() {
-        model.complain("the script is empty; 1 shows the probes, and H on one of them writes a script");
-        return;
-    }
     let run = model.run.next;
     model.run.next += 1;
     model.run.compiling = Some((run, model.now));
@@ -251,7 +231,10 @@ fn ask_quit(model: &mut Model, effects: &mut Vec<Effect>) {
     if !modified && !model.aside.is_empty() {
         model.layers.push(Layer::Choice(Choice {
             title: "Quit?".into(),
-            text: vec![format!("{} put aside has unsaved changes; F7 brings it back.", model.aside[0].display_name())],
+            text: vec![model.fill(&format!(
+                "{} put aside has unsaved changes; {{previous-script}} brings it back.",
+                model.aside[0].display_name()
+            ))],
             options: vec![('d', "discard and quit", Answer::Quit)],
         }));
         return;
@@ -285,8 +268,8 @@ fn back(model: &mut Model) {
         }
         Pane::Script if model.script.is_selecting() => model.script.cancel_selection(),
         Pane::Script if !model.script.find.is_empty() => model.script.find.clear(),
-        Pane::Live if model.live.drilled => model.live.drilled = false,
-        Pane::Live if model.live.view == LiveView::Costs => costs(model),
+        Pane::Live if model.live.view == LiveView::Costs => live::costs(model),
+        Pane::Live if live::is_inside(model) => drop(live::drill_up(model)),
         Pane::Live if model.live.state().is_some_and(|s| !s.filter.is_empty()) => {
             if let Some(state) = model.live.state_mut() {
                 state.filter.clear();
@@ -295,11 +278,12 @@ fn back(model: &mut Model) {
         }
         Pane::Live | Pane::Log if model.cursor.is_some() => {
             model.cursor = None;
-            moved_in_time(model);
+            live::moved_in_time(model);
         }
         Pane::Log if !model.log.grep.is_empty() => model.log.set_grep(""),
         Pane::Log if model.log.selected.is_some() => model.log.selected = None,
-        _ if model.zoom => model.zoom = false,
+        _ if model.layout.zoom => model.layout.zoom = false,
+        Pane::Script if model.vim.is_some() => (),
         Pane::Script => focus(model, if model.info().is_some() { Pane::Live } else { Pane::Probes }),
         _ => model.toast = None,
     }
@@ -313,20 +297,11 @@ fn step(model: &mut Model, rows: isize) {
     match model.focus {
         Pane::Probes => model.browser.step(rows),
         Pane::Script => model.script.page(rows, false),
-        Pane::Live => step_live(model, rows),
+        Pane::Live => live::step(model, rows),
         Pane::Log => {
             let until = model.until();
             model.log.step(rows, until);
         }
-    }
-}
-
-pub fn step_live(model: &mut Model, rows: isize) {
-    if model.live.view == LiveView::Costs {
-        let last = model.info().map_or(0, |info| info.probes.len().saturating_sub(1));
-        model.live.cost_selected = model.live.cost_selected.saturating_add_signed(rows).min(last);
-    } else if let Some(state) = model.live.state_mut() {
-        state.step(rows);
     }
 }
 
@@ -348,6 +323,9 @@ fn sideways(model: &mut Model, right: bool) {
             let n = model.live.pages().len().max(1);
             model.live.page = (model.live.page + if right { 1 } else { n - 1 }) % n;
             model.live.drilled = false;
+            if n == 1 {
+                model.complain("there is one table; {sort} sorts it, {filter} filters");
+            }
         }
         _ => (),
     }
@@ -355,102 +333,26 @@ fn sideways(model: &mut Model, right: bool) {
 
 fn enter(model: &mut Model) {
     match model.focus {
-        Pane::Probes => match model.browser.selected_entry() {
-            Some(_) => insert_probe(model),
-            None => model.browser.toggle(None),
-        },
-        Pane::Live if model.live.view != LiveView::Costs => model.live.drilled = !model.live.drilled,
-        _ => (),
+        Pane::Probes => probes::enter(model),
+        Pane::Live => live::enter(model),
+        Pane::Log => {
+            let until = model.until();
+            if let Some(received) = model.log.selected_line(until).map(|line| line.received) {
+                model.cursor = model.history.from(received);
+                live::moved_in_time(model);
+            }
+        }
+        Pane::Script => (),
     }
 }
 
-fn resort(model: &mut Model) {
-    let hold = std::mem::replace(&mut model.live.hold_until, Duration::ZERO);
-    model.live.refresh(&model.history, model.cursor, model.now);
-    model.live.hold_until = hold;
-}
-
 /// The log follows its end, or stays where it is.
-fn follow(model: &mut Model) {
+fn follow_log(model: &mut Model) {
     let until = model.until();
     model.log.selected = match model.log.selected {
         Some(_) => None,
         None => model.log.selected_line(until).map(|line| line.number),
     };
-}
-
-fn costs(model: &mut Model) {
-    if model.live.view == LiveView::Costs {
-        model.live.view = model.live.view_before_costs;
-    } else {
-        model.live.view_before_costs = model.live.view;
-        model.live.view = LiveView::Costs;
-    }
-}
-
-fn toggle_probe(model: &mut Model, effects: &mut Vec<Effect>) {
-    if model.live.view != LiveView::Costs {
-        costs(model);
-        model.say("select a probe; o switches it off or on");
-        return;
-    }
-    let probe = model.live.cost_selected;
-    let Some(state) = model.info().and_then(|info| info.probes.get(probe)).cloned() else { return };
-    let on = model.sample().and_then(|s| s.snapshot.cost.probes.get(probe)).is_none_or(|cost| cost.enabled);
-    effects.push(Effect::Command(SessionCommand::SetEnabled { probe, enabled: !on }));
-    effects.push(Effect::Command(SessionCommand::SnapshotNow));
-    model.say(format!("{} is {}", state.written, if on { "off" } else { "on" }));
-}
-
-fn step_time(model: &mut Model, steps: isize) {
-    model.cursor = model.history.step(model.cursor, steps);
-    moved_in_time(model);
-}
-
-fn moved_in_time(model: &mut Model) {
-    model.live.refresh(&model.history, model.cursor, model.now);
-}
-
-fn quick_trace(model: &mut Model, what: Quick, effects: &mut Vec<Effect>) {
-    let Some(entry) = model.browser.selected_entry().cloned() else { return };
-    let detail = model.browser.detail(&entry.point).cloned();
-    let (name, text) = quick::script(what, &entry, detail.as_ref());
-    put_script(model, &name, &text);
-    model.live.view = LiveView::Histogram;
-    model.cursor = None;
-    run(model, effects);
-    focus(model, if what == Quick::Arguments { Pane::Log } else { Pane::Live });
-}
-
-fn insert_probe(model: &mut Model) {
-    let Some(entry) = model.browser.selected_entry().cloned() else { return };
-    let stub = quick::stub(&entry);
-    let mut text = model.script.text();
-    if !text.is_empty() && !text.ends_with('\n') {
-        text.push('\n');
-    }
-    if !text.trim().is_empty() {
-        text.push('\n');
-    } else {
-        text.clear();
-    }
-    let line = text.matches('\n').count() + 1;
-    text.push_str(&stub);
-    model.script.replace_all(&text, (line, 2));
-    focus(model, Pane::Script);
-}
-
-/// The probe point of the `probe` line at or above the cursor, shown in the browser.
-fn find_probe(model: &mut Model) {
-    let (line, _) = model.script.cursor();
-    let above = model.script.lines()[..=line].iter().rev().find_map(|l| l.trim_start().strip_prefix("probe "));
-    match above.map(|rest| rest.split(['{', ',']).next().unwrap_or("").trim().trim_end_matches(".return").to_owned()) {
-        Some(point) if !point.is_empty() => {
-            model.browser.look_for(&point);
-            focus(model, Pane::Probes);
-        }
-        _ => model.complain("there is no probe above the cursor"),
-    }
 }
 
 fn copy(model: &mut Model, effects: &mut Vec<Effect>) {
@@ -463,7 +365,7 @@ fn copy(model: &mut Model, effects: &mut Vec<Effect>) {
             let table = model.sample()?.snapshot.tables.get(model.live.current_table()?)?;
             let view = state.order.get(state.selected_at()?)?;
             let row = table.rows.get(view.idx)?;
-            Some(format!("{}\t{}", view.key.replace('\x1f', "\t"), shape::datum(&row.value)))
+            Some(format!("{}\t{}", view.key.replace(shape::KEY_SEPARATOR, "\t"), shape::datum(&row.value)))
         }),
     };
     match text {

@@ -90,6 +90,7 @@ fn session(model: &mut Model, run: u64, event: SessionEvent, effects: &mut Vec<E
         model.history.clear();
         model.cursor = None;
         let first = model.live.info.is_none();
+        model.browser.set_running(info.probes.iter().map(|probe| probe.written.clone()).collect());
         model.live.start(Arc::new(*info), &text);
         if first {
             super::session::apply_block(model);
@@ -141,6 +142,7 @@ fn session(model: &mut Model, run: u64, event: SessionEvent, effects: &mut Vec<E
             }
             model.log.note(LineKind::Note, &format!("ended after {}", shape::clock(report.ran.as_secs())), now);
             model.run.current = None;
+            model.browser.set_running(Vec::new());
             model.run.stopping = false;
             model.run.ended = Some(report);
             if model.quit_at.is_some() {

@@ -1,16 +1,20 @@
 //! Keys, mouse and paste: front layers first, then what is being typed into, then the key map.
 
+use std::time::Duration;
+
 use crossterm::event::{KeyCode, KeyModifiers};
 
-use super::{actions::perform, focus, palette, session};
+use super::{actions::perform, focus, layers, palette};
 use crate::tui::{
-    action::{self, Act},
-    app::{Answer, Effect, Layer, Model, PromptKind},
-    export,
+    action::{self, Act, Where},
+    app::{Effect, Layer, Model},
     input::{keymap::Lookup, keys::Chord},
     layout::Pane,
-    model::{live, text_input::TextInput},
+    model::{live, vim::Took},
 };
+
+/// How long a key waits that means something alone and may begin a sequence.
+const SEQUENCE_WAIT: Duration = Duration::from_millis(500);
 
 pub fn key(model: &mut Model, chord: Chord, effects: &mut Vec<Effect>) {
     if !matches!(chord.code, KeyCode::Char('c')) || !chord.mods.contains(KeyModifiers::CONTROL) {
@@ -20,10 +24,10 @@ pub fn key(model: &mut Model, chord: Chord, effects: &mut Vec<Effect>) {
         model.live.hold_until = model.now + live::HOLD;
     }
     if !model.layers.is_empty() {
-        let global = model.keymap.lookup(None, chord, &[action::Where::Everywhere]);
+        let global = model.keymap.lookup(None, chord, &[Where::Everywhere]);
         match global {
             Lookup::Action(act @ (Act::Stop | Act::Suspend | Act::Redraw)) => perform(model, act, effects),
-            _ => layer_key(model, chord, effects),
+            _ => layers::key(model, chord, effects),
         }
         return;
     }
@@ -33,23 +37,77 @@ pub fn key(model: &mut Model, chord: Chord, effects: &mut Vec<Effect>) {
     if model.focus == Pane::Script && popup_key(model, chord) {
         return;
     }
-    let pending = model.pending.take();
+    if model.pending.is_none() && model.focus == Pane::Script && vim_key(model, chord, effects) {
+        return;
+    }
+    let pending = model.pending.take().map(|(first, _)| first);
     match model.keymap.lookup(pending, chord, model.places()) {
         Lookup::Action(act) => {
-            // A dead key explains itself.
-            let row = action::find(act, model.places());
-            match row.map(|row| (row.enabled)(model)) {
-                Some(Err(why)) => model.complain(why),
-                _ => perform(model, act, effects),
-            }
+            do_or_explain(model, act, effects);
         }
-        Lookup::Pending => model.pending = Some(chord),
-        Lookup::None => {
-            if model.focus == Pane::Script {
-                script_key(model, chord, effects);
-            }
+        Lookup::Prefix(alone) => {
+            model.pending = Some((chord, alone.map(|_| model.now + SEQUENCE_WAIT)));
         }
+        Lookup::None => match pending {
+            // The first key meant something by itself, and so does this one.
+            Some(first) if alone(model, first, effects) => key(model, chord, effects),
+            Some(first) if chord.code != KeyCode::Esc => {
+                let unicode = model.glyphs.unicode;
+                model.complain(format!("{} {} does nothing", first.shown(unicode), chord.shown(unicode)));
+            }
+            Some(_) => (),
+            None if model.focus == Pane::Script => script_key(model, chord, effects),
+            None => {
+                let shown = chord.shown(model.glyphs.unicode);
+                model.complain(format!("{shown} does nothing here; {{help}} lists the keys"));
+            }
+        },
     }
+}
+
+/// A dead key explains itself.
+pub fn do_or_explain(model: &mut Model, act: Act, effects: &mut Vec<Effect>) {
+    match action::find(act, model.places()).map(|row| (row.enabled)(model)) {
+        Some(Err(why)) => model.complain(why),
+        _ => perform(model, act, effects),
+    }
+}
+
+/// What the first key of a sequence does when nothing follows; says whether it does anything.
+fn alone(model: &mut Model, first: Chord, effects: &mut Vec<Effect>) -> bool {
+    match model.keymap.lookup(None, first, model.places()) {
+        Lookup::Prefix(Some(act)) => {
+            do_or_explain(model, act, effects);
+            true
+        }
+        _ => false,
+    }
+}
+
+/// The wait for the second key of a sequence is over.
+pub fn sequence_timeout(model: &mut Model, effects: &mut Vec<Effect>) {
+    if let Some((first, Some(until))) = model.pending
+        && until <= model.now
+    {
+        model.pending = None;
+        alone(model, first, effects);
+    }
+}
+
+/// vim's commands and insertions.
+fn vim_key(model: &mut Model, chord: Chord, effects: &mut Vec<Effect>) -> bool {
+    let Some(vim) = &mut model.vim else { return false };
+    if chord.code == KeyCode::Tab && !vim.is_inserting() {
+        return false;
+    }
+    match vim.key(&mut model.script, chord) {
+        Took::No => return false,
+        Took::Yes => (),
+        Took::Act(act) => do_or_explain(model, act, effects),
+        Took::Copied(text) => effects.push(Effect::Copy(text)),
+        Took::Refused(why) => model.complain(why),
+    }
+    true
 }
 
 /// Characters of the browser's filter. Movement and pane keys that type nothing go on to the key map.
@@ -113,7 +171,7 @@ fn script_key(model: &mut Model, chord: Chord, effects: &mut Vec<Effect>) {
             return;
         }
         KeyCode::PageDown | KeyCode::PageUp => {
-            let rows = model.areas().script.map_or(10, |area| area.height.saturating_sub(3).max(1)) as isize;
+            let rows = super::editor::page_rows(model);
             let rows = if chord.code == KeyCode::PageUp { -rows } else { rows };
             model.script.page(rows, chord.mods.contains(KeyModifiers::SHIFT));
             return;
@@ -143,168 +201,6 @@ fn script_key(model: &mut Model, chord: Chord, effects: &mut Vec<Effect>) {
 pub fn ask_completion(model: &mut Model, effects: &mut Vec<Effect>) {
     model.script.asked_line = model.script.cursor().0;
     effects.push(Effect::Complete { text: model.script.text(), cursor: model.script.cursor_offset() });
-}
-
-fn layer_key(model: &mut Model, chord: Chord, effects: &mut Vec<Effect>) {
-    let Some(mut layer) = model.layers.pop() else { return };
-    let page = model.size.1.saturating_sub(8).max(1) as usize;
-    match &mut layer {
-        Layer::Help { scroll } => {
-            match chord.code {
-                KeyCode::Down | KeyCode::Char('j') => *scroll += 1,
-                KeyCode::Up | KeyCode::Char('k') => *scroll = scroll.saturating_sub(1),
-                KeyCode::PageDown | KeyCode::Char(' ') => *scroll += page,
-                KeyCode::PageUp => *scroll = scroll.saturating_sub(page),
-                KeyCode::Home | KeyCode::Char('g') => *scroll = 0,
-                KeyCode::End | KeyCode::Char('G') => *scroll = usize::MAX,
-                _ => return,
-            }
-            *scroll = (*scroll).min(crate::tui::view::help::max_scroll(model));
-            model.layers.push(layer);
-        }
-        Layer::Palette { input, items, selected } => {
-            match chord.code {
-                KeyCode::Esc => return,
-                KeyCode::Down | KeyCode::Tab => *selected = (*selected + 1).min(items.len().saturating_sub(1)),
-                KeyCode::Up => *selected = selected.saturating_sub(1),
-                KeyCode::PageDown => *selected = (*selected + page).min(items.len().saturating_sub(1)),
-                KeyCode::PageUp => *selected = selected.saturating_sub(page),
-                KeyCode::Enter => {
-                    let text = input.text().to_owned();
-                    let item = items.get(*selected).cloned();
-                    palette::run(model, &text, item, effects);
-                    return;
-                }
-                _ => {
-                    if input.key(chord).1 {
-                        *items = palette::items(model, input.text());
-                        *selected = 0;
-                    }
-                }
-            }
-            model.layers.push(layer);
-        }
-        Layer::Choice(choice) => {
-            if chord.code == KeyCode::Esc {
-                return;
-            }
-            let answer =
-                choice.options.iter().find(|(key, ..)| chord.typed() == Some(*key)).map(|(.., answer)| *answer);
-            match answer {
-                Some(answer) => self::answer(model, answer, effects),
-                None => model.layers.push(layer),
-            }
-        }
-        Layer::Prompt { kind, input } => {
-            let kind = *kind;
-            let keep = prompt_key(model, kind, input, chord, effects);
-            if keep {
-                model.layers.push(layer);
-            }
-        }
-    }
-}
-
-/// Says whether the prompt stays open.
-fn prompt_key(
-    model: &mut Model,
-    kind: PromptKind,
-    input: &mut TextInput,
-    chord: Chord,
-    effects: &mut Vec<Effect>,
-) -> bool {
-    let previous = chord.code == KeyCode::Up;
-    let next = chord.code == KeyCode::Down || chord == Chord::new(KeyCode::Char('f'), KeyModifiers::CONTROL);
-    match (kind, chord.code) {
-        (PromptKind::LiveFilter, KeyCode::Esc) => {
-            set_live_filter(model, "");
-            return false;
-        }
-        (PromptKind::Grep, KeyCode::Esc) => {
-            model.log.set_grep("");
-            return false;
-        }
-        (_, KeyCode::Esc) => return false,
-        (PromptKind::Find, KeyCode::Enter) => {
-            report_find(model, true, false);
-            return true;
-        }
-        (PromptKind::Find, _) if next || previous => {
-            report_find(model, next, false);
-            return true;
-        }
-        (_, KeyCode::Enter) => {
-            session::prompt_done(model, kind, input.text(), effects);
-            return false;
-        }
-        _ => (),
-    }
-    if input.key(chord).1 {
-        match kind {
-            PromptKind::Find => {
-                input.text().clone_into(&mut model.script.find);
-                report_find(model, true, true);
-            }
-            PromptKind::LiveFilter => set_live_filter(model, input.text()),
-            PromptKind::Grep => {
-                let until = model.until();
-                model.log.set_grep(input.text());
-                if !input.text().is_empty() && !model.log.only {
-                    model.log.selected = None;
-                    model.log.next_match(false, until);
-                }
-            }
-            _ => (),
-        }
-    }
-    true
-}
-
-fn report_find(model: &mut Model, forward: bool, here: bool) {
-    if model.script.find.is_empty() {
-        return;
-    }
-    if model.script.find_next(forward, here) == 0 {
-        model.complain("not found");
-    } else {
-        model.toast = None;
-    }
-}
-
-fn set_live_filter(model: &mut Model, text: &str) {
-    if let Some(state) = model.live.state_mut() {
-        text.clone_into(&mut state.filter);
-        state.selected = None;
-        state.chosen = false;
-        state.scroll = 0;
-        // The old order has nothing to hold when the rows are others.
-        state.order.clear();
-    }
-    model.live.refresh(&model.history, model.cursor, model.now);
-}
-
-fn answer(model: &mut Model, answer: Answer, effects: &mut Vec<Effect>) {
-    match answer {
-        Answer::Quit => super::quit(model, effects),
-        Answer::SaveAndQuit => {
-            model.quit_after_save = true;
-            session::save(model, effects);
-        }
-        Answer::ExportCsv => session::export(model, export::Format::Csv, effects),
-        Answer::ExportJson => session::export(model, export::Format::Json, effects),
-        Answer::CopyTable => {
-            let text = model.sample().and_then(|s| export::table(&model.live, &s.snapshot, export::Format::Text));
-            match text {
-                Some(text) => {
-                    effects.push(Effect::Copy(text));
-                    model.say("table copied");
-                }
-                None => model.complain("there is no table to copy"),
-            }
-        }
-        Answer::Open => session::ask(model, PromptKind::Open, ""),
-        Answer::New => session::new_script(model),
-    }
 }
 
 pub fn paste(model: &mut Model, text: &str) {
@@ -367,13 +263,16 @@ pub fn click(model: &mut Model, x: u16, y: u16) {
 }
 
 pub fn wheel(model: &mut Model, x: u16, y: u16, rows: isize) {
-    if let Some(Layer::Help { scroll }) = model.layers.last_mut() {
-        *scroll = scroll.saturating_add_signed(rows);
-        let max = crate::tui::view::help::max_scroll(model);
-        if let Some(Layer::Help { scroll }) = model.layers.last_mut() {
-            *scroll = (*scroll).min(max);
-        }
-        return;
+    let help = crate::tui::view::help::max_scroll(model);
+    let text = match model.layers.last() {
+        Some(Layer::Text { lines, .. }) => crate::tui::view::popup::max_scroll(model, lines.len()),
+        _ => 0,
+    };
+    match model.layers.last_mut() {
+        Some(Layer::Help { scroll }) => return *scroll = scroll.saturating_add_signed(rows).min(help),
+        Some(Layer::Text { scroll, .. }) => return *scroll = scroll.saturating_add_signed(rows).min(text),
+        Some(_) => return,
+        None => (),
     }
     let Some((pane, _)) = model.areas().pane_at(x, y) else { return };
     match pane {
@@ -381,7 +280,7 @@ pub fn wheel(model: &mut Model, x: u16, y: u16, rows: isize) {
         Pane::Script => model.script.page(rows, false),
         Pane::Live => {
             model.live.hold_until = model.now + live::HOLD;
-            super::actions::step_live(model, rows);
+            super::live::step(model, rows);
         }
         Pane::Log => {
             let until = model.until();

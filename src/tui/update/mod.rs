@@ -2,15 +2,19 @@
 //! messages always give the same screens.
 
 mod actions;
+mod editor;
 mod engine;
 mod keys;
+mod layers;
+mod live;
 mod palette;
+mod probes;
 mod session;
+mod time;
 
 use std::time::Duration;
 
 use super::{
-    action::{self, Act},
     app::{Effect, Model, Msg},
     layout::Pane,
     model::script::Script,
@@ -18,6 +22,7 @@ use super::{
 use crate::runtime::session::SessionCommand;
 
 pub use actions::perform;
+pub use live::column_choices;
 pub use session::open_script;
 
 /// After the last key, before the text is checked.
@@ -82,6 +87,7 @@ fn deadlines(model: &mut Model, effects: &mut Vec<Effect>) {
         model.check_due = None;
         effects.push(Effect::Check { version: model.script.version, text: model.script.text() });
     }
+    keys::sequence_timeout(model, effects);
     if model.toast.as_ref().is_some_and(|toast| toast.until <= model.now) {
         model.toast = None;
     }
@@ -117,8 +123,7 @@ pub(super) fn put_script(model: &mut Model, name: &str, text: &str) {
     let old = std::mem::take(&mut model.script);
     model.script = Script::new(name, None, text.as_bytes()).after(old.version);
     if old.is_modified() && !old.is_empty() {
-        let key = action::find(Act::PreviousScript, &[]).map(|row| model.keymap.shown(row, model.glyphs.unicode));
-        model.say(format!("{} is put aside; {} brings it back", old.display_name(), key.unwrap_or_default()));
+        model.say(format!("{} is put aside; {{previous-script}} brings it back", old.display_name()));
         model.aside.push(old);
     }
     model.session_block = toml::Table::new();

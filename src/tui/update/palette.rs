@@ -7,9 +7,10 @@ use nucleo_matcher::{
 
 use super::{actions::perform, session};
 use crate::tui::{
-    action::ACTIONS,
+    action::{ACTIONS, Act, Preset},
     app::{Effect, Layer, Model, PaletteAct, PaletteItem, PromptKind},
-    model::text_input::TextInput,
+    input::keymap::Keymap,
+    model::{text_input::TextInput, vim::Vim},
     theme,
 };
 
@@ -33,7 +34,7 @@ pub fn items(model: &Model, query: &str) -> Vec<PaletteItem> {
                 name: row.name.to_owned(),
                 title: row.title.to_owned(),
                 keys: model.keymap.shown_all(row, model.glyphs.unicode),
-                disabled: (row.enabled)(model).err(),
+                disabled: (row.enabled)(model).err().map(|why| model.fill(why)),
             });
         }
     }
@@ -53,6 +54,15 @@ pub fn items(model: &Model, query: &str) -> Vec<PaletteItem> {
         let title = if model.theme.name == name { "Colours, chosen now" } else { "Colours" };
         all.push(extra(PaletteAct::Theme(name.to_owned()), format!("theme {name}"), title));
     }
+    for preset in Preset::ALL {
+        let title = if model.keymap.preset == preset { "Keys, chosen now" } else { "Keys" };
+        all.push(extra(PaletteAct::Keymap(preset), format!("keymap {}", preset.name()), title));
+    }
+    for (vim, name) in [(false, "modeless"), (true, "vim")] {
+        let title =
+            if model.vim.is_some() == vim { "How the editor works, chosen now" } else { "How the editor works" };
+        all.push(extra(PaletteAct::Editor { vim }, format!("editor {name}"), title));
+    }
     if query.trim().is_empty() {
         return all;
     }
@@ -69,7 +79,33 @@ pub fn items(model: &Model, query: &str) -> Vec<PaletteItem> {
         })
         .collect();
     ranked.sort_by_key(|(score, item)| (std::cmp::Reverse(*score), item.disabled.is_some()));
-    ranked.into_iter().map(|(_, item)| item).collect()
+    let mut items: Vec<PaletteItem> = ranked.into_iter().map(|(_, item)| item).collect();
+    // A command of the prompt, typed as it is, comes first.
+    let command = COMMANDS.iter().find(|(name, ..)| *name == query.trim());
+    if let Some((name, title, _)) = command {
+        items.insert(0, extra(PaletteAct::Command(name), (*name).to_owned(), title));
+    }
+    items
+}
+
+/// What a vim user types after the colon. `NUMBER` goes to a line, `e`, `w` and `open` take a file.
+const COMMANDS: &[(&str, &str, &[Act])] = &[
+    ("w", "Save the script", &[Act::Save]),
+    ("q", "Leave; asks first when tracing or unsaved", &[Act::Quit]),
+    ("q!", "Leave without saving", &[]),
+    ("wq", "Save and leave", &[Act::Save]),
+    ("x", "Save and leave", &[Act::Save]),
+];
+
+fn command(model: &mut Model, name: &str, effects: &mut Vec<Effect>) {
+    if name == "q!" {
+        return super::quit(model, effects);
+    }
+    model.quit_after_save = matches!(name, "wq" | "x");
+    let acts = COMMANDS.iter().find(|(command, ..)| *command == name).map_or(&[][..], |(.., acts)| acts);
+    for act in acts {
+        perform(model, *act, effects);
+    }
 }
 
 pub fn run(model: &mut Model, text: &str, item: Option<PaletteItem>, effects: &mut Vec<Effect>) {
@@ -84,10 +120,25 @@ pub fn run(model: &mut Model, text: &str, item: Option<PaletteItem>, effects: &m
             _ => (),
         }
     }
+    if let (Ok(_), true) = (text.trim().parse::<usize>(), item.is_none()) {
+        return session::prompt_done(model, PromptKind::GoToLine, text, effects);
+    }
     match item {
         None => model.complain(format!("nothing is called '{}'", text.trim())),
         Some(PaletteItem { disabled: Some(why), .. }) => model.complain(why),
         Some(PaletteItem { what: PaletteAct::Action(act), .. }) => perform(model, act, effects),
+        Some(PaletteItem { what: PaletteAct::Command(name), .. }) => command(model, name, effects),
+        Some(PaletteItem { what: PaletteAct::Keymap(preset), .. }) => {
+            // The one of the settings has their keys in it.
+            let settings = &model.settings.keymap;
+            model.keymap = if settings.preset == preset { settings.clone() } else { Keymap::new(preset) };
+            model.say(format!("keys: {}", preset.name()));
+        }
+        Some(PaletteItem { what: PaletteAct::Editor { vim }, .. }) => {
+            model.vim = vim.then(Vim::default);
+            model.script.visual = None;
+            model.say(if vim { "the editor takes vim's commands" } else { "characters are text in the editor" });
+        }
         Some(PaletteItem { what: PaletteAct::Theme(name), .. }) => effects.push(Effect::LoadTheme(name)),
         Some(PaletteItem { what: PaletteAct::Page(page), .. }) => {
             model.live.page = page;

@@ -1,14 +1,21 @@
 //! Saving and opening scripts with their view, prompts, and exports.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::actions::prompt;
-use crate::tui::{
-    app::{Answer, Choice, Effect, Layer, Model, PromptKind},
-    export,
-    layout::{LayoutMode, Pane},
-    model::{live::LiveView, script::Script},
-    session_file,
+use crate::{
+    runtime::{recording::Header, session::SessionEvent},
+    tui::{
+        app::{Answer, Choice, Effect, ExportAs, Layer, Model, PromptKind},
+        export,
+        layout::{Border, Layout, LayoutMode, Pane},
+        model::{live::LiveView, log::LineKind, script::Script},
+        session_file,
+    },
 };
 
 pub fn ask(model: &mut Model, kind: PromptKind, text: &str) {
@@ -32,6 +39,16 @@ pub fn prompt_done(model: &mut Model, kind: PromptKind, text: &str, effects: &mu
         PromptKind::SaveAs => {
             model.script.path = Some(PathBuf::from(text.trim()));
             save(model, effects);
+        }
+        PromptKind::GoToTime => {
+            let latest = model.history.latest().map(|sample| sample.received);
+            match latest.and_then(|latest| super::time::parse(text, latest, &model.clock)) {
+                Some(at) => {
+                    model.cursor = model.history.until(at);
+                    super::live::moved_in_time(model);
+                }
+                None => model.complain(format!("'{text}' is no time; 14:03, 14:03:31, -90s or -2m are")),
+            }
         }
         PromptKind::Open if text.trim().is_empty() => (),
         PromptKind::Open => effects.push(Effect::Open(PathBuf::from(text.trim()))),
@@ -69,7 +86,8 @@ pub fn saved(model: &mut Model, path: PathBuf, version: u64, error: Option<Strin
 /// Asks before unsaved changes are left behind.
 pub fn guarded(model: &mut Model, then: Answer) {
     if model.script.is_modified() && !model.script.is_empty() {
-        let text = vec![format!("{} has unsaved changes; Ctrl-S saves them.", model.script.display_name())];
+        let text =
+            vec![model.fill(&format!("{} has unsaved changes; {{save}} saves them.", model.script.display_name()))];
         let options = vec![('d', "discard them", then)];
         model.layers.push(Layer::Choice(Choice { title: "Leave this script?".into(), text, options }));
     } else if then == Answer::Open {
@@ -102,9 +120,16 @@ pub fn open_script(model: &mut Model, path: &Path, bytes: &[u8]) {
     model.script = Script::new(&name, Some(path.to_owned()), &text).after(model.script.version);
     model.check_due = Some(model.now);
     model.session_block = block;
-    let get = |key: &str| model.session_block.get(key).and_then(|v| v.as_str()).map(str::to_owned);
-    if let Some(mode) = get("layout").and_then(|v| LayoutMode::parse(&v)) {
-        model.layout = mode;
+    let block = model.session_block.clone();
+    let get = |key: &str| block.get(key).and_then(|v| v.as_str()).map(str::to_owned);
+    let mode = get("layout").and_then(|v| LayoutMode::parse(&v)).unwrap_or(model.layout.mode);
+    model.layout = Layout::new(mode);
+    read_sizes(model);
+    let pinned = model.session_block.get("pinned").and_then(|v| v.as_array()).cloned().unwrap_or_default();
+    for point in pinned.iter().filter_map(|v| v.as_str()) {
+        if !model.browser.pinned.iter().any(|pinned| pinned == point) {
+            model.browser.pin(point);
+        }
     }
     if let Some(view) = get("view").and_then(|v| LiveView::parse(&v)) {
         model.live.view = view;
@@ -120,8 +145,15 @@ fn write_block(model: &mut Model) {
             model.session_block.insert(key.to_owned(), value.into());
         }
     };
-    set("layout", model.layout.name(), LayoutMode::Trace.name());
+    set("layout", model.layout.mode.name(), LayoutMode::Trace.name());
     set("view", model.live.view.name(), LiveView::Histogram.name());
+    write_sizes(model);
+    let pinned: Vec<toml::Value> = model.browser.pinned.iter().map(|point| point.clone().into()).collect();
+    if pinned.is_empty() {
+        model.session_block.remove("pinned");
+    } else {
+        model.session_block.insert("pinned".into(), pinned.into());
+    }
     let Some(info) = model.live.info.clone() else { return };
     let mut tables = toml::Table::new();
     for (table, state) in info.tables.iter().zip(&model.live.states) {
@@ -134,6 +166,10 @@ fn write_block(model: &mut Model) {
         }
         if !state.filter.is_empty() {
             entry.insert("filter".into(), state.filter.clone().into());
+        }
+        if !state.hidden.is_empty() {
+            let names: Vec<toml::Value> = state.hidden.iter().map(|c| state.column_name(*c).into()).collect();
+            entry.insert("hidden".into(), names.into());
         }
         if !entry.is_empty() {
             tables.insert(table.name.clone(), entry.into());
@@ -156,20 +192,139 @@ pub fn apply_block(model: &mut Model) {
             state.sort = (sort.max(0) as usize).min(crate::tui::model::live::columns(table).len() - 1);
         }
         state.ascending = entry.get("reverse").and_then(toml::Value::as_bool).unwrap_or(false);
+        let hidden = entry.get("hidden").and_then(|v| v.as_array()).cloned().unwrap_or_default();
+        let is_hidden = |name: String| hidden.iter().any(|v| v.as_str() == Some(&name));
+        let columns = crate::tui::model::live::columns(table);
+        state.hidden = columns.into_iter().filter(|c| is_hidden(state.column_name(*c))).collect();
         if let Some(filter) = entry.get("filter").and_then(|v| v.as_str()) {
             filter.clone_into(&mut state.filter);
         }
     }
 }
 
-pub fn export(model: &mut Model, format: export::Format, effects: &mut Vec<Effect>) {
-    let Some(sample) = model.sample() else { return };
-    let text = export::table(&model.live, &sample.snapshot, format);
-    let (Some(text), Some(info)) = (text, model.live.table_info()) else {
-        model.complain("there is no table to export");
-        return;
+/// Borders a person has moved, of each layout: `[sizes.trace]`, as parts of the whole.
+fn write_sizes(model: &mut Model) {
+    let mut sizes = toml::Table::new();
+    for (mode, name) in LayoutMode::ALL {
+        let mut entry = toml::Table::new();
+        for (border, border_name) in Border::ALL {
+            if let Some(share) = model.layout.share(mode, border) {
+                entry.insert(border_name.into(), ((share * 1000.0).round() / 1000.0).into());
+            }
+        }
+        if !entry.is_empty() {
+            sizes.insert(name.into(), entry.into());
+        }
+    }
+    if sizes.is_empty() {
+        model.session_block.remove("sizes");
+    } else {
+        model.session_block.insert("sizes".into(), sizes.into());
+    }
+}
+
+fn read_sizes(model: &mut Model) {
+    for (mode, name) in LayoutMode::ALL {
+        for (border, border_name) in Border::ALL {
+            let share = model.session_block.get("sizes").and_then(|v| v.get(name)?.get(border_name)?.as_float());
+            model.layout.set_share(mode, border, share.filter(|share| share.is_finite()));
+        }
+    }
+}
+
+/// What can be written from the focused pane.
+pub fn ask_export(model: &mut Model) {
+    let has_table = model.focus == Pane::Live && model.sample().is_some() && model.live.table_info().is_some();
+    let mut options = Vec::new();
+    let mut text = Vec::new();
+    if has_table {
+        text.push("What is shown is written: this sort, this filter, this instant.".to_owned());
+        options.push(('c', "CSV file", Answer::Export(ExportAs::Table(export::Format::Csv))));
+        options.push(('j', "JSON file", Answer::Export(ExportAs::Table(export::Format::Json))));
+        options.push(('t', "text file", Answer::Export(ExportAs::Table(export::Format::Text))));
+    } else if model.focus != Pane::Live {
+        text.push("The lines this pane shows are written, filtered as they are.".to_owned());
+        options.push(('t', "text file", Answer::Export(ExportAs::Lines)));
+    }
+    options.push(('s', "the screen as SVG", Answer::Export(ExportAs::Svg)));
+    if !model.history.is_empty() {
+        options.push(('w', "recording of the whole history, for tapdeck replay", Answer::Export(ExportAs::Recording)));
+    }
+    if has_table || model.focus != Pane::Live {
+        options.push(('y', "clipboard", Answer::CopyShown));
+    }
+    model.layers.push(Layer::Choice(Choice { title: "Export".into(), text, options }));
+}
+
+/// The lines or the table of the focused pane.
+pub fn shown_text(model: &Model) -> Option<String> {
+    match model.focus {
+        Pane::Live => export::table(&model.live, &model.sample()?.snapshot, export::Format::Text),
+        Pane::Log => {
+            let until = model.until();
+            Some(model.log.shown(until).map(|line| format!("{}\n", line.text)).collect())
+        }
+        Pane::Probes => Some(model.browser.points().map(|point| format!("{point}\n")).collect()),
+        Pane::Script => Some(model.script.text()),
+    }
+}
+
+pub fn export(model: &mut Model, what: ExportAs, effects: &mut Vec<Effect>) {
+    let stamp = model.clock.stamp(model.now);
+    let (name, text) = match what {
+        ExportAs::Table(format) => {
+            let Some(sample) = model.sample() else { return };
+            let extension = match format {
+                export::Format::Csv => "csv",
+                export::Format::Json => "json",
+                export::Format::Text => "txt",
+            };
+            let text = export::table(&model.live, &sample.snapshot, format);
+            let name = model.live.table_info().map(|info| format!("{}-{stamp}.{extension}", info.name));
+            (name.unwrap_or_default(), text)
+        }
+        ExportAs::Lines => (format!("{}-{stamp}.txt", model.focus.name()), shown_text(model)),
+        ExportAs::Svg => {
+            let area = ratatui::layout::Rect::new(0, 0, model.size.0, model.size.1);
+            let mut buffer = ratatui::buffer::Buffer::empty(area);
+            let cursor = crate::tui::view::draw(model, &mut buffer);
+            (format!("screen-{stamp}.svg"), Some(crate::tui::svg::svg(&buffer, cursor)))
+        }
+        ExportAs::Recording => {
+            record(model, format!("session-{stamp}.tapdeck"), effects);
+            return;
+        }
     };
-    let extension = if format == export::Format::Csv { "csv" } else { "json" };
-    let name = format!("{}-{}.{extension}", info.name, model.clock.stamp(model.now));
-    effects.push(Effect::Export { name, bytes: text.into_bytes() });
+    match text {
+        Some(text) => effects.push(Effect::Export { name, bytes: text.into_bytes() }),
+        None => model.complain("there is nothing to export"),
+    }
+}
+
+/// The history as a recording: the session, its samples, and the log's lines when they came.
+fn record(model: &mut Model, name: String, effects: &mut Vec<Effect>) {
+    let (Some(info), Some(oldest)) = (model.info().cloned(), model.history.oldest()) else { return };
+    let begin = oldest.received;
+    let header = Header {
+        script_name: model.script.display_name(),
+        script: model.script.text(),
+        note: "kept from the dashboard's history".into(),
+        ..Header::default()
+    };
+    let mut events: Vec<(Duration, SessionEvent)> =
+        vec![(Duration::ZERO, SessionEvent::Started(Box::new((*info).clone())))];
+    let samples = model.history.window(None, usize::MAX);
+    events.extend(samples.map(|s| (s.received.saturating_sub(begin), SessionEvent::Snapshot(Arc::clone(&s.snapshot)))));
+    let lines = model.log.lines().iter().filter(|line| line.kind == LineKind::Output && line.received >= begin);
+    events.extend(lines.map(|line| {
+        let text = format!("{}\n", line.text).repeat(line.repeats as usize);
+        (line.received.saturating_sub(begin), SessionEvent::Output(text.into_bytes()))
+    }));
+    events.extend(model.run.ended.iter().map(|report| (Duration::MAX, SessionEvent::Ended(report.clone()))));
+    events.sort_by_key(|(at, _)| *at);
+    let last = events.iter().rev().find(|(at, _)| *at != Duration::MAX).map_or(Duration::ZERO, |(at, _)| *at);
+    for (at, _) in &mut events {
+        *at = (*at).min(last);
+    }
+    effects.push(Effect::Record { name, header, events });
 }

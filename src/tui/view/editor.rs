@@ -60,7 +60,7 @@ pub fn draw(model: &Model, pen: &mut Pen) -> Option<Position> {
     let dirty = if script.is_modified() { "*" } else { "" };
     let title = format!("{}{dirty}", script.display_name());
     let (line, column) = script.cursor();
-    let mut note = format!("ln {} col {}", line + 1, column + 1);
+    let mut note = format!("{}ln {} col {}", super::mode_name(model), line + 1, column + 1);
     if script.n_errors() > 0 {
         note = format!("{} {}  {note}", model.glyphs.error, script.n_errors());
     }
@@ -70,12 +70,16 @@ pub fn draw(model: &Model, pen: &mut Pen) -> Option<Position> {
     let (height, width) = (inner.height() as usize, inner.width());
     if script.is_empty() && !focused && script.lines().len() <= 2 {
         let dim = model.theme.get(Role::Dim);
-        for (y, text) in
-            ["no script yet", "", "1 and H on a probe writes one,", "2 to type your own, : open loads a file"]
-                .iter()
-                .enumerate()
+        for (y, text) in [
+            "no script yet",
+            "",
+            "{probes} and {latency} on a probe writes one,",
+            "{script} to type your own, {palette}open loads a file",
+        ]
+        .iter()
+        .enumerate()
         {
-            inner.text(3, y as u16 + 1, text, dim);
+            inner.text(3, y as u16 + 1, &model.fill(text), dim);
         }
         return None;
     }

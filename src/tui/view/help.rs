@@ -11,20 +11,20 @@ use crate::tui::{
 
 enum Row {
     Title(&'static str),
-    Key { keys: String, title: &'static str, disabled: Option<&'static str> },
+    Key { keys: String, title: &'static str, disabled: Option<String> },
     Blank,
 }
 
 /// Keys the editor takes that are no actions.
 const EDITING: &[(&str, &str)] = &[
-    ("arrows Home End PgUp PgDn", "Move; with Shift select, with Ctrl by words or to the ends"),
+    ("Shift", "With a key that moves: select"),
     ("Tab", "Complete; at the start of a line indent"),
     ("Enter", "New line, indented as the one before"),
 ];
 
 fn rows(model: &Model) -> Vec<Row> {
     let mut order: Vec<Where> = model.places().to_vec();
-    for place in [Where::Probes, Where::Script, Where::Live, Where::Log, Where::Panes, Where::Everywhere] {
+    for place in Where::ALL {
         if !order.contains(&place) {
             order.push(place);
         }
@@ -35,7 +35,11 @@ fn rows(model: &Model) -> Vec<Row> {
         for row in ACTIONS.iter().filter(|row| row.places.contains(&place)) {
             let keys = model.keymap.shown_all(row, model.glyphs.unicode);
             let keys = if keys.is_empty() { ":".to_owned() + row.name } else { keys };
-            let disabled = if model.places().contains(&place) { (row.enabled)(model).err() } else { None };
+            let disabled = if model.places().contains(&place) {
+                (row.enabled)(model).err().map(|why| model.fill(why))
+            } else {
+                None
+            };
             out.push(Row::Key { keys, title: row.title, disabled });
         }
         if place == Where::Script {

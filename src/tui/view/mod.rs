@@ -8,6 +8,7 @@ pub mod histogram;
 pub mod log;
 pub mod palette;
 pub mod pen;
+pub mod popup;
 pub mod probes;
 pub mod status;
 pub mod table;
@@ -30,7 +31,7 @@ use super::{
 pub fn draw(model: &Model, buf: &mut Buffer) -> Option<Position> {
     let area = buf.area;
     Pen::new(buf, area).fill(model.theme.get(Role::Text));
-    let areas = super::layout::areas((area.width, area.height), model.layout, model.zoom, model.focus);
+    let areas = super::layout::areas((area.width, area.height), &model.layout, model.focus);
     if let Some(rect) = areas.notice {
         let text = format!("need 20x5, have {}x{}", area.width, area.height);
         Pen::new(buf, rect).text(0, 0, &text, model.theme.get(Role::StatusWarn));
@@ -52,6 +53,13 @@ pub fn draw(model: &Model, buf: &mut Buffer) -> Option<Position> {
     if let Some(rect) = areas.live {
         table::draw(model, &mut Pen::new(buf, rect));
     }
+    if let Some(rect) = areas.heat {
+        table::draw_heat(model, &mut Pen::new(buf, rect));
+    }
+    if let Some(rect) = areas.costs {
+        let mut pen = Pen::new(buf, rect);
+        costs::draw(model, &mut frame_beside(model, &mut pen, "Probes and their cost"));
+    }
     if let Some(rect) = areas.log {
         log::draw(model, &mut Pen::new(buf, rect));
     }
@@ -68,7 +76,19 @@ pub fn draw(model: &Model, buf: &mut Buffer) -> Option<Position> {
         cursor = status::message(model, &mut Pen::new(buf, rect)).or(cursor);
     }
     match model.layers.last() {
-        None | Some(Layer::Prompt { .. }) => cursor,
+        None => {
+            popup::continuations(model, buf);
+            cursor
+        }
+        Some(Layer::Prompt { .. }) => cursor,
+        Some(Layer::Picker(picker)) => {
+            popup::picker(model, picker, buf);
+            None
+        }
+        Some(Layer::Text { title, lines, scroll }) => {
+            popup::text(model, title, lines, *scroll, buf);
+            None
+        }
         Some(Layer::Help { scroll }) => {
             help::draw(model, *scroll, buf);
             None
@@ -101,6 +121,14 @@ pub fn frame<'a>(model: &Model, pen: &'a mut Pen, pane: Pane, title: &str, note:
         pen.right(width.saturating_sub(1), 0, &format!(" {note} "), model.theme.get(Role::Dim));
     }
     let (width, height) = (pen.width(), pen.height());
+    pen.inner(1, 1, width.saturating_sub(2), height.saturating_sub(2))
+}
+
+/// A view beside a pane: it never has the focus.
+pub fn frame_beside<'a>(model: &Model, pen: &'a mut Pen, title: &str) -> Pen<'a> {
+    draw_box(pen, &model.glyphs.border, model.theme.get(Role::Border));
+    let (width, height) = (pen.width(), pen.height());
+    pen.cut(2, 0, width.saturating_sub(4), &format!(" {title} "), model.theme.get(Role::Title), &model.glyphs);
     pen.inner(1, 1, width.saturating_sub(2), height.saturating_sub(2))
 }
 
@@ -186,13 +214,18 @@ fn tabs(model: &Model, pen: &mut Pen) {
         Pane::Live => format!("view {} ", model.live.view.name()),
         Pane::Script => {
             let (line, column) = model.script.cursor();
-            format!("ln {} col {} ", line + 1, column + 1)
+            format!("{}ln {} col {} ", mode_name(model), line + 1, column + 1)
         }
         _ => String::new(),
     };
     if x + (text_width(&note) as u16) < pen.width() {
         pen.right(pen.width(), 0, &note, model.theme.get(Role::Dim));
     }
+}
+
+/// vim's mode and the command being typed, before the cursor's place.
+pub fn mode_name(model: &Model) -> String {
+    model.vim.as_ref().map_or(String::new(), |vim| format!("{} {}  ", vim.mode.name(), vim.typed()))
 }
 
 /// The pane whose tab is at column `x`.

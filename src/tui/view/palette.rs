@@ -49,7 +49,7 @@ pub fn draw(
         line.text(2, 0, &item.name, pick(if off { Role::KeyOff } else { Role::Title }));
         let keys_width = text_width(&item.keys) as u16;
         let room = end.saturating_sub(18 + keys_width + 3);
-        let title = item.disabled.map_or(item.title.clone(), |why| format!("not now: {why}"));
+        let title = item.disabled.as_ref().map_or(item.title.clone(), |why| format!("not now: {why}"));
         line.cut(18, 0, room, &title, pick(if off { Role::KeyOff } else { Role::Dim }), &model.glyphs);
         line.right(end.saturating_sub(1), 0, &item.keys, pick(if off { Role::KeyOff } else { Role::Key }));
     }

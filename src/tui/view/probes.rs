@@ -12,6 +12,7 @@ use crate::tui::{
     app::Model,
     layout::Pane,
     model::browser::BrowserRow,
+    shape,
     theme::Role,
 };
 
@@ -85,6 +86,16 @@ fn draw_row(model: &Model, pen: &mut Pen, row: &BrowserRow) {
             let room = width.saturating_sub(x + text_width(&count) as u16 + 2);
             pen.cut(x, 0, room, name, model.theme.get(Role::TreeGroup), &model.glyphs);
             pen.right(width.saturating_sub(1), 0, &count, model.theme.get(Role::TreeCount));
+        }
+        BrowserRow::Running { probe, written } => {
+            let cost = model.sample().and_then(|sample| sample.snapshot.cost.probes.get(*probe));
+            let on = cost.is_none_or(|cost| cost.enabled);
+            let (glyph, role) = if on { (model.glyphs.on, Role::ProbeOn) } else { (model.glyphs.off, Role::ProbeOff) };
+            pen.text(3, 0, glyph, model.theme.get(role));
+            let hits = cost.map_or(String::new(), |cost| format!("{} hits", shape::short(cost.hits as f64)));
+            let room = width.saturating_sub(7 + text_width(&hits) as u16);
+            pen.cut(5, 0, room, written, model.theme.get(if on { Role::Text } else { Role::Dim }), &model.glyphs);
+            pen.right(width.saturating_sub(1), 0, &hits, model.theme.get(Role::TreeCount));
         }
         BrowserRow::Entry { idx, depth } => {
             let entry = model.browser.entry(*idx);

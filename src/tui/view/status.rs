@@ -5,7 +5,7 @@ use ratatui::{layout::Position, style::Style};
 use super::pen::{Pen, text_width};
 use crate::tui::{
     action::{ACTIONS, Action},
-    app::{Layer, Model, PromptKind},
+    app::{Layer, Model, PickerKind, PromptKind},
     layout::Pane,
     model::history::Sample,
     shape,
@@ -240,6 +240,11 @@ fn hints(model: &Model) -> Vec<(String, String, bool)> {
     let unicode = model.glyphs.unicode;
     let plain = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, l)| ((*k).to_owned(), (*l).to_owned(), true)).collect();
     match model.layers.last() {
+        Some(Layer::Picker(picker)) if picker.kind == PickerKind::Sort => {
+            return plain(&[("Enter", "sort"), ("j k s", "choose"), ("r", "reverse"), ("Esc", "close")]);
+        }
+        Some(Layer::Picker(_)) => return plain(&[("Space", "show or hide"), ("j k", "choose"), ("Enter", "done")]),
+        Some(Layer::Text { .. }) => return plain(&[("j k", "scroll"), ("Esc", "close")]),
         Some(Layer::Help { .. }) => return plain(&[("j k", "scroll"), ("Esc", "close")]),
         Some(Layer::Palette { .. }) => return plain(&[("Enter", "do it"), ("Up Down", "choose"), ("Esc", "close")]),
         Some(Layer::Prompt { kind: PromptKind::Find, .. }) => {
@@ -284,6 +289,7 @@ pub fn message(model: &Model, pen: &mut Pen) -> Option<Position> {
             PromptKind::Open => "open",
             PromptKind::LiveFilter => "filter",
             PromptKind::Grep => "grep",
+            PromptKind::GoToTime => "go to time",
         };
         pen.fill(model.theme.get(Role::Text));
         let x = pen.text(1, 0, &format!("{label}: "), model.theme.get(Role::Key));
@@ -296,7 +302,7 @@ pub fn message(model: &Model, pen: &mut Pen) -> Option<Position> {
         let width = pen.width().saturating_sub(2);
         pen.cut(1, 0, width, text, style, &model.glyphs);
     };
-    if let Some(chord) = &model.pending {
+    if let Some((chord, _)) = &model.pending {
         line(pen, &format!("{} …", chord.shown(model.glyphs.unicode)), model.theme.get(Role::Key));
     } else if let Some(toast) = &model.toast {
         let (glyph, role) =

@@ -106,7 +106,7 @@ pub fn draw(model: &Model, pen: &mut Pen) {
 fn titles(model: &Model, area: Rect) -> (String, String) {
     let live = &model.live;
     if live.view == LiveView::Costs {
-        return ("Probes and their cost".into(), "o on/off  c back".into());
+        return ("Probes and their cost".into(), model.fill("{toggle} on/off  {costs} back"));
     }
     let (Some(info), Some(state)) = (live.table_info(), live.state()) else {
         let title = if live.info.is_some() {
@@ -149,7 +149,17 @@ fn titles(model: &Model, area: Rect) -> (String, String) {
 
 /// `lat[execname]`
 fn signature(info: &TableInfo, state: &TableState) -> String {
-    if info.keys.is_empty() { info.name.clone() } else { format!("{}[{}]", info.name, state.key_names.join(", ")) }
+    if info.keys.is_empty() {
+        return info.name.clone();
+    }
+    // Inside some rows, what they have in common.
+    let quote = |(n, part): (usize, &String)| match info.keys.get(n) {
+        Some(ColumnKind::Str) => format!("\"{part}\""),
+        _ => part.clone(),
+    };
+    let inside = state.inside.iter().enumerate().map(quote);
+    let names: Vec<String> = inside.chain(state.key_names.iter().skip(state.inside.len()).cloned()).collect();
+    format!("{}[{}]", info.name, names.join(", "))
 }
 
 fn welcome(model: &Model, pen: &mut Pen) {
@@ -160,13 +170,13 @@ fn welcome(model: &Model, pen: &mut Pen) {
             "Globals of the running script appear here by themselves:",
             "arrays as tables, statistics with their histograms.",
             "",
-            "1  choose a probe, then H for its latency or T for counts",
-            "2  write a script, Ctrl-R runs it",
+            "{probes}  choose a probe, then {latency} for its latency or {count} for counts",
+            "{script}  write a script, {run} runs it",
         ],
     };
     for (y, line) in text.iter().enumerate() {
         let width = pen.width().saturating_sub(4);
-        pen.cut(2, y as u16 + 1, width, line, model.theme.get(Role::Dim), &model.glyphs);
+        pen.cut(2, y as u16 + 1, width, &model.fill(line), model.theme.get(Role::Dim), &model.glyphs);
     }
 }
 
@@ -228,7 +238,7 @@ fn scalars(model: &Model, pen: &mut Pen) {
     }
 }
 
-fn value_columns(info: &TableInfo, width: usize, spark: bool) -> Vec<(Column, usize)> {
+fn value_columns(info: &TableInfo, state: &TableState, width: usize, spark: bool) -> Vec<(Column, usize)> {
     let mut out = Vec::new();
     for column in columns(info) {
         let cell = match column {
@@ -242,7 +252,9 @@ fn value_columns(info: &TableInfo, width: usize, spark: bool) -> Vec<(Column, us
         if spark && matches!(column, Column::Min | Column::Avg | Column::Max) {
             continue;
         }
-        out.push((column, cell));
+        if !state.hidden.contains(&column) {
+            out.push((column, cell));
+        }
     }
     // What does not fit beside a readable key goes, the least telling first; the small histogram says more than a minimum.
     let key = 14 * info.keys.len().clamp(1, 3);
@@ -256,20 +268,6 @@ fn value_columns(info: &TableInfo, width: usize, spark: bool) -> Vec<(Column, us
     out
 }
 
-fn heading(column: Column, state: &TableState) -> String {
-    let unit = state.unit.name();
-    let with_unit = |name: &str| if unit.is_empty() { name.to_owned() } else { name.to_string() };
-    match column {
-        Column::Key(n) => state.key_names.get(n).cloned().unwrap_or_else(|| "key".into()),
-        Column::Value => "value".into(),
-        Column::Count => "count".into(),
-        Column::Rate => "per s".into(),
-        Column::Min => with_unit("min"),
-        Column::Avg => with_unit("avg"),
-        Column::Max => with_unit("max"),
-    }
-}
-
 fn rows(model: &Model, pen: &mut Pen) {
     let live = &model.live;
     let (Some(info), Some(state), Some(idx)) = (live.table_info(), live.state(), live.current_table()) else { return };
@@ -277,7 +275,7 @@ fn rows(model: &Model, pen: &mut Pen) {
     let Some(table) = sample.snapshot.tables.get(idx) else { return };
     let width = usize::from(pen.width());
     let spark_view = live.view == LiveView::Spark;
-    let values = value_columns(info, width.saturating_sub(2), spark_view);
+    let values = value_columns(info, state, width.saturating_sub(2), spark_view);
     let values_width: usize = values.iter().map(|(_, w)| w + 1).sum();
     // Columns the keys need to be told apart.
     let readable = if info.keys.len() < 2 { 18 } else { 12 * info.keys.len() };
@@ -294,7 +292,7 @@ fn rows(model: &Model, pen: &mut Pen) {
     // Header
     let sort = columns(info).get(state.sort).copied();
     let header = |pen: &mut Pen, x: usize, width: usize, column: Column, right: bool| {
-        let name = heading(column, state);
+        let name = state.column_name(column);
         let chosen = sort == Some(column);
         let arrow = if state.descending(column) { model.glyphs.down } else { model.glyphs.up };
         let text = if chosen { format!("{name}{arrow}") } else { name };
@@ -497,8 +495,20 @@ fn sparkline(model: &Model, pen: &mut Pen, x: u16, y: u16, table: usize, key: &s
     }
 }
 
+/// The selected row over time, beside the live pane.
+pub fn draw_heat(model: &Model, pen: &mut Pen) {
+    let mut inner = super::frame_beside(model, pen, "The selected row over time");
+    if model.live.table_info().is_some() {
+        row_in_full(model, &mut inner, LiveView::Heatmap);
+    }
+}
+
 /// The selected row in full.
 fn below(model: &Model, pen: &mut Pen) {
+    row_in_full(model, pen, model.live.view);
+}
+
+fn row_in_full(model: &Model, pen: &mut Pen, view: LiveView) {
     let live = &model.live;
     let (Some(info), Some(state), Some(idx)) = (live.table_info(), live.state(), live.current_table()) else { return };
     let Some(table) = model.sample().and_then(|s| s.snapshot.tables.get(idx)) else { return };
@@ -518,7 +528,7 @@ fn below(model: &Model, pen: &mut Pen) {
             .collect();
         format!("{}[{}]", info.name, shown.join(", "))
     };
-    match (&row.value, live.view) {
+    match (&row.value, view) {
         (Datum::Stat(_), LiveView::Heatmap) => heatmap::draw(model, pen, idx, &key, &name, state.unit),
         (Datum::Stat(stat), _) => histogram::draw(model, pen, stat, &name, state.unit),
         _ => {

@@ -1,25 +1,30 @@
 //! The script being edited. ratatui-textarea holds lines, cursor and selection; undo (by typing runs, not characters),
 //! diagnostics, completion, find and scrolling are ours, because the view draws virtual lines it cannot.
 
+mod completion;
+mod find;
+mod findings;
+mod ranges;
+mod text;
+
 use std::path::PathBuf;
 
+use self::text::{decode, encode};
+pub use self::{
+    findings::{VirtualKind, VirtualLine},
+    text::{TAB, byte_of, char_columns, display_column, floor, is_raw_byte},
+};
 use crossterm::event::{KeyCode, KeyModifiers};
 use tui_textarea::{CursorMove, TextArea};
 
-use crate::{
-    diagnostics::Severity,
-    tui::{
-        engine::{Completion, CompletionList, EditorDiagnostic, Token},
-        input::keys::Chord,
-    },
+use crate::tui::{
+    engine::{Completion, EditorDiagnostic, Token},
+    input::keys::Chord,
 };
 
 /// Undo steps kept, and the bytes they may take.
 const UNDO_STEPS: usize = 500;
 const UNDO_BYTES: usize = 16 << 20;
-
-/// Bytes that are not UTF-8 live in the editor as these characters, one each, and are saved as they were.
-const RAW_BYTE: u32 = 0x10_ff00;
 
 #[derive(Clone, Debug)]
 struct Moment {
@@ -73,6 +78,12 @@ pub struct Script {
     pub top: usize,
     pub left: usize,
     clipboard: String,
+    /// The selection of vim's visual mode, shown instead of the model's own.
+    pub visual: Option<((usize, usize), (usize, usize))>,
+    /// Moving selects, without Shift.
+    mark: bool,
+    /// The key that applies a fix, for the line that offers it.
+    pub fix_key: String,
 }
 
 impl Default for Script {
@@ -109,6 +120,9 @@ impl Script {
             top: 0,
             left: 0,
             clipboard: String::new(),
+            visual: None,
+            mark: false,
+            fix_key: String::new(),
         }
     }
 
@@ -136,7 +150,7 @@ impl Script {
 
     /// Line and character of both ends, in order.
     pub fn selection(&self) -> Option<((usize, usize), (usize, usize))> {
-        self.area.selection_range()
+        self.visual.or_else(|| self.area.selection_range())
     }
 
     pub fn text(&self) -> String {
@@ -210,6 +224,7 @@ impl Script {
     }
 
     fn changed(&mut self) {
+        self.mark = false;
         self.version += 1;
     }
 
@@ -377,11 +392,6 @@ impl Script {
                 self.delete(Run::Delete, TextArea::delete_char);
                 return true;
             }
-            KeyCode::Delete => {
-                self.delete(Run::Delete, TextArea::delete_next_char);
-                return true;
-            }
-            KeyCode::Char('e') if control => CursorMove::End,
             KeyCode::Left if control => CursorMove::WordBack,
             KeyCode::Right if control => CursorMove::WordForward,
             KeyCode::Home if control => CursorMove::Top,
@@ -390,28 +400,43 @@ impl Script {
             KeyCode::Right => CursorMove::Forward,
             KeyCode::Up => CursorMove::Up,
             KeyCode::Down => CursorMove::Down,
-            KeyCode::Home => {
-                // First to the text, then to the margin.
-                let blank = self.lines()[self.cursor().0].chars().take_while(|c| c.is_whitespace()).count();
-                let at = if self.cursor().1 == blank { 0 } else { blank };
-                self.select(shift);
-                let line = self.cursor().0;
-                self.area
-                    .move_cursor(CursorMove::Jump(line.min(u16::MAX.into()) as u16, at.min(u16::MAX.into()) as u16));
-                self.run = Run::None;
-                return true;
-            }
+            KeyCode::Home => CursorMove::Head,
             KeyCode::End => CursorMove::End,
             _ => return false,
         };
-        self.select(shift);
-        self.area.move_cursor(movement);
-        self.run = Run::None;
+        self.walk(movement, shift);
         true
     }
 
+    /// Moves the cursor; `select` takes what is passed into the selection.
+    pub fn walk(&mut self, movement: CursorMove, select: bool) {
+        self.select(select);
+        let movement = match movement {
+            // First to the text, then to the margin.
+            CursorMove::Head => {
+                let (line, at) = self.cursor();
+                let blank = self.lines()[line].chars().take_while(|c| c.is_whitespace()).count();
+                let to = if at == blank { 0 } else { blank };
+                CursorMove::Jump(line.min(u16::MAX.into()) as u16, to.min(u16::MAX.into()) as u16)
+            }
+            other => other,
+        };
+        self.area.move_cursor(movement);
+        self.run = Run::None;
+    }
+
+    pub fn delete_char(&mut self) {
+        self.delete(Run::Delete, TextArea::delete_next_char);
+    }
+
+    /// Begins a selection that moving extends, or gives it up.
+    pub fn toggle_mark(&mut self) {
+        self.mark = !self.mark;
+        self.select(self.mark);
+    }
+
     fn select(&mut self, on: bool) {
-        if !on {
+        if !on && !self.mark {
             self.area.cancel_selection();
         } else if !self.area.is_selecting() {
             self.area.start_selection();
@@ -431,6 +456,7 @@ impl Script {
     }
 
     pub fn cancel_selection(&mut self) {
+        self.mark = false;
         self.area.cancel_selection();
     }
 
@@ -440,6 +466,10 @@ impl Script {
 
     pub fn delete_word(&mut self) {
         self.delete(Run::None, TextArea::delete_word);
+    }
+
+    pub fn delete_next_word(&mut self) {
+        self.delete(Run::None, TextArea::delete_next_word);
     }
 
     /// The selection, or the whole line with its newline.
@@ -526,342 +556,15 @@ impl Script {
         self.jump(cursor.0, cursor.1);
         self.changed();
     }
-
-    // ---- diagnostics ----
-
-    /// Shows what a check found, in order of lines.
-    pub fn set_diagnostics(&mut self, mut list: Vec<EditorDiagnostic>) {
-        list.sort_by_key(|d| (d.line, d.columns.start, d.severity == Severity::Warning));
-        self.diagnostics = list;
-    }
-
-    pub fn n_errors(&self) -> usize {
-        self.diagnostics.iter().filter(|d| d.severity == Severity::Error).count()
-    }
-
-    pub fn diagnostics_on(&self, line_idx: usize) -> impl Iterator<Item = &EditorDiagnostic> {
-        let last = self.lines().len() - 1;
-        self.diagnostics.iter().filter(move |d| d.line.saturating_sub(1).min(last) == line_idx)
-    }
-
-    pub fn next_diagnostic(&mut self, forward: bool) {
-        let here = self.cursor_byte();
-        let places: Vec<(usize, usize)> =
-            self.diagnostics.iter().map(|d| (d.line.saturating_sub(1), d.columns.start)).collect();
-        let next = if forward {
-            places.iter().find(|place| **place > here).or(places.first())
-        } else {
-            places.iter().rfind(|place| **place < here).or(places.last())
-        };
-        if let Some((line, byte)) = next.copied() {
-            self.jump_byte(line, byte);
-        }
-    }
-
-    pub fn jump_byte(&mut self, line: usize, byte: usize) {
-        let line = line.min(self.lines().len() - 1);
-        let text = &self.lines()[line];
-        let character = text.char_indices().take_while(|(at, _)| *at < byte).count();
-        self.area.cancel_selection();
-        self.jump(line, character);
-    }
-
-    /// The first fix on the cursor's line, the one under the cursor before others.
-    pub fn fix_at_cursor(&self) -> Option<&EditorDiagnostic> {
-        let (line, byte) = self.cursor_byte();
-        let mut fixes: Vec<_> = self.diagnostics_on(line).filter(|d| d.fix.is_some()).collect();
-        fixes.sort_by_key(|d| !(d.columns.start <= byte && byte <= d.columns.end));
-        fixes.first().copied().or_else(|| self.diagnostics.iter().find(|d| d.fix.is_some()))
-    }
-
-    pub fn apply_fix(&mut self) -> bool {
-        let Some(diagnostic) = self.fix_at_cursor().cloned() else { return false };
-        let Some(fix) = diagnostic.fix else { return false };
-        let line = diagnostic.line.saturating_sub(1).min(self.lines().len() - 1);
-        let text = self.lines()[line].clone();
-        let (start, end) = (floor(&text, diagnostic.columns.start), floor(&text, diagnostic.columns.end));
-        self.begin(Run::None);
-        self.jump_byte(line, start);
-        self.area.delete_str(text[start..end.max(start)].chars().count());
-        self.area.insert_str(&fix);
-        self.diagnostics.retain(|d| d.line != diagnostic.line || d.columns != diagnostic.columns);
-        self.changed();
-        true
-    }
-
-    // ---- completion ----
-
-    /// Shows what the checker offers, if the cursor still is where it was asked for.
-    pub fn show_completions(&mut self, list: CompletionList) {
-        let (line, byte) = self.cursor_byte();
-        // Keys typed since only lengthen the word; on another line the answer means nothing.
-        if line != self.asked_line {
-            return;
-        }
-        let line_start = self.cursor_offset() - byte;
-        let Some(column) = list.start.checked_sub(line_start).filter(|column| *column <= byte) else {
-            self.popup = None;
-            return;
-        };
-        self.popup = Some(Popup { line, column, all: list.items, items: Vec::new(), selected: 0, touched: false });
-        self.narrow_completions();
-    }
-
-    /// Keeps what fits the text typed since; closes the popup when nothing does or the cursor left.
-    pub fn narrow_completions(&mut self) {
-        let (line, byte) = self.cursor_byte();
-        let text = self.lines()[line].clone();
-        let Some(popup) = &mut self.popup else { return };
-        if popup.line != line || byte < popup.column || !text.is_char_boundary(popup.column) {
-            self.popup = None;
-            return;
-        }
-        let typed = text[popup.column..byte].to_lowercase();
-        let starts = |item: &&Completion| {
-            item.insert.to_lowercase().starts_with(&typed) || item.label.to_lowercase().starts_with(&typed)
-        };
-        let contains = |item: &&Completion| item.label.to_lowercase().contains(&typed);
-        let mut items: Vec<Completion> = popup.all.iter().filter(starts).cloned().collect();
-        if items.is_empty() && !typed.is_empty() {
-            items = popup.all.iter().filter(contains).cloned().collect();
-        }
-        items.truncate(200);
-        let done = items.is_empty() || (items.len() == 1 && items[0].insert.to_lowercase() == typed);
-        popup.items = items;
-        popup.selected = popup.selected.min(popup.items.len().saturating_sub(1));
-        if done {
-            self.popup = None;
-        }
-    }
-
-    pub fn accept_completion(&mut self) {
-        let Some(popup) = self.popup.take() else { return };
-        let Some(item) = popup.items.get(popup.selected) else { return };
-        let (line, byte) = self.cursor_byte();
-        let typed = self.lines()[line][popup.column..byte].chars().count();
-        self.begin(Run::None);
-        for _ in 0..typed {
-            self.area.delete_char();
-        }
-        self.area.insert_str(&item.insert);
-        self.changed();
-    }
-
-    // ---- find ----
-
-    /// Byte ranges of the searched text in a line. Smart case.
-    pub fn matches_in(&self, line: &str) -> Vec<(usize, usize)> {
-        if self.find.is_empty() {
-            return Vec::new();
-        }
-        let exact = self.find.chars().any(char::is_uppercase);
-        let (hay, needle) = if exact {
-            (line.to_owned(), self.find.clone())
-        } else {
-            (line.to_ascii_lowercase(), self.find.to_ascii_lowercase())
-        };
-        hay.match_indices(&needle).map(|(at, found)| (at, at + found.len())).collect()
-    }
-
-    /// Moves to the next match from the cursor, or from before it. Wraps around. Says how many there are.
-    pub fn find_next(&mut self, forward: bool, include_here: bool) -> usize {
-        let here = self.cursor_byte();
-        let mut all = Vec::new();
-        for (line, text) in self.lines().iter().enumerate() {
-            all.extend(self.matches_in(text).into_iter().map(|(at, _)| (line, at)));
-        }
-        let next = if forward {
-            all.iter().find(|place| if include_here { **place >= here } else { **place > here }).or(all.first())
-        } else {
-            all.iter().rfind(|place| **place < here).or(all.last())
-        };
-        if let Some((line, byte)) = next.copied() {
-            self.jump_byte(line, byte);
-        }
-        all.len()
-    }
-
-    // ---- view ----
-
-    /// What is said under a line of the text, in a pane of `width` columns.
-    pub fn virtual_lines(&self, line_idx: usize, width: usize) -> Vec<VirtualLine> {
-        let mut out = Vec::new();
-        for diagnostic in self.diagnostics_on(line_idx).take(3) {
-            self.say(line_idx, diagnostic, width, &mut out);
-        }
-        out.truncate(8);
-        out
-    }
-
-    fn say(&self, line_idx: usize, diagnostic: &EditorDiagnostic, width: usize, out: &mut Vec<VirtualLine>) {
-        let line = &self.lines()[line_idx];
-        let at = |byte| display_column(line, floor(line, byte)).saturating_sub(self.left);
-        let (start, end) = (at(diagnostic.columns.start), at(diagnostic.columns.end));
-        let caret = format!("^{}", "~".repeat(end.saturating_sub(start + 1)));
-        let kind = match diagnostic.severity {
-            Severity::Error => VirtualKind::Error,
-            Severity::Warning => VirtualKind::Warning,
-        };
-        let columns = |text: &str| unicode_width::UnicodeWidthStr::width(text);
-        let message = columns(&diagnostic.message);
-        let mut push = |column, text, kind| out.push(VirtualLine { column, text, kind });
-        if start + columns(&caret) + 1 + message <= width {
-            push(start, format!("{caret} {}", diagnostic.message), kind);
-        } else if message < start {
-            push(start - 1 - message, format!("{} {caret}", diagnostic.message), kind);
-        } else {
-            push(start, caret, kind);
-            for text in wrap(&diagnostic.message, width.saturating_sub(2), 3) {
-                push(2, text, kind);
-            }
-        }
-        if let Some(help) = &diagnostic.help {
-            let key = if diagnostic.fix.is_some() { "   F4 applies" } else { "" };
-            let help = format!("help: {help}{key}");
-            if columns(&help) <= width {
-                push(start.min(width - columns(&help)), help, VirtualKind::Help);
-            } else {
-                for text in wrap(&help, width.saturating_sub(2), 3) {
-                    push(2, text, VirtualKind::Help);
-                }
-            }
-        }
-    }
-
-    /// Scrolls so that the cursor, and what is said about its line, is among `height` rows of `width` columns.
-    pub fn scroll_to_cursor(&mut self, height: usize, width: usize) {
-        let (line, byte) = self.cursor_byte();
-        let height = height.max(1);
-        if self.top > line {
-            self.top = line;
-        }
-        loop {
-            let extra = |n| self.virtual_lines(n, width).len();
-            let rows: usize = (self.top..line).map(|n| 1 + extra(n)).sum::<usize>() + 1;
-            let wanted = rows + extra(line).min(height.saturating_sub(1));
-            if wanted <= height || self.top >= line {
-                break;
-            }
-            self.top += 1;
-        }
-        self.top = self.top.min(self.lines().len() - 1);
-        let column = display_column(&self.lines()[line], byte);
-        let width = width.max(1);
-        if column < self.left {
-            self.left = column.saturating_sub(4);
-        } else if column >= self.left + width {
-            self.left = column + 1 - width + (width / 4);
-        }
-        // Back to the margin as soon as the cursor fits without scrolling.
-        if column < width && self.left > 0 && column < self.left + 4 {
-            self.left = 0;
-        }
-    }
-}
-
-/// A line of the view that is not in the text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VirtualLine {
-    pub column: usize,
-    pub text: String,
-    pub kind: VirtualKind,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VirtualKind {
-    Error,
-    Warning,
-    Help,
-}
-
-/// `text` in lines of at most `width` columns, broken at blanks; at most `max` of them.
-fn wrap(text: &str, width: usize, max: usize) -> Vec<String> {
-    let mut out = vec![String::new()];
-    for word in text.split(' ') {
-        let last =
-            out.last_mut().filter(|line| line.is_empty() || line.chars().count() + 1 + word.chars().count() <= width);
-        match last {
-            Some(line) => {
-                if !line.is_empty() {
-                    line.push(' ');
-                }
-                line.push_str(word);
-            }
-            None => out.push(word.to_owned()),
-        }
-    }
-    out.truncate(max);
-    out
-}
-
-/// Byte offset of a character.
-pub fn byte_of(line: &str, character: usize) -> usize {
-    line.char_indices().nth(character).map_or(line.len(), |(at, _)| at)
-}
-
-/// `at` moved down to a character boundary inside the line.
-pub fn floor(line: &str, at: usize) -> usize {
-    let mut at = at.min(line.len());
-    while !line.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
-}
-
-/// Columns between tab stops in the editor.
-pub const TAB: usize = 8;
-
-/// Columns a character takes when it begins at `column`.
-pub fn char_columns(c: char, column: usize) -> usize {
-    match c {
-        '\t' => TAB - column % TAB,
-        c if c.is_control() || u32::from(c) >= RAW_BYTE => 1,
-        c => unicode_width::UnicodeWidthChar::width(c).unwrap_or(0),
-    }
-}
-
-/// Whether the character stands for a byte that is not UTF-8.
-pub fn is_raw_byte(c: char) -> bool {
-    (RAW_BYTE..RAW_BYTE + 256).contains(&u32::from(c))
-}
-
-/// The display column at which a byte of the line is drawn.
-pub fn display_column(line: &str, byte: usize) -> usize {
-    let mut column = 0;
-    for (at, c) in line.char_indices() {
-        if at >= byte {
-            break;
-        }
-        column += char_columns(c, column);
-    }
-    column
-}
-
-fn decode(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        out.push_str(chunk.valid());
-        out.extend(chunk.invalid().iter().filter_map(|b| char::from_u32(RAW_BYTE + u32::from(*b))));
-    }
-    out
-}
-
-fn encode(text: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    for c in text.chars() {
-        if is_raw_byte(c) {
-            out.push((u32::from(c) - RAW_BYTE) as u8);
-        } else {
-            out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-        }
-    }
-    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::input::keys::parse_keys;
+    use crate::{
+        diagnostics::Severity,
+        tui::{engine::CompletionList, input::keys::parse_keys},
+    };
 
     fn script(text: &str, keys: &str) -> Script {
         let mut script = Script::new("x.stp", None, text.as_bytes());

@@ -1,0 +1,114 @@
+//! Why an action cannot be done now: the reason a dead key gives, and what help and the palette say beside it.
+
+use crate::tui::{app::Model, layout::Pane, model::live::LiveView};
+
+type Available = Result<(), &'static str>;
+
+pub(super) fn always(_: &Model) -> Available {
+    Ok(())
+}
+
+pub(super) fn has_selection(model: &Model) -> Available {
+    model.browser.selected_row().map(|_| ()).ok_or("no probe matches the filter")
+}
+
+pub(super) fn has_point(model: &Model) -> Available {
+    model.browser.selected_entry().map(|_| ()).ok_or("select a probe first; this is a group")
+}
+
+pub(super) fn has_return(model: &Model) -> Available {
+    match model.browser.selected_entry() {
+        None => Err("select a probe first; this is a group"),
+        Some(entry) if entry.has_return || entry.point.ends_with(".return") => Ok(()),
+        Some(_) => Err("this probe has no .return to measure; try {count} or {args}"),
+    }
+}
+
+pub(super) fn has_aside(model: &Model) -> Available {
+    if model.aside.is_empty() { Err("no script was put aside") } else { Ok(()) }
+}
+
+pub(super) fn has_diagnostics(model: &Model) -> Available {
+    if model.script.diagnostics.is_empty() { Err("no errors or warnings") } else { Ok(()) }
+}
+
+pub(super) fn has_fix(model: &Model) -> Available {
+    model.script.fix_at_cursor().map(|_| ()).ok_or("no fix is known for this line")
+}
+
+pub(super) fn can_undo(model: &Model) -> Available {
+    if model.script.can_undo() { Ok(()) } else { Err("nothing to undo") }
+}
+
+pub(super) fn can_redo(model: &Model) -> Available {
+    if model.script.can_redo() { Ok(()) } else { Err("nothing to redo") }
+}
+
+pub(super) fn has_history(model: &Model) -> Available {
+    if model.history.is_empty() { Err("nothing has been traced yet; {run} runs the script") } else { Ok(()) }
+}
+
+pub(super) fn is_tracing(model: &Model) -> Available {
+    if model.is_tracing() { Ok(()) } else { Err("no script is running") }
+}
+
+pub(super) fn in_table(model: &Model) -> Available {
+    match model.live.view {
+        _ if model.live.info.is_none() => Err("nothing has been traced yet; {run} runs the script"),
+        LiveView::Costs => Err("{costs} leads back to the tables"),
+        _ if model.live.current_table().is_none() => Err("the script has no arrays"),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn has_script(model: &Model) -> Available {
+    if model.script.is_empty() {
+        Err("the script is empty; {probes} shows the probes, and {latency} on one of them writes a script")
+    } else {
+        Ok(())
+    }
+}
+
+pub(super) fn has_session(model: &Model) -> Available {
+    model.info().map(|_| ()).ok_or("nothing has been traced yet; {run} runs the script")
+}
+
+pub(super) fn has_rows(model: &Model) -> Available {
+    in_table(model)?;
+    model.live.state().and_then(|state| state.selected_at()).map(|_| ()).ok_or("no row is selected")
+}
+
+pub(super) fn can_enter(model: &Model) -> Available {
+    if model.live.view == LiveView::Costs { has_session(model) } else { has_rows(model) }
+}
+
+pub(super) fn is_drilled(model: &Model) -> Available {
+    let inside = model.live.drilled || model.live.state().is_some_and(|state| !state.inside.is_empty());
+    if inside { Ok(()) } else { Err("this is the whole table; {enter} goes into a row") }
+}
+
+pub(super) fn is_traced(model: &Model) -> Available {
+    is_tracing(model)?;
+    model.selected_probe().map(|_| ()).ok_or("the running script has no such probe; {count} or {insert} makes one")
+}
+
+pub(super) fn is_large(model: &Model) -> Available {
+    let areas = model.areas();
+    if areas.timeline.is_some() {
+        Ok(())
+    } else {
+        Err("one pane is all this terminal has room for (100x30 shows more)")
+    }
+}
+
+/// Filters leave only matches; in the log matches are found among other lines.
+pub(super) fn has_matches(model: &Model) -> Available {
+    match model.focus {
+        Pane::Log => has_search(model),
+        _ => Err("the filter ({filter}) shows only what matches; {down} and {up} go through it"),
+    }
+}
+
+pub(super) fn has_search(model: &Model) -> Available {
+    if model.log.grep.is_empty() { Err("nothing is searched for; {filter} does") } else { Ok(()) }
+}
