@@ -1,0 +1,65 @@
+"""What probes of kernel functions cost, in instructions of the guest: exact, and the same every time.
+
+A loop makes one system call over and over while a tracer counts it; what a call takes without a tracer is taken off.
+`--rivals` puts bpftrace's cheapest form (kfunc) beside it in the same boot.
+"""
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+import guest
+import kernels
+from suite import ROOT
+
+# What is counted: a script of ours, bpftrace's program for the same, and the most ours may cost of it.
+CASES = [
+    ("n++", 'global n probe kernel.function("vfs_read") { n++ }', "kfunc:vfs_read { @ = count(); }", 0.6),
+    ("n[execname()]++", 'global n probe kernel.function("vfs_read") { n[execname()]++ }', "kfunc:vfs_read { @[comm] = count(); }", 0.8),
+    ("s <<< $count", 'global s probe kernel.function("vfs_read") { s <<< $count }', "kfunc:vfs_read { @ = sum(args->count); }", 1.0),
+    (".return, $return", 'global s probe kernel.function("vfs_read").return { s <<< $return }', "kretfunc:vfs_read { @ = sum(retval); }", 1.0),
+    ("kprobe n++", 'global n probe kprobe.function("vfs_read") { n++ }', "kprobe:vfs_read { @ = count(); }", 1.0),
+]
+
+
+def run(options):
+    with tempfile.TemporaryDirectory() as work:
+        loop = os.path.join(work, "loop")
+        subprocess.run(["cc", "-O2", "-static", "-o", loop, os.path.join(ROOT, "tests", "lab", "loop.c")], check=True)
+        subprocess.run(["cargo", "build", "--release", "--quiet"], cwd=ROOT, check=True)
+        ours = os.path.join(ROOT, "target", "release", "tapdeck")
+        rival = shutil.which("bpftrace") if options.rivals else None
+        bad = 0
+        for series in options.kernel or ["6.1", "7"]:
+            bad += measure(kernels.fetch(series), loop, ours, rival)
+        return int(bad > 0)
+
+
+def measure(kernel, loop, ours, rival):
+    jobs = [guest.Job(f"{loop} read")]
+    for _, script, program, _ in CASES:
+        jobs.append(guest.Job(f"{ours} run -w -c '{loop} read' -e '{script}'", 300))
+        if rival:
+            jobs.append(guest.Job(f"{rival} -c '{loop} read' -e '{program}'", 300))
+    files = [loop, ours] + ([rival] if rival else [])
+    results = iter(guest.run(kernel, jobs, files, icount=True))
+    base = instructions(next(results))
+    print(f"== {kernel.release}: a call of read(2) takes {base} instructions without a probe")
+    bad = 0
+    for name, _, _, limit in CASES:
+        cost = instructions(next(results)) - base
+        line = f"{name:20} {cost:6}"
+        if rival:
+            other = instructions(next(results)) - base
+            line += f"   bpftrace {other:6}   {cost / other:.2f} of it, at most {limit}"
+            bad += cost > limit * other
+        print(line, flush=True)
+    return bad
+
+
+def instructions(result):
+    found = re.search(rb"loop (\d+) (\d+)", result.output)
+    if not found:
+        raise kernels.LabError(f"{result.job.text}: {result.output.decode(errors='replace')[-2000:]}")
+    return int(found.group(1))
