@@ -20,7 +20,7 @@ use tapdeck_ebpf::{
 };
 
 use crate::{
-    debuginfo::{Types as _, World, task_offsets},
+    debuginfo::{Types as _, World, ebpf_target},
     diagnostics::{Diagnostic, Diagnostics, catalogue::generate as say},
     elaborate::{
         self, ElaborateOptions,
@@ -140,20 +140,7 @@ impl Compiler {
         let (library, warnings) = Library::new(&*host, include);
         let world = World::new(host);
         let btf = world.btf().ok().cloned();
-        // The kernel's own enumerations say which helpers and instructions it knows; nothing need be loaded to find out.
-        let has = |name: &str| btf.as_ref().is_some_and(|btf| btf.enumerator_value(name).is_some());
-        let target = Target {
-            n_cpus: possible_cpus(&*world.host),
-            may_goto: has("BPF_MAY_GOTO"),
-            for_each_map_elem: has("BPF_FUNC_for_each_map_elem"),
-            lookup_percpu: has("BPF_FUNC_map_lookup_percpu_elem"),
-            snprintf: has("BPF_FUNC_snprintf"),
-            current_task_btf: has("BPF_FUNC_get_current_task_btf"),
-            offsets: task_offsets(btf.as_deref(), &world.host.arch()),
-            ring_bytes: 0,
-            live_probes: false,
-            live_histograms: false,
-        };
+        let target = ebpf_target(btf.as_deref(), &world.host.arch(), possible_cpus(&*world.host));
         let binprm_filename = btf.and_then(|btf| {
             let found = btf.find_member(btf.struct_named("linux_binprm")?, "filename")?;
             Some(found.offset_bits / 8)

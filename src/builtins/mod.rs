@@ -80,12 +80,14 @@ pub enum Special {
         space: Space,
     },
     /// The n-th argument of the system call, counted from 1.
-    SyscallArg {
+    CallArg {
         width: u8,
         signed: bool,
     },
-    SyscallReturn,
+    CallReturn,
     SyscallNumber,
+    /// The number of the probe site.
+    SiteNumber,
     /// Known by name so that the message can say why not, and what to do.
     Refused {
         help: &'static str,

@@ -7,6 +7,7 @@ pub mod function_pattern;
 pub mod glob;
 pub mod location;
 pub mod model;
+pub mod probing;
 pub mod types;
 
 use std::{
@@ -19,9 +20,10 @@ pub use btf::Btf;
 pub use events::Events;
 pub use function_pattern::FunctionPattern;
 pub use model::{Function, Instance, LineRow, Traceable, TypedName, Variable};
+pub use probing::{KernelSymbols, Probing, TraceableFunctions};
 pub use types::{TypeId, Types};
 
-use tapdeck_ebpf::codegen::{CompatBit, TaskOffsets};
+use tapdeck_ebpf::codegen::{CompatBit, Target, TaskOffsets};
 
 use crate::host::{Bytes, Host, facts};
 
@@ -58,6 +60,9 @@ pub struct World {
     events: OnceLock<Result<Events, String>>,
     tick_hz: OnceLock<u64>,
     syscall_functions: OnceLock<HashSet<String>>,
+    probing: OnceLock<Probing>,
+    traceable: OnceLock<Result<TraceableFunctions, String>>,
+    symbols: OnceLock<Result<KernelSymbols, String>>,
 }
 
 impl World {
@@ -70,6 +75,9 @@ impl World {
             events: OnceLock::new(),
             tick_hz: OnceLock::new(),
             syscall_functions: OnceLock::new(),
+            probing: OnceLock::new(),
+            traceable: OnceLock::new(),
+            symbols: OnceLock::new(),
         }
     }
 
@@ -126,9 +134,53 @@ impl World {
         })
     }
 
+    /// How functions can be probed here; without BTF that is not known, and no way is.
+    pub fn probing(&self) -> Probing {
+        *self.probing.get_or_init(|| self.btf().map_or_else(|_| Probing::default(), |btf| Probing::of(btf)))
+    }
+
+    /// Functions ftrace can stop at, or why there is no list.
+    pub fn traceable(&self) -> Result<&TraceableFunctions, &str> {
+        let read = || TraceableFunctions::read(&*self.host, self.tracefs()?);
+        self.traceable.get_or_init(read).as_ref().map_err(|why| &**why)
+    }
+
+    /// Where the functions are, or why that is not known.
+    pub fn symbols(&self) -> Result<&KernelSymbols, &str> {
+        self.symbols.get_or_init(|| KernelSymbols::read(&*self.host)).as_ref().map_err(|why| &**why)
+    }
+
     /// Kernel ticks a second.
     pub fn tick_hz(&self) -> u64 {
         *self.tick_hz.get_or_init(|| facts::tick_hz(&*self.host))
+    }
+}
+
+/// What the kernel these types are of knows of eBPF: its own enumerations name helpers and instructions, so nothing need
+/// be loaded to find out. Without types only what every kernel has.
+pub fn ebpf_target(btf: Option<&Btf>, arch: &str, n_cpus: u32) -> Target {
+    let names = [
+        "BPF_MAY_GOTO",
+        "BPF_FUNC_for_each_map_elem",
+        "BPF_FUNC_map_lookup_percpu_elem",
+        "BPF_FUNC_snprintf",
+        "BPF_FUNC_get_current_task_btf",
+        "BPF_FUNC_task_pt_regs",
+    ];
+    let [may_goto, for_each_map_elem, lookup_percpu, snprintf, current_task_btf, task_pt_regs] =
+        btf.map_or([false; 6], |btf| btf.have_enumerators(names));
+    Target {
+        n_cpus,
+        may_goto,
+        for_each_map_elem,
+        lookup_percpu,
+        snprintf,
+        current_task_btf,
+        task_pt_regs,
+        offsets: task_offsets(btf, arch),
+        ring_bytes: 0,
+        live_probes: false,
+        live_histograms: false,
     }
 }
 
@@ -145,6 +197,11 @@ pub fn task_offsets(btf: Option<&Btf>, arch: &str) -> TaskOffsets {
     let (regs_syscall_nr, regs_args, regs_ip) = match arch {
         "aarch64" => (of("pt_regs", "syscallno").unwrap_or(280), [0, 8, 16, 24, 32, 40], 256),
         _ => (120, [112, 104, 96, 56, 72, 64], 128),
+    };
+    // Functions take their fourth argument in cx (88), where the syscall instruction keeps its own; ax (80) is the result.
+    let (regs_function_args, regs_return) = match arch {
+        "aarch64" => (regs_args, 0),
+        _ => ([112, 104, 96, 88, 72, 64], 80),
     };
     // TS_COMPAT: arch/x86/include/asm/thread_info.h; TIF_32BIT: arch/arm64/include/asm/thread_info.h. thread_info is in
     // the task where the kernel has CONFIG_THREAD_INFO_IN_TASK, which both have.
@@ -170,6 +227,8 @@ pub fn task_offsets(btf: Option<&Btf>, arch: &str) -> TaskOffsets {
         compat,
         regs_syscall_nr,
         regs_args,
+        regs_function_args,
+        regs_return,
         regs_ip,
     }
 }

@@ -446,7 +446,11 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
                     }
                 }
             }
-            ast::ExprKind::Context(context) => self.context(context, expr),
+            ast::ExprKind::Context(context) => match self.entries.iter().find(|(entry, _)| entry == expr) {
+                // At a return, what the variable was at the entry.
+                Some((_, local)) => open(ExprKind::Local(*local)),
+                None => self.context(context, expr),
+            },
             ast::ExprKind::Defined(inner) => {
                 let defined = self.is_defined(inner);
                 typed(ExprKind::Long(i64::from(defined)), Type::Long)

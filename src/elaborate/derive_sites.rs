@@ -12,10 +12,12 @@ use super::{
     resolve_context::{Resolution, literal_steps, resolve_at},
 };
 use crate::{
+    debuginfo::probing,
     diagnostics::{Diagnostic, catalogue::semantic as say},
     language::{self, ParseOptions, ast, similar},
     probes::{
         self, NoMatch, Resolved,
+        attach_plan::{AttachPlan, FunctionHook},
         pattern::is_wildcard,
         site::{ProbeSite, SiteVar},
     },
@@ -69,8 +71,18 @@ pub fn derive(source: &Source<'_>, vars: &mut SiteVars, cx: &mut Cx<'_>) {
     let (derived, errors) = resolve_list(source.points, source.body.home, &trail, cx);
     errors.into_iter().for_each(|error| cx.report(error));
     for derived in derived {
+        if derived.sites.iter().any(is_missing) {
+            let at = cx.spot(derived.point.span);
+            cx.report(say::no_function_probes(probing::MISSING, probing::WAY_OUT, &at));
+            continue;
+        }
         build(source, derived, vars, cx);
     }
+}
+
+/// It is known, but this kernel cannot probe it.
+fn is_missing(site: &ProbeSite) -> bool {
+    matches!(site.attach, AttachPlan::Function { hook: FunctionHook::Missing, .. })
 }
 
 /// All points of a list; the first that is sufficient and lands somewhere ends it.

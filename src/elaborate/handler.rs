@@ -3,7 +3,7 @@
 //! `@entry(e)` in a `.return` handler becomes a hidden array keyed by thread: a handler of its own at the entry site
 //! stores `e`, the return handler takes it out again. langref "@entry".
 
-use std::{rc::Rc, sync::Arc};
+use std::{collections::HashSet, rc::Rc, sync::Arc};
 
 use super::{
     body::BodyBuilder,
@@ -22,12 +22,47 @@ use crate::{
         types::Type,
         visit::{self, Visitor},
     },
-    probes::{self, Resolved, attach_plan::AttachPlan, site::ProbeSite},
+    probes::{
+        self, Resolved,
+        attach_plan::AttachPlan,
+        site::{ContextScope, ProbeSite},
+    },
     source::Span,
 };
 
 /// Threads that can be inside a probed call at one time, at most; the oldest make room.
 const MAX_ENTRIES: u32 = 16384;
+
+/// What tells the calls apart that are under way: a thread is in one system call at a time, but in many functions.
+#[derive(Clone, Copy)]
+enum EntryKeys {
+    Thread,
+    ThreadAndFunction,
+}
+
+impl EntryKeys {
+    fn of(sites: &[ProbeSite]) -> Self {
+        match sites.first().map(|site| &site.attach) {
+            Some(AttachPlan::Function { .. }) => EntryKeys::ThreadAndFunction,
+            _ => EntryKeys::Thread,
+        }
+    }
+
+    fn count(self) -> usize {
+        match self {
+            EntryKeys::Thread => 1,
+            EntryKeys::ThreadAndFunction => 2,
+        }
+    }
+
+    fn exprs(self, builder: &mut BodyBuilder<'_, '_>, span: Span) -> Vec<Expr> {
+        let thread = builder.builtin("tid", Vec::new(), span);
+        match self {
+            EntryKeys::Thread => vec![thread],
+            EntryKeys::ThreadAndFunction => vec![thread, builder.builtin("__site_number", Vec::new(), span)],
+        }
+    }
+}
 
 /// What a handler is made of.
 pub struct Handler<'h> {
@@ -47,13 +82,16 @@ pub struct Handler<'h> {
 /// Builds a handler, and those at the entries if it asks for them, into the draft.
 pub fn build(handler: Handler<'_>, vars: &mut SiteVars, cx: &mut Cx<'_>) {
     let mut entry_globals: Vec<(ast::Expr, GlobalId)> = Vec::new();
-    if !handler.entries.is_empty() {
+    let mut entries = handler.entries.to_vec();
+    entries.extend(of_entry(&handler));
+    let keys = EntryKeys::of(&handler.group.sites);
+    if !entries.is_empty() {
         let sites = entry_sites(handler.point, &handler.group.sites, cx);
         if !sites.is_empty() {
-            for (home, entry) in handler.entries {
+            for (home, entry) in &entries {
                 let name = format!("__entry_{}", cx.draft.program.globals.len());
-                let global = cx.hidden_global(&name, 1, MAX_ENTRIES);
-                build_entry(&handler, (*home, entry), global, sites.clone(), vars, cx);
+                let global = cx.hidden_global(&name, keys.count(), MAX_ENTRIES);
+                build_entry(&handler, (*home, entry), keys, global, sites.clone(), vars, cx);
                 entry_globals.push((entry.clone(), global));
             }
         }
@@ -63,10 +101,10 @@ pub fn build(handler: Handler<'_>, vars: &mut SiteVars, cx: &mut Cx<'_>) {
     let mut builder = BodyBuilder::handler(cx, Home::User, Some(site));
     let mut stmts = Vec::new();
     if let Some((entry, global)) = entry_globals.first() {
-        stmts.push(skip_without_entry(&mut builder, *global, entry.at));
+        stmts.push(skip_without_entry(&mut builder, keys, *global, entry.at));
     }
     for (entry, global) in entry_globals {
-        stmts.extend(take_entry(&mut builder, entry, global));
+        stmts.extend(take_entry(&mut builder, entry, keys, global));
     }
     stmts.extend(handler.group.vars.iter().map(|(name, var)| builder.site_var(name, &var.expr)));
     for segment in handler.segments {
@@ -76,6 +114,44 @@ pub fn build(handler: Handler<'_>, vars: &mut SiteVars, cx: &mut Cx<'_>) {
     let condition = condition(&mut builder, &handler.trail.conditions);
     let span = handler.segments.iter().map(|segment| segment.body.span).next_back().unwrap_or(handler.span);
     finish(builder, stmts, condition, span, handler);
+}
+
+/// Context variables of a return that are what they were at the entry; each as if the script said `@entry` around it.
+fn of_entry(handler: &Handler<'_>) -> Vec<(Home, ast::Expr)> {
+    struct Find<'f> {
+        scope: &'f dyn ContextScope,
+        home: Home,
+        found: Vec<(Home, ast::Expr)>,
+    }
+    impl Visitor for Find<'_> {
+        fn expr(&mut self, expr: &ast::Expr) {
+            match &expr.kind {
+                // Evaluated at the entry as a whole.
+                ast::ExprKind::Entry(_) => return,
+                ast::ExprKind::Context(context)
+                    if is_of_entry(self.scope, context) && !self.found.iter().any(|(_, known)| known == expr) =>
+                {
+                    self.found.push((self.home, expr.clone()));
+                }
+                _ => {}
+            }
+            visit::walk_expr(self, expr);
+        }
+    }
+    let Some(first) = handler.group.sites.first() else { return Vec::new() };
+    let mut find = Find { scope: &*first.scope, home: Home::User, found: Vec::new() };
+    for segment in handler.segments {
+        find.home = segment.home;
+        find.stmt(&segment.body);
+    }
+    find.found
+}
+
+/// Whether a context variable of a return means the entry's value.
+pub fn is_of_entry(scope: &dyn ContextScope, context: &ast::ContextVar) -> bool {
+    let ast::ContextBase::Var(name) = &context.base else { return false };
+    let is_plain = context.path.is_empty() && context.pretty.is_none() && !context.address_of;
+    scope.is_of_entry(name, is_plain)
 }
 
 fn finish(builder: BodyBuilder<'_, '_>, stmts: Vec<Stmt>, condition: Option<Expr>, span: Span, handler: Handler<'_>) {
@@ -97,25 +173,25 @@ fn finish(builder: BodyBuilder<'_, '_>, stmts: Vec<Stmt>, condition: Option<Expr
 
 /// `if (!(tid() in map)) next`: a call that was under way when the probes came has no entry, so its return is none of
 /// ours. A return probe of SystemTap's does not fire there either.
-fn skip_without_entry(builder: &mut BodyBuilder<'_, '_>, global: GlobalId, span: Span) -> Stmt {
-    let key = builder.builtin("tid", Vec::new(), span);
+fn skip_without_entry(builder: &mut BodyBuilder<'_, '_>, keys: EntryKeys, global: GlobalId, span: Span) -> Stmt {
+    let keys = keys.exprs(builder, span).into_iter().map(Some).collect();
     let long = |kind| Expr { kind, ty: Type::Long, span };
-    let there = long(ExprKind::In { global, keys: vec![Some(key)] });
+    let there = long(ExprKind::In { global, keys });
     let cond = long(ExprKind::Unary { op: ast::UnaryOp::Not, expr: Box::new(there) });
     let then = Box::new(Stmt { kind: StmtKind::Next, span });
     Stmt { kind: StmtKind::If { cond, then, otherwise: None }, span }
 }
 
 /// `value = map[tid()]; delete map[tid()]`, with the local that `@entry(e)` then means.
-fn take_entry(builder: &mut BodyBuilder<'_, '_>, entry: ast::Expr, global: GlobalId) -> [Stmt; 2] {
+fn take_entry(builder: &mut BodyBuilder<'_, '_>, entry: ast::Expr, keys: EntryKeys, global: GlobalId) -> [Stmt; 2] {
     let span = entry.at;
     let local = builder.new_hidden_local("__entry_value", span);
-    let key = builder.builtin("tid", Vec::new(), span);
+    let keys = keys.exprs(builder, span);
     builder.entries.push((entry, local));
     let open = |kind| Expr { kind, ty: Type::Unknown, span };
-    let value = Box::new(open(ExprKind::Element { global, keys: vec![key.clone()] }));
+    let value = Box::new(open(ExprKind::Element { global, keys: keys.clone() }));
     let assign = open(ExprKind::Assign { op: ast::AssignOp::Set, target: Target::Local(local), value });
-    let delete = StmtKind::Delete { global, keys: vec![Some(key)] };
+    let delete = StmtKind::Delete { global, keys: keys.into_iter().map(Some).collect() };
     [Stmt { kind: StmtKind::Expr(assign), span }, Stmt { kind: delete, span }]
 }
 
@@ -123,6 +199,7 @@ fn take_entry(builder: &mut BodyBuilder<'_, '_>, entry: ast::Expr, global: Globa
 fn build_entry(
     handler: &Handler<'_>,
     (home, entry): (Home, &ast::Expr),
+    keys: EntryKeys,
     global: GlobalId,
     sites: Vec<ProbeSite>,
     vars: &mut SiteVars,
@@ -139,8 +216,8 @@ fn build_entry(
         let mut stmts: Vec<Stmt> = group.vars.iter().map(|(name, var)| builder.site_var(name, &var.expr)).collect();
         let value = Box::new(builder.expr(entry));
         let span = entry.at;
-        let key = builder.builtin("tid", Vec::new(), span);
-        let target = Target::Element { global, keys: vec![key] };
+        let keys = keys.exprs(&mut builder, span);
+        let target = Target::Element { global, keys };
         let kind = ExprKind::Assign { op: ast::AssignOp::Set, target, value };
         stmts.push(Stmt { kind: StmtKind::Expr(Expr { kind, ty: Type::Unknown, span }), span });
         let entry_handler = Handler {
@@ -162,24 +239,24 @@ fn build_entry(
 fn entry_sites(point: &ast::ProbePoint, sites: &[ProbeSite], cx: &Cx<'_>) -> Vec<ProbeSite> {
     let mut entry_point = point.clone();
     let before = entry_point.parts.len();
-    entry_point.parts.retain(|part| &*part.name != "return");
+    entry_point.parts.retain(|part| !matches!(&*part.name, "return" | "maxactive"));
     if entry_point.parts.len() == before {
         return Vec::new();
     }
     let Some(Resolved::Sites(all)) = probes::resolve(&entry_point, cx.world) else { return Vec::new() };
-    let exits: Vec<u32> = sites
-        .iter()
-        .filter_map(|site| match site.attach {
-            AttachPlan::Syscall { nr, exit: true } => Some(nr),
-            _ => None,
-        })
-        .collect();
-    all.into_iter()
-        .filter(|site| match site.attach {
-            AttachPlan::Syscall { nr, exit: false } => exits.contains(&nr),
-            _ => false,
-        })
-        .collect()
+    let begins: HashSet<AttachPlan> = sites.iter().filter_map(|site| entry_of(&site.attach)).collect();
+    all.into_iter().filter(|site| begins.contains(&site.attach)).collect()
+}
+
+/// How the call begins whose return this is.
+fn entry_of(plan: &AttachPlan) -> Option<AttachPlan> {
+    match plan {
+        AttachPlan::Syscall { nr, exit: true } => Some(AttachPlan::Syscall { nr: *nr, exit: false }),
+        AttachPlan::Function { target, exit: true, hook } => {
+            Some(AttachPlan::Function { target: target.clone(), exit: false, hook: *hook })
+        }
+        _ => None,
+    }
 }
 
 /// All conditions on the way, joined. They may look at globals and nothing else.

@@ -107,8 +107,9 @@ impl BodyLower<'_, '_> {
             }
             Special::ReadText { space, counted, fault } => self.read_text(space, counted, fault, args, expr, dst),
             Special::ReadQuoted { space } => self.read_quoted_now(space, args, expr),
-            Special::SyscallArg { width, signed } => Arg::Long(self.syscall_arg(&args[0], width, signed, expr.span)),
-            Special::SyscallReturn => self.context_field(ContextField::SyscallReturn, dst),
+            Special::CallArg { width, signed } => Arg::Long(self.syscall_arg(&args[0], width, signed, expr.span)),
+            Special::CallReturn => self.context_field(ContextField::CallReturn, dst),
+            Special::SiteNumber => self.context_field(ContextField::SiteNumber, dst),
             Special::SyscallNumber => self.context_field(ContextField::SyscallNr, dst),
             Special::Refused { help } => {
                 self.cx.report(generate::refused(name, help, expr.span));
@@ -131,7 +132,7 @@ impl BodyLower<'_, '_> {
                 self.cx.report(generate::no_such_argument(n, span));
                 return Operand::Imm(0);
             }
-            self.context_field(ContextField::SyscallArg(n as u8 - 1), None)
+            self.context_field(ContextField::CallArg(n as u8 - 1), None)
         } else {
             let wanted = self.long(number);
             let dst = self.long_temp();
@@ -142,7 +143,7 @@ impl BodyLower<'_, '_> {
                 let (op, b) = (tapdeck_ebpf::ir::CmpOp::Eq, Operand::Imm(n));
                 self.b.terminate(Term::BranchCompare { op, a: wanted, b, then: this, otherwise: other }, self.tag);
                 self.b.switch_to(this);
-                self.emit(Op::Context { dst, field: ContextField::SyscallArg(n as u8 - 1) });
+                self.emit(Op::Context { dst, field: ContextField::CallArg(n as u8 - 1) });
                 self.b.jump(done, self.tag);
                 self.b.switch_to(other);
             }

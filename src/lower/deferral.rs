@@ -459,7 +459,11 @@ fn is_constant_here(expr: &Expr) -> bool {
             let fixed = match builtins::get(*builtin).implementation {
                 Implementation::Lowered(special) => matches!(
                     special,
-                    Special::SyscallArg { .. } | Special::SyscallReturn | Special::SyscallNumber | Special::Site(_)
+                    Special::CallArg { .. }
+                        | Special::CallReturn
+                        | Special::SyscallNumber
+                        | Special::SiteNumber
+                        | Special::Site(_)
                 ),
                 Implementation::Intrinsic(op) => matches!(
                     op,

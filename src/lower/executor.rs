@@ -5,7 +5,10 @@ use std::collections::HashMap;
 
 use tapdeck_ebpf::ir::{Entry, EntryKind, HandlerId, Run, SiteId};
 
-use crate::probes::attach_plan::{AttachPlan, ProcessEvent};
+use crate::probes::attach_plan::{AttachPlan, FunctionHook, ProcessEvent};
+
+/// Keeps groups of one place apart from those of a handler.
+const SINGLE: u32 = 1 << 31;
 
 /// Who executes a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,18 +29,30 @@ pub fn side_of(plan: &AttachPlan) -> Option<Side> {
         AttachPlan::Profile { .. }
         | AttachPlan::Syscall { .. }
         | AttachPlan::Tracepoint { .. }
+        | AttachPlan::Function { .. }
         | AttachPlan::Process { .. } => Some(Side::Kernel),
     }
 }
 
 /// The entry a plan's runs belong to, and the system call of the run.
-fn entry_of(plan: &AttachPlan) -> (EntryKind, Option<u32>) {
+fn entry_of(plan: &AttachPlan, handler: HandlerId, site: SiteId) -> (EntryKind, Option<u32>) {
     let told_of = |name: &str, n_args, task_arg| EntryKind::RawTracepoint { name: name.to_owned(), n_args, task_arg };
     let tracepoint = |name: &str, n_args| told_of(name, n_args, None);
     match plan {
         AttachPlan::Syscall { nr, exit: false } => (EntryKind::SysEnter, Some(*nr)),
         AttachPlan::Syscall { nr, exit: true } => (EntryKind::SysExit, Some(*nr)),
         AttachPlan::Tracepoint { name, n_args, task_arg } => (told_of(name, *n_args, *task_arg), None),
+        AttachPlan::Function { target, exit, hook: FunctionHook::Fentry { btf_id, n_args } } => {
+            let (function, module) = (target.name.clone(), target.module.clone());
+            (EntryKind::Fentry { function, module, btf_id: *btf_id, n_args: *n_args, exit: *exit }, None)
+        }
+        AttachPlan::Function { exit, hook: FunctionHook::Kprobe { multi, cookies }, .. } => {
+            // All places of a handler share its program, unless nothing could tell it where it is.
+            let group = if *cookies { handler.0 } else { SINGLE | site.0 };
+            (EntryKind::Kprobe { group, multi: *multi, exit: *exit }, None)
+        }
+        // Pass 2 has refused it.
+        AttachPlan::Function { hook: FunctionHook::Missing, .. } => (EntryKind::User, None),
         AttachPlan::Profile { hz } => (EntryKind::PerfEvent { name: format!("profile_{hz}") }, None),
         AttachPlan::Process { event, .. } => match event {
             ProcessEvent::Begin => (tracepoint("sched_process_exec", 3), None),
@@ -63,7 +78,7 @@ pub struct Entries {
 
 impl Entries {
     pub fn add(&mut self, plan: &AttachPlan, handler: HandlerId, site: SiteId) {
-        let (kind, syscall) = entry_of(plan);
+        let (kind, syscall) = entry_of(plan, handler, site);
         let idx = *self.by_kind.entry(kind.clone()).or_insert_with(|| {
             self.entries.push(Entry { kind, runs: Vec::new() });
             self.attach.push(Vec::new());

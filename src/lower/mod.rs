@@ -74,7 +74,10 @@ use crate::{
         format::Format,
         types::Type,
     },
-    probes::{attach_plan::AttachPlan, site::ProbeSite},
+    probes::{
+        attach_plan::{AttachPlan, FunctionTarget},
+        site::ProbeSite,
+    },
     runtime::plan::{GlobalInfo, Lowered, ProbeInfo},
     source::Span,
 };
@@ -138,6 +141,8 @@ pub(crate) struct Cx<'a> {
     synthetic: Vec<(Expr, Vec<Ty>, ir::FunctionId)>,
     handlers: Vec<ir::Handler>,
     sites: Vec<ir::SiteData>,
+    /// The numbers of kernel functions: the same at entry and return.
+    function_numbers: HashMap<FunctionTarget, i64>,
     print_sites: Vec<ir::PrintSite>,
     formats: Vec<Format>,
     streams: Vec<Stream>,
@@ -190,6 +195,7 @@ impl<'a> Cx<'a> {
             synthetic: Vec::new(),
             handlers: Vec::new(),
             sites: Vec::new(),
+            function_numbers: HashMap::new(),
             print_sites: Vec::new(),
             formats: Vec::new(),
             streams: Vec::new(),
@@ -240,11 +246,19 @@ impl<'a> Cx<'a> {
     }
 
     fn site(&mut self, probe: &Probe, site: &ProbeSite) -> ir::SiteId {
+        let number = match &site.attach {
+            AttachPlan::Function { target, .. } => {
+                let next = self.function_numbers.len() as i64 + 1;
+                *self.function_numbers.entry(target.clone()).or_insert(next)
+            }
+            _ => 0,
+        };
         self.sites.push(ir::SiteData {
             pp: site.point.as_bytes().to_vec(),
             pn: probe.written.as_bytes().to_vec(),
             func: site.func.as_bytes().to_vec(),
             name: site.name.as_bytes().to_vec(),
+            number,
         });
         ir::SiteId(self.sites.len() as u32 - 1)
     }

@@ -141,7 +141,7 @@ const SYSCALL: AttachPlan = AttachPlan::Syscall { nr: 0, exit: false };
 
 fn arg(number: u8) -> Expr {
     let access = Access {
-        base: AccessBase::Field(ContextField::SyscallArg(number)),
+        base: AccessBase::Field(ContextField::CallArg(number)),
         steps: Vec::new(),
         load: Load::Word { width: 8, signed: true },
         space: Space::User,
@@ -412,7 +412,7 @@ fn refusals_say_why() {
 #[test]
 fn context_is_read_step_by_step() {
     let access = Access {
-        base: AccessBase::Field(ContextField::SyscallArg(1)),
+        base: AccessBase::Field(ContextField::CallArg(1)),
         steps: vec![AccessStep::Offset(8), AccessStep::Deref, AccessStep::Offset(16), AccessStep::Index { size: 4 }],
         load: Load::BitField { width: 4, shift: 3, bits: 5, signed: false },
         space: Space::Kernel,
@@ -423,7 +423,7 @@ fn context_is_read_step_by_step() {
     let lowered = lowered(&kernel(Vec::new(), Vec::new(), vec![printf("%d\n", vec![value])]));
     let text: Vec<String> = ops(&lowered).iter().map(|op| format!("{op:?}")).collect();
     expect_test::expect![[r#"
-        Context { dst: Var(0), field: SyscallArg(1) }
+        Context { dst: Var(0), field: CallArg(1) }
         Binary { op: Add, dst: Var(1), a: Var(Var(0)), b: Imm(8) }
         Read { dst: Var(2), space: Kernel, addr: Var(Var(1)), width: 8, signed: false, on_fault: Raise(StrId(0)) }
         Binary { op: Add, dst: Var(3), a: Var(Var(2)), b: Imm(24) }

@@ -19,8 +19,30 @@ pub enum AttachPlan {
     Syscall { nr: u32, exit: bool },
     /// raw_tp/`name`, with `n_args` words of context. `task_arg`: the argument that is the current task to the handler.
     Tracepoint { name: String, n_args: u8, task_arg: Option<u8> },
+    /// A kernel function's entry or return.
+    Function { target: FunctionTarget, exit: bool, hook: FunctionHook },
     /// A process starts (its exec, or at session start if it runs already) or ends.
     Process { event: ProcessEvent, target: ProcessTarget },
+}
+
+/// A function of the kernel, or of a module.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FunctionTarget {
+    pub name: String,
+    pub module: Option<String>,
+    /// Its place, where names are not enough or there are many; `None`: the kernel looks the name up.
+    pub address: Option<u64>,
+}
+
+/// What a function's probe rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FunctionHook {
+    /// fentry or fexit: `btf_id` is the function's in the type information of the kernel or its module.
+    Fentry { btf_id: u32, n_args: u8 },
+    /// kprobe or kretprobe; `multi`: in one link with others. Without `cookies` a program serves one place.
+    Kprobe { multi: bool, cookies: bool },
+    /// This kernel has neither. It can be listed all the same.
+    Missing,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -163,30 +163,7 @@ impl ContextScope for Tracepoint {
                 return Err(ContextError::NoSuchVariable { name: name.to_owned(), alternatives });
             }
         }
-        let mut out = Pretty { format: String::new(), args: Vec::new() };
-        for (idx, (name, ty)) in self.args().enumerate() {
-            if idx > 0 {
-                out.format.push(' ');
-            }
-            out.format.push_str(&name);
-            out.format.push('=');
-            let walk = self.walk(idx, ty);
-            match depth {
-                Some(depth) => {
-                    let shown = pretty::of_walk(walk, depth)?;
-                    out.format.push_str(&shown.format);
-                    out.args.extend(shown.args);
-                }
-                None => match walk.load() {
-                    Ok(access) => {
-                        out.format.push_str(if matches!(walk.shape(), Shape::Pointer(_)) { "%p" } else { "%#x" });
-                        out.args.push(PrettyArg::Long(access));
-                    }
-                    Err(_) => out.format.push('?'),
-                },
-            }
-        }
-        Ok(out)
+        pretty::of_values(self.args().enumerate().map(|(idx, (name, ty))| (name, self.walk(idx, ty))), depth)
     }
 
     fn pretty(&self, name: &str, path: &[PathStep], depth: Depth, _world: &World) -> Result<Pretty, ContextError> {

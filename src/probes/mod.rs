@@ -4,6 +4,8 @@ pub mod access;
 pub mod attach_plan;
 pub mod begin_end;
 pub mod catalogue;
+mod function_scope;
+pub mod kernel_function;
 pub mod kernel_trace;
 pub mod members;
 pub mod pattern;
@@ -33,6 +35,7 @@ pub static FAMILIES: &[&dyn ProbeFamily] = &[
     &begin_end::BeginEnd,
     &timer::Timer,
     &kernel_trace::KernelTrace,
+    &kernel_function::KernelFunction,
     &process::Process,
     &syscall::Syscall,
     &unsupported::Unsupported,

@@ -38,6 +38,36 @@ pub(super) fn of_walk(mut walk: Walk<'_>, depth: Depth) -> Result<Pretty, Contex
     Ok(out)
 }
 
+/// `name=value name=value`, as `$$vars` and its like show variables; numbers in hexadecimal unless a depth asks for more.
+pub(super) fn of_values<'a>(
+    values: impl Iterator<Item = (String, Walk<'a>)>,
+    depth: Option<Depth>,
+) -> Result<Pretty, ContextError> {
+    let mut out = Pretty { format: String::new(), args: Vec::new() };
+    for (idx, (name, walk)) in values.enumerate() {
+        if idx > 0 {
+            out.format.push(' ');
+        }
+        out.format.push_str(&name);
+        out.format.push('=');
+        match depth {
+            Some(depth) => {
+                let shown = of_walk(walk, depth)?;
+                out.format.push_str(&shown.format);
+                out.args.extend(shown.args);
+            }
+            None => match walk.load() {
+                Ok(access) => {
+                    let format = if matches!(walk.shape(), Shape::Pointer(_)) { "%p" } else { "%#x" };
+                    out.push(format, PrettyArg::Long(access));
+                }
+                Err(_) => out.format.push('?'),
+            },
+        }
+    }
+    Ok(out)
+}
+
 impl Pretty {
     fn push(&mut self, format: &str, arg: PrettyArg) {
         self.format.push_str(format);

@@ -52,6 +52,12 @@ pub trait ContextScope: std::fmt::Debug + Send + Sync {
 
     /// `$x$` and `$x$$` with a path.
     fn pretty(&self, name: &str, path: &[PathStep], depth: Depth, world: &World) -> Result<Pretty, ContextError>;
+
+    /// At a return: `$name` is what it was at the entry, and has to be taken there as `@entry($name)` is. `is_plain`:
+    /// nothing stands behind the name.
+    fn is_of_entry(&self, _name: &str, _is_plain: bool) -> bool {
+        false
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

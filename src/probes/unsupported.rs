@@ -38,7 +38,7 @@ impl ProbeFamily for Unsupported {
         let (first, second) = (parts.first()?.0, parts.get(1).map_or("", |(name, _)| *name));
         let (what, needs, help) = match (first, second) {
             ("kernel" | "module", "function" | "statement" | "inline" | "callee") | ("kprobe", _) => {
-                (format!("{first}.{second}"), "probes of kernel functions", INSTEAD)
+                (point_name(&parts), "places inside of kernel functions", "write kernel.function(\"NAME\") or .return")
             }
             ("module", "trace") => {
                 (format!("{first}.{second}"), "tracepoints by module", "write kernel.trace(\"NAME\")")
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn each_is_named() {
         for (text, what) in [
-            ("kernel.function(\"vfs_read\").return", "kernel.function needs probes of kernel functions"),
+            ("kernel.statement(\"*@a.c:1\")", "kernel.statement needs places inside of kernel functions"),
             ("process(\"/bin/ls\").function(\"main\")", "process.function needs probes of user programs"),
             ("vfs.read.return", "vfs.read.return needs probes of kernel functions"),
             ("procfs(\"x\").read", "procfs needs files that run handlers"),

@@ -259,6 +259,9 @@ impl Engine {
         sys::clock::set_timer_slack(1);
         let timeout = self.plan.options.timeout.map(|timeout| i64::try_from(timeout.as_nanos()).unwrap_or(i64::MAX));
         self.deadline = timeout.map(|timeout| now_ns(Clock::Monotonic).saturating_add(timeout));
+        if let Some(warning) = self.links.warning() {
+            self.outbox.event(SessionEvent::Warning(warning));
+        }
         let cause = match self.begin() {
             Some(cause) => cause,
             None => self.live(),
@@ -686,7 +689,7 @@ impl Engine {
     fn end(mut self, mut cause: Cause) {
         // From here on programs return at once; closing the links takes them away.
         self.shared.control.set_state(State::Stopping);
-        self.links = Links::default();
+        std::mem::take(&mut self.links).close();
         self.deadline = None;
         if cause != Cause::Kill {
             self.drain_last();

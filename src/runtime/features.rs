@@ -3,9 +3,12 @@
 
 use std::{fs, io, os::fd::AsFd};
 
-use crate::sys::{
-    self,
-    bpf::{self, Map, MapSpec, ProgramSpec},
+use crate::{
+    debuginfo::{Probing, World, probing},
+    sys::{
+        self,
+        bpf::{self, Map, MapSpec, ProgramSpec},
+    },
 };
 
 /// One thing that was tried.
@@ -57,9 +60,8 @@ pub fn probe_features() -> Vec<Check> {
         run_time_statistics(),
         perf_events(),
         tracefs(),
-        fentry(),
-        probe_pmu("kprobes", "/sys/bus/event_source/devices/kprobe/type"),
-        probe_pmu("uprobes", "/sys/bus/event_source/devices/uprobe/type"),
+        functions(),
+        uprobes(),
         kernel_addresses(),
         lockdown(),
     ]
@@ -155,7 +157,11 @@ fn kernel_btf() -> Check {
 /// `r0 = 0; exit`.
 const NOTHING: [u8; 16] = [0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
 
-fn try_program(kind: u32, code: &[u8], attach: Option<(u32, u32)>) -> Result<std::os::fd::OwnedFd, bpf::LoadRefused> {
+fn try_program(
+    kind: u32,
+    code: &[u8],
+    (attach_kind, attach_btf_id): (u32, u32),
+) -> Result<std::os::fd::OwnedFd, bpf::LoadRefused> {
     let spec = ProgramSpec {
         name: "tapdeck_try",
         kind,
@@ -164,7 +170,9 @@ fn try_program(kind: u32, code: &[u8], attach: Option<(u32, u32)>) -> Result<std
         btf: None,
         func_info: &[],
         line_info: &[],
-        attach,
+        attach_kind,
+        attach_btf_id,
+        attach_btf: None,
         log_level: 1,
     };
     bpf::prog_load(&spec, &mut [0; 4096])
@@ -172,7 +180,7 @@ fn try_program(kind: u32, code: &[u8], attach: Option<(u32, u32)>) -> Result<std
 
 fn raw_tracepoints() -> Check {
     let name = "tracepoints (raw_tp)";
-    let program = match try_program(bpf::BPF_PROG_TYPE_RAW_TRACEPOINT, &NOTHING, None) {
+    let program = match try_program(bpf::BPF_PROG_TYPE_RAW_TRACEPOINT, &NOTHING, (0, 0)) {
         Ok(program) => program,
         Err(refused) => {
             return Check::bad(name, CheckState::Missing, explain(&refused.error), way_out_of_eperm());
@@ -241,63 +249,49 @@ fn tracefs() -> Check {
     )
 }
 
-fn fentry() -> Check {
-    let name = "kernel functions (fentry)";
-    const BPF_TRACE_FENTRY: u32 = 24;
-    let Some(id) = btf_function_id("vfs_read") else {
-        return Check::bad(name, CheckState::Limited, "cannot tell without BTF", "");
-    };
-    match try_program(bpf::BPF_PROG_TYPE_TRACING, &NOTHING, Some((BPF_TRACE_FENTRY, id))) {
-        Ok(_) => Check::ok(name, "programs load"),
-        Err(refused) => Check::bad(
+/// By the kernel's own types: nothing need be loaded to find out.
+fn functions() -> Check {
+    let name = "kernel functions";
+    let world = World::live();
+    if let Err(why) = world.btf() {
+        return Check::bad(name, CheckState::Limited, why, "");
+    }
+    let Probing { fentry, kprobes, kprobe_multi, .. } = world.probing();
+    let ways: Vec<&str> = [(fentry, "fentry"), (kprobes, "kprobes"), (kprobe_multi, "many kprobes in one link")]
+        .into_iter()
+        .filter_map(|(has, way)| has.then_some(way))
+        .collect();
+    // A policy may stand against what was built in.
+    let refused = world.btf().ok().and_then(|btf| btf.function_named("vfs_read")).and_then(|(id, _)| {
+        let tried = if fentry {
+            try_program(bpf::BPF_PROG_TYPE_TRACING, &NOTHING, (bpf::BPF_TRACE_FENTRY, id))
+        } else {
+            return None;
+        };
+        tried.err().filter(|refused| refused.error.kind() == io::ErrorKind::PermissionDenied)
+    });
+    match (ways.is_empty(), refused) {
+        (false, Some(_)) if !kprobes => Check::bad(
             name,
             CheckState::Limited,
-            explain(&refused.error),
-            "a kernel without CONFIG_FUNCTION_TRACER cannot; tracepoints and syscalls do not need it",
+            "fentry is built in but a policy of this kernel forbids it, and there are no kprobes",
+            probing::WAY_OUT,
         ),
+        (false, _) => Check::ok(name, ways.join(", ")),
+        (true, _) => Check::bad(name, CheckState::Limited, probing::MISSING, probing::WAY_OUT),
     }
 }
 
-/// The BTF id of a kernel function: a walk over the types of `/sys/kernel/btf/vmlinux` (kernel's BTF documentation).
-fn btf_function_id(function: &str) -> Option<u32> {
-    const KIND_FUNC: u32 = 12;
-    let btf = fs::read("/sys/kernel/btf/vmlinux").ok()?;
-    let word = |at: usize| Some(u32::from_le_bytes(btf.get(at..at + 4)?.try_into().ok()?));
-    let header = word(4)? as usize;
-    let (types, types_len) = (header + word(8)? as usize, word(12)? as usize);
-    let strings = header + word(16)? as usize;
-    let (mut at, mut id) = (types, 1);
-    while at < types + types_len {
-        let info = word(at + 4)?;
-        let (kind, n) = (info >> 24 & 0x1f, info as usize & 0xffff);
-        if kind == KIND_FUNC {
-            let name = btf.get(strings + word(at)? as usize..)?;
-            if name.starts_with(function.as_bytes()) && name.get(function.len()) == Some(&0) {
-                return Some(id);
-            }
-        }
-        // What follows the 12 bytes of each kind.
-        at += 12
-            + match kind {
-                1 | 14 | 17 => 4,
-                3 => 12,
-                4 | 5 | 15 => 12 * n,
-                6 | 13 => 8 * n,
-                19 => 12 * n,
-                _ => 0,
-            };
-        id += 1;
-    }
-    None
-}
-
-fn probe_pmu(name: &'static str, path: &str) -> Check {
-    if fs::metadata(path).is_ok() {
-        Check::ok(name, "the kernel has them")
-    } else {
-        let way_out =
-            "a kernel with CONFIG_KPROBE_EVENTS and CONFIG_UPROBE_EVENTS; tracepoints and syscalls work without";
-        Check::bad(name, CheckState::Limited, format!("{path} is missing"), way_out)
+fn uprobes() -> Check {
+    let (name, path) = ("uprobes", "/sys/bus/event_source/devices/uprobe/type");
+    match fs::metadata(path) {
+        Ok(_) => Check::ok(name, "the kernel has them"),
+        Err(_) => Check::bad(
+            name,
+            CheckState::Limited,
+            format!("{path} is missing"),
+            "a kernel with CONFIG_UPROBE_EVENTS; tracepoints and syscalls work without",
+        ),
     }
 }
 
@@ -306,7 +300,8 @@ fn kernel_addresses() -> Check {
     let Ok(text) = fs::read_to_string("/proc/kallsyms") else {
         return Check::bad(name, CheckState::Limited, "/proc/kallsyms is missing", "");
     };
-    let zero = text.lines().next().is_none_or(|line| line.starts_with("0000000000000000"));
+    // Symbols of per-CPU data come first, and begin at 0.
+    let zero = text.lines().all(|line| line.starts_with("0000000000000000"));
     if zero {
         let way_out = "needs CAP_SYSLOG, or: sudo sysctl kernel.kptr_restrict=0";
         Check::bad(name, CheckState::Limited, "addresses are hidden", way_out)

@@ -58,6 +58,12 @@ pub enum LoadError {
         #[source]
         source: io::Error,
     },
+    #[error("cannot find the type information of module \"{module}\": {source}")]
+    ModuleTypes {
+        module: String,
+        #[source]
+        source: io::Error,
+    },
     /// The verifier's no; `super::verifier_log` makes it a caret in the script.
     #[error("the kernel's verifier refused program \"{}\": {}", .0.program, .0.source)]
     Rejected(Box<Rejection>),
@@ -87,6 +93,7 @@ impl LoadError {
                 }
                 _ => None,
             },
+            LoadError::ModuleTypes { .. } => Some("is it still loaded? lsmod".to_owned()),
             LoadError::Btf { .. } | LoadError::Rejected(_) => None,
         }
     }
@@ -96,11 +103,15 @@ impl LoadError {
 pub(super) mod libc_errno {
     pub const EPERM: i32 = 1;
     pub const ENOENT: i32 = 2;
+    pub const ESRCH: i32 = 3;
     pub const E2BIG: i32 = 7;
     pub const ENOMEM: i32 = 12;
     pub const EACCES: i32 = 13;
+    pub const EBUSY: i32 = 16;
     pub const EINVAL: i32 = 22;
     pub const ENOSYS: i32 = 38;
+    pub const EOPNOTSUPP: i32 = 95;
+    pub const EADDRNOTAVAIL: i32 = 99;
 }
 
 fn privilege_sentence(what: &str) -> String {
@@ -222,18 +233,36 @@ fn load_program(
     let code = relocate(program, maps);
     let func_info: Vec<u8> =
         program.functions.iter().flat_map(|(insn, ty)| [insn.to_le_bytes(), ty.to_le_bytes()].concat()).collect();
+    let (kind, attach_kind, attach_btf_id) = match &program.kind {
+        ProgramKind::RawTracepoint { .. } => (sys::bpf::BPF_PROG_TYPE_RAW_TRACEPOINT, 0, 0),
+        ProgramKind::PerfEvent => (sys::bpf::BPF_PROG_TYPE_PERF_EVENT, 0, 0),
+        ProgramKind::Fentry { btf_id, exit, .. } => {
+            let attach_kind = if *exit { sys::bpf::BPF_TRACE_FEXIT } else { sys::bpf::BPF_TRACE_FENTRY };
+            (sys::bpf::BPF_PROG_TYPE_TRACING, attach_kind, *btf_id)
+        }
+        ProgramKind::Kprobe { multi: true, .. } => {
+            (sys::bpf::BPF_PROG_TYPE_KPROBE, sys::bpf::BPF_TRACE_KPROBE_MULTI, 0)
+        }
+        ProgramKind::Kprobe { multi: false, .. } => (sys::bpf::BPF_PROG_TYPE_KPROBE, 0, 0),
+    };
+    let module_btf = match &program.kind {
+        ProgramKind::Fentry { module: Some(module), .. } => {
+            let failed = |source| LoadError::ModuleTypes { module: module.clone(), source };
+            Some(sys::bpf::module_btf(module).map_err(failed)?)
+        }
+        _ => None,
+    };
     let mut spec = ProgramSpec {
         name: &program.name,
-        kind: match program.kind {
-            ProgramKind::RawTracepoint { .. } => sys::bpf::BPF_PROG_TYPE_RAW_TRACEPOINT,
-            ProgramKind::PerfEvent => sys::bpf::BPF_PROG_TYPE_PERF_EVENT,
-        },
+        kind,
         code: &code,
         license: LICENSE,
         btf: if func_info.is_empty() { None } else { btf.map(AsFd::as_fd) },
         func_info: &func_info,
         line_info: &[],
-        attach: None,
+        attach_kind,
+        attach_btf_id,
+        attach_btf: module_btf.as_ref().map(AsFd::as_fd),
         log_level: LOG_STATISTICS,
     };
     // Logging every instruction triples the time, so only a refused program is verified again with it.
@@ -242,7 +271,11 @@ fn load_program(
         Err(refused) => refused,
     };
     if first.error.raw_os_error() == Some(libc_errno::EPERM) && first.log.is_empty() {
-        return Err(LoadError::NotAllowed { what: "loading tracing programs".to_owned(), source: first.error });
+        let what = match &program.kind {
+            ProgramKind::Fentry { .. } => "fentry, which probes of kernel functions rest on here",
+            _ => "loading tracing programs",
+        };
+        return Err(LoadError::NotAllowed { what: what.to_owned(), source: first.error });
     }
     spec.log_level = LOG_INSTRUCTIONS;
     let log = match sys::bpf::prog_load(&spec, &mut vec![0; LONG_LOG]) {

@@ -18,9 +18,12 @@ const PROG_TEST_RUN: u32 = 10;
 const OBJ_GET_INFO_BY_FD: u32 = 15;
 const RAW_TRACEPOINT_OPEN: u32 = 17;
 const BTF_LOAD: u32 = 18;
+const BTF_GET_FD_BY_ID: u32 = 19;
 const MAP_FREEZE: u32 = 22;
+const BTF_GET_NEXT_ID: u32 = 23;
 const MAP_LOOKUP_BATCH: u32 = 24;
 const MAP_DELETE_BATCH: u32 = 27;
+const LINK_CREATE: u32 = 28;
 const ENABLE_STATS: u32 = 32;
 
 /// Map types by their uapi number that have one value for each processor.
@@ -31,9 +34,14 @@ pub const BPF_MAP_TYPE_PROG_ARRAY: u32 = 3;
 pub const BPF_MAP_TYPE_PERCPU_HASH: u32 = 5;
 pub const BPF_MAP_TYPE_PERCPU_ARRAY: u32 = 6;
 pub const BPF_MAP_TYPE_RINGBUF: u32 = 27;
+pub const BPF_PROG_TYPE_KPROBE: u32 = 2;
 pub const BPF_PROG_TYPE_PERF_EVENT: u32 = 7;
 pub const BPF_PROG_TYPE_RAW_TRACEPOINT: u32 = 17;
 pub const BPF_PROG_TYPE_TRACING: u32 = 26;
+pub const BPF_TRACE_FENTRY: u32 = 24;
+pub const BPF_TRACE_FEXIT: u32 = 25;
+const BPF_PERF_EVENT: u32 = 41;
+pub const BPF_TRACE_KPROBE_MULTI: u32 = 42;
 pub const BPF_F_MMAPABLE: u32 = 1 << 10;
 
 fn call<T>(command: u32, attr: &mut T) -> io::Result<i64> {
@@ -44,6 +52,27 @@ fn call<T>(command: u32, attr: &mut T) -> io::Result<i64> {
 
 fn call_fd<T>(command: u32, attr: &mut T) -> io::Result<OwnedFd> {
     call(command, attr).and_then(check_fd)
+}
+
+/// As [`call_fd`] for what takes memory: before Linux 5.11 that counts against RLIMIT_MEMLOCK, which by default is too
+/// small for anything, and the kernel says EPERM.
+fn call_fd_for_memory<T>(command: u32, attr: &mut T) -> io::Result<OwnedFd> {
+    match call_fd(command, attr) {
+        Err(error) if error.raw_os_error() == Some(libc::EPERM) && lift_memory_limit() => call_fd(command, attr),
+        other => other,
+    }
+}
+
+/// False when it was lifted before, or may not be.
+fn lift_memory_limit() -> bool {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    static LIFTED: AtomicBool = AtomicBool::new(false);
+    if LIFTED.swap(true, Ordering::AcqRel) {
+        return false;
+    }
+    let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: it reads the structure.
+    check(i64::from(unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &limit) })).is_ok()
 }
 
 /// At most 15 bytes of what the kernel takes in a name: letters, digits, `_` and `.`.
@@ -162,7 +191,7 @@ impl Map {
             map_name: object_name(spec.name),
             ..Default::default()
         };
-        let fd = call_fd(MAP_CREATE, &mut attr)?;
+        let fd = call_fd_for_memory(MAP_CREATE, &mut attr)?;
         let value = spec.value_size as usize;
         let value_bytes =
             if PER_CPU_KINDS.contains(&spec.kind) { value.next_multiple_of(8) * n_possible_cpus() } else { value };
@@ -378,7 +407,7 @@ pub fn btf_load(btf: &[u8]) -> io::Result<OwnedFd> {
         log_true_size: u32,
     }
     let mut attr = Attr { btf: btf.as_ptr() as u64, btf_size: btf.len() as u32, ..Default::default() };
-    call_fd(BTF_LOAD, &mut attr)
+    call_fd_for_memory(BTF_LOAD, &mut attr)
 }
 
 /// A program on its way into the kernel.
@@ -395,8 +424,11 @@ pub struct ProgramSpec<'a> {
     pub func_info: &'a [u8],
     /// `struct bpf_line_info`: 16 bytes each.
     pub line_info: &'a [u8],
-    /// Of a TRACING program: `BPF_TRACE_*` and the BTF id of its target.
-    pub attach: Option<(u32, u32)>,
+    /// `BPF_TRACE_*`, where the program's type alone does not say it.
+    pub attach_kind: u32,
+    /// Of a TRACING program: the BTF id of its target, and the type information of the module that is in.
+    pub attach_btf_id: u32,
+    pub attach_btf: Option<BorrowedFd<'a>>,
     /// 0 none, 1 every instruction, 4 statistics only; may be added.
     pub log_level: u32,
 }
@@ -432,7 +464,7 @@ struct ProgLoadAttr {
     line_info: u64,
     line_info_cnt: u32,
     attach_btf_id: u32,
-    attach_prog_fd: u32,
+    attach_btf_obj_fd: u32,
     core_relo_cnt: u32,
 }
 
@@ -469,11 +501,10 @@ pub fn prog_load(spec: &ProgramSpec, log: &mut [u8]) -> Result<OwnedFd, LoadRefu
             attr.line_info_cnt = (spec.line_info.len() / 16) as u32;
         }
     }
-    if let Some((kind, id)) = spec.attach {
-        attr.expected_attach_type = kind;
-        attr.attach_btf_id = id;
-    }
-    call_fd(PROG_LOAD, &mut attr).map_err(|error| {
+    attr.expected_attach_type = spec.attach_kind;
+    attr.attach_btf_id = spec.attach_btf_id;
+    attr.attach_btf_obj_fd = spec.attach_btf.map_or(0, |btf| btf.as_raw_fd() as u32);
+    call_fd_for_memory(PROG_LOAD, &mut attr).map_err(|error| {
         let text = log.split(|b| *b == 0).next().unwrap_or_default();
         LoadRefused { error, log: text.to_vec() }
     })
@@ -492,6 +523,143 @@ pub fn raw_tracepoint_open(name: &CStr, program: BorrowedFd) -> io::Result<Owned
     }
     let mut attr = Attr { name: name.as_ptr() as u64, prog_fd: program.as_raw_fd() as u32, _pad: 0 };
     call_fd(RAW_TRACEPOINT_OPEN, &mut attr)
+}
+
+/// Attaches a TRACING program to what it was loaded for; closing the descriptor detaches.
+///
+/// # Errors
+/// EBUSY when the function is being changed by others, EINVAL when ftrace cannot stop there.
+pub fn tracing_open(program: BorrowedFd) -> io::Result<OwnedFd> {
+    #[repr(C)]
+    struct Attr {
+        name: u64,
+        prog_fd: u32,
+        _pad: u32,
+    }
+    call_fd(RAW_TRACEPOINT_OPEN, &mut Attr { name: 0, prog_fd: program.as_raw_fd() as u32, _pad: 0 })
+}
+
+/// Where a link to many functions goes.
+#[derive(Clone, Copy, Debug)]
+pub enum Places<'a> {
+    Addresses(&'a [u64]),
+    /// Names the kernel looks up.
+    Symbols(&'a [&'a CStr]),
+}
+
+/// Attaches a program loaded for [`BPF_TRACE_KPROBE_MULTI`] to many functions; `cookies` are in the order of the places.
+///
+/// # Errors
+/// ENOENT, ESRCH or EINVAL when one of them is no function ftrace can stop at; none is attached then.
+pub fn link_kprobe_multi(program: BorrowedFd, places: Places, cookies: &[u64], returns: bool) -> io::Result<OwnedFd> {
+    #[repr(C)]
+    struct Attr {
+        prog_fd: u32,
+        target_fd: u32,
+        attach_type: u32,
+        flags: u32,
+        multi_flags: u32,
+        n: u32,
+        symbols: u64,
+        addresses: u64,
+        cookies: u64,
+    }
+    const RETURNS: u32 = 1;
+    let pointers: Vec<u64> = match places {
+        Places::Symbols(names) => names.iter().map(|name| name.as_ptr() as u64).collect(),
+        Places::Addresses(_) => Vec::new(),
+    };
+    let (n, symbols, addresses) = match places {
+        Places::Symbols(_) => (pointers.len(), pointers.as_ptr() as u64, 0),
+        Places::Addresses(addresses) => (addresses.len(), 0, addresses.as_ptr() as u64),
+    };
+    assert_eq!(n, cookies.len(), "a cookie for each place");
+    let mut attr = Attr {
+        prog_fd: program.as_raw_fd() as u32,
+        target_fd: 0,
+        attach_type: BPF_TRACE_KPROBE_MULTI,
+        flags: 0,
+        multi_flags: if returns { RETURNS } else { 0 },
+        n: n as u32,
+        symbols,
+        addresses,
+        cookies: cookies.as_ptr() as u64,
+    };
+    call_fd(LINK_CREATE, &mut attr)
+}
+
+/// Attaches a program to a perf event, which then tells it the cookie. Linux 5.15.
+pub fn link_perf_event(program: BorrowedFd, event: BorrowedFd, cookie: u64) -> io::Result<OwnedFd> {
+    #[repr(C)]
+    struct Attr {
+        prog_fd: u32,
+        target_fd: u32,
+        attach_type: u32,
+        flags: u32,
+        cookie: u64,
+    }
+    let mut attr = Attr {
+        prog_fd: program.as_raw_fd() as u32,
+        target_fd: event.as_raw_fd() as u32,
+        attach_type: BPF_PERF_EVENT,
+        flags: 0,
+        cookie,
+    };
+    call_fd(LINK_CREATE, &mut attr)
+}
+
+/// The kernel's own descriptor of a module's type information. Needs CAP_SYS_ADMIN.
+///
+/// # Errors
+/// ENOENT when there is no such module or it has none.
+pub fn module_btf(module: &str) -> io::Result<OwnedFd> {
+    #[repr(C)]
+    #[derive(Default)]
+    struct IdAttr {
+        id: u32,
+        next_id: u32,
+        open_flags: u32,
+    }
+    let mut id = 0;
+    loop {
+        let mut next = IdAttr { id, ..Default::default() };
+        call(BTF_GET_NEXT_ID, &mut next)?;
+        id = next.next_id;
+        let btf = match call_fd(BTF_GET_FD_BY_ID, &mut IdAttr { id, ..Default::default() }) {
+            Ok(btf) => btf,
+            // Gone in between.
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => continue,
+            Err(error) => return Err(error),
+        };
+        if btf_name(btf.as_fd())? == module.as_bytes() {
+            return Ok(btf);
+        }
+    }
+}
+
+fn btf_name(btf: BorrowedFd) -> io::Result<Vec<u8>> {
+    #[repr(C)]
+    struct Attr {
+        fd: u32,
+        info_len: u32,
+        info: u64,
+    }
+    #[repr(C)]
+    #[derive(Default)]
+    struct Info {
+        btf: u64,
+        btf_size: u32,
+        id: u32,
+        name: u64,
+        name_len: u32,
+        kernel_btf: u32,
+    }
+    let mut name = [0u8; 64];
+    let mut info = Info { name: name.as_mut_ptr() as u64, name_len: name.len() as u32, ..Default::default() };
+    let info_len = size_of::<Info>() as u32;
+    let mut attr = Attr { fd: btf.as_raw_fd() as u32, info_len, info: std::ptr::from_mut(&mut info) as u64 };
+    call(OBJ_GET_INFO_BY_FD, &mut attr)?;
+    Ok(name.split(|byte| *byte == 0).next().unwrap_or_default().to_vec())
 }
 
 /// Run-time statistics of every program, kept while the descriptor is open. Linux 5.8, needs CAP_SYS_ADMIN.

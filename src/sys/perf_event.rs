@@ -1,6 +1,7 @@
-//! perf_event_open(2): the software CPU clock with a BPF program on it.
+//! perf_event_open(2): the software CPU clock and kprobes, with BPF programs on them.
 
 use std::{
+    ffi::CStr,
     io,
     os::fd::{AsRawFd, BorrowedFd, OwnedFd},
 };
@@ -58,11 +59,45 @@ pub fn open_cpu_clock(cpu: u32, hz: u64) -> io::Result<OwnedFd> {
     check_fd(unsafe { libc::syscall(libc::SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC) })
 }
 
-/// Puts a BPF program of type PERF_EVENT on the event and starts it.
+/// Where a kprobe goes.
+#[derive(Clone, Copy, Debug)]
+pub enum KprobePlace<'a> {
+    Symbol { name: &'a CStr, offset: u64 },
+    Address(u64),
+}
+
+/// A kprobe, or a kretprobe, as a disabled event. `kind` is the number in /sys/bus/event_source/devices/kprobe/type.
+///
+/// # Errors
+/// ENOENT when there is no such symbol, EINVAL when nothing may be probed there, EADDRNOTAVAIL when it is no instruction.
+pub fn open_kprobe(kind: u32, place: KprobePlace, returns: bool) -> io::Result<OwnedFd> {
+    let (name, offset) = match place {
+        KprobePlace::Symbol { name, offset } => (name.as_ptr() as u64, offset),
+        KprobePlace::Address(address) => (0, address),
+    };
+    let attr = PerfEventAttr {
+        kind,
+        size: size_of::<PerfEventAttr>() as u32,
+        // /sys/bus/event_source/devices/kprobe/format/retprobe: bit 0.
+        config: u64::from(returns),
+        config1: name,
+        config2: offset,
+        flags: DISABLED,
+        ..Default::default()
+    };
+    // SAFETY: as above; the name outlives the call. Programs run on every processor, whichever the event was opened for.
+    check_fd(unsafe { libc::syscall(libc::SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC) })
+}
+
+/// Starts an event.
+pub fn enable(event: BorrowedFd) -> io::Result<()> {
+    // SAFETY: it takes a descriptor and a number.
+    check(i64::from(unsafe { libc::ioctl(event.as_raw_fd(), PERF_EVENT_IOC_ENABLE, 0) })).map(drop)
+}
+
+/// Puts a BPF program on the event and starts it.
 pub fn attach(event: BorrowedFd, program: BorrowedFd) -> io::Result<()> {
-    // SAFETY: both calls take a descriptor and a number.
+    // SAFETY: it takes a descriptor and a number.
     check(i64::from(unsafe { libc::ioctl(event.as_raw_fd(), PERF_EVENT_IOC_SET_BPF, program.as_raw_fd()) }))?;
-    // SAFETY: as above.
-    check(i64::from(unsafe { libc::ioctl(event.as_raw_fd(), PERF_EVENT_IOC_ENABLE, 0) }))?;
-    Ok(())
+    enable(event)
 }

@@ -146,6 +146,21 @@ pub fn require_bpf() -> bool {
     })
 }
 
+/// Whether functions of the kernel can be probed here. Says so when not.
+pub fn require_functions() -> bool {
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    require_bpf()
+        && *ANSWER.get_or_init(|| {
+            let checks = tapdeck::runtime::features::probe_features();
+            let found = checks.into_iter().find(|check| check.name == "kernel functions");
+            let may = found.is_some_and(|check| check.is_ok());
+            if !may {
+                eprintln!("skipped: this kernel has no probes of functions; tests/lab has kernels that do");
+            }
+            may
+        })
+}
+
 /// Whether a program is installed; says so when not.
 pub fn require_program(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -4,6 +4,16 @@ use std::time::{Duration, Instant};
 
 use crate::binary::{require_bpf, start, tapdeck};
 
+/// Handler runs the kernel skipped: since Linux 7 a handler can be interrupted by another thread's run of it on the same
+/// processor, which then does not happen and is counted. Anything else on standard error is a failure.
+fn skipped(err: &str) -> u64 {
+    if err.is_empty() {
+        return 0;
+    }
+    let n = err.trim().strip_prefix("WARNING: Number of errors: 0, skipped probes: ");
+    n.and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("{err}"))
+}
+
 /// System calls of each thread: few enough for an unoptimized build among other tests.
 const CALLS: u64 = if cfg!(debug_assertions) { 150_000 } else { 1_000_000 };
 
@@ -32,8 +42,10 @@ fn two_processors_on_one_key_lose_nothing() {
     std::thread::scope(|scope| (0..2).for_each(|_| drop(scope.spawn(|| hammer(CALLS)))));
     running.signal(2);
     let ran = running.finish();
-    let total = 2 * CALLS;
-    assert_eq!((ran.out, ran.err, ran.code), (format!("{total} {total}\n{total} {total}\n"), String::new(), 0));
+    let counts: Vec<u64> = ran.out.split_whitespace().map(|n| n.parse().unwrap()).collect();
+    let total = counts[0];
+    assert_eq!((counts, ran.code), (vec![total; 4], 0));
+    assert!((2 * CALLS - skipped(&ran.err)..=2 * CALLS).contains(&total), "{} {}", ran.out, ran.err);
 }
 
 #[test]
@@ -70,6 +82,10 @@ fn a_new_key_every_20_us_is_counted_once() {
     });
     running.signal(2);
     let ran = running.finish();
-    let expected = format!("{} {} {}\n", keys + keys / 2, 2 * keys, 2 * keys);
-    assert_eq!((ran.out, ran.err, ran.code), (expected, String::new(), 0));
+    let counts: Vec<u64> = ran.out.split_whitespace().map(|n| n.parse().unwrap()).collect();
+    let [seen, sum, total] = counts[..] else { panic!("{}", ran.out) };
+    let (keys, calls, skipped) = (u64::from(keys + keys / 2), u64::from(2 * keys), skipped(&ran.err));
+    assert_eq!((sum, ran.code), (total, 0));
+    assert!((calls - skipped..=calls).contains(&total), "{} {}", ran.out, ran.err);
+    assert!((keys - skipped..=keys).contains(&seen), "{} {}", ran.out, ran.err);
 }

@@ -7,6 +7,7 @@ mod elaborate;
 mod exact;
 mod examples;
 mod faults;
+mod functions;
 mod lower;
 mod oracle;
 mod parse;

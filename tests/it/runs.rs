@@ -1,18 +1,28 @@
 //! Scripts run to their end by the real binary: `tests/scripts/run/x.stp`, what it printed in `x.out`.
 //!
 //! Comments at the head: `//# args: 1 two`, `//# options: -D MAXERRORS=2`, `//# command: cat /dev/null` is `-c`, `//# rc: 1`
-//! the exit code, `//# kernel` says that eBPF programs are loaded, `//# needs: perl` names a program.
+//! the exit code, `//# kernel` says that eBPF programs are loaded, `//# functions` that functions of the kernel are
+//! probed, `//# module: loop` names a module it has to have loaded, `//# needs: perl` a program.
 
 use std::sync::Mutex;
 
 use crate::{
-    binary::{finish, require_bpf, require_program, tapdeck},
+    binary::{finish, require_bpf, require_functions, require_program, tapdeck},
     scripts::{Case, cases},
 };
 
 /// What a script printed; `None` where this machine cannot run it.
 fn output(case: &Case) -> Option<String> {
     if case.directive("kernel").is_some() && !require_bpf() {
+        return None;
+    }
+    if case.directive("functions").is_some() && !require_functions() {
+        return None;
+    }
+    if let Some(module) = case.directive("module")
+        && !std::path::Path::new("/sys/module").join(&module).exists()
+    {
+        eprintln!("skipped: module {module} is not loaded");
         return None;
     }
     if case.directive("needs").is_some_and(|program| !require_program(&program)) {

@@ -19,7 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("builtins", &["language"]),
     ("elaborate", &["language", "tapset", "probes", "builtins", "debuginfo", "host"]),
     ("lower", &["elaborate", "probes", "builtins", "debuginfo", "language", "runtime"]),
-    ("runtime", &["probes", "builtins", "language", "host", "output", "sys"]),
+    ("runtime", &["probes", "builtins", "debuginfo", "language", "host", "output", "sys"]),
     ("output", &["runtime", "builtins", "language"]),
     ("pipeline", &["host", "language", "tapset", "debuginfo", "probes", "builtins", "elaborate", "lower", "runtime"]),
     ("tui", &["runtime", "output", "language", "embedded", "sys"]),

@@ -81,6 +81,9 @@ impl Emitter<'_, '_> {
         self.asm.map(R1, map);
         self.asm.mov_imm(R4, NOEXIST);
         self.asm.call(helpers::MAP_UPDATE_ELEM);
+        // Before Linux 6.4 maps return an int, whose upper half is anything.
+        self.asm.alu_imm(Alu::Lsh, R0, 32);
+        self.asm.alu_imm(Alu::Arsh, R0, 32);
     }
 
     /// After an insert gave r0 and the second lookup found nothing: overflow or another refusal. `error` holds r0.

@@ -74,34 +74,92 @@ impl Emitter<'_, '_> {
         };
         let is_perf = matches!(self.cx.kind, EntryKind::PerfEvent { .. });
         let is_syscall = matches!(self.cx.kind, EntryKind::SysEnter | EntryKind::SysExit);
+        let is_kprobe = matches!(self.cx.kind, EntryKind::Kprobe { .. });
+        let fentry_args = match self.cx.kind {
+            EntryKind::Fentry { n_args, .. } => Some(n_args),
+            _ => None,
+        };
         let offsets = &self.shared.target.offsets;
         let (ip, args) = (offsets.regs_ip as i16, offsets.regs_args);
+        let (function_args, result) = (offsets.regs_function_args, offsets.regs_return as i16);
         match field {
             ContextField::TraceArg(n) if !is_perf => word(self, n.into()),
             ContextField::SyscallNr if is_syscall => self.asm.load(Size::DW, R0, R10, NR),
-            ContextField::SyscallReturn if self.cx.kind == EntryKind::SysExit => word(self, 1),
-            ContextField::SyscallArg(n) if usize::from(n) < args.len() && !is_perf => {
-                self.asm.load(Size::DW, R1, R10, REGS);
-                self.asm.load(Size::DW, R0, R1, args[usize::from(n)] as i16);
+            ContextField::CallReturn if self.cx.kind == EntryKind::SysExit => word(self, 1),
+            ContextField::CallReturn if is_kprobe => {
+                self.asm.load(Size::DW, R1, R10, CTX);
+                self.asm.load(Size::DW, R0, R1, result);
+            }
+            // The result stands behind the arguments.
+            ContextField::CallReturn if fentry_args.is_some() => word(self, fentry_args.map_or(0, i16::from)),
+            ContextField::CallArg(n) if fentry_args.is_some_and(|n_args| n < n_args) => word(self, n.into()),
+            ContextField::CallArg(n) if is_kprobe && usize::from(n) < function_args.len() => {
+                self.asm.load(Size::DW, R1, R10, CTX);
+                self.asm.load(Size::DW, R0, R1, function_args[usize::from(n)] as i16);
+            }
+            ContextField::CallArg(n) if is_syscall && usize::from(n) < args.len() => {
+                self.user_register(args[usize::from(n)]);
             }
             ContextField::Regs if is_syscall => word(self, 0),
-            ContextField::InstructionPointer if is_perf => {
+            ContextField::Regs if is_perf || is_kprobe => self.asm.load(Size::DW, R0, R10, CTX),
+            ContextField::InstructionPointer if is_perf || is_kprobe => {
                 self.asm.load(Size::DW, R1, R10, CTX);
                 self.asm.load(Size::DW, R0, R1, ip);
             }
+            ContextField::SiteNumber => self.site_number(),
             _ => self.asm.mov_imm(R0, 0),
         }
         self.put(dst, R0);
     }
 
-    /// The index of this run's site in `cx.sites`, bounded.
+    /// r0 = one of the user's registers at a system call.
+    fn user_register(&mut self, offset: u32) {
+        self.asm.load(Size::DW, R1, R10, REGS);
+        if self.shared.target.task_pt_regs {
+            return self.asm.load(Size::DW, R0, R1, offset as i16);
+        }
+        // What the tracepoint was given is a bare address to the verifier.
+        self.asm.mov(R3, R1);
+        self.asm.add_imm(R3, offset as i32);
+        self.asm.mov(R1, R10);
+        self.asm.add_imm(R1, TMP0.into());
+        self.asm.mov_imm(R2, 8);
+        self.asm.call(helpers::PROBE_READ_KERNEL);
+        self.asm.load(Size::DW, R0, R10, TMP0);
+    }
+
+    /// r0 = the number of this run's site.
+    fn site_number(&mut self) {
+        let sites = self.cx.sites.iter().map(|site| self.shared.program.sites.get(site.index()));
+        let numbers: Vec<i64> = sites.map(|site| site.map_or(0, |site| site.number)).collect();
+        if let [number] = numbers[..] {
+            return self.asm.mov_imm(R0, number);
+        }
+        let table: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        let at = self.shared.constant(&table);
+        let rodata = self.shared.rodata();
+        self.site_index(R1);
+        self.asm.alu_imm(Alu::Lsh, R1, 3);
+        self.asm.map_value(R2, rodata, at);
+        self.asm.alu(Alu::Add, R2, R1);
+        self.asm.load(Size::DW, R0, R2, 0);
+    }
+
+    /// The index of this run's site in `cx.sites`, bounded. Nothing may be kept in r0 to r5.
     pub fn site_index(&mut self, into: Reg) {
         let n = self.cx.sites.len() as i32;
         if n <= 1 {
             return self.asm.mov_imm(into, 0);
         }
         let fits = self.asm.label();
-        self.asm.load(Size::DW, into, R10, SITE);
+        if matches!(self.cx.kind, EntryKind::Kprobe { .. }) {
+            // Asked where it is wanted: most handlers do without.
+            self.asm.load(Size::DW, R1, R10, CTX);
+            self.asm.call(helpers::GET_ATTACH_COOKIE);
+            self.asm.mov(into, R0);
+        } else {
+            self.asm.load(Size::DW, into, R10, SITE);
+        }
         self.asm.jump_if_imm(Cond::Lt, into, n, fits);
         self.asm.mov_imm(into, 0);
         self.asm.bind(fits);

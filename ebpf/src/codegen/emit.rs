@@ -64,13 +64,18 @@ impl Emitter<'_, '_> {
 
     /// Emits a flattened body. Falls through or jumps to `cx.end`, which the caller binds.
     pub fn handler(&mut self, needs: &Needs) -> Result<(), GenerateError> {
-        if needs.regs {
-            self.asm.call(helpers::GET_CURRENT_TASK_BTF);
-            if self.cx.kind == EntryKind::SysEnter {
-                self.unless_compat(self.cx.end);
+        if needs.regs && matches!(self.cx.kind, EntryKind::SysEnter | EntryKind::SysExit) {
+            if self.shared.target.task_pt_regs {
+                self.asm.call(helpers::GET_CURRENT_TASK_BTF);
+                if self.cx.kind == EntryKind::SysEnter {
+                    self.unless_compat(self.cx.end);
+                }
+                self.asm.mov(R1, R0);
+                self.asm.call(helpers::TASK_PT_REGS);
+            } else {
+                self.asm.load(Size::DW, R1, R10, CTX);
+                self.asm.load(Size::DW, R0, R1, 0);
             }
-            self.asm.mov(R1, R0);
-            self.asm.call(helpers::TASK_PT_REGS);
             self.asm.store(Size::DW, R10, REGS, R0);
         }
         if needs.budget {

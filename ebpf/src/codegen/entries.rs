@@ -35,7 +35,7 @@ const MAX_INLINE_INSTRUCTIONS: usize = 3000;
 #[derive(Clone)]
 struct Group {
     handler: HandlerId,
-    /// Syscall number (0 outside of syscall entries) and site.
+    /// Syscall number (elsewhere the cookie, or 0) and site.
     sites: Vec<(u32, SiteId)>,
 }
 
@@ -61,6 +61,21 @@ impl<'a> Programs<'_, 'a> {
             EntryKind::SysExit => raw_tracepoint("sys_exit"),
             EntryKind::RawTracepoint { name, .. } => raw_tracepoint(name),
             EntryKind::PerfEvent { name } => ("perf_event".to_owned(), ProgramKind::PerfEvent, name.clone()),
+            EntryKind::Fentry { function, module, btf_id, exit, .. } => {
+                let word = if *exit { "fexit" } else { "fentry" };
+                let (function, module, btf_id, exit) = (function.clone(), module.clone(), *btf_id, *exit);
+                (
+                    format!("{word}/{function}"),
+                    ProgramKind::Fentry { function: function.clone(), module, btf_id, exit },
+                    function,
+                )
+            }
+            EntryKind::Kprobe { multi, exit, .. } => {
+                let word = if *exit { "kretprobe" } else { "kprobe" };
+                let section = if *multi { format!("{word}.multi") } else { word.to_owned() };
+                let name = entry.runs.first().map_or("", |run| &self.shared.program.handlers[run.handler.index()].name);
+                (section, ProgramKind::Kprobe { multi: *multi, exit: *exit }, name.to_owned())
+            }
             EntryKind::User => return Ok(()),
         };
         let groups = group(entry);
@@ -314,8 +329,9 @@ fn program_name(text: &str) -> String {
 /// Distinct handlers in order of first appearance. A handler with two sites at one number appears twice.
 fn group(entry: &Entry) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    for run in &entry.runs {
-        let nr = run.syscall.unwrap_or(0);
+    let by_cookie = matches!(entry.kind, EntryKind::Kprobe { .. });
+    for (idx, run) in entry.runs.iter().enumerate() {
+        let nr = if by_cookie { idx as u32 } else { run.syscall.unwrap_or(0) };
         let free =
             groups.iter_mut().find(|g| g.handler == run.handler && !g.sites.iter().any(|(other, _)| *other == nr));
         match free {
@@ -343,7 +359,7 @@ impl Emitter<'_, '_> {
             }
             EntryKind::SysExit => {
                 let nr = self.shared.target.offsets.regs_syscall_nr as i16;
-                if self.shared.target.current_task_btf {
+                if self.shared.target.current_task_btf && self.shared.target.task_pt_regs {
                     self.asm.call(helpers::GET_CURRENT_TASK_BTF);
                     if check {
                         self.unless_compat(out);

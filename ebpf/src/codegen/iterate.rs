@@ -64,6 +64,13 @@ impl Emitter<'_, '_> {
             .error("going through an array in a kernel handler needs Linux 5.13; do it in a timer's or end's handler"))
     }
 
+    fn needs_bounded_loops(&self) -> Result<(), GenerateError> {
+        if self.shared.target.may_goto {
+            return Ok(());
+        }
+        Err(self.error("foreach in a kernel handler needs Linux 6.9; do it in a timer's or end's handler"))
+    }
+
     /// `delete array`.
     pub fn clear(&mut self, store: StoreId) -> Result<(), GenerateError> {
         let layout = self.store_layout(store)?;
@@ -96,6 +103,7 @@ impl Emitter<'_, '_> {
             return Err(self.error("a sorted foreach needs a user-space handler, such as a timer's or end's"));
         }
         self.needs_for_each()?;
+        self.needs_bounded_loops()?;
         let layout = self.store_layout(*store)?;
         let map = self.shared.store(*store);
         let (value_at, value_size) = match &layout.value {
@@ -152,7 +160,7 @@ impl Emitter<'_, '_> {
         let again = self.asm.label();
         let filters = cx.slice.iter().any(Option::is_some);
         self.asm.bind(again);
-        if filters && self.shared.target.may_goto {
+        if filters {
             self.asm.may_goto(done);
         }
         let (base, off) = self.base(cx.state, R2);
@@ -208,9 +216,7 @@ impl Emitter<'_, '_> {
         self.asm.store_imm(Size::DW, base, field(LOOKED_AT), 0);
         self.asm.store_imm(Size::DW, base, field(BEST), -1);
         self.asm.bind(look);
-        if self.shared.target.may_goto {
-            self.asm.may_goto(done);
-        }
+        self.asm.may_goto(done);
         let (base, _) = self.base(cx.state, R2);
         self.asm.load(Size::DW, R1, base, field(LOOKED_AT));
         self.asm.load(Size::DW, R3, base, field(COPIED));

@@ -48,6 +48,8 @@ pub struct Target {
     pub snprintf: bool,
     /// `bpf_get_current_task_btf` (5.11) with direct loads.
     pub current_task_btf: bool,
+    /// `bpf_task_pt_regs` (5.15).
+    pub task_pt_regs: bool,
     /// Offsets in bytes inside `struct task_struct` and friends, from BTF.
     pub offsets: TaskOffsets,
     /// Bytes of the ring buffer: a power of two, at least a page.
@@ -74,8 +76,11 @@ pub struct TaskOffsets {
     pub compat: Option<CompatBit>,
     /// Of `orig_ax` (x86_64) or `syscallno` (arm64) in `struct pt_regs`: the syscall number at sys_exit.
     pub regs_syscall_nr: u32,
-    /// Of the six argument registers in `struct pt_regs`.
+    /// Of a system call's six argument registers in `struct pt_regs`.
     pub regs_args: [u32; 6],
+    /// Of a function's six argument registers, and of its result.
+    pub regs_function_args: [u32; 6],
+    pub regs_return: u32,
     pub regs_ip: u32,
 }
 

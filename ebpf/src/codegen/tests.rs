@@ -13,6 +13,7 @@ fn target() -> Target {
         lookup_percpu: true,
         snprintf: true,
         current_task_btf: true,
+        task_pt_regs: true,
         offsets: TaskOffsets { comm: Some(1752), ..TaskOffsets::default() },
         ring_bytes: 4096,
         live_probes: false,

@@ -324,14 +324,18 @@ pub enum ContextField {
     /// The n-th argument of a tracepoint (raw_tp context word n).
     TraceArg(u8),
     SyscallNr,
-    /// 0 to 5.
-    SyscallArg(u8),
-    /// In SysExit entries.
-    SyscallReturn,
-    /// Address of the `pt_regs` of the user side (SysEnter/SysExit) or the interrupted context (PerfEvent).
+    /// 0 to 5: an argument of the system call or of the function; 0 where a trampoline's function has fewer. At a
+    /// function's return only [`EntryKind::Fentry`] has them.
+    CallArg(u8),
+    /// What the call gave back, in SysExit entries and at returns of functions.
+    CallReturn,
+    /// Address of the `pt_regs` of the user side (SysEnter/SysExit), the interrupted context (PerfEvent) or the probed
+    /// function (Kprobe).
     Regs,
-    /// Instruction pointer of the interrupted context (PerfEvent).
+    /// Instruction pointer of the interrupted context (PerfEvent, Kprobe).
     InstructionPointer,
+    /// The number of the site, [`SiteData::number`].
+    SiteNumber,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

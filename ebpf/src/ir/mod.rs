@@ -233,6 +233,8 @@ pub struct SiteData {
     pub func: Vec<u8>,
     /// The alias variable `name`: the syscall's or event's name.
     pub name: Vec<u8>,
+    /// Tells the places of one handler apart: a kernel function's address or index. The caller's own.
+    pub number: i64,
 }
 
 /// One place in the kernel (or in user space) where handlers run, in order.
@@ -251,6 +253,12 @@ pub enum EntryKind {
     /// raw_tp/NAME. `n_args` of the tracepoint's prototype; `task_arg`: the argument that is the current task to the
     /// handlers, when that is not the one that runs.
     RawTracepoint { name: String, n_args: u8, task_arg: Option<u8> },
+    /// The trampoline at a kernel function's entry, or behind its return when `exit`: arguments as words, and the result.
+    /// `btf_id` is the function's in the type information of the kernel or of `module`.
+    Fentry { function: String, module: Option<String>, btf_id: u32, n_args: u8, exit: bool },
+    /// One program for any number of places in the kernel's code, or for the returns of functions when `exit`: registers
+    /// only. The index of the run comes as the link's cookie. `group` tells such entries apart; `multi`: by one link.
+    Kprobe { group: u32, multi: bool, exit: bool },
     /// A perf event program, e.g. `timer.profile`: `pt_regs` of the interrupted context.
     PerfEvent { name: String },
     /// The interpreter runs it.

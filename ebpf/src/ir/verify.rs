@@ -530,10 +530,22 @@ fn has_field(kind: &EntryKind, field: ContextField) -> bool {
     match field {
         ContextField::TraceArg(n) => matches!(kind, EntryKind::RawTracepoint { n_args, .. } if n < *n_args),
         ContextField::SyscallNr => matches!(kind, EntryKind::SysEnter | EntryKind::SysExit),
-        ContextField::SyscallArg(n) => n < 6 && matches!(kind, EntryKind::SysEnter | EntryKind::SysExit),
-        ContextField::SyscallReturn => *kind == EntryKind::SysExit,
+        ContextField::CallArg(n) => match kind {
+            EntryKind::SysEnter
+            | EntryKind::SysExit
+            | EntryKind::Fentry { .. }
+            | EntryKind::Kprobe { exit: false, .. } => n < 6,
+            _ => false,
+        },
+        ContextField::CallReturn => {
+            matches!(
+                kind,
+                EntryKind::SysExit | EntryKind::Fentry { exit: true, .. } | EntryKind::Kprobe { exit: true, .. }
+            )
+        }
         ContextField::Regs => *kind != EntryKind::User,
-        ContextField::InstructionPointer => matches!(kind, EntryKind::PerfEvent { .. }),
+        ContextField::InstructionPointer => matches!(kind, EntryKind::PerfEvent { .. } | EntryKind::Kprobe { .. }),
+        ContextField::SiteNumber => *kind != EntryKind::User,
     }
 }
 
@@ -606,7 +618,7 @@ mod tests {
             handler h0 "x" probe=0 {
               var v0: long
             b0:
-              v0 = context syscall_return
+              v0 = context call_return
               host 1()
               call f0()
               return
@@ -614,7 +626,7 @@ mod tests {
             entry sys_enter { h0 site0 nr=1 }
             "#,
             expect![[r#"
-                handler h0 "x", b0: v0 = context syscall_return: this entry has no such context
+                handler h0 "x", b0: v0 = context call_return: this entry has no such context
                 handler h0 "x", b0: host 1(): a host function cannot run in the kernel
                 function f0 "f", b0: delete g0[*]: `delete` with `*` cannot run in the kernel
                 function f0 "f", b0: delete g0[*]: the store does not live in the kernel

@@ -39,6 +39,7 @@ helpers! {
     GET_CURRENT_TASK_BTF = 158, "get_current_task_btf", "5.11";
     FOR_EACH_MAP_ELEM = 164, "for_each_map_elem", "5.13";
     SNPRINTF = 165, "snprintf", "5.13";
+    GET_ATTACH_COOKIE = 174, "get_attach_cookie", "5.15";
     TASK_PT_REGS = 175, "task_pt_regs", "5.15";
     MAP_LOOKUP_PERCPU_ELEM = 195, "map_lookup_percpu_elem", "5.19";
 }

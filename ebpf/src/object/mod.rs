@@ -90,8 +90,22 @@ pub struct ProgramDef {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ProgramKind {
-    RawTracepoint { name: String },
+    RawTracepoint {
+        name: String,
+    },
     PerfEvent,
+    /// At a function of the kernel or of `module`, whose type in that one's type information is `btf_id`.
+    Fentry {
+        function: String,
+        module: Option<String>,
+        btf_id: u32,
+        exit: bool,
+    },
+    /// `multi`: for links to many functions at once.
+    Kprobe {
+        multi: bool,
+        exit: bool,
+    },
 }
 
 /// A 16-byte `lddw` that wants a map.

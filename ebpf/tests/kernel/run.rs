@@ -35,16 +35,24 @@ pub fn permitted() -> bool {
 pub fn target() -> Target {
     Target {
         n_cpus: bpf::possible_cpus() as u32,
-        may_goto: true,
-        for_each_map_elem: true,
-        lookup_percpu: true,
-        snprintf: true,
-        current_task_btf: true,
+        may_goto: knows("BPF_MAY_GOTO"),
+        for_each_map_elem: knows("BPF_FUNC_for_each_map_elem"),
+        lookup_percpu: knows("BPF_FUNC_map_lookup_percpu_elem"),
+        snprintf: knows("BPF_FUNC_snprintf"),
+        current_task_btf: knows("BPF_FUNC_get_current_task_btf"),
+        task_pt_regs: knows("BPF_FUNC_task_pt_regs"),
         offsets: offsets(),
         ring_bytes: 1 << 20,
         live_probes: false,
         live_histograms: false,
     }
+}
+
+/// Whether this kernel's type information has a name.
+fn knows(name: &str) -> bool {
+    static TYPES: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
+    let types = TYPES.get_or_init(|| std::fs::read("/sys/kernel/btf/vmlinux").unwrap_or_default());
+    types.split(|byte| *byte == 0).any(|text| text == name.as_bytes())
 }
 
 /// Of this kernel, asked from bpftool; without it the slow ways are tested.
@@ -56,7 +64,7 @@ fn offsets() -> TaskOffsets {
 fn read_offsets() -> TaskOffsets {
     let regs = TaskOffsets {
         regs_syscall_nr: 120,
-        regs_args: [112, 104, 96, 56, 72, 44 + 28],
+        regs_args: [112, 104, 96, 56, 72, 64],
         regs_ip: 128,
         ..TaskOffsets::default()
     };
@@ -135,9 +143,10 @@ impl Loaded {
             }
             let functions: Vec<u8> =
                 def.functions.iter().flat_map(|(at, id)| [at.to_le_bytes(), id.to_le_bytes()].concat()).collect();
-            let kind = match def.kind {
+            let kind = match &def.kind {
                 tapdeck_ebpf::object::ProgramKind::RawTracepoint { .. } => 17,
                 tapdeck_ebpf::object::ProgramKind::PerfEvent => 7,
+                other => panic!("{other:?} is not run by these tests"),
             };
             let load = bpf::Load { kind, name: &def.name, code: &code, btf: &btf, functions: &functions, lines };
             let fd = bpf::prog_load(&load).map_err(|e| format!("{}: {e}\n{}", def.name, isa::listing(&object, def)))?;

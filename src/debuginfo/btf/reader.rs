@@ -251,6 +251,28 @@ impl Btf {
         })
     }
 
+    /// Every function this file defines: name, id and prototype.
+    pub fn functions(&self) -> impl Iterator<Item = (&str, TypeId, TypeId)> {
+        self.of_kind_with_prefix(FUNC, "")
+    }
+
+    /// A function this file defines: its id and prototype.
+    pub fn function_named(&self, name: &str) -> Option<(TypeId, TypeId)> {
+        let found = self.of_kind_with_prefix(FUNC, name).find(|(rest, ..)| rest.is_empty());
+        found.map(|(_, id, proto)| (id, proto))
+    }
+
+    /// Which of these functions the file defines; one look through all of them.
+    pub fn have_functions<const N: usize>(&self, names: [&str; N]) -> [bool; N] {
+        let mut found = [false; N];
+        for (name, ..) in self.functions() {
+            if let Some(idx) = names.iter().position(|wanted| *wanted == name) {
+                found[idx] = true;
+            }
+        }
+        found
+    }
+
     /// The prototype of the function called `prefix` + `name`.
     pub fn function_proto(&self, prefix: &str, name: &str) -> Option<TypeId> {
         self.functions_with_prefix(prefix).find(|(rest, _)| *rest == name).map(|(_, proto)| proto)

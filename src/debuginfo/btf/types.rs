@@ -124,6 +124,22 @@ impl Btf {
                 self.enumerators(id).into_iter().find(|enumerator| enumerator.name == name).map(|found| found.value)
             })
     }
+
+    /// Which of these enumerators exist anywhere; one look through all enums for all of them.
+    pub fn have_enumerators<const N: usize>(&self, names: [&str; N]) -> [bool; N] {
+        let mut found = [false; N];
+        for id in 1..self.n_types() {
+            if !self.record(id).is_some_and(|record| matches!(record.kind, ENUM | ENUM64)) {
+                continue;
+            }
+            for enumerator in self.enumerators(id) {
+                if let Some(idx) = names.iter().position(|name| *name == enumerator.name) {
+                    found[idx] = true;
+                }
+            }
+        }
+        found
+    }
 }
 
 #[cfg(test)]

@@ -131,6 +131,11 @@ pub fn point_no_match(message: &str, similar: &[String], help: Option<&str>, poi
     }
 }
 
+/// A kernel that was built without any way to probe functions.
+pub fn no_function_probes(message: &str, help: &str, at: &Spot) -> Diagnostic {
+    error("no-function-probes", message, at).help(help)
+}
+
 pub fn alias_loop(name: &str, at: &Spot) -> Diagnostic {
     error("alias-loop", "while resolving probe point", at).related(
         format!("recursive loop in alias expansion of {name}"),

@@ -63,7 +63,7 @@ impl SyscallScope {
             Cut::Ulong | Cut::Pointer => Load::Word { width: 8, signed: false },
         };
         Access {
-            base: AccessBase::Field(ContextField::SyscallArg(idx as u8)),
+            base: AccessBase::Field(ContextField::CallArg(idx as u8)),
             steps: Vec::new(),
             load,
             space: Space::User,
@@ -73,7 +73,7 @@ impl SyscallScope {
 
     fn return_access() -> Access {
         Access {
-            base: AccessBase::Field(ContextField::SyscallReturn),
+            base: AccessBase::Field(ContextField::CallReturn),
             steps: Vec::new(),
             load: Load::Word { width: 8, signed: true },
             space: Space::User,
@@ -111,7 +111,7 @@ impl SyscallScope {
         };
         match found {
             Some(ty) if !pointee.contains('*') => {
-                let base = AccessBase::Field(ContextField::SyscallArg(idx as u8));
+                let base = AccessBase::Field(ContextField::CallArg(idx as u8));
                 Ok(Walk::memory(&**btf, ty, base, Space::User))
             }
             _ => Err(ContextError::NoTypes { message: format!("what '{}' points to is not known", param.type_text) }),
@@ -266,7 +266,7 @@ impl AnyScope {
     fn word(&self, name: &str) -> Option<Access> {
         let (field, width, type_text) = match name {
             "id" | "syscall_nr" => (ContextField::SyscallNr, 8, "long int"),
-            "return" | "ret" if self.is_return => (ContextField::SyscallReturn, 8, "long int"),
+            "return" | "ret" if self.is_return => (ContextField::CallReturn, 8, "long int"),
             "regs" => (ContextField::Regs, 8, "struct pt_regs*"),
             _ => return None,
         };

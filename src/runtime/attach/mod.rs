@@ -1,5 +1,7 @@
 //! Carries out attach plans: one file a way. A link is a descriptor; closing it detaches, whatever ends the process.
 
+mod fentry;
+mod kprobe;
 mod perf_event;
 mod raw_tracepoint;
 
@@ -15,9 +17,38 @@ use crate::probes::attach_plan::AttachPlan;
 #[derive(Debug, Default)]
 pub struct Links {
     links: Vec<OwnedFd>,
+    /// Places of probes with many that the kernel refused; the probe has others.
+    pub refused: Vec<Refusal>,
 }
 
+/// A place that cannot be probed.
+#[derive(Debug)]
+pub struct Refusal {
+    pub place: String,
+    pub source: io::Error,
+}
+
+/// Above this closing links is worth a thread: the kernel waits for its processors at each.
+const FEW: usize = 4;
+
 impl Links {
+    /// Detaches without waiting where that could take long. Programs that should be quiet by then look at the session's
+    /// state themselves.
+    pub fn close(self) {
+        if self.links.len() > FEW {
+            // When no thread can be had the links close here.
+            let _ = std::thread::Builder::new().name("tapdeck-detach".to_owned()).spawn(move || drop(self));
+        }
+    }
+
+    /// What is said about refused places: how many, and the first.
+    pub fn warning(&self) -> Option<String> {
+        let first = self.refused.first()?;
+        let n = self.refused.len();
+        let rest = if n > 1 { format!(" and {} more", n - 1) } else { String::new() };
+        Some(format!("cannot probe {}{rest}: {}", first.place, explain(&first.source)))
+    }
+
     pub fn len(&self) -> usize {
         self.links.len()
     }
@@ -48,6 +79,12 @@ pub enum AttachError {
         #[source]
         source: io::Error,
     },
+    #[error("cannot probe {what}: {}", explain(.source))]
+    Function {
+        what: String,
+        #[source]
+        source: io::Error,
+    },
     #[error("the kernel does not take {hz} samples a second")]
     Rate {
         hz: u64,
@@ -71,6 +108,9 @@ impl AttachError {
                 Some("/proc/sys/kernel/perf_event_max_sample_rate is the limit; ask for less".to_owned())
             }
             AttachError::NoTracepoint { .. } => Some("`tapdeck -l 'kernel.trace(\"*\")'` lists them".to_owned()),
+            AttachError::Function { .. } => Some(
+                "the list of functions that can be probed is /sys/kernel/tracing/available_filter_functions".to_owned(),
+            ),
             AttachError::TooFewArguments { .. } | AttachError::Other { .. } => None,
         }
     }
@@ -83,15 +123,42 @@ impl AttachError {
     }
 }
 
+/// What the kernel means by refusing a function.
+fn explain(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc_errno::ENOENT | libc_errno::ESRCH) => "the kernel has no such function to stop at".to_owned(),
+        Some(libc_errno::EINVAL) => {
+            "probes are not allowed there (part of tracing itself, or code before it)".to_owned()
+        }
+        Some(libc_errno::EADDRNOTAVAIL) => "it is used at several places, or is no instruction".to_owned(),
+        Some(libc_errno::EBUSY) => "something else changes it: live patching or another tracer".to_owned(),
+        Some(libc_errno::EOPNOTSUPP) => "the kernel was built without this way of probing".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 /// Attaches every program that serves an entry, in the order of the object.
 pub fn attach(object: &Object, loaded: &Loaded, lowered: &Lowered) -> Result<Links, AttachError> {
-    let mut links = Vec::new();
+    let (mut links, mut refused) = (Vec::new(), Vec::new());
     for (program, fd) in object.programs.iter().zip(&loaded.programs) {
         let Some(entry) = program.entry else { continue };
+        let plans = lowered.attach.get(entry).map(Vec::as_slice).unwrap_or_default();
         match &program.kind {
+            ProgramKind::Fentry { function, exit, .. } => links.push(fentry::attach(function, *exit, fd)?),
+            ProgramKind::Kprobe { multi, exit } => {
+                let targets: Vec<_> = plans
+                    .iter()
+                    .filter_map(|plan| match plan {
+                        AttachPlan::Function { target, .. } => Some(target),
+                        _ => None,
+                    })
+                    .collect();
+                let attached = kprobe::attach(&targets, *multi, *exit, fd)?;
+                links.extend(attached.links);
+                refused.extend(attached.refused);
+            }
             ProgramKind::RawTracepoint { name } => links.push(raw_tracepoint::attach(name, fd)?),
             ProgramKind::PerfEvent => {
-                let plans = lowered.attach.get(entry).map(Vec::as_slice).unwrap_or_default();
                 let hz = plans.iter().find_map(|plan| match plan {
                     AttachPlan::Profile { hz } => Some(*hz),
                     _ => None,
@@ -100,5 +167,5 @@ pub fn attach(object: &Object, loaded: &Loaded, lowered: &Lowered) -> Result<Lin
             }
         }
     }
-    Ok(Links { links })
+    Ok(Links { links, refused })
 }

@@ -13,7 +13,7 @@ use tapdeck_ebpf::{
 
 use super::{super::features, *};
 use crate::{
-    debuginfo::{World, task_offsets},
+    debuginfo::{World, ebpf_target},
     runtime::{prepare::prepare, session::Table},
 };
 
@@ -33,18 +33,11 @@ fn require_bpf() -> Option<MutexGuard<'static, ()>> {
 fn kernel_target() -> KernelTarget {
     let world = World::live();
     let btf = world.btf().expect("asked before");
-    let has = |name| btf.enumerator_value(name).is_some();
     KernelTarget {
-        n_cpus: crate::sys::n_possible_cpus() as u32,
-        may_goto: has("BPF_MAY_GOTO"),
-        for_each_map_elem: has("BPF_FUNC_for_each_map_elem"),
-        lookup_percpu: has("BPF_FUNC_map_lookup_percpu_elem"),
-        snprintf: has("BPF_FUNC_snprintf"),
-        current_task_btf: has("BPF_FUNC_get_current_task_btf"),
-        offsets: task_offsets(Some(btf), "x86_64"),
         ring_bytes: 4 << 20,
         live_probes: true,
         live_histograms: true,
+        ..ebpf_target(Some(btf), "x86_64", crate::sys::n_possible_cpus() as u32)
     }
 }
 
@@ -148,9 +141,13 @@ fn counts_are_exact_on_two_processors() {
     let said = stop(&handle, events);
     let last = said.end.last.unwrap();
     let sums: Vec<i64> = last.tables.iter().map(|table| longs(table).iter().sum()).collect();
-    assert_eq!(sums, [2 * CALLS as i64; 4], "{:?} {:?}", said.errors, last.cost);
-    assert!(last.cost.probes[0].hits >= 2 * CALLS as u64);
-    assert_eq!((last.cost.missed, last.cost.overflows, last.cost.ring_drops), (0, 0, 0));
+    // Since Linux 7 a thread that comes in the middle of another's run on its processor is skipped, and counted.
+    let skipped = last.cost.missed as i64;
+    let least = 2 * CALLS as i64 - skipped;
+    assert_eq!(sums, [sums[0]; 4], "{:?} {:?}", said.errors, last.cost);
+    assert!((least..=2 * CALLS as i64).contains(&sums[0]), "{sums:?} {:?} {:?}", said.errors, last.cost);
+    assert!(last.cost.probes[0].hits >= least as u64);
+    assert_eq!((last.cost.overflows, last.cost.ring_drops), (0, 0));
 }
 
 #[test]

@@ -45,9 +45,10 @@ impl Display for Program {
             writeln!(f, "print p{idx} {site}")?;
         }
         for (idx, site) in self.sites.iter().enumerate() {
-            let SiteData { pp, pn, func, name } = site;
+            let SiteData { pp, pn, func, name, number } = site;
             let [pp, pn, func, name] = [pp, pn, func, name].map(|text| Quoted(text));
-            writeln!(f, "site site{idx} pp={pp} pn={pn} func={func} name={name}")?;
+            write!(f, "site site{idx} pp={pp} pn={pn} func={func} name={name}")?;
+            writeln!(f, "{}", if *number == 0 { String::new() } else { format!(" number={number}") })?;
         }
         for (idx, function) in self.functions.iter().enumerate() {
             let Function { name, n_params, result, recursive, pure_, body } = function;
@@ -218,6 +219,15 @@ impl Display for Entry {
             EntryKind::RawTracepoint { name, n_args, task_arg } => {
                 write!(f, "tracepoint {} args={n_args}", Quoted(name.as_bytes()))?;
                 task_arg.map_or(Ok(()), |arg| write!(f, " task={arg}"))?;
+            }
+            EntryKind::Fentry { function, module, btf_id, n_args, exit } => {
+                let word = if *exit { "fexit" } else { "fentry" };
+                write!(f, "{word} {} args={n_args} btf={btf_id}", Quoted(function.as_bytes()))?;
+                module.as_ref().map_or(Ok(()), |module| write!(f, " module {}", Quoted(module.as_bytes())))?;
+            }
+            EntryKind::Kprobe { group, multi, exit } => {
+                let word = if *exit { "kretprobe" } else { "kprobe" };
+                write!(f, "{word} group={group}{}", if *multi { " multi" } else { "" })?;
             }
             EntryKind::PerfEvent { name } => write!(f, "perf {}", Quoted(name.as_bytes()))?,
             EntryKind::User => f.write_str("user")?,
@@ -392,11 +402,12 @@ impl Display for ContextField {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             ContextField::TraceArg(n) => write!(f, "trace_arg {n}"),
-            ContextField::SyscallArg(n) => write!(f, "syscall_arg {n}"),
+            ContextField::CallArg(n) => write!(f, "call_arg {n}"),
             ContextField::SyscallNr => f.write_str("syscall_nr"),
-            ContextField::SyscallReturn => f.write_str("syscall_return"),
+            ContextField::CallReturn => f.write_str("call_return"),
             ContextField::Regs => f.write_str("regs"),
             ContextField::InstructionPointer => f.write_str("instruction_pointer"),
+            ContextField::SiteNumber => f.write_str("site_number"),
         }
     }
 }

@@ -329,8 +329,13 @@ impl Reader {
                     line.field(name)?;
                     line.text()
                 };
-                let site = SiteData { pp: field("pp")?, pn: field("pn")?, func: field("func")?, name: field("name")? };
-                self.program.sites.push(site);
+                let (pp, pn, func, name) = (field("pp")?, field("pn")?, field("func")?, field("name")?);
+                let mut number = 0;
+                if line.eat_word("number") {
+                    line.expect('=')?;
+                    number = line.number()?;
+                }
+                self.program.sites.push(SiteData { pp, pn, func, name, number });
             }
             "function" => {
                 numbered(line, "f", self.program.functions.len())?;
@@ -480,6 +485,22 @@ fn entry(line: &mut Line<'_>) -> Result2<Entry> {
         "sys_exit" => EntryKind::SysExit,
         "user" => EntryKind::User,
         "perf" => EntryKind::PerfEvent { name: line.string()? },
+        word @ ("fentry" | "fexit") => {
+            let exit = word == "fexit";
+            let function = line.string()?;
+            line.field("args")?;
+            let n_args = line.small()?;
+            line.field("btf")?;
+            let btf_id = line.small()?;
+            let module = if line.eat_word("module") { Some(line.string()?) } else { None };
+            EntryKind::Fentry { function, module, btf_id, n_args, exit }
+        }
+        word @ ("kprobe" | "kretprobe") => {
+            let exit = word == "kretprobe";
+            line.field("group")?;
+            let group = line.small()?;
+            EntryKind::Kprobe { group, multi: line.eat_word("multi"), exit }
+        }
         "tracepoint" => {
             let name = line.string()?;
             line.field("args")?;
@@ -741,11 +762,12 @@ fn on_fault(line: &mut Line<'_>) -> Result2<OnFault> {
 fn context_field(line: &mut Line<'_>) -> Result2<ContextField> {
     Ok(match line.word()?.as_str() {
         "trace_arg" => ContextField::TraceArg(line.small()?),
-        "syscall_arg" => ContextField::SyscallArg(line.small()?),
+        "call_arg" => ContextField::CallArg(line.small()?),
         "syscall_nr" => ContextField::SyscallNr,
-        "syscall_return" => ContextField::SyscallReturn,
+        "call_return" => ContextField::CallReturn,
         "regs" => ContextField::Regs,
         "instruction_pointer" => ContextField::InstructionPointer,
+        "site_number" => ContextField::SiteNumber,
         word => return Err(format!("unknown word `{word}`")),
     })
 }

@@ -1,0 +1,175 @@
+//! Which functions of the kernel can be probed and how: what its type information says was built in, what tracefs lists
+//! as traceable, and where /proc/kallsyms says each function is. Documentation/trace/kprobes.rst, Documentation/trace/ftrace.rst.
+
+use std::{ops::Range, path::Path};
+
+use super::Btf;
+use crate::host::Host;
+
+/// What a kernel without [`Probing::any`] lacks, and what helps.
+pub const MISSING: &str = "kernel functions cannot be probed here: this kernel was built without kprobes and fentry";
+pub const WAY_OUT: &str =
+    "use a kernel with CONFIG_KPROBES=y, as distributions build it; tracepoints and system calls work on this one";
+
+/// Ways to probe functions that this kernel was built with: each has a function of its own that BTF then knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Probing {
+    /// Trampolines at function entries and returns (CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS, 5.5).
+    pub fentry: bool,
+    /// Breakpoints anywhere (CONFIG_KPROBE_EVENTS).
+    pub kprobes: bool,
+    /// One link for many functions (CONFIG_FPROBE, 5.18).
+    pub kprobe_multi: bool,
+    /// Links tell programs which place they are at (5.15).
+    pub cookies: bool,
+}
+
+impl Probing {
+    pub fn of(btf: &Btf) -> Self {
+        let [fentry, kprobes, fprobe] =
+            btf.have_functions(["register_ftrace_direct", "register_kprobe", "register_fprobe_ips"]);
+        let [multi, cookies] = btf.have_enumerators(["BPF_TRACE_KPROBE_MULTI", "BPF_FUNC_get_attach_cookie"]);
+        Self { fentry, kprobes, kprobe_multi: fprobe && multi && cookies, cookies }
+    }
+
+    /// Some way there is.
+    pub fn any(self) -> bool {
+        self.fentry || self.kprobes
+    }
+}
+
+/// Functions ftrace can stop at: `name`, or `name [module]`.
+#[derive(Debug)]
+pub struct TraceableFunctions(Lines);
+
+impl TraceableFunctions {
+    /// # Errors
+    /// Why there is no list.
+    pub fn read(host: &dyn Host, tracefs: &Path) -> Result<Self, String> {
+        let text = String::from_utf8(host.read(&tracefs.join("available_filter_functions"))?)
+            .map_err(|_| "available_filter_functions is no text".to_owned())?;
+        Ok(Self(Lines::sorted(text, |line| line)))
+    }
+
+    pub fn has(&self, function: &str, module: Option<&str>) -> bool {
+        match module {
+            None => self.0.has(function),
+            Some(module) => self.0.has(&format!("{function} [{module}]")),
+        }
+    }
+}
+
+/// Code symbols of the kernel and its modules.
+#[derive(Debug)]
+pub struct KernelSymbols {
+    /// By name.
+    lines: Lines,
+}
+
+impl KernelSymbols {
+    /// # Errors
+    /// Why there are none.
+    pub fn read(host: &dyn Host) -> Result<Self, String> {
+        let text = String::from_utf8(host.read(Path::new("/proc/kallsyms"))?)
+            .map_err(|_| "/proc/kallsyms is no text".to_owned())?;
+        let code = |line: &str| line.as_bytes().get(17).is_some_and(|kind| matches!(kind, b't' | b'T' | b'w' | b'W'));
+        Ok(Self { lines: Lines::sorted_where(text, symbol_name, code) })
+    }
+
+    /// Every place of that name in the kernel proper (`None`) or a module; address 0 when addresses are hidden.
+    pub fn addresses<'a>(&'a self, name: &'a str, module: Option<&'a str>) -> impl Iterator<Item = u64> + 'a {
+        self.lines.equal(name, symbol_name).filter(move |line| symbol_module(line) == module).map(symbol_address)
+    }
+
+    /// Names with their module, sorted by name.
+    pub fn names(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.lines.iter().map(|line| (symbol_name(line), symbol_module(line)))
+    }
+}
+
+/// `ffffffff81000000 T name\t[module]`: the name.
+fn symbol_name(line: &str) -> &str {
+    line.get(19..).unwrap_or("").split('\t').next().unwrap_or("")
+}
+
+fn symbol_module(line: &str) -> Option<&str> {
+    line.rsplit_once("\t[")?.1.strip_suffix(']')
+}
+
+fn symbol_address(line: &str) -> u64 {
+    line.get(..16).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(0)
+}
+
+/// A text's lines in the order of some part of them, without copies.
+#[derive(Debug)]
+struct Lines {
+    text: String,
+    lines: Vec<Range<u32>>,
+}
+
+impl Lines {
+    fn sorted(text: String, key: impl Fn(&str) -> &str) -> Self {
+        Self::sorted_where(text, key, |_| true)
+    }
+
+    fn sorted_where(text: String, key: impl Fn(&str) -> &str, keep: impl Fn(&str) -> bool) -> Self {
+        let mut lines = Vec::with_capacity(text.len() / 32);
+        let mut start = 0;
+        for line in text.split_inclusive('\n') {
+            let end = start + line.trim_end_matches('\n').len();
+            if keep(&text[start..end]) {
+                lines.push(start as u32..end as u32);
+            }
+            start += line.len();
+        }
+        let of = |range: &Range<u32>| &text[range.start as usize..range.end as usize];
+        lines.sort_by(|a, b| key(of(a)).cmp(key(of(b))));
+        Self { text, lines }
+    }
+
+    fn line(&self, range: &Range<u32>) -> &str {
+        &self.text[range.start as usize..range.end as usize]
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().map(|range| self.line(range))
+    }
+
+    fn has(&self, line: &str) -> bool {
+        self.lines.binary_search_by(|range| self.line(range).cmp(line)).is_ok()
+    }
+
+    /// Lines whose key is `wanted`; `key` as they were sorted by.
+    fn equal<'a>(&'a self, wanted: &'a str, key: fn(&str) -> &str) -> impl Iterator<Item = &'a str> + 'a {
+        let from = self.lines.partition_point(|range| key(self.line(range)) < wanted);
+        self.lines[from..].iter().map(|range| self.line(range)).take_while(move |line| key(line) == wanted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn symbols_are_found_by_name_and_module() {
+        let text = "0000000000000000 D data\n\
+                    ffffffff81000010 T b\n\
+                    ffffffff81000000 t a\n\
+                    ffffffff81000020 t a\n\
+                    ffffffffc0000000 t a\t[m]\n";
+        let code = |line: &str| line.as_bytes().get(17).is_some_and(|kind| matches!(kind, b't' | b'T'));
+        let symbols = KernelSymbols { lines: Lines::sorted_where(text.to_owned(), symbol_name, code) };
+        let of = |name, module| symbols.addresses(name, module).collect::<Vec<_>>();
+        assert_eq!(of("a", None), [0xffff_ffff_8100_0000, 0xffff_ffff_8100_0020]);
+        assert_eq!(of("a", Some("m")), [0xffff_ffff_c000_0000]);
+        assert!(of("data", None).is_empty());
+        assert_eq!(symbols.names().collect::<Vec<_>>(), [("a", None), ("a", None), ("a", Some("m")), ("b", None)]);
+    }
+
+    #[test]
+    fn functions_of_modules_are_listed_with_them() {
+        let list = TraceableFunctions(Lines::sorted("vfs_read\nopen [m]\nvfs_write\n".to_owned(), |line| line));
+        assert!(list.has("vfs_read", None) && list.has("open", Some("m")));
+        assert!(!list.has("open", None) && !list.has("vfs", None));
+    }
+}

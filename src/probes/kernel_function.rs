@@ -1,0 +1,303 @@
+//! `kernel.function("NAME")`, `module("M").function("NAME")`, `kprobe.function("NAME")`: entries and returns of kernel
+//! functions. langref "DWARF probes", "DWARF-less probing"; Documentation/bpf/btf.rst for what is known of them.
+//!
+//! Names and types come from BTF, so no debug information is needed. A few functions get a trampoline each (fentry,
+//! fexit: the cheapest to hit and with typed arguments); many share one kprobe program, in one link where the kernel can.
+
+use std::sync::Arc;
+
+use super::{
+    NoMatch, Pattern, ProbeFamily, Resolved,
+    attach_plan::{AttachPlan, FunctionHook, FunctionTarget},
+    function_scope::{FunctionScope, Prototype},
+    pattern::{glob_matches, is_wildcard, nearest, parts},
+    site::ProbeSite,
+};
+use crate::{
+    debuginfo::{Btf, Probing, TypeId, World},
+    language::ast::{Literal, ProbePoint},
+};
+
+pub struct KernelFunction;
+
+/// Up to so many functions of one point get a trampoline each: every one costs a program and its attachment.
+const MAX_TRAMPOLINES: usize = 8;
+
+impl ProbeFamily for KernelFunction {
+    fn patterns(&self) -> &'static [Pattern] {
+        const ENTRY: &str = "where a kernel function begins; its parameters are $variables; * matches any text";
+        const RETURN: &str = "where a kernel function returns; $return is its result";
+        const MODULE: &str = "the same in a kernel module";
+        const PLAIN: &str = "the same by symbol: no $variables, but int_arg(1) and so on";
+        &[
+            Pattern { text: "kernel.function(STRING)", doc: ENTRY },
+            Pattern { text: "kernel.function(STRING).call", doc: ENTRY },
+            Pattern { text: "kernel.function(STRING).return", doc: RETURN },
+            Pattern { text: "kernel.function(STRING).return.maxactive(NUMBER)", doc: RETURN },
+            Pattern { text: "module(STRING).function(STRING)", doc: MODULE },
+            Pattern { text: "module(STRING).function(STRING).call", doc: MODULE },
+            Pattern { text: "module(STRING).function(STRING).return", doc: MODULE },
+            Pattern { text: "module(STRING).function(STRING).return.maxactive(NUMBER)", doc: MODULE },
+            Pattern { text: "kprobe.function(STRING)", doc: PLAIN },
+            Pattern { text: "kprobe.function(STRING).call", doc: PLAIN },
+            Pattern { text: "kprobe.function(STRING).return", doc: PLAIN },
+            Pattern { text: "kprobe.function(STRING).return.maxactive(NUMBER)", doc: PLAIN },
+            Pattern { text: "kprobe.module(STRING).function(STRING)", doc: PLAIN },
+            Pattern { text: "kprobe.module(STRING).function(STRING).return", doc: PLAIN },
+        ]
+    }
+
+    fn resolve(&self, point: &ProbePoint, world: &World) -> Option<Resolved> {
+        let wanted = Wanted::of(point)?;
+        Some(wanted.find(world).map_or_else(Resolved::from, |found| wanted.sites(found, world)))
+    }
+}
+
+/// A point, read.
+struct Wanted {
+    module: Option<String>,
+    name: String,
+    exit: bool,
+    /// `kprobe.`: by symbol, without types.
+    plain: bool,
+    /// In front of the function's name and behind it, for the point's text: `kernel.function(`, `).return`.
+    text: (String, String),
+    /// Which part of the point has the function's name.
+    part_idx: usize,
+}
+
+impl Wanted {
+    fn of(point: &ProbePoint) -> Option<Self> {
+        let parts = parts(point);
+        let string = |arg: &Literal| match arg {
+            Literal::Str(text) => Some(String::from_utf8_lossy(text).into_owned()),
+            Literal::Long(_) => None,
+        };
+        let (plain, module, rest) = match parts.as_slice() {
+            [("kernel", None), rest @ ..] => (false, None, rest),
+            [("kprobe", None), ("module", Some(module)), rest @ ..] => (true, Some(string(module)?), rest),
+            [("kprobe", None), rest @ ..] => (true, None, rest),
+            [("module", Some(module)), rest @ ..] => (false, Some(string(module)?), rest),
+            _ => return None,
+        };
+        let [("function", Some(name)), rest @ ..] = rest else { return None };
+        let exit = match rest {
+            [] | [("call", None)] => false,
+            [("return", None)] | [("return", None), ("maxactive", Some(Literal::Long(_)))] => true,
+            _ => return None,
+        };
+        let part_idx = parts.len() - rest.len() - 1;
+        let suffix = match rest {
+            [] => String::new(),
+            rest => format!(".{}", super::pattern::point_text(&point.parts[point.parts.len() - rest.len()..])),
+        };
+        let text = (if plain { "kprobe" } else { "kernel" }.to_owned(), suffix);
+        Some(Self { module, name: string(name)?, exit, plain, text, part_idx })
+    }
+
+    fn point(&self, function: &Found) -> String {
+        let place = match (&function.module, self.plain) {
+            (None, _) => self.text.0.clone(),
+            (Some(module), false) => format!("module(\"{module}\")"),
+            (Some(module), true) => format!("kprobe.module(\"{module}\")"),
+        };
+        format!("{place}.function(\"{}\"){}", function.name, self.text.1)
+    }
+
+    /// The functions whose names match; at least one.
+    fn find(&self, world: &World) -> Result<Vec<Found>, NoMatch> {
+        if self.name.contains('@') {
+            let message = format!("\"{}\" names a source file, which type information does not know", self.name);
+            return Err(NoMatch::new(message).at_part(self.part_idx).help("write the function's name alone"));
+        }
+        let found = match &self.module {
+            None => in_kernel(&self.name, world),
+            Some(module) => in_modules(module, &self.name, world),
+        };
+        if found.is_empty() { Err(self.explain(world)) } else { Ok(found) }
+    }
+
+    fn explain(&self, world: &World) -> NoMatch {
+        if let Some(module) = &self.module {
+            let names: Vec<&str> = world.module_btfs().iter().map(|(name, _)| name.as_str()).collect();
+            if !names.iter().any(|name| glob_matches(module.as_bytes(), name.as_bytes())) {
+                let no_match = NoMatch::new(format!("module \"{module}\" is not loaded, or has no type information"));
+                return no_match.at_part(self.part_idx - 1).similar(nearest(module, names));
+            }
+        }
+        let names: Vec<&str> = match (world.btf(), &self.module) {
+            (Ok(btf), None) => btf.functions().map(|(name, ..)| name).collect(),
+            _ => Vec::new(),
+        };
+        let no_match = NoMatch::new(format!("no kernel function is called \"{}\"", self.name));
+        no_match.at_part(self.part_idx).similar(nearest(&self.name, names))
+    }
+
+    fn sites(&self, found: Vec<Found>, world: &World) -> Resolved {
+        let probing = world.probing();
+        let few = found.len() <= MAX_TRAMPOLINES || !probing.kprobes;
+        let many = found.len() > 1;
+        let mut sites = Vec::with_capacity(found.len());
+        let mut left_out = 0;
+        for function in found {
+            // Without the list the kernel decides, one by one.
+            let is_traceable =
+                world.traceable().map_or(true, |list| list.has(&function.name, function.module.as_deref()));
+            let Some(hook) = function.hook(probing, few && (!self.plain || !probing.kprobes), is_traceable) else {
+                left_out += 1;
+                continue;
+            };
+            if many && !is_traceable && probing.any() {
+                left_out += 1;
+                continue;
+            }
+            sites.push(self.site(function, hook));
+        }
+        if sites.is_empty() {
+            let message = format!("none of the {left_out} functions called \"{}\" may be probed", self.name);
+            let help = "they are inlined, run before the kernel can be traced, or are part of tracing itself";
+            return NoMatch::new(message).at_part(self.part_idx).help(help).into();
+        }
+        Resolved::Sites(sites)
+    }
+
+    fn site(&self, function: Found, hook: FunctionHook) -> ProbeSite {
+        let name: Arc<str> = function.name.as_str().into();
+        let point: Arc<str> = self.point(&function).into();
+        let scope = FunctionScope {
+            function: name.clone(),
+            prototype: function.prototype.filter(|_| !self.plain),
+            exit: self.exit,
+            keeps_args: matches!(hook, FunctionHook::Fentry { .. }),
+        };
+        let target = FunctionTarget { name: function.name, module: function.module, address: function.address };
+        ProbeSite {
+            point,
+            attach: AttachPlan::Function { target, exit: self.exit, hook },
+            func: name.clone(),
+            name,
+            scope: Arc::new(scope),
+            vars: Vec::new(),
+        }
+    }
+}
+
+/// A function of that name.
+struct Found {
+    name: String,
+    module: Option<String>,
+    /// Its id in the type information and its prototype.
+    btf_id: Option<TypeId>,
+    prototype: Option<Prototype>,
+    address: Option<u64>,
+}
+
+impl Found {
+    fn hook(&self, probing: Probing, may_have_trampoline: bool, is_traceable: bool) -> Option<FunctionHook> {
+        let n_args = self.prototype.as_ref().and_then(Prototype::trampoline_args);
+        match (self.btf_id, n_args) {
+            (Some(btf_id), Some(n_args)) if probing.fentry && may_have_trampoline && is_traceable => {
+                Some(FunctionHook::Fentry { btf_id, n_args })
+            }
+            _ if probing.kprobes => {
+                let multi = probing.kprobe_multi && is_traceable;
+                Some(FunctionHook::Kprobe { multi, cookies: probing.cookies })
+            }
+            _ if probing.any() => None,
+            _ => Some(FunctionHook::Missing),
+        }
+    }
+}
+
+fn in_kernel(pattern: &str, world: &World) -> Vec<Found> {
+    let mut found = match world.btf() {
+        Ok(btf) => in_types(btf, pattern, None),
+        Err(_) => Vec::new(),
+    };
+    // What BTF leaves out has a symbol all the same: assembler, and functions whose prototypes disagree.
+    if found.is_empty()
+        && !is_wildcard(pattern)
+        && let Ok(symbols) = world.symbols()
+    {
+        let addresses = symbols.addresses(pattern, None);
+        found.extend(addresses.map(|address| Found {
+            name: pattern.to_owned(),
+            module: None,
+            btf_id: None,
+            prototype: None,
+            address: (address != 0).then_some(address),
+        }));
+    }
+    found
+}
+
+fn in_modules(module: &str, pattern: &str, world: &World) -> Vec<Found> {
+    let modules = world.module_btfs().iter().filter(|(name, _)| glob_matches(module.as_bytes(), name.as_bytes()));
+    modules.flat_map(|(name, btf)| in_types(btf, pattern, Some(name))).collect()
+}
+
+fn in_types(btf: &Arc<Btf>, pattern: &str, module: Option<&str>) -> Vec<Found> {
+    let found = |name: &str, id, proto| Found {
+        name: name.to_owned(),
+        module: module.map(str::to_owned),
+        btf_id: Some(id),
+        prototype: Some(Prototype { btf: btf.clone(), id: proto }),
+        address: None,
+    };
+    if !is_wildcard(pattern) {
+        return btf.function_named(pattern).map(|(id, proto)| found(pattern, id, proto)).into_iter().collect();
+    }
+    let matching = btf.functions().filter(|(name, ..)| glob_matches(pattern.as_bytes(), name.as_bytes()));
+    let mut all: Vec<Found> = matching.map(|(name, id, proto)| found(name, id, proto)).collect();
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    all.dedup_by(|a, b| a.name == b.name);
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probes::testing::point;
+
+    fn sites(text: &str) -> Option<Vec<ProbeSite>> {
+        let world = World::live();
+        if world.btf().is_err() {
+            eprintln!("skipped: no BTF here");
+            return None;
+        }
+        match KernelFunction.resolve(&point(text), &world) {
+            Some(Resolved::Sites(sites)) => Some(sites),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn functions_are_known_from_their_types() {
+        let world = World::live();
+        let Some(read) = sites("kernel.function(\"vfs_read\")") else { return };
+        let vars = read[0].scope.variables(&world);
+        let shown: Vec<_> = vars.iter().map(|var| format!("{}:{}", var.name, var.type_text)).collect();
+        assert_eq!(shown, ["$file:struct file*", "$buf:char*", "$count:size_t", "$pos:loff_t*"]);
+        assert_eq!(&*read[0].point, "kernel.function(\"vfs_read\")");
+        let Some(returns) = sites("kernel.function(\"vfs_read\").return") else { return };
+        assert_eq!(returns[0].scope.variables(&world)[0].name, "$return");
+        let Some(plain) = sites("kprobe.function(\"vfs_read\")") else { return };
+        assert!(plain[0].scope.variables(&world).is_empty());
+        let Some(many) = sites("kernel.function(\"vfs_*\").call") else { return };
+        assert!(many.len() > 20 && many.iter().all(|site| site.point.ends_with(".call")), "{}", many.len());
+    }
+
+    #[test]
+    fn what_is_not_there_has_near_names() {
+        let world = World::live();
+        if world.btf().is_err() {
+            return;
+        }
+        let Some(Resolved::Nothing(no_match)) = KernelFunction.resolve(&point("kernel.function(\"vfs_raed\")"), &world)
+        else {
+            panic!("there is no such function")
+        };
+        assert_eq!(no_match.part_idx, Some(1));
+        assert!(no_match.similar.contains(&"vfs_read".to_owned()), "{:?}", no_match.similar);
+    }
+}
