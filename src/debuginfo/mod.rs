@@ -2,6 +2,7 @@
 //! machine; [`DebugInfo`] is the one set of questions to BTF and DWARF.
 
 pub mod btf;
+pub mod dwarf;
 pub mod events;
 pub mod function_pattern;
 pub mod glob;

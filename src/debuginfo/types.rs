@@ -83,7 +83,8 @@ pub trait Types: Send + Sync {
     /// The type's own name; empty for anonymous ones and pointers.
     fn name(&self, id: TypeId) -> &str;
 
-    /// The word C puts to a name or behind a type: `struct`, `union`, `enum`, `const`, `volatile`, `restrict`; else empty.
+    /// The word C puts to a name or behind a type: `struct`, `union`, `enum`, `const`, `volatile`, `restrict`; `&` for
+    /// references of C++; else empty.
     fn keyword(&self, id: TypeId) -> &'static str;
 
     /// What the type itself says it takes, in bytes; 0 for what does not say.
@@ -193,9 +194,9 @@ fn text_at<T: Types + ?Sized>(types: &T, id: TypeId, depth: usize) -> String {
         Shape::Void => "void".to_owned(),
         Shape::Pointer(to) => match types.shape(to) {
             Shape::Function { .. } => function_text(types, to, "(*)", depth + 1),
-            _ => text_at(types, to, depth + 1) + "*",
+            _ => text_at(types, to, depth + 1) + if keyword.is_empty() { "*" } else { keyword },
         },
-        Shape::Array { element, n } => format!("{}[{n}]", text_at(types, element, depth + 1)),
+        Shape::Array { .. } => array_text(types, id, depth),
         Shape::Struct | Shape::Union | Shape::Enum { .. } | Shape::Forward if name.is_empty() => {
             format!("{keyword} {{...}}")
         }
@@ -205,6 +206,17 @@ fn text_at<T: Types + ?Sized>(types: &T, id: TypeId, depth: usize) -> String {
         Shape::Function { .. } => function_text(types, id, "()", depth + 1),
         Shape::Int { .. } | Shape::Bool { .. } | Shape::Float | Shape::Typedef(_) | Shape::Other => name.to_owned(),
     }
+}
+
+/// `int[2][3]`: the outermost dimension first.
+fn array_text<T: Types + ?Sized>(types: &T, mut id: TypeId, depth: usize) -> String {
+    let mut dimensions = String::new();
+    for _ in 0..MAX_DEPTH {
+        let Shape::Array { element, n } = types.shape(id) else { break };
+        dimensions.push_str(&format!("[{n}]"));
+        id = element;
+    }
+    text_at(types, id, depth + 1) + &dimensions
 }
 
 fn function_text<T: Types + ?Sized>(types: &T, proto: TypeId, middle: &str, depth: usize) -> String {

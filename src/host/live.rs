@@ -3,11 +3,12 @@
 
 use std::{
     fs, io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
-use super::{Bytes, Host};
-use crate::sys::kernel_btf::KernelBtf;
+use super::{Bytes, Host, cache::Cache};
+use crate::sys::{file_map::FileMap, kernel_btf::KernelBtf};
 
 /// This machine, now.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,6 +42,20 @@ impl Host for Live {
         KernelBtf::map()
             .map(Bytes::KernelBtf)
             .or_else(|_| self.read(Path::new("/sys/kernel/btf/vmlinux")).map(Bytes::Owned))
+    }
+
+    fn map(&self, path: &Path) -> Result<Bytes, String> {
+        FileMap::open(path).map(Bytes::File).map_err(|error| reason(path, &error))
+    }
+
+    fn stamp(&self, path: &Path) -> Result<String, String> {
+        let metadata = fs::metadata(path).map_err(|error| reason(path, &error))?;
+        let (size, changed_s, changed_ns) = (metadata.len(), metadata.mtime(), metadata.mtime_nsec());
+        Ok(format!("{:x}-{:x}-{size:x}-{changed_s:x}.{changed_ns:x}", metadata.dev(), metadata.ino()))
+    }
+
+    fn cache(&self) -> Option<Cache> {
+        Cache::of_user()
     }
 
     fn list(&self, path: &Path) -> Result<Vec<String>, String> {

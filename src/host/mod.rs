@@ -1,5 +1,6 @@
 //! Questions to the machine: kernel release, BTF, symbols, tracefs, processes. Recorded hosts answer in tests.
 
+pub mod cache;
 pub mod facts;
 pub mod live;
 pub mod recorded;
@@ -21,6 +22,16 @@ pub trait Host: Send + Sync {
     fn kernel_btf(&self) -> Result<Bytes, String> {
         self.read(Path::new("/sys/kernel/btf/vmlinux")).map(Bytes::Owned)
     }
+    /// A file like those of [`Host::read`], of which little may be looked at.
+    fn map(&self, path: &Path) -> Result<Bytes, String> {
+        self.read(path).map(Bytes::Owned)
+    }
+    /// A name for a file's present content: other once it was written to.
+    fn stamp(&self, path: &Path) -> Result<String, String>;
+    /// Where what was worked out about the machine is kept between runs; `None`: nowhere.
+    fn cache(&self) -> Option<cache::Cache> {
+        None
+    }
     /// Names in a folder.
     fn list(&self, path: &Path) -> Result<Vec<String>, String>;
     /// Where tracefs is mounted, or why there is none.
@@ -38,6 +49,16 @@ pub trait Host: Send + Sync {
 pub enum Bytes {
     Owned(Vec<u8>),
     KernelBtf(crate::sys::kernel_btf::KernelBtf),
+    File(crate::sys::file_map::FileMap),
+}
+
+impl Bytes {
+    /// Says that these bytes will not be looked at soon, so that a mapping need not keep them in memory.
+    pub fn forget(&self, range: std::ops::Range<usize>) {
+        if let Bytes::File(map) = self {
+            map.forget(range);
+        }
+    }
 }
 
 impl std::ops::Deref for Bytes {
@@ -47,6 +68,7 @@ impl std::ops::Deref for Bytes {
         match self {
             Bytes::Owned(bytes) => bytes,
             Bytes::KernelBtf(mapped) => mapped,
+            Bytes::File(mapped) => mapped,
         }
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod bpf;
 pub mod clock;
+pub mod file_map;
 pub mod kernel_btf;
 pub mod mmap;
 pub mod perf_event;

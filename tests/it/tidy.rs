@@ -92,8 +92,13 @@ fn without_tests(text: &str) -> &str {
 }
 
 /// Files that are tests as a whole.
-const TEST_FILES: &[&str] =
-    &["src/runtime/tests", "src/tui/tests.rs", "src/lower/scripts.rs", "src/elaborate/tests.rs"];
+const TEST_FILES: &[&str] = &[
+    "src/runtime/tests",
+    "src/tui/tests.rs",
+    "src/lower/scripts.rs",
+    "src/elaborate/tests.rs",
+    "src/debuginfo/dwarf/tests.rs",
+];
 
 fn rust_files(module: &str) -> Vec<PathBuf> {
     let (file, dir) = (format!("src/{module}.rs"), format!("src/{module}"));

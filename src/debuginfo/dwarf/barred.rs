@@ -1,0 +1,97 @@
+//! Where a kernel lets itself be probed, out of its image: the list behind NOKPROBE_SYMBOL, the sections for code that must
+//! not be instrumented, and the calls of ftrace. Documentation/trace/kprobes.rst "Blacklist"; scripts/recordmcount.
+
+use super::{
+    file::DebugFile,
+    index::{Column, Draft},
+};
+
+/// Symbols that tables and code which may not be probed lie between.
+const BOUNDS: [&str; 12] = [
+    "__start_kprobe_blacklist",
+    "__stop_kprobe_blacklist",
+    "__start_mcount_loc",
+    "__stop_mcount_loc",
+    "__noinstr_text_start",
+    "__noinstr_text_end",
+    "__entry_text_start",
+    "__entry_text_end",
+    "__kprobes_text_start",
+    "__kprobes_text_end",
+    "_sinittext",
+    "_einittext",
+];
+
+/// Which of [`BOUNDS`] begins a range that may not be probed, and the number of the reason in the index.
+const RANGES: [(usize, u32); 4] = [(4, NO_INSTRUMENTATION), (6, NO_INSTRUMENTATION), (8, NO_KPROBE), (10, INIT_TEXT)];
+
+pub const NO_KPROBE: u32 = 0;
+pub const NO_INSTRUMENTATION: u32 = 1;
+pub const INIT_TEXT: u32 = 2;
+
+/// Sections that are freed after the start.
+const FREED_SECTIONS: [&str; 2] = [".init.text", ".exit.text"];
+
+pub fn put(draft: &mut Draft, file: &DebugFile, pc_base: u64) {
+    let found = file.symbols_named(BOUNDS);
+    let words = |start: Option<u64>, end: Option<u64>| {
+        let bytes = start.zip(end).filter(|(start, end)| start < end);
+        let bytes = bytes.and_then(|(start, end)| file.bytes_at(start..end)).unwrap_or(&[]);
+        bytes.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word)).collect::<Vec<_>>()
+    };
+    let mut barred: Vec<(u64, u64, u32)> = Vec::new();
+    for (pair, reason) in RANGES {
+        if let (Some(start), Some(end)) = (found[pair], found[pair + 1]) {
+            barred.push((start, end, reason));
+        }
+    }
+    for section in FREED_SECTIONS {
+        barred.extend(file.addresses_of(section).map(|range| (range.start, range.end, INIT_TEXT)));
+    }
+    let no_kprobe = words(found[0], found[1]);
+    if !no_kprobe.is_empty() {
+        let wanted: std::collections::HashSet<u64> = no_kprobe.into_iter().collect();
+        file.for_each_function(|symbol| {
+            if wanted.contains(&symbol.address) {
+                barred.push((symbol.address, symbol.address.saturating_add(symbol.size.max(1)), NO_KPROBE));
+            }
+        });
+    }
+    let near = |address: u64| u32::try_from(address.checked_sub(pc_base)?).ok();
+    let mut barred: Vec<(u32, u32, u32)> = barred
+        .into_iter()
+        .filter_map(|(start, end, reason)| Some((near(start.max(pc_base))?, near(end)?, reason)))
+        .filter(|(start, end, _)| start < end)
+        .collect();
+    barred.sort_unstable();
+    barred.dedup();
+    let apart = apart(barred);
+    draft.put(Column::BarredStart, apart.iter().map(|(start, ..)| *start));
+    draft.put(Column::BarredEnd, apart.iter().map(|(_, end, _)| *end));
+    draft.put(Column::BarredReason, apart.iter().map(|(.., reason)| *reason));
+    let mut calls: Vec<u32> = words(found[2], found[3]).into_iter().filter_map(near).collect();
+    calls.sort_unstable();
+    draft.put(Column::Fentry, calls);
+}
+
+/// Sorted ranges without overlap, so that one look finds the range of an address: what begins first wins.
+fn apart(ranges: Vec<(u32, u32, u32)>) -> Vec<(u32, u32, u32)> {
+    let mut out: Vec<(u32, u32, u32)> = Vec::with_capacity(ranges.len());
+    for (start, end, reason) in ranges {
+        let start = out.last().map_or(start, |(_, before, _)| start.max(*before));
+        if start < end {
+            out.push((start, end, reason));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_come_apart() {
+        assert_eq!(apart(vec![(0, 10, 1), (2, 4, 0), (8, 12, 0), (20, 21, 2)]), [(0, 10, 1), (10, 12, 0), (20, 21, 2)]);
+    }
+}

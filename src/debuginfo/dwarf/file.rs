@@ -1,0 +1,354 @@
+//! One ELF file with debug information: its sections as plain bytes, whatever they were stored as; its build id and its
+//! function symbols.
+//!
+//! Sections are made when first asked for: one that is neither compressed nor relocated is a part of the mapped file.
+//! An object that is not linked yet (a kernel module) has no addresses; its sections are laid out one behind the other, in
+//! the order they have in the file, and all addresses here are in that layout.
+
+use std::{ops::Range, sync::OnceLock};
+
+use gimli::SectionId;
+use object::{
+    Object, ObjectSection, ObjectSymbol, RelocationFlags, RelocationTarget, SectionFlags, SymbolKind,
+    elf::{
+        R_AARCH64_ABS32, R_AARCH64_ABS64, R_AARCH64_PREL32, R_X86_64_32, R_X86_64_32S, R_X86_64_64, R_X86_64_PC32,
+        SHF_ALLOC, SHF_EXECINSTR,
+    },
+};
+
+use super::form::TextPlace;
+use crate::host::Bytes;
+
+pub struct DebugFile {
+    bytes: Bytes,
+    /// By [`section_slot`].
+    sections: Vec<Section>,
+    /// Where each section of an object that is not linked was put, by its index; empty for linked files.
+    layout: Vec<LaidOut>,
+    build_id: Vec<u8>,
+    is_aarch64: bool,
+    /// What .gnu_debugaltlink names, opened by the catalogue.
+    pub supplement: Option<Box<DebugFile>>,
+}
+
+/// A section in memory, as it was put for reading.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LaidOut {
+    pub name: String,
+    pub addresses: Range<u64>,
+}
+
+#[derive(Default)]
+struct Section {
+    /// Its index in the file; `None`: it has none.
+    index: Option<usize>,
+    /// Where its bytes are, when they need nothing done to them.
+    plain: Option<Range<usize>>,
+    made: OnceLock<Vec<u8>>,
+}
+
+/// A function's name and where its code is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Symbol<'a> {
+    pub name: &'a str,
+    pub address: u64,
+    pub size: u64,
+    pub is_global: bool,
+}
+
+/// The sections this reader wants, by name without the first dot.
+const WANTED: [SectionId; 15] = [
+    SectionId::DebugInfo,
+    SectionId::DebugAbbrev,
+    SectionId::DebugStr,
+    SectionId::DebugLineStr,
+    SectionId::DebugLoc,
+    SectionId::DebugLocLists,
+    SectionId::DebugRanges,
+    SectionId::DebugRngLists,
+    SectionId::DebugAddr,
+    SectionId::DebugStrOffsets,
+    SectionId::DebugLine,
+    SectionId::DebugFrame,
+    SectionId::EhFrame,
+    SectionId::EhFrameHdr,
+    SectionId::DebugAranges,
+];
+
+fn section_slot(id: SectionId) -> Option<usize> {
+    WANTED.iter().position(|wanted| *wanted == id)
+}
+
+impl DebugFile {
+    /// # Errors
+    /// Not an ELF file of this kind of machine, or cut off.
+    pub fn parse(bytes: Bytes) -> Result<Self, String> {
+        let elf = open(&bytes)?;
+        if !elf.is_little_endian() || !elf.is_64() {
+            return Err("only 64-bit little-endian files are read".to_owned());
+        }
+        let is_aarch64 = elf.architecture() == object::Architecture::Aarch64;
+        let build_id = elf.build_id().ok().flatten().unwrap_or_default().to_owned();
+        let is_object = elf.kind() == object::ObjectKind::Relocatable;
+        let layout = if is_object { lay_out(&elf) } else { Vec::new() };
+        let mut sections = Vec::new();
+        for id in WANTED {
+            let Some(section) = elf.section_by_name(id.name()) else {
+                sections.push(Section::default());
+                continue;
+            };
+            let compressed = section.compressed_file_range().map_err(|error| format!("{}: {error}", id.name()))?;
+            let is_plain = compressed.format == object::CompressionFormat::None;
+            let is_relocated = is_object && section.relocations().next().is_some();
+            let plain = section.file_range().filter(|_| is_plain && !is_relocated);
+            let plain = plain.map(|(start, len)| start as usize..(start as usize).saturating_add(len as usize));
+            let plain = plain.filter(|range| range.end <= bytes.len());
+            sections.push(Section { index: Some(section.index().0), plain, made: OnceLock::new() });
+        }
+        Ok(Self { bytes, sections, layout, build_id, is_aarch64, supplement: None })
+    }
+
+    /// Empty when the file has none.
+    pub fn build_id(&self) -> &[u8] {
+        &self.build_id
+    }
+
+    pub fn arch(&self) -> &'static str {
+        if self.is_aarch64 { "aarch64" } else { "x86_64" }
+    }
+
+    /// The sections of an object that is not linked; empty for linked files.
+    pub fn layout(&self) -> &[LaidOut] {
+        &self.layout
+    }
+
+    pub fn has_dwarf(&self) -> bool {
+        !self.info().is_empty()
+    }
+
+    pub fn section(&self, id: SectionId) -> &[u8] {
+        let Some(section) = section_slot(id).and_then(|slot| self.sections.get(slot)) else { return &[] };
+        match (&section.plain, section.index) {
+            (Some(range), _) => &self.bytes[range.clone()],
+            (None, Some(index)) => section.made.get_or_init(|| self.make(index).unwrap_or_default()),
+            (None, None) => &[],
+        }
+    }
+
+    /// Address of a section in memory, for .eh_frame.
+    pub fn section_address(&self, id: SectionId) -> u64 {
+        let address = || Some(open(&self.bytes).ok()?.section_by_name(id.name())?.address());
+        address().unwrap_or(0)
+    }
+
+    /// Inflates and relocates.
+    fn make(&self, index: usize) -> Option<Vec<u8>> {
+        let elf = open(&self.bytes).ok()?;
+        let section = elf.section_by_index(object::SectionIndex(index)).ok()?;
+        let mut bytes = section.uncompressed_data().ok()?.into_owned();
+        if !self.layout.is_empty() {
+            self.relocate(&elf, &section, &mut bytes);
+        }
+        Some(bytes)
+    }
+
+    fn relocate(&self, elf: &object::File<'_>, section: &object::Section<'_, '_>, bytes: &mut [u8]) {
+        for (offset, relocation) in section.relocations() {
+            let RelocationTarget::Symbol(symbol) = relocation.target() else { continue };
+            let Ok(symbol) = elf.symbol_by_index(symbol) else { continue };
+            let Some(address) = self.symbol_address(&symbol) else { continue };
+            let value = address.wrapping_add_signed(relocation.addend());
+            let RelocationFlags::Elf { r_type } = relocation.flags() else { continue };
+            let (size, value) = match (self.is_aarch64, r_type) {
+                (false, R_X86_64_64) | (true, R_AARCH64_ABS64) => (8, value),
+                (false, R_X86_64_32 | R_X86_64_32S) | (true, R_AARCH64_ABS32) => (4, value),
+                (false, R_X86_64_PC32) | (true, R_AARCH64_PREL32) => (4, value.wrapping_sub(offset)),
+                _ => continue,
+            };
+            let at = offset as usize;
+            if let Some(place) = at.checked_add(size).and_then(|end| bytes.get_mut(at..end)) {
+                place.copy_from_slice(&value.to_le_bytes()[..size]);
+            }
+        }
+    }
+
+    /// In the layout, for what is not linked. `None`: it is defined elsewhere.
+    fn symbol_address<'d>(&self, symbol: &impl ObjectSymbol<'d>) -> Option<u64> {
+        let index = symbol.section_index()?;
+        let base = self.layout.get(index.0).map_or(0, |section| section.addresses.start);
+        Some(symbol.address().wrapping_add(base))
+    }
+
+    /// Every function symbol with code in this file, in the order of the file.
+    pub fn for_each_function(&self, mut each: impl FnMut(Symbol<'_>)) {
+        let Ok(elf) = open(&self.bytes) else { return };
+        let is_code: Vec<bool> = flags_by_index(&elf, SHF_EXECINSTR);
+        for symbol in elf.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text) {
+            let in_code = symbol.section_index().is_some_and(|index| is_code.get(index.0) == Some(&true));
+            if let (true, Some(address), Ok(name)) = (in_code, self.symbol_address(&symbol), symbol.name()) {
+                each(Symbol { name, address, size: symbol.size(), is_global: symbol.is_global() });
+            }
+        }
+    }
+
+    /// Addresses of symbols by name, in one look through all.
+    pub fn symbols_named<const N: usize>(&self, names: [&str; N]) -> [Option<u64>; N] {
+        let mut found = [None; N];
+        let Ok(elf) = open(&self.bytes) else { return found };
+        for symbol in elf.symbols() {
+            let Ok(name) = symbol.name() else { continue };
+            if let Some(idx) = names.iter().position(|wanted| *wanted == name) {
+                found[idx] = self.symbol_address(&symbol);
+            }
+        }
+        found
+    }
+
+    /// Bytes a linked file has at an address.
+    pub fn bytes_at(&self, addresses: Range<u64>) -> Option<&[u8]> {
+        let elf = open(&self.bytes).ok()?;
+        let section = elf.sections().find(|section| {
+            let start = section.address();
+            start <= addresses.start && addresses.end <= start.saturating_add(section.size())
+        })?;
+        let (at, len) = section.file_range()?;
+        let start = addresses.start - section.address();
+        let end = addresses.end - section.address();
+        self.bytes.get(at as usize..(at + len) as usize)?.get(start as usize..end as usize)
+    }
+
+    /// Where sections of that name are in memory.
+    pub fn addresses_of(&self, section: &str) -> Option<Range<u64>> {
+        if let Some(laid_out) = self.layout.iter().find(|laid_out| laid_out.name == section) {
+            return Some(laid_out.addresses.clone());
+        }
+        let elf = open(&self.bytes).ok()?;
+        let section = elf.section_by_name(section)?;
+        Some(section.address()..section.address().saturating_add(section.size()))
+    }
+
+    /// `(file name, build id)` of .gnu_debugaltlink.
+    pub fn alternative_link(&self) -> Option<(String, Vec<u8>)> {
+        let elf = open(&self.bytes).ok()?;
+        let (name, id) = elf.gnu_debugaltlink().ok()??;
+        Some((String::from_utf8_lossy(name).into_owned(), id.to_owned()))
+    }
+
+    /// `(file name, checksum)` of .gnu_debuglink.
+    pub fn debug_link(&self) -> Option<(String, u32)> {
+        let elf = open(&self.bytes).ok()?;
+        let (name, checksum) = elf.gnu_debuglink().ok()??;
+        Some((String::from_utf8_lossy(name).into_owned(), checksum))
+    }
+
+    /// Says that a part of .debug_info will not be looked at soon.
+    pub fn forget_info(&self, range: Range<usize>) {
+        let plain = section_slot(SectionId::DebugInfo).and_then(|slot| self.sections.get(slot)?.plain.as_ref());
+        if let Some(plain) = plain {
+            self.bytes.forget(plain.start + range.start..plain.start + range.end);
+        }
+    }
+
+    /// Says that nothing of the file will be looked at soon.
+    pub fn forget(&self) {
+        self.bytes.forget(0..self.bytes.len());
+    }
+
+    /// A text at its place; `None` for places outside and texts that are no UTF-8.
+    pub fn text(&self, place: TextPlace) -> Option<&str> {
+        let (bytes, at) = match place {
+            TextPlace::Str(at) => (self.section(SectionId::DebugStr), at),
+            TextPlace::LineStr(at) => (self.section(SectionId::DebugLineStr), at),
+            TextPlace::Info(at) => (self.info(), at),
+            TextPlace::Supplementary(at) => (self.supplement.as_ref()?.section(SectionId::DebugStr), at),
+            TextPlace::Index(_) => return None,
+        };
+        let rest = bytes.get(usize::try_from(at).ok()?..)?;
+        let end = rest.iter().position(|byte| *byte == 0)?;
+        std::str::from_utf8(&rest[..end]).ok()
+    }
+
+    pub fn info(&self) -> &[u8] {
+        self.section(SectionId::DebugInfo)
+    }
+
+    pub fn abbrev(&self) -> &[u8] {
+        self.section(SectionId::DebugAbbrev)
+    }
+
+    pub fn addr(&self) -> &[u8] {
+        self.section(SectionId::DebugAddr)
+    }
+
+    pub fn str_offsets(&self) -> &[u8] {
+        self.section(SectionId::DebugStrOffsets)
+    }
+
+    pub fn loclists(&self) -> &[u8] {
+        self.section(SectionId::DebugLocLists)
+    }
+
+    pub fn loc(&self) -> &[u8] {
+        self.section(SectionId::DebugLoc)
+    }
+
+    pub fn rnglists(&self) -> &[u8] {
+        self.section(SectionId::DebugRngLists)
+    }
+
+    pub fn ranges(&self) -> &[u8] {
+        self.section(SectionId::DebugRanges)
+    }
+}
+
+fn open(bytes: &[u8]) -> Result<object::File<'_>, String> {
+    match object::FileKind::parse(bytes) {
+        Ok(object::FileKind::Elf64 | object::FileKind::Elf32) => {
+            object::File::parse(bytes).map_err(|error| error.to_string())
+        }
+        _ => Err("not an ELF file".to_owned()),
+    }
+}
+
+fn elf_flags(flags: SectionFlags) -> u64 {
+    match flags {
+        SectionFlags::Elf { sh_flags, .. } => sh_flags,
+        _ => 0,
+    }
+}
+
+/// Which sections have a flag, by index.
+fn flags_by_index(elf: &object::File<'_>, flag: u32) -> Vec<bool> {
+    let mut by_index = Vec::new();
+    for section in elf.sections() {
+        let index = section.index().0;
+        if by_index.len() <= index {
+            by_index.resize(index + 1, false);
+        }
+        by_index[index] = elf_flags(section.flags()) & u64::from(flag) != 0;
+    }
+    by_index
+}
+
+/// Puts sections that are in memory one behind the other. The first page stays free, so that 0 is no address.
+fn lay_out(elf: &object::File<'_>) -> Vec<LaidOut> {
+    let mut layout: Vec<LaidOut> = Vec::new();
+    let mut at = 0x1000u64;
+    for section in elf.sections() {
+        let index = section.index().0;
+        // A table of garbage may claim anything.
+        if index > 1 << 16 {
+            continue;
+        }
+        if layout.len() <= index {
+            layout.resize(index + 1, LaidOut::default());
+        }
+        if elf_flags(section.flags()) & u64::from(SHF_ALLOC) != 0 {
+            let start = at.next_multiple_of(section.align().clamp(1, 1 << 20));
+            at = start.saturating_add(section.size().min(1 << 31));
+            let name = section.name().unwrap_or_default().to_owned();
+            layout[index] = LaidOut { name, addresses: start..at };
+        }
+    }
+    layout
+}

@@ -1,0 +1,173 @@
+//! DWARF: functions, variables, types and lines of a program, out of its debug information. DWARF 5 and 4.
+//!
+//! An index of functions is built once for each file and kept between runs; types, places of variables and lines are read
+//! when they are asked for, in microseconds each. The walk that builds the index reads DIEs itself ([`form`], [`abbrev`],
+//! [`unit`], [`harvest`]); line programs, frames and expressions go through gimli. Nothing here trusts the bytes: a
+//! unit that makes no sense is skipped and counted.
+
+pub mod abbrev;
+mod barred;
+pub mod build;
+pub mod file;
+pub mod form;
+mod harvest;
+pub mod index;
+mod lines;
+mod lists;
+mod paths;
+pub mod source;
+#[cfg(test)]
+mod tests;
+mod type_names;
+mod types;
+pub mod unit;
+
+use std::{path::Path, sync::Arc};
+
+pub use build::Progress;
+pub use file::DebugFile;
+pub use index::Index;
+use source::Source;
+
+use super::{
+    function_pattern::FunctionPattern,
+    model::{Function, Instance, InstanceId, InstanceKind, SourcePlace, Traceable, TypedName},
+};
+use crate::host::{Bytes, Host};
+
+/// A file's debug information with its index.
+pub struct Dwarf {
+    source: Source,
+    index: Index,
+}
+
+impl Dwarf {
+    /// Takes the index from the cache, or builds it and keeps it there; one that cannot be kept serves this run.
+    ///
+    /// # Errors
+    /// The file has no debug information.
+    pub fn open(file: DebugFile, path: &Path, host: &dyn Host, progress: &Progress) -> Result<Self, String> {
+        if !file.has_dwarf() {
+            return Err(format!("{}: has no debug information (.debug_info)", path.display()));
+        }
+        let identity = identity(&file, path, host)?;
+        let name = Path::new("dwarf").join(format!("v{}", index::VERSION)).join(format!("{identity}.idx"));
+        let cache = host.cache();
+        let kept = || Index::open(cache.as_ref()?.map(&name)?, &identity);
+        if let Some(index) = kept() {
+            return Ok(Self { source: Source::new(file), index });
+        }
+        // Whoever comes second waits and finds the first one's work.
+        let lock = cache.as_ref().and_then(|cache| cache.lock(&name));
+        if let Some(index) = lock.is_some().then(kept).flatten() {
+            return Ok(Self { source: Source::new(file), index });
+        }
+        let source = Source::new(file);
+        let bytes = build::build(&source, &identity, host.n_cpus(), progress);
+        if let Some(cache) = &cache {
+            // A full disk costs the next run the time, nothing else.
+            let _ = cache.store(&name, &bytes);
+        }
+        let index = Index::open(Bytes::Owned(bytes), &identity).ok_or("the index just built cannot be read")?;
+        Ok(Self { source, index })
+    }
+
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// Functions by name and place. Whether lines are asked for makes no difference: see [`FunctionPattern`].
+    pub fn functions(&self, pattern: &FunctionPattern) -> Vec<Function> {
+        let groups = if pattern.is_plain_name() {
+            self.index.groups_named(&pattern.name)
+        } else {
+            let fixed = pattern.name.find(['*', '?', '[']).unwrap_or(pattern.name.len());
+            self.index.groups_with_prefix(&pattern.name[..fixed])
+        };
+        let mut file_matches: std::collections::HashMap<u32, bool> = std::collections::HashMap::new();
+        let mut name_before: Option<(u32, bool, Arc<str>)> = None;
+        let mut files: std::collections::HashMap<u32, Arc<str>> = std::collections::HashMap::new();
+        let mut found = Vec::new();
+        for idx in groups {
+            let group = self.index.group(idx);
+            // Groups of the same name follow each other.
+            let (_, matches, name) = match &name_before {
+                Some(before) if before.0 == group.name => before,
+                _ => {
+                    let text = self.index.text(group.name);
+                    name_before.insert((group.name, pattern.matches_name(text), text.into()))
+                }
+            };
+            let mut in_file =
+                || *file_matches.entry(group.file).or_insert_with(|| pattern.matches_file(self.index.text(group.file)));
+            if !matches || !in_file() {
+                continue;
+            }
+            let source = (group.file != 0).then(|| {
+                let file = files.entry(group.file).or_insert_with(|| self.index.text(group.file).into());
+                SourcePlace { file: file.clone(), line: group.line }
+            });
+            found.push(self.function(idx, name.clone(), source));
+        }
+        found
+    }
+
+    fn function(&self, group: usize, name: Arc<str>, source: Option<SourcePlace>) -> Function {
+        let mut external = false;
+        let instances = self.index.instances(group).map(|idx| {
+            let instance = self.index.instance(idx);
+            external |= instance.is_external;
+            Instance {
+                pc: Some(instance.pc),
+                kind: if instance.is_inline { InstanceKind::Inline } else { InstanceKind::Call },
+                symbol: None,
+                id: InstanceId(idx as u32),
+            }
+        });
+        let instances = instances.collect();
+        Function { name, source, external, instances }
+    }
+
+    /// What a handler sees at every instance of the function.
+    pub fn arguments(&self, function: &Function) -> Vec<TypedName> {
+        let indexed = |instance: &Instance| self.index.instance(instance.id.0 as usize);
+        let mut lists: Vec<u32> = function.instances.iter().map(|instance| indexed(instance).arguments).collect();
+        // In the order of the first unit that has the function, and there of its own code: compilers turn the order round
+        // in copies.
+        let first = function
+            .instances
+            .iter()
+            .map(indexed)
+            .min_by_key(|instance| (self.index.unit_of(instance.die), instance.is_inline, instance.die));
+        let Some(first) = first.map(|instance| instance.arguments) else { return Vec::new() };
+        lists.sort_unstable();
+        lists.dedup();
+        let in_all = |pair: &u32| lists.iter().all(|list| self.index.arguments(*list).any(|other| other == *pair));
+        let shown = |pair: u32| {
+            let (name, type_text) = self.index.argument(pair);
+            TypedName { name: name.into(), type_text: type_text.into() }
+        };
+        self.index.arguments(first).filter(in_all).map(shown).collect()
+    }
+
+    /// Whether the kernel lets a place be probed.
+    pub fn traceable(&self, instance: &Instance) -> Traceable {
+        let Some(pc) = instance.pc else { return Traceable::Unknown };
+        if let Some(reason) = self.index.barred(pc) {
+            return Traceable::Not(reason);
+        }
+        match (instance.kind, self.index.has_fentry(pc)) {
+            (InstanceKind::Call, Some(true)) => Traceable::Fentry,
+            (_, Some(_)) => Traceable::Kprobe,
+            (_, None) => Traceable::Unknown,
+        }
+    }
+}
+
+/// Whose index it is: the build id, else which file with which content.
+fn identity(file: &DebugFile, path: &Path, host: &dyn Host) -> Result<String, String> {
+    if file.build_id().is_empty() {
+        return host.stamp(path).map(|stamp| format!("file-{stamp}"));
+    }
+    Ok(file.build_id().iter().map(|byte| format!("{byte:02x}")).collect())
+}

@@ -1,0 +1,85 @@
+//! A file's debug information with that of its supplementary file, as one: units in order, found by position.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use rustc_hash::FxHashMap;
+
+use super::{
+    abbrev::Abbrevs,
+    file::DebugFile,
+    form::Read,
+    unit::{Unit, UnitHeader, unit_headers},
+};
+
+pub struct Source {
+    pub file: DebugFile,
+    /// With the bytes of .debug_info behind the last header that makes sense.
+    units: OnceLock<(Vec<UnitHeader>, usize)>,
+    /// Of units that were looked into last, by index: reading them is most of opening a unit.
+    abbrevs: Mutex<FxHashMap<u32, Arc<Abbrevs>>>,
+}
+
+/// Units whose abbreviations are kept.
+const MAX_KEPT: usize = 64;
+
+impl Source {
+    pub fn new(file: DebugFile) -> Self {
+        Self { file, units: OnceLock::new(), abbrevs: Mutex::default() }
+    }
+
+    fn headers(&self) -> &(Vec<UnitHeader>, usize) {
+        self.units.get_or_init(|| {
+            let (mut units, mut n_unreadable_bytes) = unit_headers(&self.file, 0, false);
+            if let Some(supplement) = &self.file.supplement {
+                let (more, unreadable) = unit_headers(supplement, self.file.info().len() as u64, true);
+                units.extend(more);
+                n_unreadable_bytes += unreadable;
+            }
+            (units, n_unreadable_bytes)
+        })
+    }
+
+    /// In order; those of the supplementary file come last.
+    pub fn units(&self) -> &[UnitHeader] {
+        &self.headers().0
+    }
+
+    pub fn n_unreadable_bytes(&self) -> usize {
+        self.headers().1
+    }
+
+    pub fn unit(&self, idx: u32) -> Option<Read<Unit<'_>>> {
+        let header = *self.units().get(idx as usize)?;
+        Some(match (&self.file.supplement, header.is_supplementary) {
+            (Some(supplement), true) => Unit::open(header, supplement, self.file.info().len() as u64),
+            _ => Unit::open(header, &self.file, 0),
+        })
+    }
+
+    /// The unit a position is in, open; for looks here and there.
+    pub fn open_at(&self, position: u64) -> Option<Unit<'_>> {
+        let idx = self.unit_at(position)?;
+        let kept = self.abbrevs.lock().unwrap_or_else(PoisonError::into_inner).get(&idx).cloned();
+        let Some(abbrevs) = kept else {
+            let unit = self.unit(idx)?.ok()?;
+            let mut kept = self.abbrevs.lock().unwrap_or_else(PoisonError::into_inner);
+            if kept.len() >= MAX_KEPT {
+                kept.clear();
+            }
+            kept.insert(idx, unit.abbrevs.clone());
+            return Some(unit);
+        };
+        let header = *self.units().get(idx as usize)?;
+        let (file, base) = match (&self.file.supplement, header.is_supplementary) {
+            (Some(supplement), true) => (&**supplement, self.file.info().len() as u64),
+            _ => (&self.file, 0),
+        };
+        Unit::with_abbrevs(header, file, base, abbrevs).ok()
+    }
+
+    /// The unit a position is in.
+    pub fn unit_at(&self, position: u64) -> Option<u32> {
+        let idx = self.units().partition_point(|header| header.start <= position).checked_sub(1)?;
+        (position < self.units()[idx].end).then_some(idx as u32)
+    }
+}
