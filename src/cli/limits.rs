@@ -53,7 +53,7 @@ impl ScriptLimits {
                 if !(8..=4096).contains(&number) {
                     return Err(format!("-D MAXSTRINGLEN={number}: must be 8 to 4096"));
                 }
-                self.ir.max_string_len = number.next_multiple_of(8) as u16;
+                self.ir.max_string_len = number as u16;
             }
             "MAXERRORS" => self.max_errors = number,
             "MAXSKIPPED" => self.max_skipped = number,
@@ -87,7 +87,7 @@ mod tests {
         for text in ["MAXACTION=50", "MAXSTRINGLEN=100", "MAXERRORS=3", "STP_NO_OVERLOAD", "MAXMAPENTRIES=10"] {
             limits.define(text).unwrap();
         }
-        assert_eq!((limits.ir.max_action, limits.ir.max_string_len), (50, 104));
+        assert_eq!((limits.ir.max_action, limits.ir.max_string_len), (50, 100));
         assert_eq!((limits.max_errors, limits.max_map_entries), (3, 10));
         assert_eq!(limits.define("MAXFUN=1").unwrap_err(), "-D MAXFUN: no such limit");
         assert_eq!(limits.define("MAXACTION=x").unwrap_err(), "-D MAXACTION: 'x' is not a number");

@@ -8,6 +8,7 @@ use tapdeck_ebpf::ir::{
 
 use super::{Cx, deferral::Deferred, executor::Side};
 use crate::{
+    diagnostics::catalogue::generate,
     elaborate::{
         program::{Expr, ExprKind, FunctionId, Local, LocalId, Probe, Stmt, StmtKind, Target},
         walk,
@@ -219,8 +220,22 @@ impl<'c, 'a> BodyLower<'c, 'a> {
     }
 
     pub fn intern(&mut self, text: &[u8]) -> ir::StrId {
-        let limit = usize::from(self.cx.options.limits.max_string_len.max(8)) - 1;
+        let limit = self.string_limit();
         self.cx.strings.intern(&text[..text.len().min(limit)])
+    }
+
+    /// A literal of the script where it becomes a string.
+    pub fn string_literal(&mut self, text: &[u8], at: Span) -> StrOperand {
+        let limit = self.string_limit();
+        if text.len() > limit && at != Span::NONE {
+            self.cx.report(generate::literal_cut(text.len(), limit, at));
+        }
+        self.literal(text)
+    }
+
+    /// Bytes of the longest string, without its NUL.
+    fn string_limit(&self) -> usize {
+        usize::from(self.cx.options.limits.max_string_len.max(8)) - 1
     }
 
     pub fn literal(&mut self, text: &[u8]) -> StrOperand {

@@ -135,9 +135,19 @@ impl Bounds {
             ExprKind::Ternary { then, otherwise, .. } => of(then).max(of(otherwise)),
             ExprKind::Assign { op: AssignOp::Set, value, .. } => of(value),
             ExprKind::Assign { target, .. } => self.of_target(target, locals),
-            ExprKind::Print(print) => self.of_print(program, print, locals),
+            ExprKind::Print(print) => self.clamp(self.of_print(program, print, locals)),
             _ => self.max,
         }
+    }
+
+    /// Whether `expr` puts a text together that can be longer than a string.
+    pub fn may_be_cut(&self, program: &Program, expr: &Expr, locals: &[u16]) -> bool {
+        let len = match &expr.kind {
+            ExprKind::Concat(parts) => parts.iter().map(|part| usize::from(self.of(program, part, locals))).sum(),
+            ExprKind::Print(print) => self.of_print(program, print, locals),
+            _ => 0,
+        };
+        len > usize::from(self.max)
     }
 
     fn of_target(&self, target: &Target, locals: &[u16]) -> u16 {
@@ -186,7 +196,7 @@ impl Bounds {
     }
 
     /// The longest text a format can make.
-    fn of_print(&self, program: &Program, print: &Print, locals: &[u16]) -> u16 {
+    fn of_print(&self, program: &Program, print: &Print, locals: &[u16]) -> usize {
         let mut len = 0usize;
         let mut args = print.args.iter();
         for piece in &print.format.pieces {
@@ -220,9 +230,9 @@ impl Bounds {
             len += natural.max(width.unwrap_or(0));
         }
         if print.args.iter().any(|arg| matches!(arg.kind, ExprKind::Hist { .. })) {
-            return self.max;
+            return usize::MAX;
         }
-        self.clamp(len)
+        len
     }
 
     fn clamp(&self, len: usize) -> u16 {

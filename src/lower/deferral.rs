@@ -486,7 +486,7 @@ fn is_constant_here(expr: &Expr) -> bool {
 }
 
 /// Histograms are rendered from live data, which a function run later does not have.
-fn shows_histogram(print: &Print) -> bool {
+pub(super) fn shows_histogram(print: &Print) -> bool {
     print.args.iter().any(|arg| matches!(arg.kind, ExprKind::Hist { .. }))
 }
 

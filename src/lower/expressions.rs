@@ -93,7 +93,7 @@ impl BodyLower<'_, '_> {
     fn value(&mut self, expr: &Expr, dst: Option<Var>) -> Arg {
         match &expr.kind {
             ExprKind::Long(n) => Arg::Long(Operand::Imm(*n)),
-            ExprKind::Str(text) => Arg::Str(self.literal(text)),
+            ExprKind::Str(text) => Arg::Str(self.string_literal(text, expr.span)),
             ExprKind::Local(local) => self.local(*local, expr),
             ExprKind::Global(global) => self.get(*global, &[], dst),
             ExprKind::Element { global, keys } => self.get(*global, keys, dst),

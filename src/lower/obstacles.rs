@@ -68,7 +68,7 @@ impl Cx<'_> {
 
     /// Literals and nested formats are looked through, as [`BodyLower::sprint`] does.
     fn print_obstacle(&mut self, print: &Print, locals: &[LocalSlot]) -> Option<String> {
-        let (format, args) = flat_format(print);
+        let (format, args) = flat_format(print, &|_| false);
         if kernel_format(&format).is_none() {
             return Some(format!("a conversion of {}", if print.args.is_empty() { "sprint()" } else { "sprintf()" }));
         }

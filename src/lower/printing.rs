@@ -10,7 +10,7 @@ use tapdeck_ebpf::ir::{Arg, InputTy, Op, Operand, PrintId, PrintSite, Recipe, Sp
 
 use super::{
     body::BodyLower,
-    deferral::{Captured, Captures},
+    deferral::{Captured, Captures, shows_histogram},
     executor::Side,
     globals::assigns_local,
     hist_shape,
@@ -44,44 +44,54 @@ pub(super) fn message_print(text: &Expr) -> Print {
 }
 
 /// The format with everything known already in it: literals become text, and a plain `%s` of an inner `sprintf` or
-/// concatenation is replaced by its pieces.
-pub(super) fn flat_format(print: &Print) -> (Format, Vec<Expr>) {
-    let (mut pieces, mut args) = (Vec::new(), Vec::new());
-    splice(&print.format, &print.args, &mut pieces, &mut args);
-    (Format { pieces }, args)
+/// concatenation is replaced by its pieces. Not where the inner text `may_be_cut`: a print has no limit, a string has.
+pub(super) fn flat_format(print: &Print, may_be_cut: &dyn Fn(&Expr) -> bool) -> (Format, Vec<Expr>) {
+    let mut flat = Flat { pieces: Vec::new(), args: Vec::new(), may_be_cut };
+    flat.splice(&print.format, &print.args);
+    (Format { pieces: flat.pieces }, flat.args)
 }
 
-fn splice(format: &Format, format_args: &[Expr], pieces: &mut Vec<Piece>, args: &mut Vec<Expr>) {
-    let mut rest = format_args.iter();
-    for piece in &format.pieces {
-        match piece {
-            Piece::Text(text) => push_text(pieces, text),
-            Piece::Conversion(conversion) if *conversion == PLAIN_STRING => {
-                if let Some(arg) = rest.next() {
-                    splice_text(arg, pieces, args);
-                }
-            }
-            Piece::Conversion(conversion) => {
-                for size in [conversion.width, conversion.precision] {
-                    if size == Size::Dynamic {
-                        args.extend(rest.next().cloned());
+struct Flat<'a> {
+    pieces: Vec<Piece>,
+    args: Vec<Expr>,
+    may_be_cut: &'a dyn Fn(&Expr) -> bool,
+}
+
+impl Flat<'_> {
+    fn splice(&mut self, format: &Format, format_args: &[Expr]) {
+        let mut rest = format_args.iter();
+        for piece in &format.pieces {
+            match piece {
+                Piece::Text(text) => push_text(&mut self.pieces, text),
+                Piece::Conversion(conversion) if *conversion == PLAIN_STRING => {
+                    if let Some(arg) = rest.next() {
+                        self.splice_text(arg);
                     }
                 }
-                args.extend(rest.next().cloned());
-                pieces.push(Piece::Conversion(conversion.clone()));
+                Piece::Conversion(conversion) => {
+                    for size in [conversion.width, conversion.precision] {
+                        if size == Size::Dynamic {
+                            self.args.extend(rest.next().cloned());
+                        }
+                    }
+                    self.args.extend(rest.next().cloned());
+                    self.pieces.push(Piece::Conversion(conversion.clone()));
+                }
             }
         }
     }
-}
 
-fn splice_text(arg: &Expr, pieces: &mut Vec<Piece>, args: &mut Vec<Expr>) {
-    match &arg.kind {
-        ExprKind::Str(text) => push_text(pieces, text),
-        ExprKind::Print(inner) if inner.to_string => splice(&inner.format, &inner.args, pieces, args),
-        ExprKind::Concat(parts) => parts.iter().for_each(|part| splice_text(part, pieces, args)),
-        _ => {
-            pieces.push(Piece::Conversion(PLAIN_STRING));
-            args.push(arg.clone());
+    fn splice_text(&mut self, arg: &Expr) {
+        match &arg.kind {
+            ExprKind::Str(text) => push_text(&mut self.pieces, text),
+            ExprKind::Print(inner) if inner.to_string && !(self.may_be_cut)(arg) => {
+                self.splice(&inner.format, &inner.args);
+            }
+            ExprKind::Concat(parts) if !(self.may_be_cut)(arg) => parts.iter().for_each(|part| self.splice_text(part)),
+            _ => {
+                self.pieces.push(Piece::Conversion(PLAIN_STRING));
+                self.args.push(arg.clone());
+            }
         }
     }
 }
@@ -99,21 +109,30 @@ fn push_text(pieces: &mut Vec<Piece>, text: &[u8]) {
 impl BodyLower<'_, '_> {
     /// Writes to a stream.
     pub fn print(&mut self, print: &Print, stream: Stream) {
-        let (format, args) = flat_format(print);
+        let (format, args) = self.flat_format(print);
         let (site, inputs) = self.print_site(format, &args, stream, None);
         self.emit(Op::Print { site, inputs });
     }
 
+    fn flat_format(&self, print: &Print) -> (Format, Vec<Expr>) {
+        flat_format(print, &|expr| {
+            // Differs from stap: the kernel has no text of a histogram that could be cut.
+            let is_picture = matches!(&expr.kind, ExprKind::Print(print) if shows_histogram(print));
+            let stays = is_picture && self.side == Side::Kernel;
+            !stays && self.cx.bounds.may_be_cut(self.cx.program, expr, &self.lens)
+        })
+    }
+
     /// Makes a text now.
     pub fn sprint(&mut self, print: &Print, expr: &Expr, dst: Option<Var>) -> Arg {
-        let (format, args) = flat_format(print);
+        let (format, args) = self.flat_format(print);
         // A text without conversions is a literal.
         if args.is_empty() && format.pieces.len() <= 1 {
             let text = match format.pieces.first() {
                 Some(Piece::Text(text)) => text.as_slice(),
                 _ => b"",
             };
-            return Arg::Str(self.literal(text));
+            return Arg::Str(self.string_literal(text, expr.span));
         }
         let in_kernel = kernel_format(&format);
         if self.side == Side::Kernel

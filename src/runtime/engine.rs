@@ -658,7 +658,7 @@ impl Engine {
             ring_used: self.ring.as_ref().map_or(0, Ring::used),
             ring_size: self.ring.as_ref().map_or(0, Ring::size),
             missed,
-            truncated: counters.truncated,
+            truncated: counters.truncated + self.interpreter.n_cut(),
             overflows,
             errors: self.shared.n_errors,
             self_cpu_ns: now_ns(Clock::ProcessCpu) as u64,

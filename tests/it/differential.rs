@@ -13,7 +13,7 @@ use tapdeck::{
     output::printf::PrintArg,
     pipeline::{CompileOptions, Compiler},
     runtime::{
-        control::{Control, State},
+        control::{Control, State, read_counters},
         features,
         interpreter::{Effects, Element, ElementValue, HeapStores, Interpreter, Outcome, Stores},
         load::{self, LoadError},
@@ -613,6 +613,23 @@ struct Seen {
     output: String,
     error: Option<String>,
     globals: Vec<(String, String)>,
+    cuts: Cuts,
+}
+
+/// Strings that were cut. What nobody looks at is not computed in the kernel, so it may count fewer.
+#[derive(Debug)]
+enum Cuts {
+    Here(u64),
+    There(u64),
+}
+
+impl PartialEq for Cuts {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Cuts::Here(here), Cuts::There(there)) | (Cuts::There(there), Cuts::Here(here)) => there <= here,
+            _ => false,
+        }
+    }
 }
 
 fn globals(lowered: &Lowered, stores: &dyn Stores) -> Vec<(String, String)> {
@@ -684,7 +701,7 @@ fn interpret(lowered: &Arc<Lowered>) -> Seen {
         Outcome::Done | Outcome::Next | Outcome::Abort => None,
     };
     let output = String::from_utf8_lossy(&session.output).into_owned();
-    Seen { output, error, globals: globals(lowered, &stores) }
+    Seen { output, error, globals: globals(lowered, &stores), cuts: Cuts::Here(interpreter.n_cut()) }
 }
 
 fn target() -> Option<Target> {
@@ -714,6 +731,7 @@ fn run_in_kernel(lowered: &Arc<Lowered>, target: &Target) -> Result<Option<Seen>
         Err(other) => return Err(other.to_string()),
     };
     let layout = Layout::of(&lowered.ir, target.live_histograms);
+    let counters = layout.counters;
     let loaded = Arc::new(loaded);
     let control = Control::new(layout.control, Some(&loaded)).unwrap();
     control.set_state(State::Running);
@@ -740,7 +758,8 @@ fn run_in_kernel(lowered: &Arc<Lowered>, target: &Target) -> Result<Option<Seen>
         _ => (),
     });
     let output = String::from_utf8_lossy(&output).into_owned();
-    Ok(Some(Seen { output, error, globals: globals(lowered, &stores) }))
+    let counters = read_counters(loaded.map(MapRole::Counters), counters);
+    Ok(Some(Seen { output, error, globals: globals(lowered, &stores), cuts: Cuts::There(counters.truncated) }))
 }
 
 #[test]

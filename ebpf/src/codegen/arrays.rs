@@ -50,7 +50,8 @@ impl Emitter<'_, '_> {
             match (ty, arg) {
                 (Ty::Str { cap }, Arg::Str(s)) => {
                     let src = self.text(*s);
-                    self.copy_text(Text { mem, cap: (*cap).into() }, src);
+                    let part = self.place(mem, (*cap).into());
+                    self.copy_text(part, src);
                 }
                 (_, Arg::Long(Operand::Imm(n))) if i32::try_from(*n).is_ok() => {
                     let (base, off) = self.base(mem, R2);
@@ -173,12 +174,12 @@ impl Emitter<'_, '_> {
             self.asm.call(helpers::PROBE_READ_KERNEL);
         }
         self.zero(dst.mem, n, dst.cap);
-        if cap > dst.cap {
-            self.terminate(dst);
+        if cap > dst.room {
+            self.settle(dst);
         }
     }
 
-    /// Copies a string operand to r0 + `off`, `cap` bytes of a map value.
+    /// Copies a text that fits to r0 + `off`, `cap` bytes of a map value.
     fn copy_text_to_value(&mut self, src: Text, off: u32, cap: u32) {
         let n = src.cap.min(cap);
         if cap <= 64 {
@@ -190,9 +191,6 @@ impl Emitter<'_, '_> {
                 } else {
                     self.asm.store_imm(Size::DW, R0, off as i16 + i, 0);
                 }
-            }
-            if src.cap > cap {
-                self.asm.store_imm(Size::B, R0, (off + cap) as i16 - 1, 0);
             }
             return;
         }
@@ -209,24 +207,22 @@ impl Emitter<'_, '_> {
             self.address(R3, Mem { base: Base::Rodata, off: maps::ZEROS as i32 });
             self.asm.call(helpers::PROBE_READ_KERNEL);
         }
-        if src.cap > cap {
-            self.asm.load(Size::DW, R1, R10, TMP0);
-            self.asm.store_imm(Size::B, R1, (off + cap) as i16 - 1, 0);
-        }
     }
 
     pub fn set(&mut self, store: StoreId, keys: &[Arg], value: Arg) -> Result<(), GenerateError> {
         let layout = self.store_layout(store)?;
         let (payload, cap) = (layout.value.payload(), layout.value.size() - layout.value.payload());
-        let write = |e: &mut Self, off: u32| match value {
-            Arg::Long(o) => {
+        let text = match value {
+            Arg::Str(s) => Some(self.fitted(s, cap)),
+            Arg::Long(_) => None,
+        };
+        let write = |e: &mut Self, off: u32| match (value, text) {
+            (Arg::Long(o), _) => {
                 let from = e.long_reg(o, R1);
                 e.asm.store(Size::DW, R0, off as i16, from);
             }
-            Arg::Str(s) => {
-                let text = e.text(s);
-                e.copy_text_to_value(text, off, cap);
-            }
+            (Arg::Str(_), Some(text)) => e.copy_text_to_value(text, off, cap),
+            (Arg::Str(_), None) => {}
         };
         match layout.place {
             Place::Scalar { offset } => {
@@ -241,16 +237,17 @@ impl Emitter<'_, '_> {
                 self.asm.jump_if_imm(Cond::Ne, R0, 0, found);
                 let area = self.cx.frame.value;
                 self.stamp(area);
-                match value {
-                    Arg::Long(o) => {
+                match (value, text) {
+                    (Arg::Long(o), _) => {
                         let from = self.long_reg(o, R1);
                         let (base, off) = self.base(area.at(8), R2);
                         self.asm.store(Size::DW, base, off, from);
                     }
-                    Arg::Str(s) => {
-                        let text = self.text(s);
-                        self.copy_text(Text { mem: area.at(8), cap }, text);
+                    (Arg::Str(_), Some(text)) => {
+                        let place = self.place(area.at(8), cap);
+                        self.copy_text(place, text);
                     }
+                    (Arg::Str(_), None) => {}
                 }
                 self.insert_making_room(store, &layout, map, key, area);
                 self.asm.jump_if_imm(Cond::Eq, R0, 0, done);
@@ -385,8 +382,7 @@ impl Emitter<'_, '_> {
             Place::Scalar { offset } => {
                 self.scalar(R0, offset);
                 if let ValueLayout::Str { cap, .. } = layout.value {
-                    let (off, empty) = self.shared.literal(b"");
-                    let empty = Text { mem: Mem { base: Base::Rodata, off: off as i32 }, cap: empty };
+                    let empty = self.constant_text(b"");
                     self.copy_text_to_value(empty, 0, cap.into());
                 } else {
                     self.asm.store_imm(Size::DW, R0, 0, 0);

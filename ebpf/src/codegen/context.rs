@@ -1,11 +1,7 @@
 //! What a handler was entered with: tracepoint arguments, the current task, memory, texts of the site.
 
-use super::{GenerateError, Target, emit::*, frame::*};
-use crate::{
-    ir::*,
-    isa::*,
-    layout::{control, counters},
-};
+use super::{GenerateError, Target, emit::*, errors::StubKind, frame::*};
+use crate::{ir::*, isa::*, layout::control};
 
 /// `TASK_COMM_LEN` of linux/sched.h.
 const COMM_BYTES: u32 = 16;
@@ -182,8 +178,8 @@ impl Emitter<'_, '_> {
             })
             .collect();
         if texts.iter().all(|text| *text == texts[0]) {
-            let (off, cap) = self.shared.literal(texts.first().map_or(&[], |t| t.as_slice()));
-            return self.copy_text(dst, Text { mem: Mem { base: Base::Rodata, off: off as i32 }, cap });
+            let text = self.constant_text(texts.first().map_or(&[], |t| t.as_slice()));
+            return self.copy_text(dst, text);
         }
         let longest = texts.iter().map(Vec::len).max().unwrap_or(0);
         let stride = (longest as u32 + 1).next_multiple_of(8).min(dst.cap);
@@ -430,22 +426,22 @@ impl Emitter<'_, '_> {
         // The helper leaves zeros after a fault, so only what lies behind the text may need clearing.
         let clear = self.cx.filled[dst.index()];
         let dst = self.var_text(dst);
-        let cap = dst.cap;
+        let room = dst.room;
         let done = self.asm.label();
         if clear {
-            self.zero(dst.mem, 0, cap);
+            self.zero(dst.mem, 0, dst.cap);
         }
         match max {
-            None => self.asm.mov_imm(R2, cap.into()),
-            Some(Operand::Imm(n)) => self.asm.mov_imm(R2, n.clamp(0, i64::from(cap) - 1) + 1),
+            None => self.asm.mov_imm(R2, room.into()),
+            Some(Operand::Imm(n)) => self.asm.mov_imm(R2, n.clamp(0, i64::from(room) - 1) + 1),
             Some(max) => {
                 let (some, fits) = (self.asm.label(), self.asm.label());
                 self.long(R2, max);
                 self.asm.jump_if_imm(Cond::SGe, R2, 0, some);
                 self.asm.mov_imm(R2, 0);
                 self.asm.bind(some);
-                self.asm.jump_if_imm(Cond::Lt, R2, cap as i32 - 1, fits);
-                self.asm.mov_imm(R2, i64::from(cap) - 1);
+                self.asm.jump_if_imm(Cond::Lt, R2, room as i32 - 1, fits);
+                self.asm.mov_imm(R2, i64::from(room) - 1);
                 self.asm.bind(fits);
                 self.asm.add_imm(R2, 1);
             }
@@ -471,11 +467,36 @@ impl Emitter<'_, '_> {
             }
             OnFault::Zero => {}
         }
-        // A text that fills the longest string there is was most likely cut.
-        if max.is_none() && cap >= u32::from(self.shared.program.limits.max_string_len) {
-            let cut = self.count_and(counters::TRUNCATED, done);
-            self.asm.jump_if_imm(Cond::Eq, R0, cap as i32, cut);
+        // Shorter places are only for texts that cannot be longer, or that the script wants no more of.
+        let asked_for_all = match max {
+            Some(Operand::Imm(n)) => n >= i64::from(room),
+            _ => true,
+        };
+        if asked_for_all && room >= u32::from(self.shared.program.limits.max_string_len) {
+            let full = self.stub(None, StubKind::MoreToRead { space, addr, room, then: done });
+            if let Some(max @ Operand::Var(_)) = max {
+                let max = self.long_reg(max, R1);
+                self.asm.jump_if_imm(Cond::SLt, max, room as i32, done);
+            }
+            self.asm.jump_if_imm(Cond::Eq, R0, room as i32, full);
         }
         self.asm.bind(done);
+    }
+
+    /// Goes to `then` when the text at `addr` ends with its first `room - 1` bytes.
+    pub fn more_to_read(&mut self, space: Space, addr: Operand, room: u32, then: Label) {
+        self.asm.store_imm(Size::DW, R10, TMP0, 0);
+        self.asm.mov(R1, R10);
+        self.asm.add_imm(R1, TMP0.into());
+        self.asm.mov_imm(R2, 1);
+        self.long(R3, addr);
+        self.asm.add_imm(R3, room as i32 - 1);
+        self.asm.call(match space {
+            Space::Kernel => helpers::PROBE_READ_KERNEL,
+            Space::User => helpers::PROBE_READ_USER,
+        });
+        // What cannot be read any more cannot have been read before: it ends there, too.
+        self.asm.load(Size::B, R1, R10, TMP0);
+        self.asm.jump_if_imm(Cond::Eq, R1, 0, then);
     }
 }

@@ -45,6 +45,8 @@ pub struct HandlerCx {
 pub struct Text {
     pub mem: Mem,
     pub cap: u32,
+    /// Bytes the text can take, its NUL included: all of them, or MAXSTRINGLEN where that is no multiple of 8.
+    pub room: u32,
 }
 
 impl Emitter<'_, '_> {
@@ -298,10 +300,21 @@ impl Emitter<'_, '_> {
             StrOperand::Var(v) => self.var_text(v),
             StrOperand::Const(s) => {
                 let text = self.literal_bytes(s);
-                let (off, cap) = self.shared.literal(&text);
-                Text { mem: Mem { base: Base::Rodata, off: off as i32 }, cap }
+                self.constant_text(&text)
             }
         }
+    }
+
+    /// A text of the read-only data.
+    pub fn constant_text(&mut self, text: &[u8]) -> Text {
+        let (off, cap) = self.shared.literal(text);
+        let room = crate::layout::until_nul(text).len() as u32 + 1;
+        Text { mem: Mem { base: Base::Rodata, off: off as i32 }, cap, room }
+    }
+
+    /// A place for strings.
+    pub fn place(&self, mem: Mem, cap: u32) -> Text {
+        Text { mem, cap, room: cap.min(self.shared.program.limits.max_string_len.into()) }
     }
 
     /// A literal's bytes; the empty one for those generation makes up.
@@ -315,8 +328,8 @@ impl Emitter<'_, '_> {
             Ty::Long => 8,
         };
         match self.loc(v) {
-            Loc::Mem(mem) => Text { mem, cap },
-            _ => Text { mem: self.cx.frame.work, cap: 8 },
+            Loc::Mem(mem) => self.place(mem, cap),
+            _ => self.place(self.cx.frame.work, 8),
         }
     }
 

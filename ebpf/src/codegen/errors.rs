@@ -32,6 +32,18 @@ pub enum StubKind {
         counter: u32,
         then: Label,
     },
+    /// Cuts a text that was too long for its place and counts it, then goes on.
+    Cut {
+        text: Text,
+        then: Label,
+    },
+    /// A text that was read fills its room: counts it if there was more of it, then goes on.
+    MoreToRead {
+        space: Space,
+        addr: Operand,
+        room: u32,
+        then: Label,
+    },
     /// Counts a refused insert, then raises overflow or goes on.
     Overflow {
         store: StoreId,
@@ -80,6 +92,16 @@ impl Emitter<'_, '_> {
                     self.count(counter);
                     self.asm.jump(then);
                 }
+                StubKind::Cut { text, then } => {
+                    self.terminate(text);
+                    self.count(counters::TRUNCATED);
+                    self.asm.jump(then);
+                }
+                StubKind::MoreToRead { space, addr, room, then } => {
+                    self.more_to_read(space, addr, room, then);
+                    self.count(counters::TRUNCATED);
+                    self.asm.jump(then);
+                }
                 StubKind::Overflow { store, then } => self.overflow(store, then),
                 StubKind::Error { code, detail } => match stub.catch {
                     Some(catch) => {
@@ -109,8 +131,8 @@ impl Emitter<'_, '_> {
             && self.loc(message) != Loc::None
         {
             let dst = self.var_text(message);
-            let (off, cap) = self.shared.literal(text);
-            self.copy_text(dst, Text { mem: Mem { base: Base::Rodata, off: off as i32 }, cap });
+            let text = self.constant_text(text);
+            self.copy_text(dst, text);
         }
         let to = self.cx.blocks[catch.block.index()];
         self.asm.jump(to);
@@ -220,7 +242,7 @@ impl Emitter<'_, '_> {
                 self.asm.store_imm(Size::W, base, off + record::ERROR_TAG as i16, tag.0 as i32);
                 self.asm.store_imm(Size::DW, base, off + record::ERROR_ARGUMENT as i16, 0);
                 self.handler_and_site(temp);
-                self.copy_text(Text { mem: temp.at(record::ERROR_TEXT as i32), cap: text.cap }, text);
+                self.copy_text(Text { mem: temp.at(record::ERROR_TEXT as i32), ..text }, text);
                 self.send(temp, record::ERROR_TEXT + text.cap, FORCE_WAKEUP);
                 let failed = self.cx.failed;
                 self.asm.jump(failed);

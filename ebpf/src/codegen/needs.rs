@@ -57,6 +57,13 @@ impl Needs {
                     }
                 }
                 match &inst.op {
+                    Op::Set { store, value: Arg::Str(s), .. } => {
+                        if let StoreTy::Str { cap: room } = program.stores[store.index()].value
+                            && cap(*s) >= room.into()
+                        {
+                            needs.temp = needs.temp.max(room.into());
+                        }
+                    }
                     Op::StrConcat { a, b, .. } => needs.temp = needs.temp.max(cap(*a) + cap(*b)),
                     Op::Intrinsic { op, args, .. } => {
                         if let Some(Arg::Str(s)) = args.first() {
@@ -110,6 +117,8 @@ fn filled(body: &Body) -> Vec<bool> {
             filled[v.index()] = true;
         }
     };
+    // A message goes where `catch` may compare it.
+    body.blocks.iter().for_each(|block| block.term.for_each_arg(&mut fill));
     for inst in body.blocks.iter().flat_map(|block| &block.insts) {
         match &inst.op {
             // These stop at the NUL.

@@ -248,7 +248,7 @@ impl Emitter<'_, '_> {
             Arg::Long(_) => false,
         });
         if is_input {
-            let built = Text { mem: temp, cap: dst.cap };
+            let built = Text { mem: temp, ..dst };
             self.snprintf(built, format, inputs.len() as u32);
             self.copy_text(dst, built);
         } else {

@@ -1,9 +1,12 @@
 //! Strings: NUL-terminated, zero-filled to their capacity, so equality and hash keys are whole words.
 //!
 //! Up to 64 bytes move by words; longer ones by `bpf_probe_read_kernel`, the kernel's memcpy for us.
+//!
+//! A text that is longer than its new place is cut there and counted. Capacities are inferred so that nearly everything
+//! fits for sure; only what may not fit is looked at, and costs a jump that is not taken.
 
-use super::{emit::*, frame::*};
-use crate::{ir::*, isa::*};
+use super::{emit::*, errors::StubKind, frame::*};
+use crate::{ir::*, isa::*, layout::counters};
 
 /// Longer copies call a helper.
 const WORDS: u32 = 64;
@@ -52,15 +55,37 @@ impl Emitter<'_, '_> {
         let n = dst.cap.min(src.cap);
         self.copy_bytes(dst.mem, src.mem, n);
         self.zero(dst.mem, n, dst.cap);
-        if src.cap > dst.cap {
-            self.terminate(dst);
+        if src.room > dst.room {
+            self.settle(dst);
         }
     }
 
-    /// Makes the last byte a NUL.
+    /// After a zero-filled text was copied that may be longer than this place: cuts and counts when it is.
+    pub fn settle(&mut self, dst: Text) {
+        let done = self.asm.label();
+        let cut = self.stub(None, StubKind::Cut { text: dst, then: done });
+        let (base, off) = self.base(dst.mem, R2);
+        self.asm.load(Size::B, R1, base, off + dst.room as i16 - 1);
+        self.asm.jump_if_imm(Cond::Ne, R1, 0, cut);
+        self.asm.bind(done);
+    }
+
+    /// Clears what lies behind the longest text that has room.
     pub fn terminate(&mut self, dst: Text) {
         let (base, off) = self.base(dst.mem, R2);
-        self.asm.store_imm(Size::B, base, off + dst.cap as i16 - 1, 0);
+        for at in dst.room - 1..dst.cap {
+            self.asm.store_imm(Size::B, base, off + at as i16, 0);
+        }
+    }
+
+    /// A text on its way to a place for `cap` bytes that others can see: cut before it goes there.
+    pub fn fitted(&mut self, s: StrOperand, cap: u32) -> Text {
+        let (text, place) = (self.text(s), self.place(self.cx.frame.temp, cap));
+        if text.room <= place.room {
+            return text;
+        }
+        self.copy_text(place, text);
+        place
     }
 
     /// Reads a string the kernel can see: `dst` is zeroed before. The length with NUL is in r0.
@@ -82,13 +107,27 @@ impl Emitter<'_, '_> {
         self.read_kernel_str(temp, a.cap, a.mem);
         // r0 is 1 to a.cap: the second text goes over the NUL.
         self.length_in_r0(a.cap);
+        let may_be_cut = a.room + b.room - 1 > dst.room;
+        if may_be_cut {
+            self.asm.store(Size::DW, R10, TMP1, R0);
+        }
         self.asm.mov(R1, R0);
         self.address(R2, temp);
         self.asm.alu(Alu::Add, R1, R2);
         self.asm.mov_imm(R2, b.cap.into());
         self.address(R3, b.mem);
         self.asm.call(helpers::PROBE_READ_KERNEL_STR);
-        self.copy_text(dst, Text { mem: temp, cap: total });
+        // What lies behind the text is not always zero, so lengths decide.
+        let built = Text { mem: temp, cap: total, room: dst.room };
+        if may_be_cut {
+            let done = self.asm.label();
+            let cut = self.stub(None, StubKind::Cut { text: Text { cap: dst.cap.min(total), ..built }, then: done });
+            self.asm.load(Size::DW, R1, R10, TMP1);
+            self.asm.alu(Alu::Add, R1, R0);
+            self.asm.jump_if_imm(Cond::SGt, R1, dst.room as i32, cut);
+            self.asm.bind(done);
+        }
+        self.copy_text(dst, built);
     }
 
     /// From what `probe_read_str` gave to the length without NUL, in terms the verifier accepts: 0 to cap - 1.
@@ -212,8 +251,8 @@ impl Emitter<'_, '_> {
         self.long(R2, length);
         self.asm.jump_if_imm(Cond::SLe, R2, 0, empty);
         let fits = self.asm.label();
-        self.asm.jump_if_imm(Cond::SLt, R2, dst.cap as i32 - 1, fits);
-        self.asm.mov_imm(R2, i64::from(dst.cap) - 1);
+        self.asm.jump_if_imm(Cond::SLt, R2, dst.room as i32 - 1, fits);
+        self.asm.mov_imm(R2, i64::from(dst.room) - 1);
         self.asm.bind(fits);
         self.asm.add_imm(R2, 1);
         self.address(R3, temp);
@@ -324,18 +363,25 @@ impl Emitter<'_, '_> {
         self.asm.store(Size::B, base, off, R1);
     }
 
-    /// `bpf_snprintf` of the words in the work area. Uses r0-r5.
+    /// `bpf_snprintf` of the words in the work area. Uses r0-r5 and TMP0.
     pub fn snprintf(&mut self, dst: Text, format: &[u8], n_words: u32) {
         self.zero(dst.mem, 0, dst.cap);
         let mut text = format.to_vec();
         text.push(0);
         let at = self.shared.constant(&text);
         self.address(R1, dst.mem);
-        self.asm.mov_imm(R2, dst.cap.into());
+        self.asm.mov_imm(R2, dst.room.into());
         self.address(R3, Mem { base: Base::Rodata, off: at as i32 });
         let work = self.cx.frame.work;
         self.address(R4, work);
         self.asm.mov_imm(R5, (8 * n_words).into());
         self.asm.call(helpers::SNPRINTF);
+        // It gives the bytes that the whole text would need. Formats that fit their place for sure come to fewer.
+        if dst.room >= self.shared.program.limits.max_string_len.into() {
+            let done = self.asm.label();
+            let cut = self.count_and(counters::TRUNCATED, done);
+            self.asm.jump_if_imm(Cond::SGt, R0, dst.room as i32, cut);
+            self.asm.bind(done);
+        }
     }
 }

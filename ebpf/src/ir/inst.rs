@@ -1,7 +1,7 @@
 //! Every instruction: operands, result, effect, errors, and which executor may run it.
 //!
-//! "Raises" means: control goes to the block's `catch`, or the handler ends with that script error. Strings are cut to
-//! the destination's capacity without an error.
+//! "Raises" means: control goes to the block's `catch`, or the handler ends with that script error. A string that is
+//! longer than the destination's capacity, or than MAXSTRINGLEN, is cut without an error, and counted.
 
 use super::*;
 

@@ -3,7 +3,7 @@
 //! ```text
 //!    0 ring_drops   records that found no room in the ring buffer
 //!    8 skipped      handler runs that found no scratch memory (nested too deep)
-//!   16 truncated    strings cut at MAXSTRINGLEN while reading memory
+//!   16 truncated    strings cut because they were longer than their place, which is MAXSTRINGLEN
 //!   24 errors       script errors
 //!   32 lost         map updates the kernel refused for another reason than a full map
 //!   40 hits[probe]  handler runs, with `Target::live_probes`

@@ -58,6 +58,14 @@ pub fn regex(at: Span) -> Diagnostic {
         .help("compare with == or isinstr(), or match in an end or timer probe, which run in user space")
 }
 
+/// A literal that is longer than the longest string, where it becomes one.
+pub fn literal_cut(n_bytes: usize, limit: usize, at: Span) -> Diagnostic {
+    let message = format!("string literal of {n_bytes} bytes is cut to {limit}");
+    Diagnostic::new("literal-cut", Severity::Warning, Stage::Generate, message)
+        .at(at)
+        .help("a higher limit may help: -D MAXSTRINGLEN=N")
+}
+
 /// A builtin we know and do not offer anywhere.
 pub fn refused(name: &str, help: &str, at: Span) -> Diagnostic {
     error("refused-function", format!("function '{name}' is not available"), at)

@@ -1,13 +1,43 @@
 //! Variables and frames. Calls push a frame here, never on the host's stack, so no script can overflow it.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use tapdeck_ebpf::ir::{Arg, Block, Body, Operand, Program, StoreDecl, StoreTy, StrOperand, Ty, Var};
 
 use super::foreach::Iteration;
 use crate::builtins::Value;
 
+/// Where strings end, and how many had to.
+#[derive(Clone, Copy)]
+pub(super) struct StringLimit<'p> {
+    pub max_string_len: u16,
+    pub n_cut: &'p AtomicU64,
+}
+
+impl StringLimit<'_> {
+    /// What of a text fits: up to the first NUL, and one byte less than the capacity. Counts when that is not all.
+    pub fn cut<'t>(&self, text: &'t [u8], ty: Ty) -> &'t [u8] {
+        let room = match ty {
+            Ty::Str { cap } => usize::from(cap.min(self.max_string_len)).saturating_sub(1),
+            Ty::Long => usize::MAX,
+        };
+        let fitting = &text[..text.len().min(room)];
+        match fitting.iter().position(|byte| *byte == 0) {
+            Some(end) => &fitting[..end],
+            None => {
+                if text.get(room).is_some_and(|more| *more != 0) {
+                    self.n_cut.fetch_add(1, Relaxed);
+                }
+                fitting
+            }
+        }
+    }
+}
+
 /// A body while it runs.
 pub(super) struct Frame<'p> {
     pub body: &'p Body,
+    limit: StringLimit<'p>,
     vars: Vec<Value>,
     pub block: Block,
     /// Index of the next instruction; past the last one: the terminator.
@@ -19,11 +49,11 @@ pub(super) struct Frame<'p> {
 
 impl<'p> Frame<'p> {
     /// Every variable 0 or "", the first ones from `args`.
-    pub fn new(body: &'p Body, args: Vec<Value>, result: Option<Var>) -> Self {
+    pub fn new(body: &'p Body, args: Vec<Value>, result: Option<Var>, limit: StringLimit<'p>) -> Self {
         let n_args = args.len();
         let mut vars = args;
         vars.extend(body.vars[n_args.min(body.vars.len())..].iter().map(|var| zero(var.ty)));
-        let mut frame = Self { body, vars, block: Block(0), at: 0, iters: Vec::new(), result };
+        let mut frame = Self { body, limit, vars, block: Block(0), at: 0, iters: Vec::new(), result };
         frame.iters.resize_with(body.n_iters as usize, || None);
         // Parameters obey their capacities, too.
         for idx in 0..n_args.min(body.vars.len()) {
@@ -72,7 +102,7 @@ impl<'p> Frame<'p> {
     pub fn key(&self, program: &Program, arg: Arg, ty: Ty) -> Value {
         match arg {
             Arg::Long(operand) => Value::Long(self.long(operand)),
-            Arg::Str(operand) => Value::Str(cut(self.str(program, operand), ty).to_vec()),
+            Arg::Str(operand) => Value::Str(self.limit.cut(self.str(program, operand), ty).to_vec()),
         }
     }
 
@@ -90,7 +120,7 @@ impl<'p> Frame<'p> {
 
     /// Cuts to the variable's capacity and at a NUL; keeps the old buffer.
     pub fn set_str(&mut self, var: Var, text: &[u8]) {
-        let text = cut(text, self.body.vars[var.index()].ty);
+        let text = self.limit.cut(text, self.body.vars[var.index()].ty);
         match &mut self.vars[var.index()] {
             Value::Str(old) => {
                 old.clear();
@@ -104,7 +134,7 @@ impl<'p> Frame<'p> {
         match value {
             Value::Long(n) => self.set_long(var, n),
             Value::Str(mut text) => {
-                text.truncate(cut(&text, self.body.vars[var.index()].ty).len());
+                text.truncate(self.limit.cut(&text, self.body.vars[var.index()].ty).len());
                 self.vars[var.index()] = Value::Str(text);
             }
         }
@@ -121,14 +151,4 @@ pub(super) fn zero(ty: Ty) -> Value {
         Ty::Long => Value::Long(0),
         Ty::Str { .. } => Value::Str(Vec::new()),
     }
-}
-
-/// What of a text fits: up to the first NUL, and one byte less than the capacity.
-pub(super) fn cut(text: &[u8], ty: Ty) -> &[u8] {
-    let room = match ty {
-        Ty::Str { cap } => usize::from(cap).saturating_sub(1),
-        Ty::Long => usize::MAX,
-    };
-    let text = &text[..text.len().min(room)];
-    &text[..text.iter().position(|byte| *byte == 0).unwrap_or(text.len())]
 }

@@ -19,14 +19,17 @@ mod surroundings;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, atomic::AtomicU64},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use regex::bytes::Regex;
 use tapdeck_ebpf::ir::{self, HandlerId, Op, SiteId, SourceTag, StrId, Term};
 
 use self::{
-    memory::{Frame, zero},
+    memory::{Frame, StringLimit, zero},
     stores::NoStores,
 };
 pub use self::{
@@ -50,6 +53,7 @@ pub struct Interpreter {
     plain: Vec<bool>,
     surroundings: Surroundings,
     random: AtomicU64,
+    n_cut: AtomicU64,
 }
 
 /// How a handler ended.
@@ -97,11 +101,28 @@ impl Interpreter {
             .collect();
         let plain = program.print_sites.iter().map(render::is_plain).collect();
         let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0) | 1;
-        Self { lowered, hosts, regexes, plain, surroundings: Surroundings::of_this_process(), random: seed.into() }
+        Self {
+            lowered,
+            hosts,
+            regexes,
+            plain,
+            surroundings: Surroundings::of_this_process(),
+            random: seed.into(),
+            n_cut: AtomicU64::new(0),
+        }
     }
 
     pub fn lowered(&self) -> &Arc<Lowered> {
         &self.lowered
+    }
+
+    /// Strings that were longer than their place.
+    pub fn n_cut(&self) -> u64 {
+        self.n_cut.load(Relaxed)
+    }
+
+    fn limit(&self) -> StringLimit<'_> {
+        StringLimit { max_string_len: self.lowered.ir.limits.max_string_len, n_cut: &self.n_cut }
     }
 
     /// Runs a user handler once.
@@ -127,7 +148,7 @@ impl Interpreter {
         let body = &self.lowered.ir.handlers[handler.index()].body;
         let mut machine = Machine::new(self, site, stores, effects);
         machine.here = here;
-        machine.frames.push(Frame::new(body, Vec::new(), None));
+        machine.frames.push(Frame::new(body, Vec::new(), None, self.limit()));
         match machine.run() {
             Ok(_) => Outcome::Done,
             Err(Stop::Next) => Outcome::Next,
@@ -141,7 +162,7 @@ impl Interpreter {
         let function = &self.lowered.ir.functions[function.index()];
         let (mut stores, mut effects) = (NoStores, NoEffects::default());
         let mut machine = Machine::new(self, SiteId(0), &mut stores, &mut effects);
-        machine.frames.push(Frame::new(&function.body, args, None));
+        machine.frames.push(Frame::new(&function.body, args, None, self.limit()));
         let absent = || function.result.map_or(Value::Long(0), zero);
         match machine.run() {
             Ok(value) => Ok(value.unwrap_or_else(absent)),

@@ -86,7 +86,7 @@ impl<'p> Machine<'p, '_> {
                 if function.recursive && self.frames.len() > program.limits.max_nesting as usize {
                     return Err("MAXNESTING exceeded".into());
                 }
-                self.frames.push(Frame::new(&function.body, args, *dst));
+                self.frames.push(Frame::new(&function.body, args, *dst, self.interpreter.limit()));
             }
 
             Op::Read { dst, addr, on_fault, .. } => {
