@@ -180,6 +180,7 @@ pub fn ebpf_target(btf: Option<&Btf>, arch: &str, n_cpus: u32) -> Target {
         task_pt_regs,
         offsets: task_offsets(btf, arch),
         ring_bytes: 0,
+        stores_in_order: arch == "x86_64",
         live_probes: false,
         live_histograms: false,
     }

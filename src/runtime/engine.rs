@@ -160,8 +160,8 @@ impl Engine {
         target: LiveTarget,
         outbox: Outbox,
     ) -> io::Result<Self> {
-        let ring = match loaded.as_ref().and_then(|loaded| loaded.map(MapRole::Ring)) {
-            Some(map) => Some(Ring::open(map)?),
+        let ring = match &loaded {
+            Some(loaded) => Ring::open(loaded)?,
             None => None,
         };
         // Without the privilege there simply are no costs to show.

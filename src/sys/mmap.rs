@@ -126,6 +126,14 @@ impl Mapping {
         unsafe { std::ptr::copy_nonoverlapping(self.start.add(offset), out.as_mut_ptr(), out.len()) };
     }
 
+    /// Writes zeros.
+    pub fn clear(&self, offset: usize, len: usize) {
+        assert!(self.writable, "mapping is read-only");
+        assert!(offset + len <= self.len, "range outside its mapping");
+        // SAFETY: in bounds and mapped writable.
+        unsafe { std::ptr::write_bytes(self.start.add(offset), 0, len) };
+    }
+
     /// Copies bytes in.
     pub fn write(&self, offset: usize, bytes: &[u8]) {
         assert!(self.writable, "mapping is read-only");

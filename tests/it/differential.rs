@@ -736,7 +736,7 @@ fn run_in_kernel(lowered: &Arc<Lowered>, target: &Target) -> Result<Option<Seen>
     let control = Control::new(layout.control, Some(&loaded)).unwrap();
     control.set_state(State::Running);
     let stores = KernelStores::new(layout, lowered.clone(), Some(loaded.clone())).unwrap();
-    let mut ring = Ring::open(loaded.map(MapRole::Ring).unwrap()).unwrap();
+    let mut ring = Ring::open(&loaded).unwrap().expect("programs that print");
 
     sys::bpf::prog_test_run_raw_tp(loaded.programs[0].as_fd(), &[0, 0]).map_err(|error| error.to_string())?;
 

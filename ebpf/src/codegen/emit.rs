@@ -3,7 +3,14 @@
 //!
 //! Longs are in r6-r9 or memory, so nothing of the script is lost by a call; r0-r5 are free within an instruction.
 
-use super::{GenerateError, errors::Stub, frame::*, maps::Shared, needs::Needs};
+use super::{
+    GenerateError,
+    errors::Stub,
+    frame::*,
+    maps::Shared,
+    needs::Needs,
+    sending::{Haste, RecordSize},
+};
 use crate::{ir::*, isa::*, layout::control};
 
 pub struct Emitter<'s, 'a> {
@@ -386,7 +393,7 @@ impl Emitter<'_, '_> {
         let work = self.cx.frame.work;
         let (base, off) = self.base(work, R2);
         self.asm.store_imm(Size::DW, base, off, crate::layout::record::EXIT.into());
-        self.send(work, 8, super::printing::FORCE_WAKEUP);
+        self.send(work, RecordSize::Fixed(8), Haste::Now);
     }
 }
 

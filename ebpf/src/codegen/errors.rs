@@ -1,7 +1,7 @@
 //! Script errors: the way from the failing instruction to its `catch` or to a record for user space. Out of line, so the
 //! good path has one jump that is not taken.
 
-use super::{GenerateError, emit::*, flatten::MAX_NESTING, frame::*, printing::FORCE_WAKEUP};
+use super::{GenerateError, emit::*, flatten::MAX_NESTING, frame::*, sending::*};
 use crate::{
     ir::*,
     isa::*,
@@ -44,6 +44,10 @@ pub enum StubKind {
         room: u32,
         then: Label,
     },
+    /// Wakes the reader of records, then goes on there.
+    Wake {
+        then: Label,
+    },
     /// Counts a refused insert, then raises overflow or goes on.
     Overflow {
         store: StoreId,
@@ -83,6 +87,14 @@ impl Emitter<'_, '_> {
     pub fn stubs(&mut self) -> Result<(), GenerateError> {
         let end = self.cx.end;
         self.asm.jump(end);
+        self.collected_stubs();
+        self.report();
+        // Sending a report may want some, too.
+        self.collected_stubs();
+        Ok(())
+    }
+
+    fn collected_stubs(&mut self) {
         while let Some(stub) = self.cx.stubs.pop() {
             self.at(stub.tag);
             self.asm.bind(stub.label);
@@ -100,6 +112,10 @@ impl Emitter<'_, '_> {
                 StubKind::MoreToRead { space, addr, room, then } => {
                     self.more_to_read(space, addr, room, then);
                     self.count(counters::TRUNCATED);
+                    self.asm.jump(then);
+                }
+                StubKind::Wake { then } => {
+                    self.wake();
                     self.asm.jump(then);
                 }
                 StubKind::Overflow { store, then } => self.overflow(store, then),
@@ -122,8 +138,6 @@ impl Emitter<'_, '_> {
                 },
             }
         }
-        self.report();
-        Ok(())
     }
 
     fn caught(&mut self, catch: &Catch, text: &[u8]) {
@@ -176,7 +190,7 @@ impl Emitter<'_, '_> {
         self.asm.bind(report);
         let work = self.cx.frame.work;
         self.handler_and_site(work);
-        self.send(work, record::ERROR_TEXT, FORCE_WAKEUP);
+        self.send(work, RecordSize::Fixed(record::ERROR_TEXT), Haste::Now);
         self.asm.bind(failed);
         self.count(counters::ERRORS);
         let control = self.shared.control();
@@ -243,7 +257,7 @@ impl Emitter<'_, '_> {
                 self.asm.store_imm(Size::DW, base, off + record::ERROR_ARGUMENT as i16, 0);
                 self.handler_and_site(temp);
                 self.copy_text(Text { mem: temp.at(record::ERROR_TEXT as i32), ..text }, text);
-                self.send(temp, record::ERROR_TEXT + text.cap, FORCE_WAKEUP);
+                self.send(temp, RecordSize::Fixed(record::ERROR_TEXT + text.cap), Haste::Now);
                 let failed = self.cx.failed;
                 self.asm.jump(failed);
             }

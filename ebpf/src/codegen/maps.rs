@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::Target;
 use crate::{
     ir::*,
-    layout::{FrontLayout, Layout, Place},
+    layout::{FrontLayout, Layout, Place, ring},
     object::{MapDef, MapIndex, MapRole},
 };
 
@@ -24,6 +24,8 @@ pub const MMAPABLE: u32 = 1 << 10;
 
 /// Arrays up to this many elements are allocated at once.
 const PREALLOCATED: u32 = 16_384;
+/// The smallest ring buffer there is on kernels with pages of up to 64 KiB.
+const WAKER_BYTES: u32 = 64 << 10;
 /// Handlers that may be nested on one processor and still find scratch memory.
 pub const SCRATCH_LEVELS: u32 = 4;
 
@@ -84,8 +86,22 @@ impl<'a> Shared<'a> {
         self.map("counters", |s| map_def(PERCPU_ARRAY, 4, s.layout.counters.size(), 1, 0, MapRole::Counters))
     }
 
-    pub fn ring(&mut self) -> MapIndex {
-        self.map("ring", |s| map_def(RINGBUF, 0, 0, s.target.ring_bytes.max(4096), 0, MapRole::Ring))
+    /// The ring, with room for a record of `size` bytes behind its end.
+    pub fn ring(&mut self, size: u32) -> MapIndex {
+        let index = self.map("ring", |_| map_def(ARRAY, 4, 0, 1, MMAPABLE, MapRole::Ring));
+        let data = self.ring_bytes();
+        let def = &mut self.maps[index.0 as usize];
+        def.value_size = def.value_size.max(ring::DATA + data + size);
+        index
+    }
+
+    /// Bytes of data in the ring, a power of two.
+    pub fn ring_bytes(&self) -> u32 {
+        self.target.ring_bytes.max(ring::MIN_BYTES).next_power_of_two()
+    }
+
+    pub fn waker(&mut self) -> MapIndex {
+        self.map("waker", |_| map_def(RINGBUF, 0, 0, WAKER_BYTES, 0, MapRole::Waker))
     }
 
     pub fn scalars(&mut self) -> MapIndex {
@@ -145,7 +161,8 @@ impl<'a> Shared<'a> {
     pub fn standard(&mut self) {
         self.control();
         self.counters();
-        self.ring();
+        self.ring(0);
+        self.waker();
         if self.layout.scalars_size > 0 {
             self.scalars();
         }

@@ -21,6 +21,7 @@ mod maps;
 mod needs;
 mod other_task;
 mod printing;
+mod sending;
 mod statistics;
 mod strings;
 #[cfg(test)]
@@ -52,8 +53,10 @@ pub struct Target {
     pub task_pt_regs: bool,
     /// Offsets in bytes inside `struct task_struct` and friends, from BTF.
     pub offsets: TaskOffsets,
-    /// Bytes of the ring buffer: a power of two, at least a page.
+    /// Bytes of records the ring holds: a power of two; at least [`crate::layout::ring::MIN_BYTES`] are taken.
     pub ring_bytes: u32,
+    /// Other processors see stores in the order they were made (x86), so the last one may say that all are done.
+    pub stores_in_order: bool,
     /// Check the on/off switch of each probe and count its hits.
     pub live_probes: bool,
     /// Keep log2 buckets of every statistic, for live histograms.

@@ -75,20 +75,8 @@ impl Needs {
                     }
                     Op::Print { site, .. } => {
                         let site = &program.print_sites[site.index()];
-                        let (fixed, variable) = record::fixed_size(site);
-                        if variable {
-                            let more: u32 = site
-                                .inputs
-                                .iter()
-                                .map(|input| match input {
-                                    InputTy::Str { cap } if *cap <= record::INLINE_CAP => 0,
-                                    InputTy::Long => 0,
-                                    InputTy::Str { cap } | InputTy::Memory { cap, .. } => {
-                                        u32::from(*cap).next_multiple_of(8) + 8
-                                    }
-                                })
-                                .sum();
-                            needs.temp = needs.temp.max(fixed + more);
+                        if record::fixed_size(site).1 {
+                            needs.temp = needs.temp.max(record::most_bytes(site));
                         }
                     }
                     Op::Sprint { dst, inputs, .. } => {

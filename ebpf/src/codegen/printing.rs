@@ -1,56 +1,13 @@
 //! Records for user space: raw inputs, formatted there. Layout in [`crate::layout::record`].
 
-use super::{GenerateError, emit::*, frame::*};
+use super::{GenerateError, emit::*, frame::*, sending::*};
 use crate::{
     ir::*,
     isa::*,
-    layout::{control, counters, record},
+    layout::{counters, record, ring},
 };
 
-/// `BPF_RB_*`: user space looks every few milliseconds anyway; errors and the end wake it.
-pub const NO_WAKEUP: u32 = 1;
-pub const FORCE_WAKEUP: u32 = 2;
-
 impl Emitter<'_, '_> {
-    /// Sends finished bytes; counts when there is no room. Uses r0-r5.
-    pub fn send(&mut self, mem: Mem, size: u32, flags: u32) {
-        self.asm.mov_imm(R3, size.into());
-        self.output(mem, flags);
-    }
-
-    /// `into` = the flags of a record that need not be seen at once: wake the reader only if it sleeps. Uses r3.
-    fn wakeup(&mut self, into: Reg) {
-        let awake = self.asm.label();
-        let control = self.shared.control();
-        self.asm.map_value(R3, control, control::ASLEEP);
-        self.asm.load(Size::W, into, R3, 0);
-        self.asm.jump_if_imm(Cond::Eq, into, 0, awake);
-        // Once is enough.
-        self.asm.store_imm(Size::W, R3, 0, 0);
-        self.asm.mov_imm(into, (FORCE_WAKEUP - NO_WAKEUP).into());
-        self.asm.bind(awake);
-        self.asm.add_imm(into, NO_WAKEUP as i32);
-    }
-
-    /// The same, with the size in r3.
-    fn output(&mut self, mem: Mem, flags: u32) {
-        let ring = self.shared.ring();
-        let sent = self.asm.label();
-        if flags == FORCE_WAKEUP {
-            self.asm.mov_imm(R4, flags.into());
-        } else {
-            self.asm.mov(R5, R3);
-            self.wakeup(R4);
-            self.asm.mov(R3, R5);
-        }
-        self.address(R2, mem);
-        self.asm.map(R1, ring);
-        self.asm.call(helpers::RINGBUF_OUTPUT);
-        self.asm.jump_if_imm(Cond::Eq, R0, 0, sent);
-        self.count(counters::RING_DROPS);
-        self.asm.bind(sent);
-    }
-
     pub fn print(&mut self, id: PrintId, inputs: &[Arg]) -> Result<(), GenerateError> {
         let program = self.shared.program;
         let Some(site) = program.print_sites.get(id.index()) else {
@@ -67,15 +24,8 @@ impl Emitter<'_, '_> {
 
     fn print_fixed(&mut self, id: PrintId, site: &PrintSite, inputs: &[Arg], size: u32) {
         let done = self.asm.label();
-        let ring = self.shared.ring();
-        self.asm.map(R1, ring);
-        self.asm.mov_imm(R2, size.into());
-        self.asm.mov_imm(R3, 0);
-        self.asm.call(helpers::RINGBUF_RESERVE);
-        let dropped = self.count_and(counters::RING_DROPS, done);
-        self.asm.jump_if_imm(Cond::Eq, R0, 0, dropped);
-        self.asm.store_imm(Size::W, R0, 0, record::PRINT.into());
-        self.asm.store_imm(Size::W, R0, 4, id.0 as i32);
+        let full = self.count_and(counters::RING_DROPS, done);
+        self.take_record(RecordSize::Fixed(size), full);
         let mut at = record::HEADER;
         for (input, arg) in site.inputs.iter().zip(inputs) {
             match (input, arg) {
@@ -96,9 +46,8 @@ impl Emitter<'_, '_> {
                 _ => at += 8,
             }
         }
-        self.wakeup(R2);
-        self.asm.mov(R1, R0);
-        self.asm.call(helpers::RINGBUF_SUBMIT);
+        self.asm.mov_imm(R1, ring::head(record::PRINT, size, id.0) as i64);
+        self.finish_record(Haste::None);
         self.asm.bind(done);
     }
 
@@ -164,8 +113,8 @@ impl Emitter<'_, '_> {
                 _ => at += 8,
             }
         }
-        self.asm.load(Size::DW, R3, R10, TMP1);
-        self.output(temp, NO_WAKEUP);
+        let size = RecordSize::InSlot { slot: TMP1, most: record::most_bytes(site) };
+        self.send(temp, size, Haste::None);
     }
 
     /// r1 = where the next variable part goes.

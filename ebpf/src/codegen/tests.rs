@@ -16,6 +16,7 @@ fn target() -> Target {
         task_pt_regs: true,
         offsets: TaskOffsets { comm: Some(1752), ..TaskOffsets::default() },
         ring_bytes: 4096,
+        stores_in_order: true,
         live_probes: false,
         live_histograms: false,
     }

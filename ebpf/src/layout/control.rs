@@ -9,7 +9,7 @@
 //!   32 u64 max_action       statements one handler run may execute
 //!   40 u64 errors           script errors so far, uncaught
 //!   48 u64 max_errors       the session ends when `errors` exceeds it
-//!   56 u32 asleep           1: the ring's reader sleeps; the next record is sent with BPF_RB_FORCE_WAKEUP
+//!   56 u32 asleep           1: the ring's reader sleeps; whoever sends the next record wakes it
 //!   60 u32 reserved
 //!   64 u8  enabled[probe]   1: on; read only with `Target::live_probes`
 //! ```

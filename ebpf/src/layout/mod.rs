@@ -8,6 +8,7 @@ pub mod counters;
 pub mod front;
 pub mod key;
 pub mod record;
+pub mod ring;
 pub mod stat;
 pub mod value;
 

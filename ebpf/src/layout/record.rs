@@ -1,8 +1,8 @@
-//! Records of the ring buffer.
+//! Records of the [ring](super::ring).
 //!
 //! ```text
 //!    0 u8  kind         PRINT, ERROR, EXIT
-//!    1 u8  × 3          0
+//!    1 u24 size         of the record, bytes
 //!    4 u32 id           print site; error code; 0
 //!    8                  payload
 //!
@@ -130,6 +130,16 @@ pub fn fixed_size(site: &PrintSite) -> (u32, bool) {
         }
     }
     (size, variable)
+}
+
+/// The most bytes a print record takes.
+pub fn most_bytes(site: &PrintSite) -> u32 {
+    let variable = site.inputs.iter().map(|input| match input {
+        InputTy::Long => 0,
+        InputTy::Str { cap } if *cap <= INLINE_CAP => 0,
+        InputTy::Str { cap } | InputTy::Memory { cap, .. } => u32::from(*cap).next_multiple_of(8) + 8,
+    });
+    fixed_size(site).0 + variable.sum::<u32>()
 }
 
 /// Reads a record. A cut-off one gives zeros and empty strings, never a panic.

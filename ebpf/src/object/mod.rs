@@ -46,8 +46,10 @@ pub struct MapDef {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MapRole {
-    /// The ring buffer records come through.
+    /// What records come through: [`crate::layout::ring`]. One element, mmapable.
     Ring,
+    /// A ring buffer of the kernel's whose only use is to wake the reader of [`MapRole::Ring`].
+    Waker,
     /// Session state and switches: [`crate::layout::control`]. One element, mmapable.
     Control,
     /// Loss counters for each CPU: [`crate::layout::counters`].

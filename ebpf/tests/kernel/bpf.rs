@@ -144,41 +144,6 @@ pub fn test_run(program: &OwnedFd, context: &[u64]) -> io::Result<u32> {
     Ok(u32::from_le_bytes([attr.0[4], attr.0[5], attr.0[6], attr.0[7]]))
 }
 
-/// The records of a ring buffer of `size` bytes not read yet.
-pub fn drain(ring: &OwnedFd, size: usize) -> Vec<Vec<u8>> {
-    const PAGE: usize = 4096;
-    let map = |offset: usize, len: usize, prot: libc::c_int| {
-        // SAFETY: a fresh mapping of the ring's descriptor; unmapped below.
-        let p = unsafe {
-            libc::mmap(std::ptr::null_mut(), len, prot, libc::MAP_SHARED, ring.as_raw_fd(), offset as libc::off_t)
-        };
-        assert_ne!(p, libc::MAP_FAILED, "mmap of the ring: {}", io::Error::last_os_error());
-        p.cast::<u8>()
-    };
-    let consumer = map(0, PAGE, libc::PROT_READ | libc::PROT_WRITE);
-    let producer = map(PAGE, PAGE + 2 * size, libc::PROT_READ);
-    let mut records = Vec::new();
-    // SAFETY: positions are within the pages mapped above, data is mapped twice so a record never wraps.
-    unsafe {
-        let mut at = consumer.cast::<u64>().read_volatile();
-        let end = producer.cast::<u64>().read_volatile();
-        let data = producer.add(PAGE);
-        while at < end {
-            let header = data.add((at as usize) & (size - 1));
-            let len = header.cast::<u32>().read_volatile();
-            let n = (len & 0x3fff_ffff) as usize;
-            if len & 0x4000_0000 == 0 {
-                records.push(std::slice::from_raw_parts(header.add(8), n).to_vec());
-            }
-            at += (n as u64 + 8).next_multiple_of(8);
-        }
-        consumer.cast::<u64>().write_volatile(at);
-        libc::munmap(consumer.cast(), PAGE);
-        libc::munmap(producer.cast(), PAGE + 2 * size);
-    }
-    records
-}
-
 /// CPUs that may ever be there, as per-CPU maps count them.
 pub fn possible_cpus() -> usize {
     let text = std::fs::read_to_string("/sys/devices/system/cpu/possible").unwrap_or_default();

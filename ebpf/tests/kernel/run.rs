@@ -7,7 +7,7 @@ use tapdeck_ebpf::{
     generate,
     ir::*,
     isa,
-    layout::{Datum, Element, Layout, Place, StoreLayout, control, front, record},
+    layout::{Datum, Element, Layout, Place, StoreLayout, control, front, record, ring},
     object::{MapRole, Object},
 };
 
@@ -43,6 +43,7 @@ pub fn target() -> Target {
         task_pt_regs: knows("BPF_FUNC_task_pt_regs"),
         offsets: offsets(),
         ring_bytes: 1 << 20,
+        stores_in_order: cfg!(target_arch = "x86_64"),
         live_probes: false,
         live_histograms: false,
     }
@@ -188,8 +189,24 @@ impl Loaded {
     }
 
     pub fn records(&self) -> Vec<record::Record> {
-        let ring = self.map(MapRole::Ring);
-        bpf::drain(ring, 1 << 20).iter().map(|bytes| record::decode(bytes, &self.program)).collect()
+        let role = MapRole::Ring;
+        let value_size = self.object.maps.iter().find(|m| m.role == role).expect("a ring").value_size;
+        let map = self.map(role);
+        let mut value = bpf::lookup(map, &[0; 4], value_size as usize).unwrap();
+        let word = |value: &[u8], at: usize| u64::from_le_bytes(value[at..at + 8].try_into().unwrap());
+        let (taken, given) = (word(&value, ring::TAKEN as usize), word(&value, ring::GIVEN as usize));
+        let mut records = Vec::new();
+        let mut at = given;
+        while at < taken {
+            let offset = (ring::DATA + (at as u32 & (ring::data_bytes(value_size) - 1))) as usize;
+            let size = ring::size_of(word(&value, offset)).expect("a finished record") as usize;
+            records.push(record::decode(&value[offset..offset + size], &self.program));
+            value[offset..offset + size].fill(0);
+            at += size as u64;
+        }
+        value[ring::GIVEN as usize..][..8].copy_from_slice(&taken.to_le_bytes());
+        bpf::update(map, &[0; 4], &value).unwrap();
+        records
     }
 
     pub fn counters(&self) -> tapdeck_ebpf::layout::counters::Counters {

@@ -35,6 +35,7 @@ fn kernel_target() -> KernelTarget {
     let btf = world.btf().expect("asked before");
     KernelTarget {
         ring_bytes: 4 << 20,
+        stores_in_order: cfg!(target_arch = "x86_64"),
         live_probes: true,
         live_histograms: true,
         ..ebpf_target(Some(btf), "x86_64", crate::sys::n_possible_cpus() as u32)

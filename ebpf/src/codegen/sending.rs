@@ -1,0 +1,144 @@
+//! The sending end of the ring of records, [`crate::layout::ring`].
+
+use super::{emit::*, errors::StubKind, frame::*};
+use crate::{
+    isa::*,
+    layout::{control, counters, ring},
+};
+
+/// `BPF_RB_FORCE_WAKEUP`.
+const FORCE_WAKEUP: u32 = 2;
+
+/// Bytes of a record, its head included: a multiple of 8.
+#[derive(Clone, Copy)]
+pub enum RecordSize {
+    Fixed(u32),
+    /// In this slot of the stack, and never more than `most`.
+    InSlot {
+        slot: i16,
+        most: u32,
+    },
+}
+
+impl RecordSize {
+    fn most(self) -> u32 {
+        match self {
+            RecordSize::Fixed(size) => size,
+            RecordSize::InSlot { most, .. } => most,
+        }
+    }
+}
+
+/// When user space is to look at a record.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Haste {
+    /// With the others, a few milliseconds later.
+    None,
+    /// At once: an error, the end.
+    Now,
+}
+
+impl Emitter<'_, '_> {
+    /// r0 = where a record of that size goes; to `full` when there is no room. Uses r1-r5.
+    pub fn take_record(&mut self, size: RecordSize, full: Label) {
+        let (again, taken) = (self.asm.label(), self.asm.label());
+        let ring = self.shared.ring(size.most());
+        let bytes = self.shared.ring_bytes();
+        self.asm.map_value(R1, ring, ring::TAKEN);
+        self.asm.mov_imm(R4, ring::ATTEMPTS.into());
+        self.asm.load(Size::DW, R0, R1, 0);
+        self.asm.bind(again);
+        match size {
+            RecordSize::Fixed(size) => self.asm.mov_imm(R2, size.into()),
+            RecordSize::InSlot { slot, .. } => self.asm.load(Size::DW, R2, R10, slot),
+        }
+        self.asm.alu(Alu::Add, R2, R0);
+        self.asm.load(Size::DW, R3, R1, ring::GIVEN as i16);
+        self.asm.add_imm(R3, bytes as i32);
+        self.asm.alu(Alu::Sub, R3, R2);
+        self.asm.jump_if_imm(Cond::SLt, R3, 0, full);
+        self.asm.mov(R5, R0);
+        self.asm.atomic(AtomicOp::CompareExchange, R1, 0, R2);
+        self.asm.jump_if(Cond::Eq, R0, R5, taken);
+        self.asm.add_imm(R4, -1);
+        self.asm.jump_if_imm(Cond::Ne, R4, 0, again);
+        self.asm.jump(full);
+        self.asm.bind(taken);
+        self.asm.alu_imm(Alu::And, R0, bytes as i32 - 1);
+        self.asm.map_value(R1, ring, ring::DATA);
+        self.asm.alu(Alu::Add, R0, R1);
+    }
+
+    /// Finishes the record in r0 with the head in r1. Uses r0-r5.
+    pub fn finish_record(&mut self, haste: Haste) {
+        if self.shared.target.stores_in_order {
+            self.asm.store(Size::DW, R0, 0, R1);
+        } else {
+            // An exchange is a full barrier: what was stored before it is seen before it.
+            self.asm.atomic(AtomicOp::Xchg, R0, 0, R1);
+        }
+        match haste {
+            Haste::Now => self.wake(),
+            Haste::None => {
+                let awake = self.asm.label();
+                let control = self.shared.control();
+                self.asm.map_value(R3, control, control::ASLEEP);
+                self.asm.load(Size::W, R2, R3, 0);
+                let asleep = self.stub(None, StubKind::Wake { then: awake });
+                self.asm.jump_if_imm(Cond::Ne, R2, 0, asleep);
+                self.asm.bind(awake);
+            }
+        }
+    }
+
+    /// Rings for the reader. Uses r0-r5.
+    pub fn wake(&mut self) {
+        let (control, waker) = (self.shared.control(), self.shared.waker());
+        // Once is enough.
+        self.asm.map_value(R3, control, control::ASLEEP);
+        self.asm.store_imm(Size::W, R3, 0, 0);
+        self.asm.store_imm(Size::DW, R10, TMP0, 0);
+        self.asm.map(R1, waker);
+        self.asm.mov(R2, R10);
+        self.asm.add_imm(R2, TMP0.into());
+        self.asm.mov_imm(R3, 8);
+        self.asm.mov_imm(R4, FORCE_WAKEUP.into());
+        // A full one was rung already and not heard yet.
+        self.asm.call(helpers::RINGBUF_OUTPUT);
+    }
+
+    /// Sends a record that was put together elsewhere, the size in its head still 0; counts it when there is no room.
+    /// Uses r0-r5.
+    pub fn send(&mut self, mem: Mem, size: RecordSize, haste: Haste) {
+        let done = self.asm.label();
+        let full = self.count_and(counters::RING_DROPS, done);
+        self.take_record(size, full);
+        if size.most() > 8 {
+            self.asm.store(Size::DW, R10, TMP0, R0);
+            self.asm.mov(R1, R0);
+            self.asm.add_imm(R1, 8);
+            match size {
+                RecordSize::Fixed(size) => self.asm.mov_imm(R2, i64::from(size) - 8),
+                RecordSize::InSlot { slot, .. } => {
+                    self.asm.load(Size::DW, R2, R10, slot);
+                    self.asm.add_imm(R2, -8);
+                }
+            }
+            self.address(R3, mem.at(8));
+            self.asm.call(helpers::PROBE_READ_KERNEL);
+            self.asm.load(Size::DW, R0, R10, TMP0);
+        }
+        let (base, off) = self.base(mem, R2);
+        self.asm.load(Size::DW, R1, base, off);
+        match size {
+            RecordSize::Fixed(size) => self.asm.mov_imm(R2, i64::from(size) << 8),
+            RecordSize::InSlot { slot, .. } => {
+                self.asm.load(Size::DW, R2, R10, slot);
+                self.asm.alu_imm(Alu::Lsh, R2, 8);
+            }
+        }
+        self.asm.alu(Alu::Or, R1, R2);
+        self.finish_record(haste);
+        self.asm.bind(done);
+    }
+}
