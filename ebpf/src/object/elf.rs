@@ -4,11 +4,11 @@
 //!   raw_tp/NAME, perf_event   programs, a symbol each
 //!   .text                     callbacks
 //!   .maps                     a symbol for each map; what they are is in .BTF
-//!   .rodata, .data.*          maps whose content programs address directly
+//!   .rodata, .data.*, .bss    maps whose content programs address directly
 //!   license, .BTF, .BTF.ext
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use object::{
     BinaryFormat, Endianness, SectionKind, SymbolFlags, SymbolKind, SymbolScope,
@@ -84,6 +84,13 @@ impl Writer {
         id
     }
 
+    fn add_zeros(&mut self, name: &str, size: u32) -> SectionId {
+        let kind = SectionKind::UninitializedData;
+        let id = self.elf.add_section(self.elf.segment_name(StandardSegment::Data).to_vec(), name.into(), kind);
+        self.elf.append_section_bss(id, size.into(), 8);
+        id
+    }
+
     /// A name nobody has yet.
     fn unique(&mut self, name: &str) -> String {
         let n = self.names.entry(name.to_owned()).or_insert(0);
@@ -94,18 +101,25 @@ impl Writer {
     fn add_maps(&mut self, object: &Object) {
         let mut variables = Vec::new();
         let section = self.elf.add_section(Vec::new(), b".maps".to_vec(), SectionKind::Data);
-        for map in &object.maps {
-            let content = match map.role {
-                MapRole::Rodata => Some((".rodata".to_owned(), SectionKind::ReadOnlyData)),
-                MapRole::Control | MapRole::Scalars => Some((format!(".data.{}", map.name), SectionKind::Data)),
-                // Running numbers of `%` arrays are addressed directly as well.
-                _ if map.name.starts_with("turns") => Some((format!(".data.{}", map.name), SectionKind::Data)),
-                _ => None,
-            };
-            if let Some((name, kind)) = content {
-                let zeros = vec![0; map.value_size as usize];
-                let data = map.initial.as_deref().unwrap_or(&zeros);
-                let id = self.add_data(&name, kind, data);
+        let addressed: HashSet<u32> = object
+            .programs
+            .iter()
+            .flat_map(|program| &program.relocations)
+            .filter(|relocation| relocation.value_offset.is_some())
+            .map(|relocation| relocation.map.0)
+            .collect();
+        for (i, map) in object.maps.iter().enumerate() {
+            if map.role == MapRole::Rodata || addressed.contains(&(i as u32)) {
+                let id = match &map.initial {
+                    Some(data) if map.frozen => self.add_data(".rodata", SectionKind::ReadOnlyData, data),
+                    Some(data) => self.add_data(&format!(".data.{}", map.name), SectionKind::Data, data),
+                    // Older versions of libbpf know one section of zeros; the ring is the largest.
+                    None if map.role == MapRole::Ring => self.add_zeros(".bss", map.value_size),
+                    None => {
+                        let zeros = vec![0; map.value_size as usize];
+                        self.add_data(&format!(".data.{}", map.name), SectionKind::Data, &zeros)
+                    }
+                };
                 let symbol = self.elf.section_symbol(id);
                 self.maps.push(symbol);
                 continue;
