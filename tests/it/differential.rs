@@ -720,7 +720,10 @@ fn run_in_kernel(lowered: &Arc<Lowered>, target: &Target) -> Result<Option<Seen>
     let loaded = match load::load(&object) {
         Ok(loaded) => loaded,
         // E2BIG: more steps than it takes; ENOSPC: so many that its log does not fit.
-        Err(LoadError::Rejected(rejection)) if matches!(rejection.source.raw_os_error(), Some(7 | 28)) => {
+        Err(LoadError::Rejected(rejection))
+            if matches!(rejection.source.raw_os_error(), Some(7 | 28))
+                || rejection.log.contains("jumps is too complex") =>
+        {
             return Ok(None);
         }
         Err(LoadError::Rejected(rejection)) => {

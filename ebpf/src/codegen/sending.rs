@@ -45,7 +45,10 @@ impl Emitter<'_, '_> {
         let ring = self.shared.ring(size.most());
         let bytes = self.shared.ring_bytes();
         self.asm.map_value(R1, ring, ring::TAKEN);
-        self.asm.mov_imm(R4, ring::ATTEMPTS.into());
+        let may_goto = self.shared.target.may_goto;
+        if !may_goto {
+            self.asm.mov_imm(R4, ring::ATTEMPTS.into());
+        }
         self.asm.load(Size::DW, R0, R1, 0);
         self.asm.bind(again);
         match size {
@@ -60,9 +63,15 @@ impl Emitter<'_, '_> {
         self.asm.mov(R5, R0);
         self.asm.atomic(AtomicOp::CompareExchange, R1, 0, R2);
         self.asm.jump_if(Cond::Eq, R0, R5, taken);
-        self.asm.add_imm(R4, -1);
-        self.asm.jump_if_imm(Cond::Ne, R4, 0, again);
-        self.asm.jump(full);
+        // Another processor was faster. The verifier follows every round it can count, on every way that leads here.
+        if may_goto {
+            self.asm.may_goto(full);
+            self.asm.jump(again);
+        } else {
+            self.asm.add_imm(R4, -1);
+            self.asm.jump_if_imm(Cond::Ne, R4, 0, again);
+            self.asm.jump(full);
+        }
         self.asm.bind(taken);
         self.asm.alu_imm(Alu::And, R0, bytes as i32 - 1);
         self.asm.map_value(R1, ring, ring::DATA);

@@ -19,8 +19,8 @@ pub const DATA: u32 = 4096;
 /// A record is smaller than this, so the room behind the data is, too.
 pub const MIN_BYTES: u32 = 64 << 10;
 
-/// Attempts to take bytes while other processors do; then the record counts as lost.
-pub const ATTEMPTS: u32 = 16;
+/// Attempts to take bytes while other processors do, on kernels without `may_goto`; then the record counts as lost.
+pub const ATTEMPTS: u32 = 8;
 
 /// The first eight bytes of a record of `size` bytes, itself included: `u8 kind | u24 size | u32 id`.
 pub fn head(kind: u8, size: u32, id: u32) -> u64 {
