@@ -1,4 +1,4 @@
-"""What probes of kernel functions cost, in instructions of the guest: exact, and the same every time.
+"""What probes of kernel functions cost: per hit in instructions of the guest, exact and the same every time; and until they are attached.
 
 A loop makes one system call over and over while a tracer counts it; what a call takes without a tracer is taken off.
 `--rivals` puts bpftrace's cheapest form (kfunc) beside it in the same boot.
@@ -23,6 +23,13 @@ CASES = [
 ]
 
 
+# From the start of the program to the first sign of life with some two thousand functions probed.
+WIDE = "t*"
+WIDE_OURS = f'global n probe kernel.function("{WIDE}") {{ n++ }} probe timer.ms(1) {{ println("live") exit() }}'
+WIDE_RIVAL = f'kprobe:{WIDE} {{ @ = count(); }} interval:ms:1 {{ printf("live\\n"); exit(); }}'
+WIDE_LIMIT = 0.5
+
+
 def run(options):
     with tempfile.TemporaryDirectory() as work:
         loop = os.path.join(work, "loop")
@@ -42,6 +49,9 @@ def measure(kernel, loop, ours, rival):
         jobs.append(guest.Job(f"{ours} run -w -c '{loop} read' -e '{script}'", 300))
         if rival:
             jobs.append(guest.Job(f"{rival} -c '{loop} read' -e '{program}'", 300))
+    jobs.append(guest.Job(timed(f"{ours} run -w -e '{WIDE_OURS}'"), 300))
+    if rival:
+        jobs.append(guest.Job(timed(f"{rival} -e '{WIDE_RIVAL}'"), 300))
     files = [loop, ours] + ([rival] if rival else [])
     results = iter(guest.run(kernel, jobs, files, icount=True))
     base = instructions(next(results))
@@ -55,7 +65,29 @@ def measure(kernel, loop, ours, rival):
             line += f"   bpftrace {other:6}   {cost / other:.2f} of it, at most {limit}"
             bad += cost > limit * other
         print(line, flush=True)
+    took = seconds(next(results))
+    line = f"{WIDE + ' to attached':20} {took:5.2f}s"
+    if rival:
+        other = seconds(next(results))
+        line += f"   bpftrace {other:5.2f}s   {took / other:.2f} of it, at most {WIDE_LIMIT}"
+        bad += took > WIDE_LIMIT * other
+    print(line, flush=True)
     return bad
+
+
+def timed(command):
+    """Says when the command printed `live`; /proc/uptime counts hundredths of seconds."""
+    return (
+        f"read begun x </proc/uptime; {command} | {{ while read -r line; do [ \"$line\" = live ] && break; done; "
+        'read ended x </proc/uptime; echo "took $begun $ended"; cat >/dev/null; }'
+    )
+
+
+def seconds(result):
+    found = re.search(rb"took (\S+) (\S+)", result.output)
+    if not found:
+        raise kernels.LabError(f"{result.job.text}: {result.output.decode(errors='replace')[-2000:]}")
+    return float(found.group(2)) - float(found.group(1))
 
 
 def instructions(result):

@@ -345,7 +345,7 @@ fn group(entry: &Entry) -> Vec<Group> {
 impl Emitter<'_, '_> {
     /// Keeps the context, checks that the session runs, and finds the syscall number.
     fn prologue(&mut self, out: Label, check: bool) {
-        self.asm.store(Size::DW, R10, CTX, R1);
+        self.asm.keep(CTX, R1);
         if check {
             let control = self.shared.control();
             self.asm.map_value(R2, control, control::STATE);

@@ -55,19 +55,18 @@ fn a_counter_is_a_few_instructions() {
     let object = generate(&program(vec![scalar("n")], b), &target()).unwrap();
     expect![[r#"
         sys_enter
-           0: *(u64 *)(r10 -8) = r1
-           1: r2 = &control[0]+0
-           3: r2 = *(u32 *)(r2 +0)
-           4: if r2 != 1 goto 13
-           5: r0 = *(u64 *)(r1 +8)
-           6: *(u64 *)(r10 -56) = r0
-           7: r2 = *(u64 *)(r10 -56)
-           8: if r2 != 0 goto 13
-           9: r0 = &scalars[0]+0
-          11: r1 = 1
-          12: lock *(u64 *)(r0 +0) += r1
-          13: r0 = 0
-          14: exit
+           0: r2 = &control[0]+0
+           2: r2 = *(u32 *)(r2 +0)
+           3: if r2 != 1 goto 12
+           4: r0 = *(u64 *)(r1 +8)
+           5: *(u64 *)(r10 -56) = r0
+           6: r2 = *(u64 *)(r10 -56)
+           7: if r2 != 0 goto 12
+           8: r0 = &scalars[0]+0
+          10: r1 = 1
+          11: lock *(u64 *)(r0 +0) += r1
+          12: r0 = 0
+          13: exit
     "#]]
     .assert_eq(&format!("sys_enter\n{}", isa::listing(&object, &object.programs[0])));
 }

@@ -21,6 +21,8 @@ pub struct Asm {
     relocations: Vec<Relocation>,
     lines: Vec<(u32, SourceTag)>,
     tag: Option<SourceTag>,
+    /// Stores by [`Asm::keep`].
+    kept: Vec<u32>,
 }
 
 #[derive(Clone, Copy)]
@@ -139,6 +141,13 @@ impl Asm {
 
     pub fn store(&mut self, size: Size, base: Reg, off: i16, src: Reg) {
         self.push(STX | MEM | size.code(), base, src, off, 0);
+    }
+
+    /// Keeps a register in a word of the stack that is read by loads alone. When in the end nothing loads it, it is not
+    /// stored; a program without any stack is entered faster, too.
+    pub fn keep(&mut self, slot: i16, src: Reg) {
+        self.kept.push(self.len());
+        self.store(Size::DW, R10, slot, src);
     }
 
     pub fn store_imm(&mut self, size: Size, base: Reg, off: i16, imm: i32) {
@@ -320,6 +329,13 @@ impl Asm {
             .iter()
             .map(|f| self.position(*f).is_some_and(|at| reached.get(at as usize).copied().unwrap_or(false)))
             .collect();
+        let is_load_of =
+            |insn: &Insn, slot| insn.code == LDX | MEM | Size::DW.code() && insn.src == R10.0 && insn.off == slot;
+        for at in std::mem::take(&mut self.kept) {
+            let slot = self.insns[at as usize].off;
+            let loads = self.insns.iter().zip(&reached).any(|(insn, reached)| *reached && is_load_of(insn, slot));
+            reached[at as usize] &= loads;
+        }
         // A jump over nothing but what goes away is needless as well.
         for at in (0..n).rev() {
             if reached[at] && self.insns[at].code == JA {
