@@ -10,6 +10,9 @@ use crate::{
     tui::engine::{Catalogue, CatalogueEntry, ProbeDetail, Variable},
 };
 
+/// Functions of the kernel handed over in one part.
+const FUNCTIONS_AT_ONCE: usize = 8192;
+
 pub struct LiveCatalogue {
     compiler: Arc<SharedCompiler>,
 }
@@ -45,15 +48,24 @@ fn alias_variables(compiler: &Compiler, point: &str) -> Vec<Variable> {
 impl Catalogue for LiveCatalogue {
     fn load(&self, sink: &mut dyn FnMut(Vec<CatalogueEntry>) -> bool) {
         let compiler = self.compiler.get();
-        let families = catalogue::catalogue(&compiler.world);
-        let entries = families.into_iter().map(|entry| CatalogueEntry {
+        let shown = |entry: catalogue::CatalogueEntry| CatalogueEntry {
             // The browser's tree goes by `/`.
             group: entry.group.replace(' ', "/").replace("begin/and/end", "begin and end"),
             point: entry.point,
             has_return: entry.has_return,
             doc: entry.doc,
-        });
-        let _ = sink(entries.collect()) && sink(self.aliases());
+        };
+        let families = catalogue::catalogue(&compiler.world).into_iter().map(shown).collect();
+        if !sink(families) || !sink(self.aliases()) {
+            return;
+        }
+        // In parts, so that keys are heard between them.
+        let mut functions = catalogue::functions(&compiler.world).into_iter().map(shown).peekable();
+        while functions.peek().is_some() {
+            if !sink(functions.by_ref().take(FUNCTIONS_AT_ONCE).collect()) {
+                return;
+            }
+        }
     }
 
     fn detail(&self, point: &str) -> ProbeDetail {

@@ -1,6 +1,6 @@
 //! Everything that can be probed on this machine, for the probe browser and completion: names at once, details on demand.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{
     FAMILIES, Resolved, kernel_trace,
@@ -8,7 +8,7 @@ use super::{
     syscall,
 };
 use crate::{
-    debuginfo::World,
+    debuginfo::{Types as _, World},
     language::ast::{Literal, ProbePoint, ProbePointPart},
     source::Span,
 };
@@ -43,7 +43,7 @@ pub fn catalogue(world: &World) -> Vec<CatalogueEntry> {
     for pattern in FAMILIES.iter().flat_map(|family| family.patterns()) {
         let group = pattern.text.split(['.', '(']).next().unwrap_or(pattern.text);
         let group = if matches!(group, "begin" | "end" | "error" | "never") { "begin and end" } else { group };
-        if matches!(group, "kernel" | "syscall" | "nd_syscall") {
+        if matches!(group, "kernel" | "kprobe" | "module" | "syscall" | "nd_syscall") {
             continue;
         }
         let has_return = FAMILIES
@@ -80,6 +80,38 @@ pub fn catalogue(world: &World) -> Vec<CatalogueEntry> {
         is_form: false,
     }));
     entries
+}
+
+/// A group of functions has at least so many; the rest go together.
+const MIN_GROUP: usize = 8;
+
+/// The kernel's functions, tens of thousands, by the first word of their names (`vfs` of `vfs_read`), with the names of
+/// their parameters.
+pub fn functions(world: &World) -> Vec<CatalogueEntry> {
+    let Ok(btf) = world.btf() else { return Vec::new() };
+    let mut found: Vec<(&str, u32)> = btf.functions().map(|(name, _, proto)| (name, proto)).collect();
+    found.sort_unstable();
+    found.dedup_by_key(|(name, _)| *name);
+    let word = |name: &'_ str| -> usize {
+        let start = name.len() - name.trim_start_matches('_').len();
+        start + name[start..].find('_').unwrap_or(name.len() - start)
+    };
+    let first_word = |name: &str| name[..word(name)].trim_start_matches('_').to_owned();
+    let mut sizes: HashMap<String, usize> = HashMap::new();
+    found.iter().for_each(|(name, _)| *sizes.entry(first_word(name)).or_default() += 1);
+    let entry = |(name, proto): &(&str, u32)| {
+        let group = first_word(name);
+        let group = if sizes[&group] < MIN_GROUP { "other".to_owned() } else { group };
+        let params: Vec<&str> = btf.params(*proto).into_iter().map(|param| param.name).collect();
+        CatalogueEntry {
+            point: format!("kernel.function(\"{name}\")"),
+            group: format!("kernel.function {group}"),
+            has_return: true,
+            doc: format!("({})", params.join(", ")),
+            is_form: false,
+        }
+    };
+    found.iter().map(entry).collect()
 }
 
 /// Variables at a probe point out of [`catalogue`] (with or without `.return`); `None` when it does not resolve.
@@ -158,9 +190,14 @@ mod tests {
         assert!(switch.doc.contains("next"), "{}", switch.doc);
         let details = details(&switch.point, &world).expect("resolves");
         assert!(details.context.iter().any(|variable| variable.name == "$next"));
-        let mut points: Vec<_> = entries.iter().map(|entry| &entry.point).collect();
+        let started = std::time::Instant::now();
+        let functions = functions(&world);
+        println!("{} functions in {:?}", functions.len(), started.elapsed());
+        let read = functions.iter().find(|entry| entry.point == "kernel.function(\"vfs_read\")").expect("every kernel");
+        assert_eq!((&*read.group, &*read.doc), ("kernel.function vfs", "(file, buf, count, pos)"));
+        let mut points: Vec<_> = entries.iter().chain(&functions).map(|entry| &entry.point).collect();
         points.sort();
         points.dedup();
-        assert_eq!(points.len(), entries.len(), "no point twice");
+        assert_eq!(points.len(), entries.len() + functions.len(), "no point twice");
     }
 }

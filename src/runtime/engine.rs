@@ -113,6 +113,8 @@ pub(super) struct Engine {
     interpreter: Interpreter,
     loaded: Option<Arc<Loaded>>,
     links: Links,
+    /// By those that are closed.
+    missed_by_links: u64,
     ring: Option<Ring>,
     stores: CompositeStores<KernelStores>,
     target: LiveTarget,
@@ -181,6 +183,7 @@ impl Engine {
             interpreter,
             loaded,
             links,
+            missed_by_links: 0,
             ring,
             stores,
             target,
@@ -628,7 +631,7 @@ impl Engine {
     }
 
     fn cost(&self, counters: &Counters, overflows: u64) -> Cost {
-        let mut missed = counters.skipped;
+        let mut missed = counters.skipped + self.missed_by_links + self.links.missed();
         let mut kernel_runs = 0;
         let mut kernel_time = 0;
         let mut times: HashMap<u32, u64> = HashMap::new();
@@ -689,6 +692,7 @@ impl Engine {
     fn end(mut self, mut cause: Cause) {
         // From here on programs return at once; closing the links takes them away.
         self.shared.control.set_state(State::Stopping);
+        self.missed_by_links = self.links.missed();
         std::mem::take(&mut self.links).close();
         self.deadline = None;
         if cause != Cause::Kill {

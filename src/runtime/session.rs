@@ -137,7 +137,7 @@ pub struct Cost {
     /// Bytes waiting in the ring buffer, and its size.
     pub ring_used: u64,
     pub ring_size: u64,
-    /// Handler runs the kernel skipped (recursion) or that found no scratch memory.
+    /// Handler runs the kernel skipped (recursion, kretprobes beyond their number) or that found no scratch memory.
     pub missed: u64,
     /// Strings cut at their limit.
     pub truncated: u64,

@@ -608,6 +608,33 @@ pub fn link_perf_event(program: BorrowedFd, event: BorrowedFd, cookie: u64) -> i
     call_fd(LINK_CREATE, &mut attr)
 }
 
+/// Hits the kernel did not hand to the program of a kprobe link: probes inside probes, and returns beyond those a kretprobe
+/// can have under way. 0 where the kernel does not tell (before 6.7) and for other links.
+pub fn link_missed(link: BorrowedFd) -> u64 {
+    const KPROBE_MULTI: u32 = 8;
+    const PERF_EVENT: u32 = 7;
+    /// `enum bpf_perf_event_type`.
+    const KPROBES: [u32; 2] = [3, 4];
+    #[repr(C)]
+    struct Attr {
+        fd: u32,
+        info_len: u32,
+        info: u64,
+    }
+    // struct bpf_link_info: type at 0; kprobe_multi.missed at 32; perf_event.type at 16, perf_event.kprobe.missed at 48.
+    let mut info = [0u64; 8];
+    let info_len = size_of_val(&info) as u32;
+    let mut attr = Attr { fd: link.as_raw_fd() as u32, info_len, info: info.as_mut_ptr() as u64 };
+    if call(OBJ_GET_INFO_BY_FD, &mut attr).is_err() {
+        return 0;
+    }
+    match (info[0] as u32, info[2] as u32) {
+        (KPROBE_MULTI, _) => info[4],
+        (PERF_EVENT, kind) if KPROBES.contains(&kind) => info[6],
+        _ => 0,
+    }
+}
+
 /// The kernel's own descriptor of a module's type information. Needs CAP_SYS_ADMIN.
 ///
 /// # Errors

@@ -5,13 +5,16 @@ mod kprobe;
 mod perf_event;
 mod raw_tracepoint;
 
-use std::{io, os::fd::OwnedFd};
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+};
 
 use tapdeck_ebpf::object::{Object, ProgramKind};
 use thiserror::Error;
 
 use super::{load::Loaded, load::libc_errno, plan::Lowered};
-use crate::probes::attach_plan::AttachPlan;
+use crate::{probes::attach_plan::AttachPlan, sys};
 
 /// Every link of a session; dropping it detaches all.
 #[derive(Debug, Default)]
@@ -32,6 +35,11 @@ pub struct Refusal {
 const FEW: usize = 4;
 
 impl Links {
+    /// Hits that never came to a program.
+    pub fn missed(&self) -> u64 {
+        self.links.iter().map(|link| sys::bpf::link_missed(link.as_fd())).sum()
+    }
+
     /// Detaches without waiting where that could take long. Programs that should be quiet by then look at the session's
     /// state themselves.
     pub fn close(self) {
