@@ -56,6 +56,7 @@ pub fn probe_features() -> Vec<Check> {
         maps(),
         kernel_btf(),
         raw_tracepoints(),
+        atomics(),
         ring_buffer(),
         run_time_statistics(),
         perf_events(),
@@ -69,12 +70,25 @@ pub fn probe_features() -> Vec<Check> {
 
 /// Tracing can work here at all: maps and tracing programs load. Cheap enough to ask at every start.
 pub fn can_trace() -> bool {
-    maps().is_ok() && raw_tracepoints().is_ok()
+    needed().iter().all(|check| check().is_ok())
+}
+
+fn needed() -> [fn() -> Check; 3] {
+    [maps, raw_tracepoints, atomics]
+}
+
+/// Why a kernel without [`has_atomics`] is of no use; completes "…: {}".
+pub const TOO_OLD: &str = "tapdeck needs Linux 5.12 or later: programs take their place in the buffer of records by \
+                           compare-and-exchange, which this kernel's eBPF does not have";
+
+/// Programs may compare and exchange (BPF_CMPXCHG, RFC 9669 section 5.3; Linux 5.12). Every program that prints does.
+pub fn has_atomics() -> bool {
+    atomics().is_ok()
 }
 
 /// The first thing that keeps tracing from working here, and what to do about it, in one sentence.
 pub fn why_not() -> String {
-    let missing = [maps(), raw_tracepoints()].into_iter().find(|check| !check.is_ok());
+    let missing = needed().into_iter().map(|check| check()).find(|check| !check.is_ok());
     missing.map_or_else(String::new, |check| match check.way_out.as_str() {
         "" => format!("nothing can be traced here: {}", check.detail),
         way_out => format!("nothing can be traced here: {}; {way_out}", check.detail),
@@ -157,6 +171,12 @@ fn kernel_btf() -> Check {
 /// `r0 = 0; exit`.
 const NOTHING: [u8; 16] = [0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
 
+/// `*(u64 *)(r10 - 8) = 0; r1 = 0; r0 = 0; r0 = cmpxchg_64(r10 - 8, r0, r1); r0 = 0; exit`.
+const EXCHANGE: [u8; 48] = [
+    0x7a, 10, 0xf8, 0xff, 0, 0, 0, 0, 0xb7, 1, 0, 0, 0, 0, 0, 0, 0xb7, 0, 0, 0, 0, 0, 0, 0, 0xdb, 0x1a, 0xf8, 0xff,
+    0xf1, 0, 0, 0, 0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0,
+];
+
 fn try_program(
     kind: u32,
     code: &[u8],
@@ -191,6 +211,17 @@ fn raw_tracepoints() -> Check {
         Ok(_) => Check::ok(name, "programs load and attach"),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Check::ok(name, "programs load"),
         Err(error) => Check::bad(name, CheckState::Missing, explain(&error), way_out_of_eperm()),
+    }
+}
+
+fn atomics() -> Check {
+    let name = "atomic operations";
+    match try_program(bpf::BPF_PROG_TYPE_RAW_TRACEPOINT, &EXCHANGE, (0, 0)) {
+        Ok(_) => Check::ok(name, "compare and exchange"),
+        Err(refused) if matches!(refused.error.raw_os_error(), Some(1 | 13 | 38)) => {
+            Check::bad(name, CheckState::Missing, explain(&refused.error), way_out_of_eperm())
+        }
+        Err(_) => Check::bad(name, CheckState::Missing, "not in this kernel's eBPF", TOO_OLD),
     }
 }
 
@@ -331,7 +362,7 @@ mod tests {
     #[test]
     fn every_check_says_something() {
         let checks = probe_features();
-        assert!(checks.len() >= 12);
+        assert!(checks.len() >= 13);
         for check in checks {
             assert!(!check.detail.is_empty(), "{}", check.name);
             eprintln!("{:?} {}: {} {}", check.state, check.name, check.detail, check.way_out);

@@ -64,6 +64,11 @@ pub enum LoadError {
         #[source]
         source: io::Error,
     },
+    #[error("{}", super::features::TOO_OLD)]
+    TooOld {
+        #[source]
+        source: io::Error,
+    },
     /// The verifier's no; `super::verifier_log` makes it a caret in the script.
     #[error("the kernel's verifier refused program \"{}\": {}", .0.program, .0.source)]
     Rejected(Box<Rejection>),
@@ -89,12 +94,12 @@ impl LoadError {
                     Some("declare the array with fewer elements: `global a[N]`, or lower -D MAXMAPENTRIES".to_owned())
                 }
                 Some(libc_errno::EINVAL) => {
-                    Some("the kernel may be too old; tapdeck needs Linux 5.8 or later".to_owned())
+                    Some("the kernel may be too old; tapdeck needs Linux 5.12 or later".to_owned())
                 }
                 _ => None,
             },
             LoadError::ModuleTypes { .. } => Some("is it still loaded? lsmod".to_owned()),
-            LoadError::Btf { .. } | LoadError::Rejected(_) => None,
+            LoadError::Btf { .. } | LoadError::TooOld { .. } | LoadError::Rejected(_) => None,
         }
     }
 }
@@ -276,6 +281,9 @@ fn load_program(
             _ => "loading tracing programs",
         };
         return Err(LoadError::NotAllowed { what: what.to_owned(), source: first.error });
+    }
+    if !super::features::has_atomics() {
+        return Err(LoadError::TooOld { source: first.error });
     }
     spec.log_level = LOG_INSTRUCTIONS;
     let log = match sys::bpf::prog_load(&spec, &mut vec![0; LONG_LOG]) {

@@ -10,6 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tapdeck::runtime::features;
+
 /// Longer than anything here takes on a busy machine; a test that reaches it has hung.
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -133,14 +135,13 @@ impl Drop for Running {
 pub fn require_bpf() -> bool {
     static ANSWER: OnceLock<bool> = OnceLock::new();
     *ANSWER.get_or_init(|| {
-        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let caps = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-        let caps = caps.and_then(|caps| u64::from_str_radix(caps.trim(), 16).ok()).unwrap_or(0);
-        let has = |cap: u32| caps & 1 << cap != 0;
-        // CAP_SYS_ADMIN, or CAP_PERFMON and CAP_BPF.
-        let may = (has(21) || has(38) && has(39)) && Path::new("/sys/kernel/btf/vmlinux").exists();
+        if !Path::new("/sys/kernel/btf/vmlinux").exists() {
+            eprintln!("skipped: kernel tests need a kernel with BTF");
+            return false;
+        }
+        let may = features::can_trace();
         if !may {
-            eprintln!("skipped: kernel tests need root (CAP_BPF and CAP_PERFMON) and a kernel with BTF");
+            eprintln!("skipped: {}", features::why_not());
         }
         may
     })
@@ -151,7 +152,7 @@ pub fn require_functions() -> bool {
     static ANSWER: OnceLock<bool> = OnceLock::new();
     require_bpf()
         && *ANSWER.get_or_init(|| {
-            let checks = tapdeck::runtime::features::probe_features();
+            let checks = features::probe_features();
             let found = checks.into_iter().find(|check| check.name == "kernel functions");
             let may = found.is_some_and(|check| check.is_ok());
             if !may {

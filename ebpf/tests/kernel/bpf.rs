@@ -6,6 +6,8 @@ use std::{
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
 };
 
+use tapdeck_ebpf::isa::{AtomicOp, Insn};
+
 const MAP_CREATE: libc::c_int = 0;
 const MAP_LOOKUP: libc::c_int = 1;
 const MAP_UPDATE: libc::c_int = 2;
@@ -93,6 +95,24 @@ pub struct Load<'a> {
     pub btf: &'a OwnedFd,
     pub functions: &'a [u8],
     pub lines: &'a [u8],
+}
+
+/// Compare-and-exchange, which every program that prints does (Linux 5.12).
+pub fn knows_exchange() -> bool {
+    let code: Vec<u8> = [
+        Insn { code: 0x7a, dst: 10, off: -8, ..Insn::default() },
+        Insn { code: 0xb7, dst: 1, ..Insn::default() },
+        Insn { code: 0xb7, ..Insn::default() },
+        Insn { code: 0xdb, dst: 10, src: 1, off: -8, imm: AtomicOp::CompareExchange.imm() },
+        Insn { code: 0xb7, ..Insn::default() },
+        Insn { code: 0x95, ..Insn::default() },
+    ]
+    .into_iter()
+    .flat_map(Insn::encode)
+    .collect();
+    let raw_tracepoint = 17;
+    let attr = Attr::default().u32(0, raw_tracepoint).u32(4, (code.len() / 8) as u32).ptr(8, &code);
+    attr.ptr(16, b"Dual MIT/GPL\0").put(143, &[0]).fd(PROG_LOAD).is_ok()
 }
 
 /// The program, or the verifier's log.

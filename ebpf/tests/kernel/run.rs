@@ -21,10 +21,16 @@ pub struct Loaded {
     pub programs: Vec<OwnedFd>,
 }
 
-/// Whether this process may use bpf(2); says why not.
+/// Whether this process may use bpf(2), and the kernel is new enough; says why not.
 pub fn permitted() -> bool {
     match bpf::map_create(2, 4, 8, 1, 0) {
-        Ok(_) => true,
+        Ok(_) => {
+            let new_enough = bpf::knows_exchange();
+            if !new_enough {
+                eprintln!("SKIPPED: this kernel's eBPF has no compare-and-exchange (Linux 5.12)");
+            }
+            new_enough
+        }
         Err(error) => {
             eprintln!("SKIPPED: bpf(2) is not permitted here: {error}");
             false
