@@ -3,12 +3,25 @@
 
 use std::{
     fs, io,
-    os::unix::fs::MetadataExt,
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::fs::MetadataExt,
+    },
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 use super::{Bytes, Host, cache::Cache};
-use crate::sys::{file_map::FileMap, kernel_btf::KernelBtf};
+use crate::sys::{file_map::FileMap, kernel_btf::KernelBtf, mount};
+
+/// Where tracefs is when nobody mounted it: in a mount that only this process has, so that nothing of the machine changes.
+/// A descriptor's number follows.
+const OWN_TRACEFS: &str = "/proc/self/fd/";
+
+/// Whether [`Host::tracefs`] answered with a mount of this process.
+pub fn is_own_tracefs(place: &Path) -> bool {
+    place.starts_with(OWN_TRACEFS)
+}
 
 /// This machine, now.
 #[derive(Clone, Copy, Debug, Default)]
@@ -67,7 +80,11 @@ impl Host for Live {
     }
 
     fn tracefs(&self) -> Result<PathBuf, String> {
-        super::find_tracefs(self)
+        super::find_tracefs(self).or_else(|why| {
+            static OWN: OnceLock<Option<OwnedFd>> = OnceLock::new();
+            let own = OWN.get_or_init(|| mount::detached(c"tracefs").ok()).as_ref();
+            own.map(|folder| PathBuf::from(format!("{OWN_TRACEFS}{}", folder.as_raw_fd()))).ok_or(why)
+        })
     }
 
     fn n_cpus(&self) -> usize {

@@ -90,7 +90,7 @@ fn find_tracefs(host: &dyn Host) -> Result<PathBuf, String> {
         }
     }
     Err(if why.contains("ermission") {
-        "tracefs may only be read by root (events of the kernel cannot be told apart by system)".to_owned()
+        "tracefs may only be read by root; try: mount -o remount,mode=755 /sys/kernel/tracing".to_owned()
     } else {
         "tracefs is not mounted; try: mount -t tracefs tracefs /sys/kernel/tracing".to_owned()
     })

@@ -51,6 +51,7 @@ use super::{
 };
 use crate::{
     builtins::{HostContext, Stream, Value},
+    debuginfo::World,
     output::printf::PrintArg,
     probes::attach_plan::{AttachPlan, ProcessEvent, ProcessTarget},
     source::{SourceMap, Span},
@@ -775,10 +776,10 @@ fn emit(outbox: &mut Outbox, stream: Stream, text: &[u8]) {
             outbox.event(SessionEvent::Warning(text.trim_end_matches('\n').to_owned()));
         }
         Stream::Ftrace => {
-            let marker = ["/sys/kernel/tracing/trace_marker", "/sys/kernel/debug/tracing/trace_marker"];
-            let wrote = marker.iter().any(|path| std::fs::write(path, text).is_ok());
-            if !wrote {
-                outbox.event(SessionEvent::Warning("cannot write to the trace buffer: no tracefs".to_owned()));
+            let marker = World::live().tracefs().map(|tracefs| tracefs.join("trace_marker")).map_err(str::to_owned);
+            let wrote = marker.and_then(|path| std::fs::write(path, text).map_err(|error| error.to_string()));
+            if let Err(why) = wrote {
+                outbox.event(SessionEvent::Warning(format!("cannot write to the trace buffer: {why}")));
             }
         }
         Stream::Shell => {

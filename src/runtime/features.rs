@@ -5,6 +5,7 @@ use std::{fs, io, os::fd::AsFd};
 
 use crate::{
     debuginfo::{Probing, World, probing},
+    host::live::is_own_tracefs,
     sys::{
         self,
         bpf::{self, Map, MapSpec, ProgramSpec},
@@ -258,26 +259,17 @@ fn perf_events() -> Check {
 
 fn tracefs() -> Check {
     let name = "tracefs";
-    for folder in ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"] {
-        match fs::read_dir(format!("{folder}/events")) {
-            Ok(_) => return Check::ok(name, folder),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                return Check::bad(
-                    name,
-                    CheckState::Limited,
-                    format!("{folder} is not readable: tracepoints are listed from BTF alone"),
-                    "run with sudo, or: sudo mount -o remount,mode=755 /sys/kernel/tracing",
-                );
-            }
-            Err(_) => {}
+    match World::live().tracefs() {
+        Ok(place) if is_own_tracefs(place) => {
+            Check::ok(name, "not mounted; read through a mount of this process alone")
+        }
+        Ok(place) => Check::ok(name, place.display().to_string()),
+        Err(why) => {
+            let (why, way_out) = why.split_once("; try: ").unwrap_or((why, ""));
+            let way_out = format!("run it as root, or: sudo {way_out}");
+            Check::bad(name, CheckState::Limited, format!("{why}: tracepoints are listed from BTF alone"), way_out)
         }
     }
-    Check::bad(
-        name,
-        CheckState::Limited,
-        "not mounted: tracepoints are listed from BTF alone",
-        "sudo mount -t tracefs tracefs /sys/kernel/tracing",
-    )
 }
 
 /// By the kernel's own types: nothing need be loaded to find out.

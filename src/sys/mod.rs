@@ -8,6 +8,7 @@ pub mod clock;
 pub mod file_map;
 pub mod kernel_btf;
 pub mod mmap;
+pub mod mount;
 pub mod perf_event;
 pub mod poll;
 pub mod process;
