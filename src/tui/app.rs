@@ -63,6 +63,7 @@ pub enum Msg {
     Saved {
         path: PathBuf,
         version: u64,
+        then: AfterSave,
         error: Option<String>,
     },
     Opened {
@@ -100,6 +101,7 @@ pub enum Effect {
         path: PathBuf,
         bytes: Vec<u8>,
         version: u64,
+        then: AfterSave,
     },
     Open(PathBuf),
     Export {
@@ -184,11 +186,18 @@ pub enum PaletteAct {
 pub enum PromptKind {
     Find,
     GoToLine,
-    SaveAs,
+    SaveAs(AfterSave),
     Open,
     LiveFilter,
     Grep,
     GoToTime,
+}
+
+/// What saving is for. It goes with the request, so that giving up a save gives up what was to follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterSave {
+    Stay,
+    Quit,
 }
 
 /// A question with one key for each answer.
@@ -319,8 +328,6 @@ pub struct Model {
     pub terminated: bool,
     /// The loop is to stop this job.
     pub pending_suspend: bool,
-    /// Leave once the file is saved.
-    pub quit_after_save: bool,
 }
 
 impl Model {
@@ -356,7 +363,6 @@ impl Model {
             quit_at: None,
             terminated: false,
             pending_suspend: false,
-            quit_after_save: false,
         }
     }
 

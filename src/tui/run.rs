@@ -450,9 +450,9 @@ impl Runner {
                 Some(bytes) => guard::write(&bytes)?,
                 None => self.toast("too much for the terminal's clipboard; export writes a file", true),
             },
-            Effect::Save { path, bytes, version } => {
+            Effect::Save { path, bytes, version, then } => {
                 let error = save_atomically(&path, &bytes).err().map(|e| format!("{}: {e}", path.display()));
-                drop(self.tx.send(Msg::Saved { path, version, error }));
+                drop(self.tx.send(Msg::Saved { path, version, then, error }));
             }
             Effect::Open(path) => {
                 let result = fs::read(&path).map_err(|e| format!("{}: {e}", path.display()));

@@ -300,10 +300,29 @@ fn quitting_asks_only_when_something_would_be_lost() {
 }
 
 #[test]
+fn giving_up_a_save_gives_up_leaving_after_it() {
+    for quit_and_save in [":wq<ret>", ":x<ret>", "qs"] {
+        let mut drive = Drive::new(80, 24);
+        drive.press("<esc>2global n<esc>").press(quit_and_save);
+        assert!(matches!(drive.model.layers.last(), Some(Layer::Prompt { .. })), "{quit_and_save} asks for a name");
+        drive.press("<esc>");
+        drive.press("<C-s><C-u>/tmp/n.stp<ret>");
+        let Some(Effect::Save { path, version, then, .. }) = drive.left.pop() else { panic!("nothing saved") };
+        drive.send(Msg::Saved { path, version, then, error: None });
+        assert_eq!(drive.left, [], "saved later, after {quit_and_save} was given up");
+    }
+    let mut drive = Drive::new(80, 24);
+    drive.press("<esc>2global n<esc>:wq<ret><C-u>/tmp/n.stp<ret>");
+    let Some(Effect::Save { path, version, then, .. }) = drive.left.pop() else { panic!("nothing saved") };
+    drive.send(Msg::Saved { path, version, then, error: None });
+    assert_eq!(drive.left, [Effect::Quit]);
+}
+
+#[test]
 fn saving_keeps_the_text_and_the_view() {
     let mut drive = tracing(120, 40);
     drive.press("ss<ret>L<C-w>+<C-s><C-u>/tmp/x.stp<ret>");
-    let Some(Effect::Save { path, bytes, version }) = drive.left.pop() else { panic!("nothing saved") };
+    let Some(Effect::Save { path, bytes, version, then }) = drive.left.pop() else { panic!("nothing saved") };
     let text = String::from_utf8(bytes.clone()).unwrap();
     let script = drive.model.script.text();
     assert!(text.starts_with(&script));
@@ -312,7 +331,7 @@ fn saving_keeps_the_text_and_the_view() {
         "#: tapdeck-session v1\n#: layout = \"edit\"\n#: \n#: [sizes.edit]\n#: script = 0.467\n#: \n\
          #: [tables.latency]\n#: sort = 2\n"
     );
-    drive.send(Msg::Saved { path: path.clone(), version, error: None });
+    drive.send(Msg::Saved { path: path.clone(), version, then, error: None });
     assert!(!drive.model.script.is_modified());
     let mut again = Drive::new(120, 40);
     again.send(Msg::Opened { path, result: Ok(bytes) });

@@ -7,7 +7,7 @@ use crate::{
     runtime::session::SessionCommand,
     tui::{
         action::Act,
-        app::{Answer, Choice, Effect, Layer, Model, PromptKind},
+        app::{AfterSave, Answer, Choice, Effect, Layer, Model, PromptKind},
         engine::StartRequest,
         layout::Pane,
         model::{live::LiveView, text_input::TextInput},
@@ -22,10 +22,10 @@ pub fn perform(model: &mut Model, act: Act, effects: &mut Vec<Effect>) {
     match act {
         Act::Run => run(model, effects),
         Act::Stop => stop(model, effects),
-        Act::Save => session::save(model, effects),
+        Act::Save => session::save(model, AfterSave::Stay, effects),
         Act::SaveAs => {
             let name = model.script.path.as_ref().map_or(model.script.name.clone(), |p| p.display().to_string());
-            session::ask(model, PromptKind::SaveAs, &name);
+            session::ask(model, PromptKind::SaveAs(AfterSave::Stay), &name);
         }
         Act::Open => session::guarded(model, Answer::Open),
         Act::New => session::guarded(model, Answer::New),

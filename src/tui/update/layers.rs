@@ -5,7 +5,7 @@ use crossterm::event::{KeyCode, KeyModifiers};
 use super::{live as live_actions, palette, session};
 use crate::tui::{
     action::{Act, Where},
-    app::{Answer, Effect, Layer, Model, Picker, PickerKind, PromptKind},
+    app::{AfterSave, Answer, Effect, Layer, Model, Picker, PickerKind, PromptKind},
     input::{keymap::Lookup, keys::Chord},
     model::text_input::TextInput,
 };
@@ -212,10 +212,7 @@ fn set_live_filter(model: &mut Model, text: &str) {
 fn answer(model: &mut Model, answer: Answer, effects: &mut Vec<Effect>) {
     match answer {
         Answer::Quit => super::quit(model, effects),
-        Answer::SaveAndQuit => {
-            model.quit_after_save = true;
-            session::save(model, effects);
-        }
+        Answer::SaveAndQuit => session::save(model, AfterSave::Quit, effects),
         Answer::Export(format) => session::export(model, format, effects),
         Answer::CopyShown => match session::shown_text(model) {
             Some(text) => {

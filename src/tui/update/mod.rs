@@ -48,7 +48,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Catalogue(batch) => model.browser.extend(batch),
         Msg::CatalogueDone => model.browser.loading = false,
         Msg::Detail { point, detail } => model.browser.set_detail(point, detail),
-        Msg::Saved { path, version, error } => session::saved(model, path, version, error, &mut effects),
+        Msg::Saved { path, version, then, error } => session::saved(model, &path, version, then, error, &mut effects),
         Msg::Opened { path, result } => session::opened(model, path, result),
         Msg::Exported(Ok(path)) => model.say(format!("written to {path}")),
         Msg::Exported(Err(error)) => model.complain(error),

@@ -8,7 +8,7 @@ use nucleo_matcher::{
 use super::{actions::perform, session};
 use crate::tui::{
     action::{ACTIONS, Act, Preset},
-    app::{Effect, Layer, Model, PaletteAct, PaletteItem, PromptKind},
+    app::{AfterSave, Effect, Layer, Model, PaletteAct, PaletteItem, PromptKind},
     input::keymap::Keymap,
     model::{text_input::TextInput, vim::Vim},
     theme,
@@ -81,30 +81,28 @@ pub fn items(model: &Model, query: &str) -> Vec<PaletteItem> {
     ranked.sort_by_key(|(score, item)| (std::cmp::Reverse(*score), item.disabled.is_some()));
     let mut items: Vec<PaletteItem> = ranked.into_iter().map(|(_, item)| item).collect();
     // A command of the prompt, typed as it is, comes first.
-    let command = COMMANDS.iter().find(|(name, ..)| *name == query.trim());
-    if let Some((name, title, _)) = command {
+    let command = COMMANDS.iter().find(|(name, _)| *name == query.trim());
+    if let Some((name, title)) = command {
         items.insert(0, extra(PaletteAct::Command(name), (*name).to_owned(), title));
     }
     items
 }
 
 /// What a vim user types after the colon. `NUMBER` goes to a line, `e`, `w` and `open` take a file.
-const COMMANDS: &[(&str, &str, &[Act])] = &[
-    ("w", "Save the script", &[Act::Save]),
-    ("q", "Leave; asks first when tracing or unsaved", &[Act::Quit]),
-    ("q!", "Leave without saving", &[]),
-    ("wq", "Save and leave", &[Act::Save]),
-    ("x", "Save and leave", &[Act::Save]),
+const COMMANDS: &[(&str, &str)] = &[
+    ("w", "Save the script"),
+    ("q", "Leave; asks first when tracing or unsaved"),
+    ("q!", "Leave without saving"),
+    ("wq", "Save and leave"),
+    ("x", "Save and leave"),
 ];
 
 fn command(model: &mut Model, name: &str, effects: &mut Vec<Effect>) {
-    if name == "q!" {
-        return super::quit(model, effects);
-    }
-    model.quit_after_save = matches!(name, "wq" | "x");
-    let acts = COMMANDS.iter().find(|(command, ..)| *command == name).map_or(&[][..], |(.., acts)| acts);
-    for act in acts {
-        perform(model, *act, effects);
+    match name {
+        "w" => session::save(model, AfterSave::Stay, effects),
+        "wq" | "x" => session::save(model, AfterSave::Quit, effects),
+        "q!" => super::quit(model, effects),
+        _ => perform(model, Act::Quit, effects),
     }
 }
 
@@ -114,7 +112,9 @@ pub fn run(model: &mut Model, text: &str, item: Option<PaletteItem>, effects: &m
         let argument = argument.trim();
         match command {
             "open" | "o" | "e" => return session::prompt_done(model, PromptKind::Open, argument, effects),
-            "save" | "save-as" | "w" => return session::prompt_done(model, PromptKind::SaveAs, argument, effects),
+            "save" | "save-as" | "w" => {
+                return session::prompt_done(model, PromptKind::SaveAs(AfterSave::Stay), argument, effects);
+            }
             "line" => return session::prompt_done(model, PromptKind::GoToLine, argument, effects),
             "theme" if item.is_none() => return effects.push(Effect::LoadTheme(argument.to_owned())),
             _ => (),

@@ -10,7 +10,7 @@ use super::actions::prompt;
 use crate::{
     runtime::{recording::Header, session::SessionEvent},
     tui::{
-        app::{Answer, Choice, Effect, ExportAs, Layer, Model, PromptKind},
+        app::{AfterSave, Answer, Choice, Effect, ExportAs, Layer, Model, PromptKind},
         export,
         layout::{Border, Layout, LayoutMode, Pane},
         model::{live::LiveView, log::LineKind, script::Script},
@@ -35,10 +35,10 @@ pub fn prompt_done(model: &mut Model, kind: PromptKind, text: &str, effects: &mu
             }
             Err(_) => model.complain(format!("'{text}' is not a line number")),
         },
-        PromptKind::SaveAs if text.trim().is_empty() => model.complain("a file needs a name"),
-        PromptKind::SaveAs => {
+        PromptKind::SaveAs(_) if text.trim().is_empty() => model.complain("a file needs a name"),
+        PromptKind::SaveAs(then) => {
             model.script.path = Some(PathBuf::from(text.trim()));
-            save(model, effects);
+            save(model, then, effects);
         }
         PromptKind::GoToTime => {
             let latest = model.history.latest().map(|sample| sample.received);
@@ -56,28 +56,34 @@ pub fn prompt_done(model: &mut Model, kind: PromptKind, text: &str, effects: &mu
     }
 }
 
-pub fn save(model: &mut Model, effects: &mut Vec<Effect>) {
+pub fn save(model: &mut Model, then: AfterSave, effects: &mut Vec<Effect>) {
     let Some(path) = model.script.path.clone() else {
         let name = model.script.name.clone();
-        ask(model, PromptKind::SaveAs, &name);
+        ask(model, PromptKind::SaveAs(then), &name);
         return;
     };
     write_block(model);
     let bytes = session_file::join(&model.script.bytes(), &model.session_block);
-    effects.push(Effect::Save { path, bytes, version: model.script.version });
+    effects.push(Effect::Save { path, bytes, version: model.script.version, then });
 }
 
-pub fn saved(model: &mut Model, path: PathBuf, version: u64, error: Option<String>, effects: &mut Vec<Effect>) {
+pub fn saved(
+    model: &mut Model,
+    path: &Path,
+    version: u64,
+    then: AfterSave,
+    error: Option<String>,
+    effects: &mut Vec<Effect>,
+) {
     match error {
         None => {
             model.script.mark_saved(version);
             model.say(format!("saved {}", path.display()));
-            if model.quit_after_save {
+            if then == AfterSave::Quit {
                 super::quit(model, effects);
             }
         }
         Some(error) => {
-            model.quit_after_save = false;
             model.complain(format!("not saved: {error}"));
         }
     }

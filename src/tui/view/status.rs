@@ -285,7 +285,7 @@ pub fn message(model: &Model, pen: &mut Pen) -> Option<Position> {
         let label = match kind {
             PromptKind::Find => "find",
             PromptKind::GoToLine => "go to line",
-            PromptKind::SaveAs => "save as",
+            PromptKind::SaveAs(_) => "save as",
             PromptKind::Open => "open",
             PromptKind::LiveFilter => "filter",
             PromptKind::Grep => "grep",
