@@ -107,6 +107,9 @@ pub struct ListArgs {
     /// With the variables a handler sees there
     #[arg(long, short)]
     pub variables: bool,
+    /// Kernel to list: a release, a vmlinux, or the folder it was built in
+    #[arg(short = 'r', value_name = "RELEASE|FILE")]
+    pub release: Option<String>,
 }
 
 /// stap's options. What eBPF gives no meaning to is accepted and ignored, marked `[no effect]`.
@@ -184,6 +187,9 @@ pub struct StapArgs {
     /// End after this many seconds
     #[arg(short = 'T', value_name = "SECONDS")]
     pub timeout: Option<f64>,
+    /// Kernel to list or compile for: a release, a vmlinux, or the folder it was built in
+    #[arg(short = 'r', value_name = "RELEASE|FILE")]
+    pub release: Option<String>,
     /// Print the version
     #[arg(short = 'V', long)]
     pub version: bool,
@@ -243,9 +249,6 @@ pub struct IgnoredArgs {
     /// Name of the session
     #[arg(short = 'm', value_name = "NAME")]
     pub module_name: Option<String>,
-    /// Kernel release to trace; only the running one
-    #[arg(short = 'r', value_name = "RELEASE")]
-    pub release: Option<String>,
     /// Symbols of an object
     #[arg(short = 'd', value_name = "OBJECT")]
     pub symbols: Vec<String>,

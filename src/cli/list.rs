@@ -23,7 +23,13 @@ pub fn stap_list(compiler: &Compiler, pattern: &str, with_variables: bool, input
 }
 
 pub fn main(args: &ListArgs) -> ExitCode {
-    let compiler = compiler(&[]);
+    let compiler = match compiler(&[], args.release.as_deref()) {
+        Ok(compiler) => compiler,
+        Err(why) => {
+            eprintln!("{why}");
+            return ExitCode::FAILURE;
+        }
+    };
     let points = find(&compiler, &args.pattern, true, &Input::default(), false);
     let width = points.iter().map(|point| point.point.len()).max().unwrap_or(0).min(60);
     let mut out = std::io::stdout().lock();

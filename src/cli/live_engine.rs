@@ -11,6 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::{
     diagnostics::{Diagnostic, Severity},
+    host::Live,
     language::Recovery,
     pipeline::{CompileOptions, Compiled, Compiler, Input, Pass},
     runtime::{
@@ -40,7 +41,7 @@ impl SharedCompiler {
     }
 
     pub fn get(&self) -> &Compiler {
-        self.compiler.get_or_init(|| super::compiler(&self.include))
+        self.compiler.get_or_init(|| Compiler::new(Arc::new(Live), &self.include))
     }
 }
 

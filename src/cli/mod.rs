@@ -13,12 +13,21 @@ mod live_engine;
 mod replay;
 mod run;
 
-use std::{ffi::OsString, path::Path, process::ExitCode, sync::Arc};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use clap::{CommandFactory, Parser};
 
 use self::args::{Cli, Command, StapArgs};
-use crate::{host::Live, pipeline::Compiler};
+use crate::{
+    debuginfo::catalog::named_kernel,
+    host::{Host, Live},
+    pipeline::Compiler,
+};
 
 /// `argv` to exit code.
 pub fn main(argv: Vec<OsString>) -> ExitCode {
@@ -66,7 +75,12 @@ fn usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// A compiler for the running machine.
-fn compiler(include: &[std::path::PathBuf]) -> Compiler {
-    Compiler::new(Arc::new(Live), include)
+/// A compiler for the running kernel, or the one `-r` names.
+///
+/// # Errors
+/// There is no such kernel: what is missing, and what helps in the second line.
+fn compiler(include: &[PathBuf], release: Option<&str>) -> Result<Compiler, String> {
+    let host: Arc<dyn Host> = Arc::new(Live);
+    let host = release.map_or(Ok(host.clone()), |name| named_kernel(host, name))?;
+    Ok(Compiler::new(host, include))
 }

@@ -46,7 +46,7 @@ fn run(mut args: StapArgs) -> Result<ExitCode, String> {
         return Ok(ExitCode::SUCCESS);
     }
     if args.dump_probe_types || args.dump_probe_aliases || args.dump_functions {
-        dump::dump(&args, &compiler(&args.tapset_dirs));
+        dump::dump(&args, &compiler(&args.tapset_dirs, args.release.as_deref())?);
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(pattern) = args.list.as_deref().or(args.list_vars.as_deref()) {
@@ -55,7 +55,8 @@ fn run(mut args: StapArgs) -> Result<ExitCode, String> {
         }
         let additional = args.additional.iter().map(|text| text.clone().into_bytes()).collect();
         let input = Input { name: "<input>".to_owned(), additional, ..Input::default() };
-        return Ok(list::stap_list(&compiler(&args.tapset_dirs), pattern, args.list_vars.is_some(), &input));
+        let compiler = compiler(&args.tapset_dirs, args.release.as_deref())?;
+        return Ok(list::stap_list(&compiler, pattern, args.list_vars.is_some(), &input));
     }
     let mut script_limits = ScriptLimits::default();
     for define in &args.defines {
@@ -84,7 +85,7 @@ fn run(mut args: StapArgs) -> Result<ExitCode, String> {
         compatible: args.compatible.clone(),
         ..CompileOptions::default()
     };
-    let compiler = compiler(&args.tapset_dirs);
+    let compiler = compiler(&args.tapset_dirs, args.release.as_deref())?;
     for warning in &compiler.warnings {
         eprintln!("WARNING: {warning}");
     }
@@ -106,6 +107,10 @@ fn run(mut args: StapArgs) -> Result<ExitCode, String> {
     }
     if args.keep {
         keep(&compiled)?;
+    }
+    if options.last == Pass::Run && !compiler.world.host.is_running() {
+        let release = compiler.world.host.kernel_release();
+        return Err(format!("kernel {release} is not running here; -p4 shows what would run there"));
     }
     if options.last != Pass::Run {
         return print_pass(&compiled, &options, &args);

@@ -1,7 +1,8 @@
 //! What is known of the traced programs: types, functions, variables, lines. [`World`] is all that pass 2 may know of the
-//! machine; [`DebugInfo`] is the one set of questions to BTF and DWARF.
+//! machine.
 
 pub mod btf;
+pub mod catalog;
 pub mod dwarf;
 pub mod events;
 pub mod function_pattern;
@@ -18,39 +19,16 @@ use std::{
 };
 
 pub use btf::Btf;
+pub use catalog::{Missing, WantedKernel};
+pub use dwarf::{Dwarf, Progress};
 pub use events::Events;
 pub use function_pattern::FunctionPattern;
-pub use model::{Function, Instance, LineRow, Traceable, TypedName, Variable};
 pub use probing::{KernelSymbols, Probing, TraceableFunctions};
 pub use types::{TypeId, Types};
 
 use tapdeck_ebpf::codegen::{CompatBit, Target, TaskOffsets};
 
 use crate::host::{Bytes, Host, facts};
-
-/// Functions, variables and lines of one module: the kernel proper, a kernel module, a program.
-pub trait DebugInfo: Send + Sync {
-    /// The types its variables have.
-    fn types(&self) -> &dyn Types;
-
-    /// Functions by name and place. With lines: those that have code from one of them.
-    fn functions(&self, pattern: &FunctionPattern) -> Vec<Function>;
-
-    /// What a handler sees at every instance of the function, parameters in the order they are declared.
-    fn arguments(&self, function: &Function) -> Vec<TypedName>;
-
-    /// Parameters and locals of an instance with where they are at `pc`, one of its addresses; innermost scope first.
-    fn variables(&self, instance: &Instance, pc: u64) -> Vec<Variable>;
-
-    /// The type `$return` has; `None` for void and where it is not known.
-    fn result_type(&self, instance: &Instance) -> Option<TypeId>;
-
-    /// The first address of each line that the pattern names, in the functions it names, by address.
-    fn lines(&self, pattern: &FunctionPattern) -> Vec<(Function, LineRow)>;
-
-    /// Whether the kernel lets a place be probed.
-    fn traceable(&self, instance: &Instance) -> Traceable;
-}
 
 /// The machine as pass 2 sees it: facts and types. Everything in it is asked for when first needed and then kept.
 pub struct World {
@@ -61,6 +39,9 @@ pub struct World {
     events: OnceLock<Result<Events, String>>,
     tick_hz: OnceLock<u64>,
     syscall_functions: OnceLock<HashSet<String>>,
+    dwarf: OnceLock<Result<Arc<Dwarf>, Missing>>,
+    /// How far the index of debug information is, while it is made.
+    pub indexing: Arc<Progress>,
     probing: OnceLock<Probing>,
     traceable: OnceLock<Result<TraceableFunctions, String>>,
     symbols: OnceLock<Result<KernelSymbols, String>>,
@@ -76,6 +57,8 @@ impl World {
             events: OnceLock::new(),
             tick_hz: OnceLock::new(),
             syscall_functions: OnceLock::new(),
+            dwarf: OnceLock::new(),
+            indexing: Arc::default(),
             probing: OnceLock::new(),
             traceable: OnceLock::new(),
             symbols: OnceLock::new(),
@@ -96,6 +79,16 @@ impl World {
             Btf::parse(bytes, None).map(Arc::new).map_err(|why| format!("/sys/kernel/btf/vmlinux: {why}"))
         };
         self.btf.get_or_init(load).as_ref().map_err(|why| &**why)
+    }
+
+    /// Functions, variables and lines of the kernel proper, or why there is no debug information and what helps.
+    pub fn dwarf(&self) -> Result<&Arc<Dwarf>, &Missing> {
+        let load = || {
+            let (path, file) = catalog::find_kernel(&WantedKernel::of(&*self.host), &*self.host)?;
+            let opened = Dwarf::open(file, &path, &*self.host, &self.indexing);
+            opened.map(Arc::new).map_err(|why| Missing::unreadable(&*self.host, why))
+        };
+        self.dwarf.get_or_init(load).as_ref()
     }
 
     /// Types of each loaded module by its name; they know the kernel's too.

@@ -14,7 +14,7 @@ use crate::{
     debuginfo::World,
     diagnostics::Diagnostics,
     language::{self, ast, types::Type},
-    probes::pattern::point_text,
+    probes::{self, pattern::point_text},
     source::{FileId, Origin, SourceMap, Span},
     tapset::Library,
 };
@@ -56,6 +56,13 @@ pub fn list(
     let mut listed: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
     let mut errors = Vec::new();
     for point in &points {
+        if let Some(found) = probes::list(point, with_vars, world) {
+            for row in found {
+                let vars = row.context.into_iter().map(|var| (var.name, var.type_text)).collect();
+                listed.entry(row.point).or_insert(vars);
+            }
+            continue;
+        }
         let (derived, found) =
             derive_sites::resolve_list(std::slice::from_ref(point), Home::User, &Trail::default(), &mut cx);
         errors.extend(found);

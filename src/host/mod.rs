@@ -14,6 +14,14 @@ pub use recorded::Recorded;
 pub trait Host: Send + Sync {
     /// `uname -r`.
     fn kernel_release(&self) -> String;
+    /// Whether the kernel is the one that runs here: what /proc and /sys say is true of it.
+    fn is_running(&self) -> bool {
+        true
+    }
+    /// The file with the kernel's debug information, when someone named it.
+    fn debug_file(&self) -> Option<PathBuf> {
+        None
+    }
     /// `uname -m`.
     fn arch(&self) -> String;
     /// A file under /proc, /sys, tracefs, /boot or /etc, whole.

@@ -28,6 +28,20 @@ pub trait ProbeFamily: Sync {
 
     /// `None`: not a point of this family. Wildcards in names and strings are the family's to expand.
     fn resolve(&self, point: &ProbePoint, world: &World) -> Option<Resolved>;
+
+    /// The lines of a listing, where they are more than what [`ProbeFamily::resolve`] gives, or cheaper. `None`: the sites
+    /// of the point are its lines.
+    fn list(&self, _point: &ProbePoint, _with_variables: bool, _world: &World) -> Option<Vec<Listed>> {
+        None
+    }
+}
+
+/// A line of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    pub point: String,
+    /// `$…` with their types; empty unless asked for.
+    pub context: Vec<site::ContextVariable>,
 }
 
 /// Every family, asked in this order; the first that knows a point has it.
@@ -44,6 +58,11 @@ pub static FAMILIES: &[&dyn ProbeFamily] = &[
 /// Asks every family. `None`: no family knows the point.
 pub fn resolve(point: &ProbePoint, world: &World) -> Option<Resolved> {
     FAMILIES.iter().find_map(|family| family.resolve(point, world))
+}
+
+/// Asks every family for the lines of a listing; see [`ProbeFamily::list`].
+pub fn list(point: &ProbePoint, with_variables: bool, world: &World) -> Option<Vec<Listed>> {
+    FAMILIES.iter().find_map(|family| family.list(point, with_variables, world))
 }
 
 /// A form of a probe point with its one-line explanation.

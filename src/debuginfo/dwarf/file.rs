@@ -5,7 +5,7 @@
 //! An object that is not linked yet (a kernel module) has no addresses; its sections are laid out one behind the other, in
 //! the order they have in the file, and all addresses here are in that layout.
 
-use std::{ops::Range, sync::OnceLock};
+use std::{borrow::Cow, ops::Range, sync::OnceLock};
 
 use gimli::SectionId;
 use object::{
@@ -42,6 +42,8 @@ pub struct LaidOut {
 struct Section {
     /// Its index in the file; `None`: it has none.
     index: Option<usize>,
+    /// In bytes, as it is stored.
+    size: u64,
     /// Where its bytes are, when they need nothing done to them.
     plain: Option<Range<usize>>,
     made: OnceLock<Vec<u8>>,
@@ -103,7 +105,8 @@ impl DebugFile {
             let plain = section.file_range().filter(|_| is_plain && !is_relocated);
             let plain = plain.map(|(start, len)| start as usize..(start as usize).saturating_add(len as usize));
             let plain = plain.filter(|range| range.end <= bytes.len());
-            sections.push(Section { index: Some(section.index().0), plain, made: OnceLock::new() });
+            let size = compressed.compressed_size;
+            sections.push(Section { index: Some(section.index().0), size, plain, made: OnceLock::new() });
         }
         Ok(Self { bytes, sections, layout, build_id, is_aarch64, supplement: None })
     }
@@ -122,8 +125,10 @@ impl DebugFile {
         &self.layout
     }
 
+    /// Without inflating it.
     pub fn has_dwarf(&self) -> bool {
-        !self.info().is_empty()
+        let info = section_slot(SectionId::DebugInfo).and_then(|slot| self.sections.get(slot));
+        info.is_some_and(|info| info.size > 0)
     }
 
     pub fn section(&self, id: SectionId) -> &[u8] {
@@ -206,15 +211,25 @@ impl DebugFile {
 
     /// Bytes a linked file has at an address.
     pub fn bytes_at(&self, addresses: Range<u64>) -> Option<&[u8]> {
+        let len = usize::try_from(addresses.end.checked_sub(addresses.start)?).ok()?;
+        self.bytes_from(addresses.start)?.get(..len)
+    }
+
+    /// Bytes a linked file has from an address to the end of the section it is in.
+    pub fn bytes_from(&self, address: u64) -> Option<&[u8]> {
         let elf = open(&self.bytes).ok()?;
         let section = elf.sections().find(|section| {
             let start = section.address();
-            start <= addresses.start && addresses.end <= start.saturating_add(section.size())
+            start != 0 && (start..start.saturating_add(section.size())).contains(&address)
         })?;
         let (at, len) = section.file_range()?;
-        let start = addresses.start - section.address();
-        let end = addresses.end - section.address();
-        self.bytes.get(at as usize..(at + len) as usize)?.get(start as usize..end as usize)
+        let start = usize::try_from(address - section.address()).ok()?;
+        self.bytes.get(at as usize..at.checked_add(len)? as usize)?.get(start..)
+    }
+
+    /// A section that is not among those this reader wants, inflated if need be.
+    pub fn section_named(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        open(&self.bytes).ok()?.section_by_name(name)?.uncompressed_data().ok()
     }
 
     /// Where sections of that name are in memory.

@@ -119,7 +119,7 @@ const OWN_TEXTS: u64 = 1 << 63;
 /// Deeper nesting than any compiler writes.
 const MAX_DEPTH: usize = 256;
 /// Abstract origins and specifications that are followed.
-const MAX_ORIGINS: usize = 8;
+pub const MAX_ORIGINS: usize = 8;
 /// Units kept open for references into them.
 const MAX_OPEN_UNITS: usize = 32;
 

@@ -273,6 +273,18 @@ impl Index {
         }
     }
 
+    /// 0: a symbol without debug information.
+    #[inline]
+    pub fn instance_die(&self, idx: usize) -> u32 {
+        self.number(Column::InstanceDie, idx)
+    }
+
+    /// The group an instance is of.
+    pub fn group_of(&self, instance: usize) -> usize {
+        let starts_before = |idx| self.number(Column::GroupFirst, idx) as usize <= instance;
+        Self::partition(self.n_groups(), starts_before).saturating_sub(1)
+    }
+
     /// The arguments of a list, as numbers for [`Index::argument`].
     pub fn arguments(&self, list: u32) -> impl Iterator<Item = u32> + Clone + '_ {
         let range = self.range(Column::ListFirst, list as usize, self.len(Column::ListPairs));

@@ -8,6 +8,7 @@
 pub mod abbrev;
 mod barred;
 pub mod build;
+mod callees;
 pub mod file;
 pub mod form;
 mod harvest;
@@ -17,7 +18,7 @@ mod lists;
 mod paths;
 pub mod source;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 mod type_names;
 mod types;
 pub mod unit;
@@ -32,6 +33,7 @@ use source::Source;
 use super::{
     function_pattern::FunctionPattern,
     model::{Function, Instance, InstanceId, InstanceKind, SourcePlace, Traceable, TypedName},
+    types::Types as _,
 };
 use crate::host::{Bytes, Host};
 
@@ -112,6 +114,13 @@ impl Dwarf {
         found
     }
 
+    fn function_of(&self, idx: usize) -> Function {
+        let group = self.index.group(idx);
+        let file = self.index.text(group.file);
+        let source = (group.file != 0).then(|| SourcePlace { file: file.into(), line: group.line });
+        self.function(idx, self.index.text(group.name).into(), source)
+    }
+
     fn function(&self, group: usize, name: Arc<str>, source: Option<SourcePlace>) -> Function {
         let mut external = false;
         let instances = self.index.instances(group).map(|idx| {
@@ -148,6 +157,13 @@ impl Dwarf {
             TypedName { name: name.into(), type_text: type_text.into() }
         };
         self.index.arguments(first).filter(in_all).map(shown).collect()
+    }
+
+    /// The C text of what a function gives back; `None` for void, and where only its symbol is known.
+    pub fn result_text(&self, instance: &Instance) -> Option<String> {
+        let die = self.index.instance(instance.id.0 as usize).die;
+        // Assembler has a type that nobody specified.
+        self.type_of_die(die).map(|ty| self.type_text(ty)).filter(|text| !text.is_empty())
     }
 
     /// Whether the kernel lets a place be probed.

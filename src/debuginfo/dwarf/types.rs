@@ -8,6 +8,7 @@ use super::{
     Dwarf,
     abbrev::Abbrevs,
     form::Value,
+    harvest::MAX_ORIGINS,
     unit::{Die, Unit},
 };
 use crate::debuginfo::types::{Enumerator, Member, Param, Shape, TypeId, Types};
@@ -35,6 +36,31 @@ impl Dwarf {
         let abbrevs = unit.abbrevs.clone();
         let die = unit.die_at(&abbrevs, u64::from(id)).ok()??;
         Some(facts_of(&unit, &abbrevs, die))
+    }
+
+    /// The type of a function or variable, which its origin may say. `None` for void.
+    pub(super) fn type_of_die(&self, position: u32) -> Option<TypeId> {
+        let mut at = u64::from(position);
+        for _ in 0..MAX_ORIGINS {
+            let unit = self.source.open_at(at).filter(|_| at != 0)?;
+            let abbrevs = unit.abbrevs.clone();
+            let die = unit.die_at(&abbrevs, at).ok()??;
+            let (mut ty, mut origin) = (None, None);
+            let _ = unit.attributes(&abbrevs, die, |name, value| {
+                match gimli::DwAt(name) {
+                    dw::DW_AT_type => ty = unit.target(value),
+                    dw::DW_AT_abstract_origin | dw::DW_AT_specification => origin = unit.target(value),
+                    _ => {}
+                }
+                ty.is_none()
+            });
+            match (ty, origin) {
+                (Some(ty), _) => return Some(type_id(Some(ty))),
+                (None, Some(origin)) => at = origin,
+                (None, None) => return None,
+            }
+        }
+        None
     }
 
     /// Facts of the DIE that defines the type, where this one only declares it.

@@ -22,3 +22,8 @@ rm dwz2.so
 # The same code without debug information, which is in a file of its own.
 objcopy --only-keep-debug gcc5.so apart.debug
 objcopy --strip-debug --add-gnu-debuglink=apart.debug gcc5.so apart.so
+# Linked as a kernel is, and what the kernel's linker script adds.
+bounds="-Wl,--defsym=__start_kprobe_blacklist=__start__kprobe_blacklist -Wl,--defsym=__stop_kprobe_blacklist=__stop__kprobe_blacklist"
+gcc -O2 -mcmodel=kernel -fno-pic -fcf-protection=none -ffile-prefix-map=$PWD=/src -fno-asynchronous-unwind-tables -gdwarf-5 \
+    -static -nostdlib -no-pie -Wl,--build-id=sha1 -Wl,-Ttext-segment=0xffffffff81000000 -Wl,-e,start $bounds \
+    -o vmlinux kernel.c shapes.c other.c start.S

@@ -4,18 +4,22 @@
 //! Names and types come from BTF, so no debug information is needed. A few functions get a trampoline each (fentry,
 //! fexit: the cheapest to hit and with typed arguments); many share one kprobe program, in one link where the kernel can.
 
+mod listing;
+mod wanted;
+
 use std::sync::Arc;
 
+use self::wanted::{Form, Wanted};
 use super::{
-    NoMatch, Pattern, ProbeFamily, Resolved,
+    Listed, NoMatch, Pattern, ProbeFamily, Resolved,
     attach_plan::{AttachPlan, FunctionHook, FunctionTarget},
     function_scope::{FunctionScope, Prototype},
-    pattern::{glob_matches, is_wildcard, nearest, parts},
+    pattern::{glob_matches, is_wildcard, nearest},
     site::ProbeSite,
 };
 use crate::{
     debuginfo::{Btf, Probing, TypeId, World},
-    language::ast::{Literal, ProbePoint},
+    language::ast::ProbePoint,
 };
 
 pub struct KernelFunction;
@@ -51,70 +55,34 @@ impl ProbeFamily for KernelFunction {
         let wanted = Wanted::of(point)?;
         Some(wanted.find(world).map_or_else(Resolved::from, |found| wanted.sites(found, world)))
     }
-}
 
-/// A point, read.
-struct Wanted {
-    module: Option<String>,
-    name: String,
-    exit: bool,
-    /// `kprobe.`: by symbol, without types.
-    plain: bool,
-    /// In front of the function's name and behind it, for the point's text: `kernel.function(`, `).return`.
-    text: (String, String),
-    /// Which part of the point has the function's name.
-    part_idx: usize,
+    fn list(&self, point: &ProbePoint, with_variables: bool, world: &World) -> Option<Vec<Listed>> {
+        listing::list(&Wanted::of(point)?, with_variables, world)
+    }
 }
 
 impl Wanted {
-    fn of(point: &ProbePoint) -> Option<Self> {
-        let parts = parts(point);
-        let string = |arg: &Literal| match arg {
-            Literal::Str(text) => Some(String::from_utf8_lossy(text).into_owned()),
-            Literal::Long(_) => None,
-        };
-        let (plain, module, rest) = match parts.as_slice() {
-            [("kernel", None), rest @ ..] => (false, None, rest),
-            [("kprobe", None), ("module", Some(module)), rest @ ..] => (true, Some(string(module)?), rest),
-            [("kprobe", None), rest @ ..] => (true, None, rest),
-            [("module", Some(module)), rest @ ..] => (false, Some(string(module)?), rest),
-            _ => return None,
-        };
-        let [("function", Some(name)), rest @ ..] = rest else { return None };
-        let exit = match rest {
-            [] | [("call", None)] => false,
-            [("return", None)] | [("return", None), ("maxactive", Some(Literal::Long(_)))] => true,
-            _ => return None,
-        };
-        let part_idx = parts.len() - rest.len() - 1;
-        let suffix = match rest {
-            [] => String::new(),
-            rest => format!(".{}", super::pattern::point_text(&point.parts[point.parts.len() - rest.len()..])),
-        };
-        let text = (if plain { "kprobe" } else { "kernel" }.to_owned(), suffix);
-        Some(Self { module, name: string(name)?, exit, plain, text, part_idx })
-    }
-
-    fn point(&self, function: &Found) -> String {
-        let place = match (&function.module, self.plain) {
-            (None, _) => self.text.0.clone(),
-            (Some(module), false) => format!("module(\"{module}\")"),
-            (Some(module), true) => format!("kprobe.module(\"{module}\")"),
-        };
-        format!("{place}.function(\"{}\"){}", function.name, self.text.1)
-    }
-
     /// The functions whose names match; at least one.
     fn find(&self, world: &World) -> Result<Vec<Found>, NoMatch> {
-        if self.name.contains('@') {
-            let message = format!("\"{}\" names a source file, which type information does not know", self.name);
-            return Err(NoMatch::new(message).at_part(self.part_idx).help("write the function's name alone"));
-        }
+        self.refuse_what_needs_dwarf(world)?;
         let found = match &self.module {
-            None => in_kernel(&self.name, world),
-            Some(module) => in_modules(module, &self.name, world),
+            None => in_kernel(&self.text, world),
+            Some(module) => in_modules(module, &self.text, world),
         };
         if found.is_empty() { Err(self.explain(world)) } else { Ok(found) }
+    }
+
+    /// Type information knows names and nothing more.
+    fn refuse_what_needs_dwarf(&self, _world: &World) -> Result<(), NoMatch> {
+        let problem = match &self.form {
+            _ if self.text.contains('@') => "names a source file",
+            Form::Any | Form::Call | Form::Return => return Ok(()),
+            Form::Inline => "asks for inlined copies",
+            Form::Exported => "asks whether functions are static",
+            Form::Callee(_) | Form::Callees(_) => "asks for what is inlined into it",
+        };
+        let message = format!("\"{}\" {problem}, which type information does not know", self.text);
+        Err(NoMatch::new(message).at_part(self.part_idx).help("write the function's name alone"))
     }
 
     fn explain(&self, world: &World) -> NoMatch {
@@ -129,8 +97,8 @@ impl Wanted {
             (Ok(btf), None) => btf.functions().map(|(name, ..)| name).collect(),
             _ => Vec::new(),
         };
-        let no_match = NoMatch::new(format!("no kernel function is called \"{}\"", self.name));
-        no_match.at_part(self.part_idx).similar(nearest(&self.name, names))
+        let no_match = NoMatch::new(format!("no kernel function is called \"{}\"", self.text));
+        no_match.at_part(self.part_idx).similar(nearest(&self.text, names))
     }
 
     fn sites(&self, found: Vec<Found>, world: &World) -> Resolved {
@@ -154,7 +122,7 @@ impl Wanted {
             sites.push(self.site(function, hook));
         }
         if sites.is_empty() {
-            let message = format!("none of the {left_out} functions called \"{}\" may be probed", self.name);
+            let message = format!("none of the {left_out} functions called \"{}\" may be probed", self.text);
             let help = "they are inlined, run before the kernel can be traced, or are part of tracing itself";
             return NoMatch::new(message).at_part(self.part_idx).help(help).into();
         }
@@ -163,17 +131,17 @@ impl Wanted {
 
     fn site(&self, function: Found, hook: FunctionHook) -> ProbeSite {
         let name: Arc<str> = function.name.as_str().into();
-        let point: Arc<str> = self.point(&function).into();
+        let point: Arc<str> = self.point(&function.name, function.module.as_deref()).into();
         let scope = FunctionScope {
             function: name.clone(),
             prototype: function.prototype.filter(|_| !self.plain),
-            exit: self.exit,
+            exit: self.exit(),
             keeps_args: matches!(hook, FunctionHook::Fentry { .. }),
         };
         let target = FunctionTarget { name: function.name, module: function.module, address: function.address };
         ProbeSite {
             point,
-            attach: AttachPlan::Function { target, exit: self.exit, hook },
+            attach: AttachPlan::Function { target, exit: self.exit(), hook },
             func: name.clone(),
             name,
             scope: Arc::new(scope),
