@@ -2,7 +2,8 @@
 //!
 //! Comments at the head: `//# args: 1 two`, `//# options: -D MAXERRORS=2`, `//# command: cat /dev/null` is `-c`, `//# rc: 1`
 //! the exit code, `//# kernel` says that eBPF programs are loaded, `//# functions` that functions of the kernel are
-//! probed, `//# module: loop` names a module it has to have loaded, `//# needs: perl` a program.
+//! probed, `//# linux: 6.9` that an older kernel cannot run it, `//# module: loop` names a module it has to have loaded,
+//! `//# needs: perl` a program.
 
 use std::sync::Mutex;
 
@@ -17,6 +18,12 @@ fn output(case: &Case) -> Option<String> {
         return None;
     }
     if case.directive("functions").is_some() && !require_functions() {
+        return None;
+    }
+    if let Some(least) = case.directive("linux")
+        && !kernel_is_at_least(&least)
+    {
+        eprintln!("skipped: {} is for Linux {least} and later", case.name);
         return None;
     }
     if let Some(module) = case.directive("module")
@@ -48,6 +55,15 @@ fn output(case: &Case) -> Option<String> {
         text += &format!("-- exit code {}, not {wanted}\n", ran.code);
     }
     Some(text)
+}
+
+fn kernel_is_at_least(least: &str) -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let numbers = |text: &str| {
+        let mut parts = text.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse::<u32>().ok());
+        (parts.next(), parts.next())
+    };
+    numbers(&release) >= numbers(least)
 }
 
 #[test]

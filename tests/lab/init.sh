@@ -14,7 +14,7 @@ $B mount -t tracefs tracefs /sys/kernel/tracing
 $B mount -t bpf bpf /sys/fs/bpf
 $B mount -t cgroup2 cgroup2 /sys/fs/cgroup
 $B --install -s /bin
-export PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/root TERM=vt100
+export PATH=/usr/bin:/usr/sbin:/bin:/sbin HOME=/root TERM=vt100
 ln -sf /proc/self/fd /dev/fd
 ip link set lo up
 hostname lab

@@ -6,6 +6,7 @@ kprobes. A test that a kernel cannot run says SKIPPED and why, and the report co
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -27,7 +28,9 @@ SECONDS = 900
 def run(options):
     binaries = test_binaries()
     program = os.path.join(ROOT, "target", "debug", "tapdeck")
-    files = [*binaries.values(), program, os.path.join(ROOT, "tests", "scripts")]
+    # What scripts trace are programs, not names of one busybox.
+    traced = [os.path.realpath(path) for path in map(shutil.which, ("cat", "dd")) if path]
+    files = [*binaries.values(), program, os.path.join(ROOT, "tests", "scripts"), *traced]
     failed, missing = [], []
     for series in options.kernel or kernels.SERIES:
         try:
