@@ -19,11 +19,11 @@ pub static ROWS: &[Builtin] = &[
     row("isinstr", &[string("s"), string("part")], Long, Op(Intrinsic::IsInStr), "1 when a text contains another.")
         .pure(),
     row(
-        "stringat",
+        "__byte_at",
         &[string("s"), long("pos")],
         Long,
         Op(Intrinsic::StringAt),
-        "The byte at a position (the first is 0), or 0 past the end.",
+        "The byte at a position (the first is 0), or 0 where there is none.",
     )
     .pure(),
     row(

@@ -12,11 +12,17 @@ use crate::{
 
 /// Host functions that name numbers, and which numbers have names.
 const TABLES: &[Table] = &[
-    Table { name: "errno_str", key: 0, first: 1, last: 133, ignores_sign: true },
+    Table { name: "errno_str", key: 0, first: 1, last: 131, ignores_sign: true },
     Table { name: "_signal_name", key: 0, first: 0, last: 64, ignores_sign: false },
     Table { name: "signal_str", key: 0, first: 0, last: 64, ignores_sign: false },
-    Table { name: "return_str", key: 1, first: -133, last: 0, ignores_sign: false },
-    Table { name: "__tapdeck_returnstr", key: 0, first: -133, last: 0, ignores_sign: false },
+    Table { name: "return_str", key: 1, first: -131, last: 0, ignores_sign: false },
+    Table { name: "__tapdeck_returnstr", key: 0, first: -131, last: 0, ignores_sign: false },
+    Table { name: "sock_fam_num2str", key: 0, first: 0, last: 45, ignores_sign: false },
+    Table { name: "sock_type_num2str", key: 0, first: 0, last: 10, ignores_sign: false },
+    Table { name: "sock_state_num2str", key: 0, first: 0, last: 4, ignores_sign: false },
+    Table { name: "sock_prot_num2str", key: 0, first: 0, last: 137, ignores_sign: false },
+    Table { name: "tcp_sockstate_str", key: 0, first: 0, last: 12, ignores_sign: false },
+    Table { name: "tcp_sockopt_str", key: 0, first: 0, last: 18, ignores_sign: false },
 ];
 
 struct Table {
@@ -32,7 +38,7 @@ struct Table {
 /// A number without a name, to see how such numbers come out.
 const NAMELESS: i64 = 1_000_003;
 
-/// What a table says: texts by number, and the format of all other numbers.
+/// What a table says: texts by number, and what all other numbers come to.
 struct Names {
     texts: Vec<(i64, Vec<u8>)>,
     otherwise: Otherwise,
@@ -41,10 +47,14 @@ struct Names {
 }
 
 /// The text of numbers without a name.
-struct Otherwise {
-    format: Format,
-    /// The kernel has no octal conversion: the number is recoded so that its decimal digits are the octal ones.
-    is_octal: bool,
+enum Otherwise {
+    /// The same for all.
+    Text(Vec<u8>),
+    Number {
+        format: Format,
+        /// The kernel has no octal conversion: the number is recoded so that its decimal digits are the octal ones.
+        is_octal: bool,
+    },
 }
 
 /// Octal digits that are recoded.
@@ -99,7 +109,7 @@ fn names(id: BuiltinId, args: &[Expr]) -> Option<Names> {
     Some(Names { texts, otherwise, key, ignores_sign })
 }
 
-/// `E#1000003` is `E#%d`; what the kernel cannot say is `None`.
+/// `E#1000003` is `E#%d`, `UNDEF` is that; what is no text is `None`.
 fn nameless_format(text: &[u8]) -> Option<Otherwise> {
     let text = std::str::from_utf8(text).ok()?;
     let hex = format!("{NAMELESS:#x}");
@@ -113,9 +123,10 @@ fn nameless_format(text: &[u8]) -> Option<Otherwise> {
     } else if let Some((before, after)) = text.split_once(&octal) {
         is_octal = true;
         (before, after, conversion(None, ConversionKind::Signed))
-    } else {
-        let (before, after) = text.split_once(&decimal)?;
+    } else if let Some((before, after)) = text.split_once(&decimal) {
         (before, after, conversion(None, ConversionKind::Signed))
+    } else {
+        return Some(Otherwise::Text(text.into()));
     };
     let mut pieces = Vec::new();
     if !before.is_empty() {
@@ -125,7 +136,7 @@ fn nameless_format(text: &[u8]) -> Option<Otherwise> {
     if !after.is_empty() {
         pieces.push(Piece::Text(after.into()));
     }
-    Some(Otherwise { format: Format { pieces }, is_octal })
+    Some(Otherwise::Number { format: Format { pieces }, is_octal })
 }
 
 impl BodyLower<'_, '_> {
@@ -139,12 +150,20 @@ impl BodyLower<'_, '_> {
         let (nameless, join) = (self.b.new_block(), self.b.new_block());
         self.name_tree(&names.texts, key, dst, [nameless, join]);
         self.b.switch_to(nameless);
-        let number = if names.otherwise.is_octal { self.octal_digits(given) } else { given };
-        let kernel_format = kernel_format(&names.otherwise.format);
-        let format = self.cx.format_id(names.otherwise.format, Stream::Output);
-        let inputs = vec![InputTy::Long];
-        let site = self.cx.add_print_site(PrintSite { format, inputs, args: vec![Recipe::Input(0)], kernel_format });
-        self.emit(Op::Sprint { dst, site, inputs: vec![Arg::Long(number)] });
+        match names.otherwise {
+            Otherwise::Text(text) => {
+                let src = StrOperand::Const(self.intern(&text));
+                self.emit(Op::StrCopy { dst, src });
+            }
+            Otherwise::Number { format, is_octal } => {
+                let number = if is_octal { self.octal_digits(given) } else { given };
+                let kernel_format = kernel_format(&format);
+                let format = self.cx.format_id(format, Stream::Output);
+                let (inputs, args) = (vec![InputTy::Long], vec![Recipe::Input(0)]);
+                let site = self.cx.add_print_site(PrintSite { format, inputs, args, kernel_format });
+                self.emit(Op::Sprint { dst, site, inputs: vec![Arg::Long(number)] });
+            }
+        }
         self.b.jump(join, self.tag);
         self.b.switch_to(join);
         Some(self.var_arg(dst))
@@ -236,7 +255,9 @@ mod tests {
             let id = builtins::find(table.name, n_args).expect(table.name);
             let names = names(id, &vec![one; n_args]).unwrap_or_else(|| panic!("{}", table.name));
             assert_eq!(names.texts.len() as i64, table.last - table.first + 1);
-            assert!(kernel_format(&names.otherwise.format).is_some());
+            if let Otherwise::Number { format, .. } = &names.otherwise {
+                assert!(kernel_format(format).is_some());
+            }
         }
     }
 }

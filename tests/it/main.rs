@@ -8,6 +8,7 @@ mod exact;
 mod examples;
 mod faults;
 mod functions;
+mod library;
 mod listing;
 mod lower;
 mod oracle;

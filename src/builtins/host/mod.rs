@@ -5,6 +5,7 @@
 
 pub mod decode;
 mod floating;
+mod names;
 mod network;
 mod signal;
 pub mod text;
@@ -13,8 +14,13 @@ mod units;
 
 pub use decode::*;
 pub use {
-    floating::ROWS as FLOATING, network::ROWS as NETWORK, signal::ROWS as SIGNAL, text::ROWS as TEXT,
-    time::ROWS as TIME, units::ROWS as UNITS,
+    floating::ROWS as FLOATING,
+    names::{NFS as NFS_NAMES, SOCKETS as SOCKET_NAMES, TCP as TCP_NAMES},
+    network::ROWS as NETWORK,
+    signal::ROWS as SIGNAL,
+    text::ROWS as TEXT,
+    time::ROWS as TIME,
+    units::ROWS as UNITS,
 };
 
 use super::{Builtin, Implementation::Host, Value};

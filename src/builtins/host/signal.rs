@@ -18,7 +18,7 @@ pub static ROWS: &[Builtin] = &[
         &[long("num")],
         Type::Str,
         Host(|args, _| Ok(bytes(signal_str(long_at(args, 0))))),
-        "The name of a signal, or UNKNOWN_SIG:99.",
+        "The name of a signal without SIG: KILL for 9, RTMIN+1 for 33; empty for a number that is none.",
     )
     .pure()
     .at_most(31),
@@ -26,8 +26,8 @@ pub static ROWS: &[Builtin] = &[
         "sigset_mask_str",
         &[long("mask")],
         Type::Str,
-        Host(|args, _| Ok(bytes(decode::signal_set(long_at(args, 0))))),
-        "The names of the signals in a set, joined by |.",
+        Host(|args, _| Ok(bytes(sigset(long_at(args, 0))))),
+        "The numbers of the signals in a set, joined by commas; the 64th is left out.",
     )
     .pure(),
     row(
@@ -35,7 +35,7 @@ pub static ROWS: &[Builtin] = &[
         &[long("sa_flags")],
         Type::Str,
         Host(|args, _| Ok(bytes(sa_flags(long_at(args, 0))))),
-        "The names of sigaction(2) flags, joined by |.",
+        "The names of sigaction(2) flags without SA_, joined by |; flags without a name are left out.",
     )
     .pure()
     .at_most(127),
@@ -51,19 +51,30 @@ pub static ROWS: &[Builtin] = &[
 ];
 
 fn signal_str(number: i64) -> String {
-    decode::signal_name(number).unwrap_or_else(|| format!("UNKNOWN_SIG:{number}"))
+    match number {
+        29 => "IO/POLL".to_owned(),
+        32 => "RTMIN".to_owned(),
+        33..=64 => format!("RTMIN+{}", number - 32),
+        _ => decode::signal_name(number).map(|name| name.replacen("SIG", "", 1)).unwrap_or_default(),
+    }
 }
 
-/// Values from include/uapi/asm-generic/signal-defs.h.
+/// Bit 0 is signal 1.
+fn sigset(mask: i64) -> String {
+    let numbers = (1..64).filter(|number| mask >> (number - 1) & 1 != 0);
+    numbers.map(|number: i64| number.to_string()).collect::<Vec<_>>().join(",")
+}
+
+/// Values from include/uapi/asm-generic/signal-defs.h, in the order they are told.
 #[rustfmt::skip]
-static SA_FLAGS: &[(u64, &str)] = &[
-    (1, "SA_NOCLDSTOP"), (2, "SA_NOCLDWAIT"), (4, "SA_SIGINFO"), (0x400, "SA_UNSUPPORTED"),
-    (0x800, "SA_EXPOSE_TAGBITS"), (0x0400_0000, "SA_RESTORER"), (0x0800_0000, "SA_ONSTACK"),
-    (0x1000_0000, "SA_RESTART"), (0x4000_0000, "SA_NODEFER"), (0x8000_0000, "SA_RESETHAND"),
+static SA_FLAGS: &[(i64, &str)] = &[
+    (1, "NOCLDSTOP"), (2, "NOCLDWAIT"), (4, "SIGINFO"), (0x0800_0000, "ONSTACK"), (0x1000_0000, "RESTART"),
+    (0x4000_0000, "NODEFER"), (0x8000_0000, "RESETHAND"), (0x0400_0000, "RESTORER"),
 ];
 
 fn sa_flags(flags: i64) -> String {
-    decode::Table::Flags { zero: "0", bits: SA_FLAGS }.text(flags)
+    let names: Vec<&str> = SA_FLAGS.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, name)| *name).collect();
+    names.join("|")
 }
 
 fn handler(address: i64) -> String {
@@ -71,5 +82,28 @@ fn handler(address: i64) -> String {
         0 => "default".to_owned(),
         1 => "ignored".to_owned(),
         _ => format!("{address:#x}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Context, call, n, s};
+
+    #[test]
+    fn signals() {
+        let mut context = Context::default();
+        let mut text = |name: &str, number: i64| call(&mut context, name, &[n(number)]).unwrap();
+        for (number, name) in
+            [(0, ""), (1, "HUP"), (9, "KILL"), (29, "IO/POLL"), (32, "RTMIN"), (64, "RTMIN+32"), (65, "")]
+        {
+            assert_eq!(text("signal_str", number), s(name));
+        }
+        assert_eq!(text("sigset_mask_str", 0x8000_0000_0000_0103u64 as i64), s("1,2,9"));
+        assert_eq!(text("sa_flags_str", 0x1400_0023), s("NOCLDSTOP|NOCLDWAIT|RESTART|RESTORER"));
+        assert_eq!(text("sa_flags_str", 0), s(""));
+        assert_eq!(
+            ["default", "ignored", "0x1234"].map(s),
+            [0, 1, 0x1234].map(|address| text("sa_handler_str", address))
+        );
     }
 }

@@ -59,8 +59,8 @@ fn ctime(seconds: i64) -> Result<String, String> {
     let reachable = i32::try_from(seconds).ok().and_then(|seconds| DateTime::from_timestamp(seconds.into(), 0));
     match reachable {
         Some(time) => Ok(time.format("%a %b %e %H:%M:%S %Y").to_string()),
-        None if seconds < 0 => Err("ctime: time is too far in the past".to_owned()),
-        None => Err("ctime: time is too far in the future".to_owned()),
+        None if seconds < 0 => Err("Time too far in the past to be converted".to_owned()),
+        None => Err("Time too far in the future to be converted".to_owned()),
     }
 }
 

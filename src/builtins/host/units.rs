@@ -36,7 +36,7 @@ pub static ROWS: &[Builtin] = &[
         &[long("bytes")],
         Type::Str,
         Host(|args, _| Ok(bytes(size(long_at(args, 0))))),
-        "Bytes in at most five characters: 1.5K, 123M.",
+        "Bytes in five characters, or more when they come to 10000G: 1.50K, 10.2K, \" 123M\".",
     )
     .pure()
     .at_most(31),
@@ -47,24 +47,22 @@ fn duration(amount: i64, digits: u32) -> String {
     let unit = 10i64.pow(digits);
     let (seconds, rest) = (amount / unit, amount % unit);
     let width = digits as usize;
-    format!("{}m{}.{:0width$}s", seconds / 60, seconds % 60, rest.abs())
+    let sign = if rest < 0 { "-" } else { "" };
+    format!("{}m{}.{sign}{:0width$}s", seconds / 60, seconds % 60, rest.abs())
 }
 
+/// Three digits of the number, unless it is below 1024 or has more before the point.
 fn size(bytes: i64) -> String {
-    let (mut amount, mut rest, mut unit) = (bytes, 0, "");
-    for next in ["K", "M", "G"] {
-        if amount < 1024 {
-            break;
-        }
-        (rest, unit) = (amount % 1024, next);
-        amount /= 1024;
-    }
-    let text = if !unit.is_empty() && amount < 100 {
-        format!("{amount}.{}{unit}", rest * 10 / 1024)
-    } else {
-        format!("{amount}{unit}")
+    let units = [(30, "G"), (20, "M"), (10, "K")];
+    let Some((shift, unit)) = units.into_iter().find(|(shift, _)| bytes >> shift > 0) else {
+        return format!("{bytes:>5}");
     };
-    format!("{text:>5}")
+    let (whole, rest) = (bytes >> shift, bytes & ((1 << shift) - 1));
+    match whole {
+        0..10 => format!("{whole}.{:02}{unit}", (rest * 100) >> shift),
+        10..100 => format!("{whole}.{}{unit}", (rest * 10) >> shift),
+        _ => format!("{whole:>4}{unit}"),
+    }
 }
 
 #[cfg(test)]
@@ -75,7 +73,25 @@ mod tests {
     fn amounts() {
         assert_eq!(duration(123_004, 3), "2m3.004s");
         assert_eq!(duration(59_000_000_001, 9), "0m59.000000001s");
-        assert_eq!(["  512", " 1.5K", " 100K", " 2.0G"].map(str::to_owned), [512, 1536, 102_400, 2 << 30].map(size));
-        assert_eq!(size(-5), "   -5");
+        assert_eq!(duration(-1, 3), "0m0.-001s");
+        assert_eq!(duration(-3_000_000_004, 9), "0m-3.-000000004s");
+        let sizes = [
+            (512, "  512"),
+            (1023, " 1023"),
+            (1024, "1.00K"),
+            (1035, "1.01K"),
+            (9999, "9.76K"),
+            (10_239, "9.99K"),
+            (99_999, "97.6K"),
+            (102_400, " 100K"),
+            (1_048_575, "1023K"),
+            (1_500_000_000, "1.39G"),
+            (15_000_000_000_000, "13969G"),
+            (i64::MAX, "8589934591G"),
+            (-1024, "-1024"),
+        ];
+        for (bytes, text) in sizes {
+            assert_eq!(size(bytes), text);
+        }
     }
 }

@@ -32,7 +32,8 @@ pub fn to_long(text: &[u8], base: i64) -> i64 {
         2..=36 => (base as u32, digits),
         _ => return 0,
     };
-    let values = digits.iter().map_while(|byte| char::from(*byte).to_digit(base));
+    // Letters past f are no digits in any base.
+    let values = digits.iter().map_while(|byte| char::from(*byte).to_digit(base.min(16)));
     let number = values.fold(0i64, |n, digit| n.wrapping_mul(i64::from(base)).wrapping_add(i64::from(digit)));
     if negative { number.wrapping_neg() } else { number }
 }
@@ -65,6 +66,7 @@ mod tests {
             ("0x", 0, 0),
             ("9", 8, 0),
             ("", 10, 0),
+            ("1fz", 36, 51),
             ("7", 99, 0),
             ("18446744073709551615", 10, -1),
         ] {

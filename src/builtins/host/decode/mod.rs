@@ -14,7 +14,7 @@ mod syscalls;
 mod system;
 mod waiting;
 
-pub(super) use signals::{name as signal_name, number_or_name as signal_text, set as signal_set};
+pub(super) use signals::{name as signal_name, number_or_name as signal_text};
 
 use super::{Builtin, Host, Type, bytes, long_at};
 

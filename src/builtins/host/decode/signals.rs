@@ -20,9 +20,3 @@ pub fn name(number: i64) -> Option<String> {
 pub fn number_or_name(number: i64) -> String {
     name(number).unwrap_or_else(|| number.to_string())
 }
-
-/// The signals of a mask joined by `|`; bit 0 is signal 1.
-pub fn set(mask: i64) -> String {
-    let names = (1..=64).filter(|number| mask as u64 >> (number - 1) & 1 != 0).filter_map(name);
-    names.collect::<Vec<_>>().join("|")
-}

@@ -2,7 +2,7 @@
 
 use super::{Builtin, Host, Table, Type, as_bits, bytes, decoder, long_at, processes, push_bits, signals, sockets};
 use super::{system, waiting};
-use crate::builtins::{long, row};
+use crate::builtins::{Value, host::str_at, long, row, string};
 
 pub static ROWS: &[Builtin] = &[
     decoder("__tapdeck_dirfd", |args, _| Ok(bytes(dirfd(long_at(args, 0)))), "The folder of an *at call."),
@@ -33,13 +33,18 @@ pub static ROWS: &[Builtin] = &[
     .at_most(31),
     decoder(
         "syscall_name",
-        |args, _| {
-            let number = long_at(args, 0);
-            Ok(bytes(super::syscalls::name(number).map_or_else(|| number.to_string(), str::to_owned)))
-        },
-        "The name of a system call by its number on this architecture.",
+        |args, _| Ok(bytes(super::syscalls::name(long_at(args, 0)).unwrap_or_default())),
+        "The name of a system call by its number on this architecture; empty when there is none.",
     )
     .at_most(31),
+    row(
+        "syscall_num",
+        &[string("name")],
+        Type::Long,
+        Host(|args, _| Ok(Value::Long(super::syscalls::number(str_at(args, 0)).unwrap_or(-1)))),
+        "The number of a system call on this architecture; -1 when there is none of that name.",
+    )
+    .pure(),
     row(
         "__tapdeck_create_mode",
         &[long("flags"), long("mode")],

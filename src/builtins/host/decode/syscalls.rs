@@ -3,9 +3,17 @@
 /// The name, as the man pages have it.
 pub fn name(number: i64) -> Option<&'static str> {
     let number = u16::try_from(number).ok()?;
-    let table = if cfg!(target_arch = "x86_64") { X86_64 } else { GENERIC };
+    let table = table();
     let idx = table.binary_search_by_key(&number, |(number, _)| *number).ok()?;
     Some(table[idx].1)
+}
+
+pub fn number(name: &[u8]) -> Option<i64> {
+    table().iter().find(|(_, known)| known.as_bytes() == name).map(|(number, _)| i64::from(*number))
+}
+
+fn table() -> &'static [(u16, &'static str)] {
+    if cfg!(target_arch = "x86_64") { X86_64 } else { GENERIC }
 }
 
 #[rustfmt::skip]
