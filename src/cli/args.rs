@@ -107,6 +107,9 @@ pub struct ListArgs {
     /// With the variables a handler sees there
     #[arg(long, short)]
     pub variables: bool,
+    /// Also what can never be probed, with the reason
+    #[arg(long, short)]
+    pub all: bool,
     /// Kernel to list: a release, a vmlinux, or the folder it was built in
     #[arg(short = 'r', value_name = "RELEASE|FILE")]
     pub release: Option<String>,

@@ -91,6 +91,11 @@ impl World {
         self.dwarf.get_or_init(load).as_ref()
     }
 
+    /// Debug information that was asked for before; nothing is read for this.
+    pub fn opened_dwarf(&self) -> Option<&Arc<Dwarf>> {
+        self.dwarf.get()?.as_ref().ok()
+    }
+
     /// Types of each loaded module by its name; they know the kernel's too.
     pub fn module_btfs(&self) -> &[(String, Arc<Btf>)] {
         self.modules.get_or_init(|| {

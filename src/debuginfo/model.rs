@@ -3,7 +3,7 @@
 //! A *function* is what one probe point names: a name at a place of the source. It has one *instance* for each place in
 //! the machine code that is the beginning of its body: its own code, and each call that the compiler replaced by a copy of it.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use super::{location::Location, types::TypeId};
 
@@ -95,4 +95,17 @@ pub enum NotTraceable {
     NoInstrumentation,
     /// Freed when the kernel or module has started.
     InitText,
+}
+
+impl fmt::Display for Traceable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Traceable::Fentry => "fentry",
+            Traceable::Kprobe => "kprobe",
+            Traceable::Not(NotTraceable::NoKprobe) => "never: NOKPROBE",
+            Traceable::Not(NotTraceable::NoInstrumentation) => "never: noinstr",
+            Traceable::Not(NotTraceable::InitText) => "never: init only",
+            Traceable::Unknown => "?",
+        })
+    }
 }

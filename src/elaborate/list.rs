@@ -11,7 +11,7 @@ use super::{
     link::{Home, Linker},
 };
 use crate::{
-    debuginfo::World,
+    debuginfo::{World, model::Traceable},
     diagnostics::Diagnostics,
     language::{self, ast, types::Type},
     probes::{self, pattern::point_text},
@@ -26,6 +26,8 @@ pub struct ListedPoint {
     pub point: String,
     /// Script variables (`name`, `long`), then context variables (`$next`, `struct task_struct*`).
     pub vars: Vec<(String, String)>,
+    /// How it can be probed, where that is known without trying.
+    pub traceable: Traceable,
 }
 
 impl ListedPoint {
@@ -36,7 +38,7 @@ impl ListedPoint {
     }
 }
 
-/// The points `pattern` matches, in order of their names. `scripts` may define aliases (-E). The vars are empty unless
+/// The points `pattern` matches, in order of their names; those that cannot be probed are among them. `scripts` may define aliases (-E). The vars are empty unless
 /// asked for: they cost the types of every alias.
 pub fn list(
     pattern: &str,
@@ -53,13 +55,13 @@ pub fn list(
     }
     let linker = Linker::new(library, &options.parse, scripts.into_iter().map(|(_, script)| script).collect());
     let mut cx = Cx::new(linker, sources, world, options);
-    let mut listed: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+    let mut listed: BTreeMap<String, (Vec<(String, String)>, Traceable)> = BTreeMap::new();
     let mut errors = Vec::new();
     for point in &points {
         if let Some(found) = probes::list(point, with_vars, world) {
             for row in found {
                 let vars = row.context.into_iter().map(|var| (var.name, var.type_text)).collect();
-                listed.entry(row.point).or_insert(vars);
+                listed.entry(row.point).or_insert((vars, row.traceable));
             }
             continue;
         }
@@ -77,7 +79,7 @@ pub fn list(
             }
             for site in &derived.sites {
                 let name = if derived.trail.via.is_empty() { site.point.to_string() } else { shown(&derived, point) };
-                let vars = || if with_vars { site_vars(site, &[], world) } else { Vec::new() };
+                let vars = || (if with_vars { site_vars(site, &[], world) } else { Vec::new() }, Traceable::Unknown);
                 listed.entry(name).or_insert_with(vars);
             }
         }
@@ -89,14 +91,15 @@ pub fn list(
                 None => Vec::new(),
             };
             let Some(site) = derived.sites.first() else { continue };
-            listed.entry(name).or_insert_with(|| site_vars(site, &own, world));
+            listed.entry(name).or_insert_with(|| (site_vars(site, &own, world), Traceable::Unknown));
         }
     }
     let mut diagnostics = Diagnostics::default();
     if listed.is_empty() {
         errors.into_iter().for_each(|error| diagnostics.push(error));
     }
-    (listed.into_iter().map(|(point, vars)| ListedPoint { point, vars }).collect(), diagnostics)
+    let point = |(point, (vars, traceable))| ListedPoint { point, vars, traceable };
+    (listed.into_iter().map(point).collect(), diagnostics)
 }
 
 /// Reads probe points as they stand behind `probe`.

@@ -19,7 +19,10 @@ pub mod unsupported;
 pub use catalogue::{CatalogueEntry, Details, catalogue, details};
 pub use members::{pretty_cast, resolve_cast};
 
-use crate::{debuginfo::World, language::ast::ProbePoint};
+use crate::{
+    debuginfo::{World, model::Traceable},
+    language::ast::ProbePoint,
+};
 
 /// One kind of probe point.
 pub trait ProbeFamily: Sync {
@@ -30,7 +33,7 @@ pub trait ProbeFamily: Sync {
     fn resolve(&self, point: &ProbePoint, world: &World) -> Option<Resolved>;
 
     /// The lines of a listing, where they are more than what [`ProbeFamily::resolve`] gives, or cheaper. `None`: the sites
-    /// of the point are its lines.
+    /// of the point are its lines. Those that cannot be probed are among them.
     fn list(&self, _point: &ProbePoint, _with_variables: bool, _world: &World) -> Option<Vec<Listed>> {
         None
     }
@@ -42,6 +45,8 @@ pub struct Listed {
     pub point: String,
     /// `$…` with their types; empty unless asked for.
     pub context: Vec<site::ContextVariable>,
+    /// How it can be probed at best.
+    pub traceable: Traceable,
 }
 
 /// Every family, asked in this order; the first that knows a point has it.

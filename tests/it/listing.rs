@@ -1,6 +1,6 @@
 //! `-l` and `-L` of kernel functions out of debug information: a kernel of a few functions, named by its file.
 
-use std::process::Command;
+use std::{fs, process::Command};
 
 use expect_test::{Expect, expect};
 
@@ -114,4 +114,80 @@ fn a_kernel_that_does_not_run_is_not_traced() {
     assert!(err.contains("/usr/lib/debug/boot/vmlinux-5.99.1-nowhere") && err.contains("or name a file: -r"), "{err}");
     let err = of_kernel("tests/programs/dwarf/gcc5.so", &["-l", "kernel.function(\"*\")"]).failed();
     assert!(err.contains("is no Linux kernel"), "{err}");
+}
+
+/// Debug information whose second unit says that its abbreviations are where nothing is.
+fn damaged_kernel() -> Vec<u8> {
+    use object::{Object, ObjectSection};
+    let mut bytes = fs::read(KERNEL).expect("is there");
+    let file = object::File::parse(&*bytes).expect("is an ELF file");
+    let info = file.section_by_name(".debug_info").expect("is there");
+    let start = info.file_range().expect("is in the file").0 as usize;
+    let first_len = u32::from_le_bytes(bytes[start..start + 4].try_into().expect("four bytes"));
+    // length 4, version 2, kind 1, size of an address 1, then the offset.
+    let abbreviations = start + 4 + first_len as usize + 8;
+    bytes[abbreviations..abbreviations + 4].copy_from_slice(&0x00ff_ffff_u32.to_le_bytes());
+    bytes
+}
+
+#[test]
+fn a_damaged_unit_is_left_out_and_counted() {
+    let folder = TempDir::new("damaged");
+    let kernel = folder.0.join("vmlinux");
+    fs::write(&kernel, damaged_kernel()).expect("can be written");
+    let ran = of_kernel(kernel.to_str().expect("is text"), &["-L", "kernel.function(\"*\")"]);
+    assert!(
+        ran.err.contains("1 of 4 units of the debug information in") && ran.err.contains("are left out"),
+        "{ran:?}"
+    );
+    let expected = expect![[r#"
+        kernel.function("choose")
+        kernel.function("count.isra.0")
+        kernel.function("inner@kernel.c:21")
+        kernel.function("measure")
+        kernel.function("other@other.c:11") $at:struct point*
+        kernel.function("outer@kernel.c:27") $b:long int $a:long int
+        kernel.function("run@kernel.c:32") $at:struct point* $n:long int
+        kernel.function("scale@shapes.h:33") $factor:long int $at:struct point const*
+        kernel.function("start@start.S:5")
+        kernel.function("with_address")
+    "#]];
+    expected.assert_eq(&ran.ok());
+}
+
+#[test]
+fn the_table_says_how_a_function_can_be_probed() {
+    let cache = TempDir::new("table");
+    let mut command: Command = tapdeck();
+    command.env("XDG_CACHE_HOME", &cache.0).args(["list", "-r", KERNEL, "--all", "kernel.function(\"*o*\")"]);
+    let expected = expect![[r#"
+        kernel.function("choose@shapes.c:36")                        $callback
+        kernel.function("count@shapes.c:8")                          $shape
+        kernel.function("other@other.c:11")                          $at
+        kernel.function("outer@kernel.c:27")                         $b $a
+        kernel.function("untouchable@kernel.c:15")  never: NOKPROBE  $depth
+    "#]];
+    expected.assert_eq(&finish(command).ok());
+    let mut command: Command = tapdeck();
+    command.env("XDG_CACHE_HOME", &cache.0).args(["list", "-r", KERNEL, "kernel.function(\"*untou*\")"]);
+    let ran = finish(command);
+    assert_eq!((ran.out.as_str(), ran.code), ("", 1));
+    assert!(ran.err.contains("1 left out that can never be probed (--all shows them)"), "{}", ran.err);
+}
+
+#[test]
+fn what_is_asked_of_debug_information_says_where_it_was_looked_for() {
+    let probe = "probe kernel.function(\"vfs_read@fs/read_write.c\") { exit() }";
+    let mut command: Command = tapdeck();
+    command.args(["run", "-p2", "-e", probe]);
+    let ran = finish(command);
+    // Where the kernel's debug information is installed there is nothing to say.
+    if ran.code != 0 {
+        assert!(ran.err.contains("names a source file, which type information does not know"), "{}", ran.err);
+        let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("is there");
+        assert!(ran.err.contains(&format!("/usr/lib/debug/lib/modules/{}/vmlinux", release.trim())), "{}", ran.err);
+        assert!(ran.err.contains("to get it:"), "{}", ran.err);
+    }
+    let near = of_kernel(KERNEL, &["-p2", "-e", "probe kernel.function(\"mesure\") { exit() }"]).failed();
+    assert!(near.contains("no kernel function is called"), "{near}");
 }

@@ -102,6 +102,26 @@ def download(series):
     return Kernel(series, release, target)
 
 
+def debug_file(kernel):
+    """The kernel's image with debug information, out of its -dbg package."""
+    path = os.path.join(kernel.folder, "debug", "vmlinux-" + kernel.release)
+    if not os.path.exists(path):
+        need("dpkg-deb", "dpkg")
+        print(f"lab: fetching debug information of {kernel.release}", flush=True)
+        with tempfile.TemporaryDirectory(dir=CACHE, prefix="unpack.") as work:
+            package = Apt(SERIES[kernel.series]).download(f"linux-image-{kernel.release}-dbg", work)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            # The debug files of its modules beside it would be another 1.2 GB.
+            with open(path + ".new", "wb") as out:
+                tar = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE)
+                member = f"./usr/lib/debug/boot/vmlinux-{kernel.release}"
+                subprocess.run(["tar", "-xO", member], stdin=tar.stdout, stdout=out, check=True)
+                tar.stdout.close()
+                tar.wait()
+        os.rename(path + ".new", path)
+    return path
+
+
 def need(program, package):
     if not shutil.which(program):
         raise LabError(f"{program} is missing: apt-get install {package}")

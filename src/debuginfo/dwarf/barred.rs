@@ -7,11 +7,9 @@ use super::{
 };
 
 /// Symbols that tables and code which may not be probed lie between.
-const BOUNDS: [&str; 12] = [
+const BOUNDS: [&str; 10] = [
     "__start_kprobe_blacklist",
     "__stop_kprobe_blacklist",
-    "__start_mcount_loc",
-    "__stop_mcount_loc",
     "__noinstr_text_start",
     "__noinstr_text_end",
     "__entry_text_start",
@@ -23,7 +21,7 @@ const BOUNDS: [&str; 12] = [
 ];
 
 /// Which of [`BOUNDS`] begins a range that may not be probed, and the number of the reason in the index.
-const RANGES: [(usize, u32); 4] = [(4, NO_INSTRUMENTATION), (6, NO_INSTRUMENTATION), (8, NO_KPROBE), (10, INIT_TEXT)];
+const RANGES: [(usize, u32); 4] = [(2, NO_INSTRUMENTATION), (4, NO_INSTRUMENTATION), (6, NO_KPROBE), (8, INIT_TEXT)];
 
 pub const NO_KPROBE: u32 = 0;
 pub const NO_INSTRUMENTATION: u32 = 1;
@@ -32,13 +30,30 @@ pub const INIT_TEXT: u32 = 2;
 /// Sections that are freed after the start.
 const FREED_SECTIONS: [&str; 2] = [".init.text", ".exit.text"];
 
-pub fn put(draft: &mut Draft, file: &DebugFile, pc_base: u64) {
-    let found = file.symbols_named(BOUNDS);
-    let words = |start: Option<u64>, end: Option<u64>| {
-        let bytes = start.zip(end).filter(|(start, end)| start < end);
-        let bytes = bytes.and_then(|(start, end)| file.bytes_at(start..end)).unwrap_or(&[]);
-        bytes.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word)).collect::<Vec<_>>()
+/// Where functions call the tracer, ascending; empty when the file does not list it.
+pub fn tracer_calls(file: &DebugFile) -> Vec<u64> {
+    let mut calls = match file.symbols_named(["__start_mcount_loc", "__stop_mcount_loc"]) {
+        [Some(start), Some(end)] => words_between(file, start, end),
+        // A module has a section of them.
+        _ => file.made_section("__mcount_loc").map_or(Vec::new(), |bytes| words(&bytes)),
     };
+    calls.sort_unstable();
+    calls
+}
+
+fn words_between(file: &DebugFile, start: u64, end: u64) -> Vec<u64> {
+    if start >= end {
+        return Vec::new();
+    }
+    file.bytes_at(start..end).map_or(Vec::new(), words)
+}
+
+fn words(bytes: &[u8]) -> Vec<u64> {
+    bytes.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word)).collect()
+}
+
+pub fn put(draft: &mut Draft, file: &DebugFile, tracer_calls: &[u64], pc_base: u64) {
+    let found = file.symbols_named(BOUNDS);
     let mut barred: Vec<(u64, u64, u32)> = Vec::new();
     for (pair, reason) in RANGES {
         if let (Some(start), Some(end)) = (found[pair], found[pair + 1]) {
@@ -48,7 +63,7 @@ pub fn put(draft: &mut Draft, file: &DebugFile, pc_base: u64) {
     for section in FREED_SECTIONS {
         barred.extend(file.addresses_of(section).map(|range| (range.start, range.end, INIT_TEXT)));
     }
-    let no_kprobe = words(found[0], found[1]);
+    let no_kprobe = found[0].zip(found[1]).map_or(Vec::new(), |(start, end)| words_between(file, start, end));
     if !no_kprobe.is_empty() {
         let wanted: std::collections::HashSet<u64> = no_kprobe.into_iter().collect();
         file.for_each_function(|symbol| {
@@ -69,9 +84,7 @@ pub fn put(draft: &mut Draft, file: &DebugFile, pc_base: u64) {
     draft.put(Column::BarredStart, apart.iter().map(|(start, ..)| *start));
     draft.put(Column::BarredEnd, apart.iter().map(|(_, end, _)| *end));
     draft.put(Column::BarredReason, apart.iter().map(|(.., reason)| *reason));
-    let mut calls: Vec<u32> = words(found[2], found[3]).into_iter().filter_map(near).collect();
-    calls.sort_unstable();
-    draft.put(Column::Fentry, calls);
+    draft.put(Column::Fentry, tracer_calls.iter().copied().filter_map(near));
 }
 
 /// Sorted ranges without overlap, so that one look finds the range of an address: what begins first wins.

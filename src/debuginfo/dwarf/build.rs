@@ -78,7 +78,19 @@ fn batches(source: &Source) -> Vec<Range<usize>> {
 }
 
 /// Functions that only their symbols know: assembler, and parts of functions that the compiler named itself.
+///
+/// The compiler may divide a function and inline its first part alone. What is left, `NAME.part.0`, is described as a
+/// function of that name all the same; but the function does not begin there.
 fn add_symbols(source: &Source, harvests: &mut [Harvest<'_>]) {
+    let mut parts = rustc_hash::FxHashSet::default();
+    source.file.for_each_function(|symbol| {
+        if symbol.name.contains(".part.") {
+            parts.insert(symbol.address);
+        }
+    });
+    for harvest in harvests.iter_mut() {
+        harvest.instances.retain(|instance| instance.is_inline || !parts.contains(&instance.pc));
+    }
     let known: std::collections::HashSet<u64, rustc_hash::FxBuildHasher> = harvests
         .iter()
         .flat_map(|harvest| &harvest.instances)
@@ -104,6 +116,7 @@ struct Row {
     list: u32,
     is_inline: bool,
     is_external: bool,
+    is_empty: bool,
 }
 
 fn put_together(source: &Source, harvests: Vec<Harvest<'_>>) -> Draft {
@@ -152,6 +165,7 @@ fn put_together(source: &Source, harvests: Vec<Harvest<'_>>) -> Draft {
                 list: list_numbers[instance.arguments as usize],
                 is_inline: instance.is_inline,
                 is_external: instance.is_external,
+                is_empty: instance.is_empty,
             }
         }));
         types.extend(harvest.definitions.iter().filter_map(|((name, tag), position)| {
@@ -166,15 +180,40 @@ fn put_together(source: &Source, harvests: Vec<Harvest<'_>>) -> Draft {
     draft.pc_base = pc_base;
     rows.retain(|row| row.pc - pc_base <= u64::from(u32::MAX));
     rows.sort_unstable_by_key(|row| (row.group, row.place, row.pc));
-    // The same symbol may be listed twice.
-    rows.dedup_by_key(|row| (row.group, row.place, row.pc));
+    leave_one_each(&mut rows);
     put_rows(&mut draft, &mut rows, &lists, &pair_list);
     draft.put(Column::UnitStart, source.units().iter().map(|unit| unit.start as u32));
     put_files(&mut draft, files);
     put_types(&mut draft, types);
-    barred::put(&mut draft, &source.file, pc_base);
+    barred::put(&mut draft, &source.file, source.tracer_calls(), pc_base);
     texts.put(&mut draft);
     draft
+}
+
+/// Of the instances of a function that begin at the same address one is left: the first that has instructions.
+fn leave_one_each(rows: &mut Vec<Row>) {
+    let line = |row: &Row| (row.place >> 32) as u32;
+    let mut best: FxHashMap<u64, usize> = FxHashMap::default();
+    let mut kept = vec![true; rows.len()];
+    for first in 0..rows.len() {
+        if first > 0 && (rows[first - 1].group, line(&rows[first - 1])) == (rows[first].group, line(&rows[first])) {
+            continue;
+        }
+        best.clear();
+        let group = (rows[first].group, line(&rows[first]));
+        for idx in (first..rows.len()).take_while(|idx| (rows[*idx].group, line(&rows[*idx])) == group) {
+            match best.get(&rows[idx].pc).copied() {
+                Some(before) if rows[before].is_empty && !rows[idx].is_empty => {
+                    kept[before] = false;
+                    best.insert(rows[idx].pc, idx);
+                }
+                Some(_) => kept[idx] = false,
+                None => _ = best.insert(rows[idx].pc, idx),
+            }
+        }
+    }
+    let mut kept = kept.into_iter();
+    rows.retain(|_| kept.next().unwrap_or(false));
 }
 
 /// Groups, instances and argument lists. Lists and pairs are numbered as they are first used, whoever found them.

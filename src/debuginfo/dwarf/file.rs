@@ -146,6 +146,11 @@ impl DebugFile {
         address().unwrap_or(0)
     }
 
+    /// A section that is not among those this reader wants, as [`DebugFile::section`] gives those.
+    pub fn made_section(&self, name: &str) -> Option<Vec<u8>> {
+        self.make(open(&self.bytes).ok()?.section_by_name(name)?.index().0)
+    }
+
     /// Inflates and relocates.
     fn make(&self, index: usize) -> Option<Vec<u8>> {
         let elf = open(&self.bytes).ok()?;

@@ -33,6 +33,8 @@ pub struct RawInstance {
     pub arguments: u32,
     pub is_inline: bool,
     pub is_external: bool,
+    /// No instruction is left of it.
+    pub is_empty: bool,
 }
 
 /// What one worker found.
@@ -132,6 +134,8 @@ struct Level {
 /// An instance whose children are being read.
 struct Open {
     raw: RawInstance,
+    /// Where a probe at its beginning may look for its variables, too.
+    traced_pc: u64,
     arguments: Vec<u32>,
 }
 
@@ -174,7 +178,17 @@ impl<'s> Harvest<'s> {
         let own = self.own_texts.number(symbol.name.into());
         let name = self.texts.number(OWN_TEXTS + u64::from(own));
         let (pc, is_external) = (symbol.address, symbol.is_global);
-        let raw = RawInstance { pc, die: 0, name, file: 0, line: 0, arguments: 0, is_inline: false, is_external };
+        let raw = RawInstance {
+            pc,
+            die: 0,
+            name,
+            file: 0,
+            line: 0,
+            arguments: 0,
+            is_inline: false,
+            is_external,
+            is_empty: false,
+        };
         self.instances.push(raw);
     }
 
@@ -388,10 +402,12 @@ impl<'s> Harvest<'s> {
     fn function(&mut self, open: &Arc<OpenUnit<'s>>, die: Die<'_>, is_inline: bool) -> Read<(u64, Option<Open>)> {
         let unit = &open.unit;
         let (mut low_pc, mut entry_pc, mut ranges, mut origin) = (None, None, None, None);
+        let mut is_empty = false;
         let (mut is_declaration, mut own) = (false, Own::default());
         let next = unit.attributes(&open.abbrevs, die, |name, value| {
             match gimli::DwAt(name) {
                 dw::DW_AT_low_pc => low_pc = unit.address(value),
+                dw::DW_AT_high_pc => is_empty = value == Value::Constant(0),
                 dw::DW_AT_entry_pc => entry_pc = Some(value),
                 dw::DW_AT_ranges => ranges = Some(value),
                 dw::DW_AT_abstract_origin | dw::DW_AT_specification => origin = unit.target(value),
@@ -409,6 +425,7 @@ impl<'s> Harvest<'s> {
                 first_range = Some(start);
                 false
             })?;
+            is_empty = first_range.is_none();
         }
         let start = low_pc.or(first_range);
         let pc = match entry_pc {
@@ -431,8 +448,10 @@ impl<'s> Harvest<'s> {
             arguments: 0,
             is_inline,
             is_external: declared.is_external,
+            is_empty,
         };
-        Ok((next, Some(Open { raw, arguments: self.spare.pop().unwrap_or_default() })))
+        let traced_pc = if is_inline { pc } else { self.source.behind_tracer(pc) };
+        Ok((next, Some(Open { raw, traced_pc, arguments: self.spare.pop().unwrap_or_default() })))
     }
 
     /// What a DIE says itself, and what it leaves to its origin.
@@ -504,7 +523,10 @@ impl<'s> Harvest<'s> {
         })?;
         // Most copies have no value for most of their variables: asked first, since names and types cost more.
         let has_value = match location {
-            Some(location) => lists::covers(unit, location, instance.raw.pc)?,
+            Some(location) => {
+                lists::covers(unit, location, instance.raw.pc)?
+                    || instance.traced_pc != instance.raw.pc && lists::covers(unit, location, instance.traced_pc)?
+            }
             // Static variables have their place where they are declared.
             None => is_constant || origin.is_some_and(|origin| self.has_static_place(open, origin).unwrap_or(false)),
         };

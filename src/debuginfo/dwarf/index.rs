@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Counts up when the layout or the meaning of a column changes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 const MAGIC: [u8; 8] = *b"tapdeck\x1a";
 const HEADER_LEN: usize = 52;
 const CHECKED_FROM: usize = 24;
@@ -240,6 +240,13 @@ impl Index {
     pub fn group(&self, idx: usize) -> Group {
         let number = |column| self.number(column, idx);
         Group { name: number(Column::GroupName), file: number(Column::GroupFile), line: number(Column::GroupLine) }
+    }
+
+    /// Names of functions, each once.
+    pub fn group_names(&self) -> impl Iterator<Item = &str> {
+        let mut before = None;
+        let numbers = (0..self.n_groups()).map(|idx| self.number(Column::GroupName, idx));
+        numbers.filter(move |number| before.replace(*number) != Some(*number)).map(|number| self.text(number))
     }
 
     /// Groups of that name.

@@ -23,7 +23,10 @@ mod type_names;
 mod types;
 pub mod unit;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 pub use build::Progress;
 pub use file::DebugFile;
@@ -39,6 +42,7 @@ use crate::host::{Bytes, Host};
 
 /// A file's debug information with its index.
 pub struct Dwarf {
+    path: PathBuf,
     source: Source,
     index: Index,
 }
@@ -57,12 +61,12 @@ impl Dwarf {
         let cache = host.cache();
         let kept = || Index::open(cache.as_ref()?.map(&name)?, &identity);
         if let Some(index) = kept() {
-            return Ok(Self { source: Source::new(file), index });
+            return Ok(Self { path: path.to_owned(), source: Source::new(file), index });
         }
         // Whoever comes second waits and finds the first one's work.
         let lock = cache.as_ref().and_then(|cache| cache.lock(&name));
         if let Some(index) = lock.is_some().then(kept).flatten() {
-            return Ok(Self { source: Source::new(file), index });
+            return Ok(Self { path: path.to_owned(), source: Source::new(file), index });
         }
         let source = Source::new(file);
         let bytes = build::build(&source, &identity, host.n_cpus(), progress);
@@ -71,7 +75,18 @@ impl Dwarf {
             let _ = cache.store(&name, &bytes);
         }
         let index = Index::open(Bytes::Owned(bytes), &identity).ok_or("the index just built cannot be read")?;
-        Ok(Self { source, index })
+        Ok(Self { path: path.to_owned(), source, index })
+    }
+
+    /// What of the file could not be read, if anything.
+    pub fn warning(&self) -> Option<String> {
+        let index = &self.index;
+        let of_file = format!("of the debug information in {}", self.path.display());
+        match (index.n_skipped_units, index.n_unreadable_bytes) {
+            (0, 0) => None,
+            (0, bytes) => Some(format!("{bytes} bytes {of_file} cannot be read")),
+            (units, _) => Some(format!("{units} of {} units {of_file} make no sense and are left out", index.n_units)),
+        }
     }
 
     pub fn index(&self) -> &Index {

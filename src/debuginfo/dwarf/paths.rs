@@ -77,7 +77,7 @@ impl Paths {
         let of = |place| unit.file.text(place).unwrap_or_default();
         let path = match second {
             Some(second) => joined(of(first), of(second)),
-            None => of(first).trim_start_matches("./").to_owned(),
+            None => of(first).to_owned(),
         };
         let number = self.number(&path);
         self.made.insert(key, number);
@@ -102,11 +102,7 @@ fn text(unit: &Unit<'_>, value: &AttributeValue<'_>) -> Option<String> {
     }
 }
 
-/// As the compiler wrote it, but for `./` in front. Nothing else is taken out: `a/../b` is what SystemTap shows, too.
+/// As the compiler wrote it: `./a`, `a/./b` and `a/../b` stay what they are, as in SystemTap's listings.
 pub fn joined(folder: &str, name: &str) -> String {
-    let path = if name.starts_with('/') || folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
-    match path.trim_start_matches("./") {
-        trimmed if trimmed.len() < path.len() => trimmed.to_owned(),
-        _ => path,
-    }
+    if name.starts_with('/') || folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }

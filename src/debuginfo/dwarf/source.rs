@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::{
     abbrev::Abbrevs,
+    barred,
     file::DebugFile,
     form::Read,
     unit::{Unit, UnitHeader, unit_headers},
@@ -15,6 +16,7 @@ pub struct Source {
     pub file: DebugFile,
     /// With the bytes of .debug_info behind the last header that makes sense.
     units: OnceLock<(Vec<UnitHeader>, usize)>,
+    tracer_calls: OnceLock<Vec<u64>>,
     /// Of units that were looked into last, by index: reading them is most of opening a unit.
     abbrevs: Mutex<FxHashMap<u32, Arc<Abbrevs>>>,
 }
@@ -24,7 +26,23 @@ const MAX_KEPT: usize = 64;
 
 impl Source {
     pub fn new(file: DebugFile) -> Self {
-        Self { file, units: OnceLock::new(), abbrevs: Mutex::default() }
+        Self { file, units: OnceLock::new(), tracer_calls: OnceLock::new(), abbrevs: Mutex::default() }
+    }
+
+    /// Where functions call the tracer, ascending; empty when the file does not list it.
+    pub fn tracer_calls(&self) -> &[u64] {
+        self.tracer_calls.get_or_init(|| barred::tracer_calls(&self.file))
+    }
+
+    /// Where a function that begins at `pc` has done with being traced: behind its call of the tracer, which changes nothing
+    /// that its variables are in. `pc` itself for others.
+    pub fn behind_tracer(&self, pc: u64) -> u64 {
+        // An endbr64 may stand in front of the call.
+        const MAX_IN_FRONT: u64 = 4;
+        let call_bytes = if self.file.arch() == "x86_64" { 5 } else { 4 };
+        let calls = self.tracer_calls();
+        let call = calls.get(calls.partition_point(|call| *call < pc));
+        call.filter(|call| **call - pc <= MAX_IN_FRONT).map_or(pc, |call| call + call_bytes)
     }
 
     fn headers(&self) -> &(Vec<UnitHeader>, usize) {

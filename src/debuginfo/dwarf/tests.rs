@@ -32,7 +32,7 @@ pub fn dwarf_of(bytes: Vec<u8>, supplement: Option<Vec<u8>>, n_workers: usize) -
     let source = Source::new(file);
     let index = build::build(&source, "test", n_workers, &build::Progress::default());
     let index = Index::open(Bytes::Owned(index), "test").ok_or("the index cannot be read")?;
-    Ok(Dwarf { source, index })
+    Ok(Dwarf { path: PathBuf::new(), source, index })
 }
 
 pub fn open(name: &str) -> Dwarf {
@@ -104,13 +104,13 @@ fn clang_writes_indexes_instead_of_offsets() {
     check(
         "clang5.so",
         &expect![[r#"
-        choose@shapes.c:36 (1 own, 0 inlined, external) $callback:int (*) (shape_t*, void*)
-        count@shapes.c:8 (1 own, 0 inlined) $calls:int $shape:shape_t*
-        measure@shapes.c:17 (1 own, 0 inlined, external) $shape:shape_t* $factor:long
-        other@other.c:11 (1 own, 0 inlined, external) $at:struct point*
-        scale@shapes.h:33 (0 own, 4 inlined) $factor:long
-        with_address@shapes.c:27 (1 own, 0 inlined, external) $depth:int
-    "#]],
+            choose@shapes.c:36 (1 own, 0 inlined, external) $callback:int (*) (shape_t*, void*)
+            count@shapes.c:8 (1 own, 0 inlined) $calls:int $shape:shape_t*
+            measure@shapes.c:17 (1 own, 0 inlined, external) $shape:shape_t* $factor:long
+            other@other.c:11 (1 own, 0 inlined, external) $at:struct point*
+            scale@./shapes.h:33 (0 own, 4 inlined) $factor:long
+            with_address@shapes.c:27 (1 own, 0 inlined, external) $depth:int
+        "#]],
     );
 }
 

@@ -18,66 +18,68 @@ pub(super) fn list(wanted: &Wanted, with_variables: bool, world: &World) -> Opti
     }
     let dwarf = world.dwarf().ok()?;
     let pattern = wanted.pattern().ok()?;
-    let mut listed = Vec::new();
+    let mut listing = Listing { wanted, dwarf, with_variables, listed: Vec::new() };
     for mut function in dwarf.functions(&pattern) {
         let external = function.external;
-        function.instances.retain(|instance| is_wanted(&wanted.form, external, instance, dwarf));
-        if function.instances.is_empty() {
-            continue;
-        }
+        function.instances.retain(|instance| is_of_form(&wanted.form, external, instance));
         let point = wanted.point(&place_text(&function), None);
         match &wanted.form {
-            Form::Callee(name) => callees(&point, &function, (name, 1), wanted, dwarf, with_variables, &mut listed),
-            Form::Callees(depth) => {
-                callees(&point, &function, ("*", *depth), wanted, dwarf, with_variables, &mut listed)
-            }
-            _ => {
-                let context = if with_variables { variables(wanted, &function, dwarf) } else { Vec::new() };
-                listed.push(Listed { point, context });
-            }
+            Form::Callee(name) => listing.callees(&point, &function, name, 1),
+            Form::Callees(depth) => listing.callees(&point, &function, "*", *depth),
+            _ => listing.add(point, function),
         }
     }
-    Some(listed)
+    Some(listing.listed)
 }
 
-/// `POINT.callee("NAME@FILE:LINE")` for what is inlined into the function, and into that, to a depth.
-fn callees(
-    point: &str,
-    function: &Function,
-    (name, depth): (&str, u32),
-    wanted: &Wanted,
-    dwarf: &Dwarf,
+struct Listing<'l> {
+    wanted: &'l Wanted,
+    dwarf: &'l Dwarf,
     with_variables: bool,
-    listed: &mut Vec<Listed>,
-) {
-    if depth == 0 {
-        return;
-    }
-    for mut callee in dwarf.callees(&function.instances) {
-        let is_wanted = glob_matches(name.as_bytes(), callee.name.as_bytes());
-        callee.instances.retain(|instance| is_wanted && may_be_probed(instance, dwarf));
-        if callee.instances.is_empty() {
-            continue;
+    listed: Vec<Listed>,
+}
+
+impl Listing<'_> {
+    /// A line for a function with the instances that are asked for; nothing when there are none.
+    fn add(&mut self, point: String, mut function: Function) {
+        let rank = |instance: &Instance| match self.dwarf.traceable(instance) {
+            Traceable::Fentry => 0,
+            Traceable::Kprobe | Traceable::Unknown => 1,
+            Traceable::Not(_) => 2,
+        };
+        let Some(best) = function.instances.iter().min_by_key(|instance| rank(instance)) else { return };
+        let traceable = self.dwarf.traceable(best);
+        // What is never probed does not say what a handler sees.
+        if !matches!(traceable, Traceable::Not(_)) {
+            function.instances.retain(|instance| !matches!(self.dwarf.traceable(instance), Traceable::Not(_)));
         }
-        let place = place_text(&callee);
-        let context = if with_variables { variables(wanted, &callee, dwarf) } else { Vec::new() };
-        listed.push(Listed { point: format!("{point}.callee(\"{place}\")"), context });
-        callees(&wanted.point(&place, None), &callee, (name, depth - 1), wanted, dwarf, with_variables, listed);
+        let context = if self.with_variables { variables(self.wanted, &function, self.dwarf) } else { Vec::new() };
+        self.listed.push(Listed { point, context, traceable });
+    }
+
+    /// `POINT.callee("NAME@FILE:LINE")` for what is inlined into the function, and into that, to a depth.
+    fn callees(&mut self, point: &str, function: &Function, name: &str, depth: u32) {
+        if depth == 0 {
+            return;
+        }
+        for callee in self.dwarf.callees(&function.instances) {
+            if !glob_matches(name.as_bytes(), callee.name.as_bytes()) {
+                continue;
+            }
+            let place = place_text(&callee);
+            self.callees(&self.wanted.point(&place, None), &callee, name, depth - 1);
+            self.add(format!("{point}.callee(\"{place}\")"), callee);
+        }
     }
 }
 
-fn is_wanted(form: &Form, external: bool, instance: &Instance, dwarf: &Dwarf) -> bool {
-    let is_of_form = match form {
+fn is_of_form(form: &Form, external: bool, instance: &Instance) -> bool {
+    match form {
         Form::Any | Form::Callee(_) | Form::Callees(_) => true,
         Form::Call | Form::Return => instance.kind == InstanceKind::Call,
         Form::Inline => instance.kind == InstanceKind::Inline,
         Form::Exported => instance.kind == InstanceKind::Call && external,
-    };
-    is_of_form && may_be_probed(instance, dwarf)
-}
-
-fn may_be_probed(instance: &Instance, dwarf: &Dwarf) -> bool {
-    !matches!(dwarf.traceable(instance), Traceable::Not(_))
+    }
 }
 
 fn variables(wanted: &Wanted, function: &Function, dwarf: &Dwarf) -> Vec<ContextVariable> {

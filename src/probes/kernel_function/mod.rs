@@ -73,7 +73,7 @@ impl Wanted {
     }
 
     /// Type information knows names and nothing more.
-    fn refuse_what_needs_dwarf(&self, _world: &World) -> Result<(), NoMatch> {
+    fn refuse_what_needs_dwarf(&self, world: &World) -> Result<(), NoMatch> {
         let problem = match &self.form {
             _ if self.text.contains('@') => "names a source file",
             Form::Any | Form::Call | Form::Return => return Ok(()),
@@ -82,7 +82,11 @@ impl Wanted {
             Form::Callee(_) | Form::Callees(_) => "asks for what is inlined into it",
         };
         let message = format!("\"{}\" {problem}, which type information does not know", self.text);
-        Err(NoMatch::new(message).at_part(self.part_idx).help("write the function's name alone"))
+        let no_match = NoMatch::new(message).at_part(self.part_idx);
+        Err(match world.dwarf() {
+            Ok(_) => no_match.help("write the function's name alone"),
+            Err(missing) => no_match.help(format!("{missing}; to get it: {}", missing.way_out)),
+        })
     }
 
     fn explain(&self, world: &World) -> NoMatch {
@@ -93,8 +97,9 @@ impl Wanted {
                 return no_match.at_part(self.part_idx - 1).similar(nearest(module, names));
             }
         }
-        let names: Vec<&str> = match (world.btf(), &self.module) {
-            (Ok(btf), None) => btf.functions().map(|(name, ..)| name).collect(),
+        let names: Vec<&str> = match (world.btf(), world.opened_dwarf(), &self.module) {
+            (_, Some(dwarf), None) => dwarf.index().group_names().collect(),
+            (Ok(btf), None, None) => btf.functions().map(|(name, ..)| name).collect(),
             _ => Vec::new(),
         };
         let no_match = NoMatch::new(format!("no kernel function is called \"{}\"", self.text));
