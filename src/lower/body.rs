@@ -6,7 +6,7 @@ use tapdeck_ebpf::ir::{
     self, Arg, Block, BlockData, Body, BodyBuilder, Iter, Op, Operand, SourceTag, StrOperand, Term, Ty, Var,
 };
 
-use super::{Cx, deferral::Deferred, executor::Side};
+use super::{Cx, bounds::BodyRef, deferral::Deferred, executor::Side, packed::UNSIZED};
 use crate::{
     diagnostics::catalogue::generate,
     elaborate::{
@@ -23,6 +23,8 @@ pub(super) struct BodyLower<'c, 'a> {
     pub cx: &'c mut Cx<'a>,
     pub b: BodyBuilder,
     pub side: Side,
+    /// Whose locals they are; nobody's in functions made up for deferred expressions.
+    pub body: Option<BodyRef>,
     pub locals: Vec<LocalSlot>,
     /// Bounds of the locals, for [`super::bounds::Bounds::of`].
     pub lens: Vec<u16>,
@@ -70,11 +72,12 @@ pub(super) struct FunctionScope {
 }
 
 impl<'c, 'a> BodyLower<'c, 'a> {
-    fn new(cx: &'c mut Cx<'a>, side: Side, locals: &[Local], lens: Vec<u16>) -> Self {
+    fn new(cx: &'c mut Cx<'a>, side: Side, body: Option<BodyRef>, locals: &[Local], lens: Vec<u16>) -> Self {
         let mut body = BodyLower {
             cx,
             b: BodyBuilder::new(),
             side,
+            body,
             locals: Vec::new(),
             lens,
             uses: vec![LocalUse::default(); locals.len()],
@@ -92,7 +95,9 @@ impl<'c, 'a> BodyLower<'c, 'a> {
     }
 
     pub fn local_ty(&self, ty: Type, idx: usize) -> Ty {
+        let packed = |body| self.cx.packed.local(body, LocalId(idx as u32)).is_some();
         match ty {
+            Type::Str if self.side == Side::Kernel && self.body.is_some_and(packed) => UNSIZED,
             Type::Str => self.cx.bounds.ty(self.lens[idx]),
             _ => Ty::Long,
         }
@@ -101,7 +106,7 @@ impl<'c, 'a> BodyLower<'c, 'a> {
     /// A probe's handler, with its condition and, for `process.*`, the question whether it is the right process.
     pub fn handler(cx: &'c mut Cx<'a>, side: Side, idx: usize, probe: &'a Probe, filter: Option<&AttachPlan>) -> Body {
         let lens = cx.bounds.probes[idx].locals.clone();
-        let mut body = BodyLower::new(cx, side, &probe.locals, lens);
+        let mut body = BodyLower::new(cx, side, Some(BodyRef::Probe(idx)), &probe.locals, lens);
         body.tag = body.cx.tag(probe.span);
         if let Some(plan) = filter {
             body.process_filter(plan, probe.span);
@@ -123,8 +128,9 @@ impl<'c, 'a> BodyLower<'c, 'a> {
         let function = &program.functions[id.index()];
         let lens = cx.bounds.functions[id.index()].locals.clone();
         let (recursive, pure_) = (cx.facts.recursive[id.index()], cx.facts.pure_[id.index()]);
-        let mut body = BodyLower::new(cx, side, &function.locals, lens);
-        let ret = body.cx.result_ty(id);
+        let own = BodyRef::Function(id.index());
+        let mut body = BodyLower::new(cx, side, Some(own), &function.locals, lens);
+        let ret = body.cx.result_ty(id, side);
         body.tag = body.cx.tag(function.span);
         body.count_uses(&function.body);
         let args = body.arguments_for_overload(function);
@@ -150,7 +156,7 @@ impl<'c, 'a> BodyLower<'c, 'a> {
             ty: if *ty == Ty::Long { Type::Long } else { Type::Str },
         });
         let lens = params.iter().map(|ty| if let Ty::Str { cap } = ty { cap - 1 } else { 0 }).collect();
-        let mut body = BodyLower::new(cx, Side::User, &types.collect::<Vec<_>>(), lens);
+        let mut body = BodyLower::new(cx, Side::User, None, &types.collect::<Vec<_>>(), lens);
         let value = body.arg(expr);
         let result = body.arg_ty(value);
         body.b.terminate(Term::Return(Some(value)), SourceTag::NONE);
@@ -264,6 +270,7 @@ impl<'c, 'a> BodyLower<'c, 'a> {
         match (dst, ty) {
             (Some(dst), Ty::Long) if self.b.var_ty(dst) == Ty::Long => dst,
             (Some(dst), Ty::Str { cap }) if matches!(self.b.var_ty(dst), Ty::Str { cap: room } if room >= cap) => dst,
+            (Some(dst), Ty::Packed { .. }) if self.is_packed_var(dst) => dst,
             _ => self.temp(ty),
         }
     }
@@ -272,6 +279,7 @@ impl<'c, 'a> BodyLower<'c, 'a> {
         match self.b.var_ty(var) {
             Ty::Long => Arg::Long(Operand::Var(var)),
             Ty::Str { .. } => Arg::Str(StrOperand::Var(var)),
+            Ty::Packed { .. } => Arg::Packed(var),
         }
     }
 
@@ -279,7 +287,7 @@ impl<'c, 'a> BodyLower<'c, 'a> {
     pub fn arg_ty(&self, arg: Arg) -> Ty {
         match arg {
             Arg::Long(_) => Ty::Long,
-            Arg::Str(StrOperand::Var(var)) => self.b.var_ty(var),
+            Arg::Str(StrOperand::Var(var)) | Arg::Packed(var) => self.b.var_ty(var),
             Arg::Str(StrOperand::Const(id)) => self.cx.bounds.ty(self.cx.strings.get(id).len() as u16),
         }
     }
@@ -294,6 +302,10 @@ impl<'c, 'a> BodyLower<'c, 'a> {
 
     pub fn copy_to(&mut self, dst: Var, arg: Arg) {
         match arg {
+            Arg::Packed(src) if src != dst => self.emit(Op::PackCopy { dst, src: Some(src) }),
+            Arg::Str(_) if self.is_packed_var(dst) => {
+                self.pack_known(arg, Some(dst));
+            }
             Arg::Long(src) if src != Operand::Var(dst) => self.emit(Op::Copy { dst, src }),
             Arg::Str(src) if src != StrOperand::Var(dst) => self.emit(Op::StrCopy { dst, src }),
             _ => {}
@@ -305,6 +317,11 @@ impl<'c, 'a> BodyLower<'c, 'a> {
         match ty {
             Ty::Long => Arg::Long(Operand::Imm(0)),
             Ty::Str { .. } => Arg::Str(self.literal(b"")),
+            Ty::Packed { .. } => {
+                let dst = self.temp(UNSIZED);
+                self.emit(Op::PackCopy { dst, src: None });
+                Arg::Packed(dst)
+            }
         }
     }
 

@@ -50,8 +50,9 @@ pub struct BodyBounds {
     pub result: u16,
 }
 
-#[derive(Clone, Copy)]
-enum BodyRef {
+/// A handler's or a function's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum BodyRef {
     Probe(usize),
     Function(usize),
 }

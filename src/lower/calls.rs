@@ -20,12 +20,12 @@ impl BodyLower<'_, '_> {
             self.cx.report(generate::only_in_user_space(&callee.name, Some(&because), expr.span));
             return self.nothing(expr);
         }
-        let ret = self.cx.result_ty(function);
+        let ret = self.cx.result_ty(function, self.side);
         if self.side == Side::Kernel && self.can_inline(function) && args.iter().any(|arg| self.obstacle(arg).is_some())
         {
             return self.call_inline(function, args, ret);
         }
-        let args = self.args_of(args);
+        let args = self.args_for(function, args);
         let function = self.callee(function);
         let dst = ret.map(|ty| self.dst_for(dst, ty));
         self.emit(Op::Call { function, dst, args });

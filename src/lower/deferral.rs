@@ -1,4 +1,4 @@
-//! Text that only flows to output is not made in the kernel. Where it stands, the values it is made of are captured; the
+//! Text that only flows to output, or to where it is kept in pieces ([`super::packed`]), is not made in the kernel. Where it stands, the values it is made of are captured; the
 //! rest of the expression becomes a pure function that user space runs when it reads the record.
 //!
 //! ```text
@@ -119,6 +119,14 @@ impl BodyLower<'_, '_> {
                 if let Some(args) = output_args(expr) {
                     args.iter().for_each(|arg| reads_in(arg, &mut in_prints));
                 }
+                // What is kept in pieces is no more needed now than what is printed.
+                if let ExprKind::Assign {
+                    target: Target::Global(global) | Target::Element { global, .. }, value, ..
+                } = &expr.kind
+                    && self.cx.packed.global(*global).is_some()
+                {
+                    reads_in(value, &mut in_prints);
+                }
             });
             walk::every_stmt(stmt, &mut |stmt| match &stmt.kind {
                 StmtKind::Foreach(each) => changing.extend(each.keys.iter().chain(&each.value)),
@@ -153,7 +161,7 @@ impl BodyLower<'_, '_> {
         let slots: Vec<LocalSlot> = deferred.captured.iter().map(|arg| LocalSlot::Value(*arg)).collect();
         let lens = deferred.captured.iter().map(|arg| match self.arg_ty(*arg) {
             Ty::Str { cap } => cap - 1,
-            Ty::Long => 0,
+            Ty::Long | Ty::Packed { .. } => 0,
         });
         let lens = lens.collect();
         let (locals, outer_lens) =
@@ -256,7 +264,7 @@ impl BodyLower<'_, '_> {
         {
             return Expr { kind: ExprKind::Local(LocalId(*input as u32)), ..expr.clone() };
         }
-        let mut value = self.arg(expr);
+        let mut value = self.maybe_packed(expr);
         if let ExprKind::Local(local) | ExprKind::Assign { target: Target::Local(local), .. } = &expr.kind
             && captures.changing.contains(local)
         {
@@ -277,7 +285,7 @@ impl BodyLower<'_, '_> {
     }
 
     /// A deferred local inside another expression: its captured values join, its expression takes their new names.
-    fn inline(&mut self, deferred: &Deferred, captures: &mut Captures) -> Expr {
+    pub fn inline(&mut self, deferred: &Deferred, captures: &mut Captures) -> Expr {
         let inputs: Vec<u32> = deferred
             .captured
             .iter()
@@ -370,6 +378,8 @@ impl Cx<'_> {
         let tys: Vec<Ty> = inputs
             .iter()
             .map(|input| match captures.list[input.index()] {
+                // A packed text is one when it gets here.
+                Captured::Plain(_, Ty::Packed { .. }) => self.bounds.max_ty(),
                 Captured::Plain(_, ty) => ty,
                 Captured::Memory { .. } => Ty::Long,
             })

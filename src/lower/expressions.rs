@@ -76,7 +76,7 @@ impl BodyLower<'_, '_> {
     pub fn string(&mut self, expr: &Expr) -> StrOperand {
         match self.arg(expr) {
             Arg::Str(operand) => operand,
-            Arg::Long(_) => self.literal(b""),
+            Arg::Long(_) | Arg::Packed(_) => self.literal(b""),
         }
     }
 
@@ -87,10 +87,14 @@ impl BodyLower<'_, '_> {
     /// `dst` is where the value is wanted; it may come elsewhere, and the caller copies. A string `dst` must not occur
     /// in the expression.
     pub fn arg_to(&mut self, expr: &Expr, dst: Option<Var>) -> Arg {
-        self.at(expr.span, |body| body.value(expr, dst))
+        self.at(expr.span, |body| match body.value(expr, dst) {
+            Arg::Packed(_) => body.refuse_packed(expr),
+            known => known,
+        })
     }
 
-    fn value(&mut self, expr: &Expr, dst: Option<Var>) -> Arg {
+    /// The same; a text may be packed.
+    pub fn value(&mut self, expr: &Expr, dst: Option<Var>) -> Arg {
         match &expr.kind {
             ExprKind::Long(n) => Arg::Long(Operand::Imm(*n)),
             ExprKind::Str(text) => Arg::Str(self.string_literal(text, expr.span)),
@@ -217,9 +221,17 @@ impl BodyLower<'_, '_> {
 
     /// Operands left to right. A local that a later operand assigns is copied before that happens.
     pub fn args_in_order(&mut self, exprs: &[&Expr]) -> Vec<Arg> {
+        self.args_as(exprs, &[])
+    }
+
+    /// The same; those that `packed` says are texts that stay packed.
+    pub fn args_as(&mut self, exprs: &[&Expr], packed: &[bool]) -> Vec<Arg> {
         let mut args = Vec::with_capacity(exprs.len());
         for (idx, expr) in exprs.iter().enumerate() {
-            let arg = self.arg(expr);
+            let arg = match packed.get(idx) {
+                Some(true) => Arg::Packed(self.packed(expr, None)),
+                _ => self.arg(expr),
+            };
             let is_overwritten = match result_local(expr) {
                 Some(local) => exprs[idx + 1..].iter().any(|later| assigns_local(later, local)),
                 None => false,

@@ -91,6 +91,7 @@ impl BodyLower<'_, '_> {
                 let decl = &self.cx.stores[store.index()];
                 let value = match decl.value {
                     tapdeck_ebpf::ir::StoreTy::Str { cap } => Ty::Str { cap },
+                    tapdeck_ebpf::ir::StoreTy::Packed { .. } => self.value_ty(*global),
                     _ => Ty::Long,
                 };
                 (IterSource::Array { store, slice: Vec::new() }, decl.keys.clone(), value)
@@ -116,6 +117,8 @@ impl BodyLower<'_, '_> {
                         self.tag,
                     );
                 }
+                // A text that was refused.
+                Arg::Packed(_) => continue,
                 Arg::Str(b) => {
                     let dst = self.long_temp();
                     self.emit(Op::StrCompare { op: CmpOp::Eq, dst, a: StrOperand::Var(*key), b });

@@ -72,6 +72,11 @@ impl Facts {
         seen
     }
 
+    /// Every function a body calls, directly or through others.
+    pub fn functions_below(&self, body: &Stmt) -> HashSet<FunctionId> {
+        self.reachable(&calls_of(body))
+    }
+
     /// Every global a body touches, through functions too.
     pub fn globals_below(&self, body: &Stmt) -> HashSet<GlobalId> {
         let mut all: HashSet<GlobalId> = globals_of(body).into_iter().collect();

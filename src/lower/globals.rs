@@ -1,8 +1,8 @@
 //! Globals: scalars, array elements and statistics, read and written.
 
-use tapdeck_ebpf::ir::{Arg, BinOp, Extractor, Op, Operand, StoreId, StrOperand, Var, When};
+use tapdeck_ebpf::ir::{Arg, BinOp, Extractor, Op, Operand, StoreId, StrOperand, Ty, Var, When};
 
-use super::{body::BodyLower, executor::Side, expressions::bin_op};
+use super::{body::BodyLower, executor::Side, expressions::bin_op, packed::UNSIZED};
 use crate::{
     diagnostics::catalogue::generate,
     elaborate::program::{Expr, ExprKind, GlobalId, Target},
@@ -37,13 +37,23 @@ impl BodyLower<'_, '_> {
     }
 
     fn get_at(&mut self, store: StoreId, keys: Vec<Arg>, global: GlobalId, dst: Option<Var>) -> Arg {
-        let ty = match self.cx.program.globals[global.index()].value {
-            Type::Str => self.cx.bounds.ty(self.cx.bounds.globals[global.index()].value),
-            _ => tapdeck_ebpf::ir::Ty::Long,
-        };
+        let ty = self.value_ty(global);
         let dst = dst.filter(|dst| self.b.var_ty(*dst) == ty).unwrap_or_else(|| self.temp(ty));
         self.emit(Op::Get { dst, store, keys });
         self.var_arg(dst)
+    }
+
+    /// The type of a scalar's value or an array's, where it is read into a variable.
+    pub fn value_ty(&self, global: GlobalId) -> Ty {
+        match self.cx.program.globals[global.index()].value {
+            Type::Str if self.keeps_packed(global) => UNSIZED,
+            Type::Str => self.cx.bounds.ty(self.cx.bounds.globals[global.index()].value),
+            _ => Ty::Long,
+        }
+    }
+
+    fn keeps_packed(&self, global: GlobalId) -> bool {
+        self.side == Side::Kernel && self.cx.packed.global(global).is_some()
     }
 
     pub fn contains(&mut self, global: GlobalId, keys: &[Option<Expr>], span: Span, dst: Option<Var>) -> Arg {
@@ -90,6 +100,18 @@ impl BodyLower<'_, '_> {
 
     fn assign_local(&mut self, op: AssignOp, var: Var, local: crate::elaborate::program::LocalId, value: &Expr) -> Arg {
         match op {
+            AssignOp::Set if self.is_packed_var(var) => self.packed_into(value, var),
+            AssignOp::Concat if self.is_packed_var(var) => {
+                let whole = Expr {
+                    kind: ExprKind::Concat(vec![
+                        Expr { kind: ExprKind::Local(local), ty: Type::Str, span: value.span },
+                        value.clone(),
+                    ]),
+                    ty: Type::Str,
+                    span: value.span,
+                };
+                self.packed_into(&whole, var);
+            }
             // `x = f(x)`: a string must not be written while it is read.
             AssignOp::Set if value.ty == Type::Str && super::expressions::mentions(value, local) => {
                 let value = self.arg(value);
@@ -119,6 +141,9 @@ impl BodyLower<'_, '_> {
     fn assign_global(&mut self, op: AssignOp, global: GlobalId, keys: &[Expr], value: &Expr, wanted: bool) -> Arg {
         let store = self.store(global);
         let all: Vec<&Expr> = keys.iter().chain([value]).collect();
+        if self.keeps_packed(global) {
+            return self.assign_packed(op, global, &all);
+        }
         let mut keys = self.args_in_order(&all);
         let Some(value) = keys.pop() else { return Arg::Long(Operand::Imm(0)) };
         match op {
@@ -156,6 +181,33 @@ impl BodyLower<'_, '_> {
                 self.var_arg(dst)
             }
         }
+    }
+
+    /// `a[k] = text` and `a[k] .= text` of texts that stay packed; `exprs` are the keys and the text.
+    fn assign_packed(&mut self, op: AssignOp, global: GlobalId, exprs: &[&Expr]) -> Arg {
+        let store = self.store(global);
+        let [keys @ .., value] = exprs else { return Arg::Long(Operand::Imm(0)) };
+        let packed = match op {
+            AssignOp::Concat => {
+                let keys = self.args_in_order(keys);
+                let Arg::Packed(old) = self.get_at(store, keys.clone(), global, None) else {
+                    return Arg::Long(Operand::Imm(0));
+                };
+                let old = Expr { kind: ExprKind::Local(self.pseudo_local(old)), ty: Type::Str, span: value.span };
+                let whole = ExprKind::Concat(vec![old, (*value).clone()]);
+                let packed = self.packed(&Expr { kind: whole, ty: Type::Str, span: value.span }, None);
+                self.emit(Op::Set { store, keys, value: Arg::Packed(packed) });
+                packed
+            }
+            _ => {
+                let wants: Vec<bool> = (0..exprs.len()).map(|idx| idx + 1 == exprs.len()).collect();
+                let mut keys = self.args_as(exprs, &wants);
+                let Some(Arg::Packed(packed)) = keys.pop() else { return Arg::Long(Operand::Imm(0)) };
+                self.emit(Op::Set { store, keys, value: Arg::Packed(packed) });
+                packed
+            }
+        };
+        Arg::Packed(packed)
     }
 
     /// `++` and `--`. On globals an atomic add, so that no count is lost between processors.

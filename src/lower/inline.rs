@@ -11,7 +11,10 @@ use tapdeck_ebpf::ir::{Arg, Operand, Ty};
 use super::{
     Cx,
     body::{BodyLower, FunctionScope, LocalSlot, LocalUse, LoopScope},
+    bounds::BodyRef,
     deferral::{Captures, Deferred},
+    executor::Side,
+    packed::UNSIZED,
     statements::flatten,
 };
 use crate::{
@@ -30,10 +33,14 @@ pub(super) struct Scope {
     local_names: Vec<Local>,
     loops: Vec<LoopScope>,
     function: Option<FunctionScope>,
+    body: Option<BodyRef>,
 }
 
 impl Cx<'_> {
-    pub(super) fn result_ty(&self, function: FunctionId) -> Option<Ty> {
+    pub(super) fn result_ty(&self, function: FunctionId, side: Side) -> Option<Ty> {
+        if side == Side::Kernel && self.packed.result(function).is_some() {
+            return Some(UNSIZED);
+        }
         match self.program.functions[function.index()].ret {
             Type::Long => Some(Ty::Long),
             Type::Str => Some(self.bounds.ty(self.bounds.functions[function.index()].result)),
@@ -111,6 +118,7 @@ impl BodyLower<'_, '_> {
             locals: std::mem::take(&mut self.locals),
             loops: std::mem::take(&mut self.loops),
             function: self.function.take(),
+            body: self.body.replace(BodyRef::Function(id.index())),
         };
         self.count_uses(&function.body);
         let mut args = args.into_iter();
@@ -124,10 +132,14 @@ impl BodyLower<'_, '_> {
                     LocalSlot::Var(var)
                 }
                 Some(LocalSlot::Deferred(deferred)) if self.uses[idx].n_assigned > 0 => {
-                    // Refused: a text that is not known here cannot be changed here.
-                    let at = deferred.assigned;
-                    self.deferred_in_kernel(LocalId(idx as u32), &deferred, at);
-                    LocalSlot::Var(self.b.named_var(ty, &local.name))
+                    let var = self.b.named_var(ty, &local.name);
+                    if self.is_packed_var(var) {
+                        self.pack_deferred(&deferred, var);
+                    } else {
+                        // Refused: a number that is not known here cannot be changed here.
+                        self.deferred_in_kernel(LocalId(idx as u32), &deferred, deferred.assigned);
+                    }
+                    LocalSlot::Var(var)
                 }
                 Some(slot) => slot,
                 None => {
@@ -152,6 +164,7 @@ impl BodyLower<'_, '_> {
         self.locals = scope.locals;
         self.loops = scope.loops;
         self.function = scope.function;
+        self.body = scope.body;
     }
 }
 

@@ -145,6 +145,7 @@ impl BodyLower<'_, '_> {
         self.lens.push(match self.b.var_ty(var) {
             Ty::Str { cap } => cap - 1,
             Ty::Long => 0,
+            Ty::Packed { .. } => self.cx.options.limits.max_string_len - 1,
         });
         self.uses.push(Default::default());
         local

@@ -36,6 +36,8 @@ mod deferral;
 mod kernel_format;
 
 mod obstacles;
+mod packed;
+mod packed_sizes;
 
 mod tables;
 
@@ -47,6 +49,7 @@ mod scripts;
 mod tests;
 
 use std::{
+    cell::RefCell,
     collections::{HashMap, HashSet},
     sync::Arc,
 };
@@ -64,9 +67,9 @@ use self::{
 };
 use crate::{
     builtins::Stream,
-    diagnostics::{Diagnostic, Diagnostics},
+    diagnostics::{Diagnostic, Diagnostics, catalogue::generate},
     elaborate::{
-        program::{Expr, FunctionId, Global, GlobalInit, Probe, Program},
+        program::{Expr, FunctionId, Global, GlobalId, GlobalInit, Probe, Program},
         walk,
     },
     language::{
@@ -117,6 +120,8 @@ impl Default for LowerOptions {
 /// Pass 3. With errors among the diagnostics the result must not be run.
 pub fn lower(program: &Program, options: &LowerOptions) -> (Lowered, Diagnostics) {
     let mut cx = Cx::new(program, options);
+    cx.find_packed();
+    cx.pack_stores();
     for (idx, probe) in program.probes.iter().enumerate() {
         cx.probe(idx, probe);
     }
@@ -153,7 +158,8 @@ pub(crate) struct Cx<'a> {
     spans: Vec<Span>,
     tags: HashMap<Span, SourceTag>,
     process: process::Bookkeeping,
-    function_obstacles: HashMap<FunctionId, Option<String>>,
+    function_obstacles: RefCell<HashMap<FunctionId, Option<String>>>,
+    packed: packed::PackedNames,
     diagnostics: Diagnostics,
     reported: HashSet<(&'static str, Option<Span>)>,
 }
@@ -178,7 +184,7 @@ impl<'a> Cx<'a> {
             .iter()
             .enumerate()
             .map(|(idx, global)| {
-                let in_kernel = in_kernel.contains(&crate::elaborate::program::GlobalId(idx as u32));
+                let in_kernel = in_kernel.contains(&GlobalId(idx as u32));
                 store_decl(global, &bounds, idx, options, in_kernel)
             })
             .collect();
@@ -206,9 +212,41 @@ impl<'a> Cx<'a> {
             spans: Vec::new(),
             tags: HashMap::new(),
             process: process::Bookkeeping::default(),
-            function_obstacles: HashMap::new(),
+            function_obstacles: RefCell::default(),
+            packed: packed::PackedNames::default(),
             diagnostics: Diagnostics::default(),
             reported: HashSet::new(),
+        }
+    }
+
+    /// Every body that an event handler runs, with the functions it calls.
+    fn bodies_in_kernel(&self) -> Vec<bounds::BodyRef> {
+        let in_kernel = |probe: &&Probe| probe.sites.iter().any(|site| side_of(&site.attach) == Some(Side::Kernel));
+        let probes: Vec<usize> =
+            (0..self.program.probes.len()).filter(|idx| in_kernel(&&self.program.probes[*idx])).collect();
+        let mut functions: Vec<usize> = probes
+            .iter()
+            .flat_map(|idx| self.facts.functions_below(&self.program.probes[*idx].body))
+            .map(FunctionId::index)
+            .collect();
+        functions.sort_unstable();
+        functions.dedup();
+        probes
+            .into_iter()
+            .map(bounds::BodyRef::Probe)
+            .chain(functions.into_iter().map(bounds::BodyRef::Function))
+            .collect()
+    }
+
+    /// Globals that keep packed texts do so from the start.
+    fn pack_stores(&mut self) {
+        for idx in 0..self.stores.len() {
+            if self.packed.global(GlobalId(idx as u32)).is_some()
+                && let StoreTy::Str { cap } = self.stores[idx].value
+            {
+                let plain = self.plain_site(cap);
+                self.stores[idx].value = StoreTy::Packed { cap: 0, plain };
+            }
         }
     }
 
@@ -341,7 +379,7 @@ impl<'a> Cx<'a> {
         ir::PrintId(id as u32)
     }
 
-    fn finish(self) -> (Lowered, Diagnostics) {
+    fn finish(mut self) -> (Lowered, Diagnostics) {
         let (entries, attach) = self.entries.finish();
         let globals = self
             .program
@@ -357,7 +395,7 @@ impl<'a> Cx<'a> {
                 hist: global.stat.hist.map(hist_shape),
             })
             .collect();
-        let ir = ir::Program {
+        let mut ir = ir::Program {
             strings: self.strings.finish(),
             stores: self.stores,
             functions: self.functions.into_iter().map(|f| f.expect("every announced function is written")).collect(),
@@ -367,6 +405,10 @@ impl<'a> Cx<'a> {
             entries,
             limits: self.options.limits.clone(),
         };
+        if let Err(tag) = packed_sizes::assign(&mut ir) {
+            let at = self.spans.get(tag.index()).copied().unwrap_or(Span::NONE);
+            self.diagnostics.push(generate::text_grows(packed_sizes::MAX_PACKED, at));
+        }
         let lowered = Lowered {
             ir,
             formats: self.formats,
@@ -398,7 +440,7 @@ fn store_decl(global: &Global, bounds: &Bounds, idx: usize, options: &LowerOptio
     let value = match global.value {
         Type::Str => match bounds.ty(lens.value) {
             Ty::Str { cap } => StoreTy::Str { cap },
-            Ty::Long => StoreTy::Long,
+            Ty::Long | Ty::Packed { .. } => StoreTy::Long,
         },
         Type::Stat => StoreTy::Stat(stat_shape(global, options.live)),
         Type::Long | Type::Unknown => StoreTy::Long,

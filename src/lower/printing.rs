@@ -37,6 +37,11 @@ const MAX_DUMP: u32 = 4096;
 const PLAIN_STRING: Conversion =
     Conversion { flag: None, width: Size::Default, precision: Size::Default, kind: ConversionKind::String };
 
+/// `%s` alone.
+pub(super) fn plain_format() -> Format {
+    Format { pieces: vec![Piece::Conversion(PLAIN_STRING)] }
+}
+
 /// `log(text)` as a print: the text and a newline.
 pub(super) fn message_print(text: &Expr) -> Print {
     let pieces = vec![Piece::Conversion(PLAIN_STRING), Piece::Text(b"\n".to_vec())];
@@ -194,7 +199,7 @@ impl BodyLower<'_, '_> {
 
     /// A value that stays what it is when `later` arguments assign the locals it came from.
     fn kept(&mut self, arg: &Expr, later: &[Expr]) -> Arg {
-        let value = self.arg(arg);
+        let value = self.maybe_packed(arg);
         if is_overwritten(arg, later) { self.copied(value) } else { value }
     }
 
@@ -236,7 +241,7 @@ impl BodyLower<'_, '_> {
 }
 
 impl Captures {
-    fn finish(self) -> (Vec<InputTy>, Vec<Arg>) {
+    pub fn finish(self) -> (Vec<InputTy>, Vec<Arg>) {
         let (mut tys, mut args) = (Vec::new(), Vec::new());
         for captured in self.list {
             match captured {
@@ -246,6 +251,10 @@ impl Captures {
                 }
                 Captured::Plain(arg, Ty::Str { cap }) => {
                     tys.push(InputTy::Str { cap });
+                    args.push(arg);
+                }
+                Captured::Plain(arg, Ty::Packed { cap }) => {
+                    tys.push(InputTy::Packed { cap });
                     args.push(arg);
                 }
                 Captured::Memory { addr, len, cap, space } => {

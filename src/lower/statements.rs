@@ -98,6 +98,7 @@ impl BodyLower<'_, '_> {
     fn return_stmt(&mut self, value: Option<&Expr>) {
         let wants = self.function.as_ref().and_then(|function| function.ret);
         let value = match (value, wants) {
+            (Some(value), Some(Ty::Packed { .. })) => Some(Arg::Packed(self.packed(value, None))),
             (Some(value), Some(_)) => Some(self.arg(value)),
             (Some(value), None) => {
                 self.effect(value);
@@ -142,6 +143,7 @@ impl BodyLower<'_, '_> {
             self.b.terminate(Term::Raise { message }, self.tag);
             return;
         };
+        let args = self.handed_over(next, args);
         let function = self.callee(next);
         let dst = ret.map(|ty| self.temp(ty));
         self.emit(Op::Call { function, dst, args });
@@ -151,8 +153,26 @@ impl BodyLower<'_, '_> {
     }
 
     fn try_stmt(&mut self, body: &Stmt, var: Option<LocalId>, catch: &Stmt) {
-        let message = var.map(|var| self.local_var(var));
-        self.catching(message, |this| this.stmt(body), |this| this.stmt(catch));
+        let local = var.map(|var| self.local_var(var));
+        // A message is known; its variable may have to keep other texts, too.
+        let message = match local {
+            Some(local) if self.is_packed_var(local) => {
+                let ty = self.cx.bounds.max_ty();
+                Some(self.temp(ty))
+            }
+            local => local,
+        };
+        self.catching(
+            message,
+            |this| this.stmt(body),
+            |this| {
+                if let (Some(local), Some(message)) = (local, message) {
+                    let text = this.var_arg(message);
+                    this.copy_to(local, text);
+                }
+                this.stmt(catch);
+            },
+        );
     }
 
     fn delete(&mut self, global: GlobalId, keys: &[Option<Expr>], span: Span) {
@@ -248,6 +268,6 @@ pub(super) fn flatten<'s>(stmt: &'s Stmt, out: &mut Vec<&'s Stmt>) {
 pub(super) fn placeholder(ty: Ty, empty: StrOperand) -> Arg {
     match ty {
         Ty::Long => Arg::Long(Operand::Imm(0)),
-        Ty::Str { .. } => Arg::Str(empty),
+        Ty::Str { .. } | Ty::Packed { .. } => Arg::Str(empty),
     }
 }

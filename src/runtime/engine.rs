@@ -28,7 +28,7 @@ use tapdeck_ebpf::{
     layout::{
         Layout,
         counters::Counters,
-        record::{self, InputRef, Record},
+        record::{self, Record},
     },
     object::MapRole,
 };
@@ -37,7 +37,7 @@ use super::{
     attach::Links,
     control::{Control, State, read_counters},
     exit_report,
-    interpreter::{ArgList, CompositeStores, Effects, Interpreter, Outcome, Surroundings},
+    interpreter::{CompositeStores, Effects, Interpreter, Outcome, Surroundings},
     load::Loaded,
     maps::KernelStores,
     outbox::Outbox,
@@ -52,7 +52,6 @@ use super::{
 use crate::{
     builtins::{HostContext, Stream, Value},
     debuginfo::World,
-    output::printf::PrintArg,
     probes::attach_plan::{AttachPlan, ProcessEvent, ProcessTarget},
     source::{SourceMap, Span},
     sys::{
@@ -111,7 +110,7 @@ pub(super) struct Inputs {
 
 pub(super) struct Engine {
     plan: LoadPlan,
-    interpreter: Interpreter,
+    interpreter: Arc<Interpreter>,
     loaded: Option<Arc<Loaded>>,
     links: Links,
     /// By those that are closed.
@@ -154,7 +153,7 @@ impl Engine {
     #[expect(clippy::too_many_arguments, reason = "the parts `prepare` made, once")]
     pub(super) fn new(
         plan: LoadPlan,
-        interpreter: Interpreter,
+        interpreter: Arc<Interpreter>,
         loaded: Option<Arc<Loaded>>,
         links: Links,
         layout: Layout,
@@ -519,22 +518,16 @@ impl Engine {
     /// The hot path: a line of output.
     fn print_record(&mut self, bytes: &[u8]) {
         let Some(id) = bytes.get(4..8).and_then(|id| id.try_into().ok()).map(u32::from_le_bytes) else { return };
-        let Some(site) = self.plan.lowered.ir.print_sites.get(id as usize) else { return };
-        let mut args = ArgList::default();
-        record::visit_inputs(bytes, site, |input| {
-            args.push(match input {
-                InputRef::Long(n) => PrintArg::Long(n),
-                InputRef::Str(text) => PrintArg::Str(text),
-                InputRef::Memory(memory) => PrintArg::Memory(memory.unwrap_or_default()),
-            });
-        });
+        if id as usize >= self.plan.lowered.ir.print_sites.len() {
+            return;
+        }
         let id = PrintId(id);
         let stream = self.interpreter.stream(id);
         let rendered = if stream == Stream::Output {
-            self.interpreter.render(id, args.as_slice(), &self.stores, self.outbox.pending())
+            self.interpreter.render_record(id, bytes, &self.stores, self.outbox.pending())
         } else {
             let mut text = Vec::new();
-            let rendered = self.interpreter.render(id, args.as_slice(), &self.stores, &mut text);
+            let rendered = self.interpreter.render_record(id, bytes, &self.stores, &mut text);
             emit(&mut self.outbox, stream, &text);
             rendered
         };

@@ -23,7 +23,7 @@ use tapdeck_ebpf::{
 };
 
 use super::{
-    interpreter::{Element, ElementValue, Stores},
+    interpreter::{Element, ElementValue, Interpreter, Stores},
     load::{Loaded, libc_errno},
     plan::Lowered,
 };
@@ -40,6 +40,8 @@ use crate::{
 pub struct KernelStores {
     layout: Layout,
     lowered: Arc<Lowered>,
+    /// Makes texts of packed ones.
+    interpreter: Arc<Interpreter>,
     loaded: Option<Arc<Loaded>>,
     scalars: Option<Mapping>,
     /// The table in front of each array that has one, by store.
@@ -128,7 +130,8 @@ impl Front {
 const NO_MAP: &str = "a global lost its map";
 
 impl KernelStores {
-    pub fn new(layout: Layout, lowered: Arc<Lowered>, loaded: Option<Arc<Loaded>>) -> io::Result<Self> {
+    pub fn new(layout: Layout, interpreter: Arc<Interpreter>, loaded: Option<Arc<Loaded>>) -> io::Result<Self> {
+        let lowered = interpreter.lowered().clone();
         let scalars = match loaded.as_ref().and_then(|loaded| loaded.map(MapRole::Scalars)) {
             Some(map) => Some(Mapping::shared(map.as_fd(), layout.scalars_size as usize, 0, true)?),
             None => None,
@@ -139,7 +142,7 @@ impl KernelStores {
         });
         let fronts = fronts.collect::<io::Result<_>>()?;
         let overflows = vec![0; lowered.ir.stores.len()];
-        Ok(Self { layout, lowered, loaded, scalars, fronts, own: HashMap::new(), overflows })
+        Ok(Self { layout, lowered, interpreter, loaded, scalars, fronts, own: HashMap::new(), overflows })
     }
 
     fn decl(&self, store: StoreId) -> &StoreDecl {
@@ -181,7 +184,7 @@ impl KernelStores {
 
     fn zero(&self, store: StoreId) -> Value {
         match self.decl(store).value {
-            StoreTy::Str { .. } => Value::Str(Vec::new()),
+            StoreTy::Str { .. } | StoreTy::Packed { .. } => Value::Str(Vec::new()),
             _ => Value::Long(0),
         }
     }
@@ -229,11 +232,26 @@ impl KernelStores {
     }
 
     /// An element as the script sees it.
-    fn whole(&self, layout: &StoreLayout, key: &[u8], bytes: &[u8]) -> Value {
-        match plain(layout.value.decode(bytes)) {
+    ///
+    /// # Errors
+    /// What the function raises that makes a packed text.
+    fn whole(&self, layout: &StoreLayout, key: &[u8], bytes: &[u8]) -> Result<Value, String> {
+        Ok(match self.plain(layout.value.decode(bytes))? {
             Value::Long(n) => Value::Long(n.wrapping_add(self.counted_in_front(layout, key))),
             text @ Value::Str(_) => text,
-        }
+        })
+    }
+
+    fn plain(&self, element: RawElement) -> Result<Value, String> {
+        Ok(match element {
+            RawElement::Long(n) => Value::Long(n),
+            RawElement::Str(text) => Value::Str(text),
+            RawElement::Packed(bytes) => match self.interpreter.unpack(&bytes) {
+                Ok(text) => Value::Str(text),
+                Err(error) => return Err(String::from_utf8_lossy(&error.message).into_owned()),
+            },
+            RawElement::Stat(merged) => Value::Long(merged.count),
+        })
     }
 
     fn merged(
@@ -279,14 +297,6 @@ fn from_datum(datum: Datum) -> Value {
     }
 }
 
-fn plain(element: RawElement) -> Value {
-    match element {
-        RawElement::Long(n) => Value::Long(n),
-        RawElement::Str(text) => Value::Str(text),
-        RawElement::Stat(merged) => Value::Long(merged.count),
-    }
-}
-
 impl Stores for KernelStores {
     fn get(&self, store: StoreId, keys: &[Value]) -> Result<Value, String> {
         let layout = self.store(store)?;
@@ -298,12 +308,12 @@ impl Stores for KernelStores {
                 }
                 _ => self.scalars()?.read(offset as usize, &mut bytes),
             }
-            return Ok(plain(layout.value.decode(&bytes)));
+            return self.plain(layout.value.decode(&bytes));
         }
         let key = self.key_bytes(layout, keys);
         let found = self.map(store)?.lookup(&key);
         match found.map_err(|error| self.trouble(store, &error))? {
-            Some(bytes) => Ok(self.whole(layout, &key, &bytes)),
+            Some(bytes) => self.whole(layout, &key, &bytes),
             None => Ok(self.zero(store)),
         }
     }
@@ -339,7 +349,7 @@ impl Stores for KernelStores {
         let key = self.key_bytes(&layout, keys);
         let old = self.map(store)?.lookup(&key).map_err(|error| self.trouble(store, &error))?;
         let (stamp, before) = match old {
-            Some(bytes) => (layout.value.stamp(&bytes), plain(layout.value.decode(&bytes))),
+            Some(bytes) => (layout.value.stamp(&bytes), self.plain(layout.value.decode(&bytes))?),
             None => (stamp_now(), Value::Long(0)),
         };
         let before = if let Value::Long(n) = before { n } else { 0 };
@@ -444,7 +454,7 @@ impl Stores for KernelStores {
             .iter()
             .map(|(key, bytes)| {
                 let keys = layout.key.decode(key).into_iter().map(from_datum).collect();
-                match &layout.value {
+                Ok(match &layout.value {
                     ValueLayout::Stat(stat) => {
                         let own = self.own.get(&(store, key.to_vec()));
                         let merged = self.merged(store, stat, key, Some(bytes), own.map(|(_, own)| own));
@@ -453,12 +463,12 @@ impl Stores for KernelStores {
                         (stamp.unwrap_or(0), Element { keys, value })
                     }
                     value => {
-                        let whole = ElementValue::Plain(self.whole(layout, key, bytes));
+                        let whole = ElementValue::Plain(self.whole(layout, key, bytes)?);
                         (value.stamp(bytes), Element { keys, value: whole })
                     }
-                }
+                })
             })
-            .collect();
+            .collect::<Result<_, String>>()?;
         stamped.sort_by_key(|(stamp, _)| *stamp);
         Ok(stamped.into_iter().map(|(_, element)| element).collect())
     }
@@ -515,7 +525,7 @@ mod tests {
         }
         let object = Object { maps, ..Object::default() };
         let loaded = load::load(&object).map_err(|error| eprintln!("SKIPPED: {error}")).ok()?;
-        Some(KernelStores::new(layout, lowered, Some(Arc::new(loaded))).unwrap())
+        Some(KernelStores::new(layout, Arc::new(Interpreter::new(lowered)), Some(Arc::new(loaded))).unwrap())
     }
 
     fn key(name: &str, n: i64) -> [Value; 2] {

@@ -81,6 +81,7 @@ pub struct Prepared {
     loaded: Option<Arc<Loaded>>,
     layout: Layout,
     control: Control,
+    interpreter: Arc<Interpreter>,
     stores: KernelStores,
     target: LiveTarget,
 }
@@ -104,15 +105,16 @@ pub fn prepare(plan: LoadPlan) -> Result<Prepared, StartError> {
     let control = Control::new(layout.control, loaded.as_deref()).map_err(system("map the control words"))?;
     control.set_target(target.pid().unwrap_or(0));
     control.set_max_errors(plan.options.max_errors);
-    let stores = KernelStores::new(layout.clone(), plan.lowered.clone(), loaded.clone())
+    let interpreter = Arc::new(Interpreter::new(plan.lowered.clone()));
+    let stores = KernelStores::new(layout.clone(), interpreter.clone(), loaded.clone())
         .map_err(system("map the script's globals"))?;
-    Ok(Prepared { plan, loaded, layout, control, stores, target })
+    Ok(Prepared { plan, loaded, layout, control, interpreter, stores, target })
 }
 
 impl Prepared {
     /// Attaches (programs do nothing yet) and starts the session's thread, which runs `begin` and then goes live.
     pub fn go(self) -> Result<(SessionHandle, mpsc::Receiver<SessionEvent>), StartError> {
-        let Prepared { plan, loaded, layout, control, stores, target } = self;
+        let Prepared { plan, loaded, layout, control, interpreter, stores, target } = self;
         let links = match &loaded {
             Some(loaded) => attach::attach(&plan.object, loaded, &plan.lowered)?,
             None => attach::Links::default(),
@@ -127,7 +129,6 @@ impl Prepared {
         let (command_tx, command_rx) = commands::channel();
         let (event_tx, event_rx) = mpsc::channel(CHANNEL);
         let outbox = Outbox::new(event_tx, plan.options.delivery);
-        let interpreter = Interpreter::new(plan.lowered.clone());
         let mut engine = Engine::new(plan, interpreter, loaded, links, layout, control, stores, target, outbox)
             .map_err(system("open the ring buffer"))?;
         let inputs = Inputs {

@@ -21,14 +21,14 @@ pub fn table_infos(lowered: &Lowered) -> Vec<TableInfo> {
 fn table_info(name: &str, decl: &StoreDecl) -> TableInfo {
     let column = |ty: &Ty| match ty {
         Ty::Long => ColumnKind::Long,
-        Ty::Str { .. } => ColumnKind::Str,
+        Ty::Str { .. } | Ty::Packed { .. } => ColumnKind::Str,
     };
     TableInfo {
         name: name.to_owned(),
         keys: decl.keys.iter().map(column).collect(),
         value: match decl.value {
             StoreTy::Long => ValueKind::Long,
-            StoreTy::Str { .. } => ValueKind::Str,
+            StoreTy::Str { .. } | StoreTy::Packed { .. } => ValueKind::Str,
             StoreTy::Stat(_) => ValueKind::Stat,
         },
         max_entries: decl.max_entries,

@@ -10,7 +10,6 @@ use tapdeck::{
     builtins::{HostContext, Stream, Value},
     debuginfo::World,
     language::format::{Conversion, ConversionKind, Format, Piece, Size},
-    output::printf::PrintArg,
     pipeline::{CompileOptions, Compiler},
     runtime::{
         control::{Control, State, read_counters},
@@ -28,7 +27,7 @@ use tapdeck_ebpf::{
     ir::*,
     layout::{
         Layout,
-        record::{self, Input, Record},
+        record::{self, Record},
     },
     object::MapRole,
     stats::Merged,
@@ -738,25 +737,15 @@ fn run_in_kernel(lowered: &Arc<Lowered>, target: &Target) -> Result<Option<Seen>
     let loaded = Arc::new(loaded);
     let control = Control::new(layout.control, Some(&loaded)).unwrap();
     control.set_state(State::Running);
-    let stores = KernelStores::new(layout, lowered.clone(), Some(loaded.clone())).unwrap();
+    let interpreter = Arc::new(Interpreter::new(lowered.clone()));
+    let stores = KernelStores::new(layout, interpreter.clone(), Some(loaded.clone())).unwrap();
     let mut ring = Ring::open(&loaded).unwrap().expect("programs that print");
 
     sys::bpf::prog_test_run_raw_tp(loaded.programs[0].as_fd(), &[0, 0]).map_err(|error| error.to_string())?;
 
-    let interpreter = Interpreter::new(lowered.clone());
     let (mut output, mut error) = (Vec::new(), None);
     ring.drain(usize::MAX, |bytes| match record::decode(bytes, &lowered.ir) {
-        Record::Print { site, inputs } => {
-            let args: Vec<PrintArg<'_>> = inputs
-                .iter()
-                .map(|input| match input {
-                    Input::Long(n) => PrintArg::Long(*n),
-                    Input::Str(text) => PrintArg::Str(text),
-                    Input::Memory(bytes) => PrintArg::Memory(bytes.as_deref().unwrap_or_default()),
-                })
-                .collect();
-            interpreter.render(site, &args, &stores, &mut output).unwrap();
-        }
+        Record::Print { site, .. } => interpreter.render_record(site, bytes, &stores, &mut output).unwrap(),
         Record::Error(record) => error = Some(String::from_utf8_lossy(&record.message).into_owned()),
         _ => (),
     });

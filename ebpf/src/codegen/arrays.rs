@@ -62,7 +62,7 @@ impl Emitter<'_, '_> {
                     let (base, off) = self.base(mem, R2);
                     self.asm.store(Size::DW, base, off, from);
                 }
-                (Ty::Long, Arg::Str(_)) => {}
+                (Ty::Long | Ty::Packed { .. }, Arg::Str(_)) | (_, Arg::Packed(_)) => {}
             }
         }
         area
@@ -119,7 +119,9 @@ impl Emitter<'_, '_> {
         match layout.place {
             Place::Scalar { offset } => {
                 self.scalar(R0, offset);
-                if is_str {
+                if let ValueLayout::Packed { cap, .. } = layout.value {
+                    self.take_packed(dst, 0, cap.into());
+                } else if is_str {
                     self.copy_value_text(dst, &layout, 0);
                 } else {
                     self.asm.load(Size::DW, R0, R0, 0);
@@ -130,6 +132,10 @@ impl Emitter<'_, '_> {
                 let map = self.shared.store(store);
                 let key = self.key(&layout, keys);
                 self.look_up(map, key);
+                if let ValueLayout::Packed { cap, .. } = layout.value {
+                    self.get_packed(dst, payload, cap.into());
+                    return Ok(());
+                }
                 let (missing, done) = (self.asm.label(), self.asm.label());
                 self.asm.jump_if_imm(Cond::Eq, R0, 0, missing);
                 if is_str {
@@ -214,7 +220,7 @@ impl Emitter<'_, '_> {
         let (payload, cap) = (layout.value.payload(), layout.value.size() - layout.value.payload());
         let text = match value {
             Arg::Str(s) => Some(self.fitted(s, cap)),
-            Arg::Long(_) => None,
+            Arg::Long(_) | Arg::Packed(_) => None,
         };
         let write = |e: &mut Self, off: u32| match (value, text) {
             (Arg::Long(o), _) => {
@@ -222,6 +228,7 @@ impl Emitter<'_, '_> {
                 e.asm.store(Size::DW, R0, off as i16, from);
             }
             (Arg::Str(_), Some(text)) => e.copy_text_to_value(text, off, cap),
+            (Arg::Packed(v), _) => e.put_packed_at_r0(v, off, cap),
             (Arg::Str(_), None) => {}
         };
         match layout.place {
@@ -247,6 +254,7 @@ impl Emitter<'_, '_> {
                         let place = self.place(area.at(8), cap);
                         self.copy_text(place, text);
                     }
+                    (Arg::Packed(v), _) => self.put_packed(v, area.at(8), cap),
                     (Arg::Str(_), None) => {}
                 }
                 self.insert_making_room(store, &layout, map, key, area);

@@ -101,6 +101,7 @@ impl Emitter<'_, '_> {
                     let text = self.var_text(v);
                     self.zero(text.mem, 0, text.cap);
                 }
+                Ty::Packed { .. } => self.pack_copy(v, None),
             }
         }
         self.cx.blocks = (0..self.cx.body.blocks.len()).map(|_| self.asm.label()).collect();
@@ -152,6 +153,8 @@ impl Emitter<'_, '_> {
             }
             Op::StrConcat { dst, a, b } => self.concat(*dst, *a, *b),
             Op::StrCompare { op, dst, a, b } => self.str_compare(*op, *dst, *a, *b),
+            Op::Pack { dst, site, inputs } => self.pack(*dst, *site, inputs)?,
+            Op::PackCopy { dst, src } => self.pack_copy(*dst, *src),
             Op::Intrinsic { op, dst, args } => self.intrinsic(*op, *dst, args)?,
             Op::Read { dst, space, addr, width, signed, on_fault } => {
                 self.read(*dst, *space, *addr, *width, *signed, *on_fault)?;
@@ -332,7 +335,7 @@ impl Emitter<'_, '_> {
     pub fn var_text(&self, v: Var) -> Text {
         let cap = match self.cx.body.vars[v.index()].ty {
             Ty::Str { cap } => cap.into(),
-            Ty::Long => 8,
+            Ty::Long | Ty::Packed { .. } => 8,
         };
         match self.loc(v) {
             Loc::Mem(mem) => self.place(mem, cap),

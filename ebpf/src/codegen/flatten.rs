@@ -64,6 +64,7 @@ impl Inliner<'_> {
         match decl.ty {
             Ty::Long => Arg::Long(Operand::Var(var)),
             Ty::Str { .. } => Arg::Str(StrOperand::Var(var)),
+            Ty::Packed { .. } => Arg::Packed(var),
         }
     }
 
@@ -137,6 +138,9 @@ impl Inliner<'_> {
                             (Some(dst), Some(Arg::Str(src))) => {
                                 insts.push(Inst { op: Op::StrCopy { dst, src }, tag: data.term_tag });
                             }
+                            (Some(dst), Some(Arg::Packed(src))) => {
+                                insts.push(Inst { op: Op::PackCopy { dst, src: Some(src) }, tag: data.term_tag });
+                            }
                             (Some(dst), None) => insts.push(Inst { op: self.clear(dst), tag: data.term_tag }),
                             (None, _) => {}
                         }
@@ -158,6 +162,7 @@ impl Inliner<'_> {
         match self.out.vars[dst.index()].ty {
             Ty::Long => Op::Copy { dst, src: Operand::Imm(0) },
             Ty::Str { .. } => Op::StrCopy { dst, src: StrOperand::Const(super::EMPTY) },
+            Ty::Packed { .. } => Op::PackCopy { dst, src: None },
         }
     }
 
@@ -212,6 +217,9 @@ impl Inliner<'_> {
             (Arg::Str(StrOperand::Var(v)), Ty::Str { cap }) => {
                 matches!(self.out.vars[v.index()].ty, Ty::Str { cap: own } if own <= cap)
             }
+            (Arg::Packed(v), Ty::Packed { cap }) => {
+                matches!(self.out.vars[v.index()].ty, Ty::Packed { cap: own } if own <= cap)
+            }
             (Arg::Str(StrOperand::Const(s)), Ty::Str { cap }) => {
                 self.program.strings.get(s.index()).is_some_and(|s| s.len() < usize::from(cap))
             }
@@ -222,7 +230,7 @@ impl Inliner<'_> {
 
 fn var_of(arg: Arg) -> Var {
     match arg {
-        Arg::Long(Operand::Var(v)) | Arg::Str(StrOperand::Var(v)) => v,
+        Arg::Long(Operand::Var(v)) | Arg::Str(StrOperand::Var(v)) | Arg::Packed(v) => v,
         _ => Var(0),
     }
 }
@@ -230,6 +238,7 @@ fn var_of(arg: Arg) -> Var {
 fn copy(dst: Arg, src: Arg) -> Op {
     match (dst, src) {
         (Arg::Str(StrOperand::Var(dst)), Arg::Str(src)) => Op::StrCopy { dst, src },
+        (Arg::Packed(dst), Arg::Packed(src)) => Op::PackCopy { dst, src: Some(src) },
         (dst, Arg::Long(src)) => Op::Copy { dst: var_of(dst), src },
         (dst, _) => Op::Copy { dst: var_of(dst), src: Operand::Imm(0) },
     }
@@ -267,6 +276,13 @@ impl Rename<'_> {
         match arg {
             Arg::Long(o) => self.long(o),
             Arg::Str(o) => self.str(o),
+            Arg::Packed(v) => self.packed(v),
+        }
+    }
+
+    fn packed(&self, v: &mut Var) {
+        if let Arg::Packed(new) = self.vars[v.index()] {
+            *v = new;
         }
     }
 
@@ -341,9 +357,13 @@ impl Rename<'_> {
                 self.long(index);
             }
             Op::Print { inputs, .. } => self.args(inputs),
-            Op::Sprint { dst, inputs, .. } => {
+            Op::Sprint { dst, inputs, .. } | Op::Pack { dst, inputs, .. } => {
                 *dst = self.var(*dst);
                 self.args(inputs);
+            }
+            Op::PackCopy { dst, src } => {
+                *dst = self.var(*dst);
+                src.iter_mut().for_each(|src| self.packed(src));
             }
             Op::IterBegin { iter, source, limit, .. } => {
                 iter.0 += self.iters;

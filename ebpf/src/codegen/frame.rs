@@ -115,8 +115,8 @@ impl Frame {
         }
         // Small strings come before the temporary area: they are the fast path.
         for (v, _) in &order {
-            if let Ty::Str { cap } = body.vars[v.index()].ty {
-                let on_stack = cap <= SMALL;
+            if let ty @ (Ty::Str { cap } | Ty::Packed { cap }) = body.vars[v.index()].ty {
+                let on_stack = cap <= SMALL && ty.kind() == Kind::Str;
                 let mem = share(&mut slots, &mut space, *v, cap.into(), &conflicts[v.index()], on_stack);
                 locs[v.index()] = Loc::Mem(mem);
             }
@@ -182,7 +182,7 @@ fn conflicts(body: &Body) -> Vec<VarSet> {
             conflicts[other.index()].insert(v);
         }
     };
-    let is_str = |v: Var| matches!(body.vars[v.index()].ty, Ty::Str { .. });
+    let is_text = |v: Var| body.vars[v.index()].ty != Ty::Long;
     // All that is live at entry is cleared there.
     if let Some(first) = live.live_in.first() {
         first.iter().for_each(|v| clash(v, first));
@@ -211,8 +211,8 @@ fn conflicts(body: &Body) -> Vec<VarSet> {
         for inst in block.insts.iter().rev() {
             if let Some(dst) = inst.op.dst() {
                 clash(dst, &set);
-                // A string is often written before all operands were read.
-                if is_str(dst) && !matches!(inst.op, Op::StrCopy { .. }) {
+                // A text is often written before all operands were read.
+                if is_text(dst) && !matches!(inst.op, Op::StrCopy { .. } | Op::PackCopy { .. }) {
                     let mut uses = VarSet::new(n);
                     inst.op.for_each_arg(|arg| super::liveness::add_uses(arg, &mut uses));
                     clash(dst, &uses);
@@ -236,7 +236,7 @@ fn by_weight(body: &Body) -> Vec<(Var, u64)> {
     for (block, depth) in body.blocks.iter().zip(depth) {
         let weight = 10u64.pow(depth.min(6));
         let mut count = |arg: Arg| {
-            if let Arg::Long(Operand::Var(v)) | Arg::Str(StrOperand::Var(v)) = arg {
+            if let Arg::Long(Operand::Var(v)) | Arg::Str(StrOperand::Var(v)) | Arg::Packed(v) = arg {
                 weights[v.index()] += weight;
             }
         };

@@ -186,6 +186,11 @@ impl Emitter<'_, '_> {
             match &cx.layout.value {
                 ValueLayout::Long { .. } => self.take(KEY + cx.layout.key.size, Ty::Long, var),
                 ValueLayout::Str { cap, .. } => self.take(KEY + cx.layout.key.size, Ty::Str { cap: *cap }, var),
+                ValueLayout::Packed { cap, .. } => {
+                    self.asm.store(Size::DW, R10, TMP1, R0);
+                    self.take_packed(var, KEY + cx.layout.key.size, u32::from(*cap));
+                    self.asm.load(Size::DW, R0, R10, TMP1);
+                }
                 ValueLayout::Stat(_) => return Err(self.error("a statistic has no value of its own")),
             }
         }
@@ -271,7 +276,7 @@ impl Emitter<'_, '_> {
                     self.asm.jump_if(Cond::Ne, R1, R2, again);
                 }
             }
-            None => {}
+            Some(Arg::Packed(_)) | None => {}
         }
     }
 

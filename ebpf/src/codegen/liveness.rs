@@ -46,7 +46,7 @@ pub struct Liveness {
 }
 
 pub fn add_uses(arg: Arg, set: &mut VarSet) {
-    if let Arg::Long(Operand::Var(v)) | Arg::Str(StrOperand::Var(v)) = arg {
+    if let Arg::Long(Operand::Var(v)) | Arg::Str(StrOperand::Var(v)) | Arg::Packed(v) = arg {
         set.insert(v);
     }
 }
@@ -154,6 +154,8 @@ fn has_no_effect(op: &Op) -> bool {
             | Op::StrCopy { .. }
             | Op::StrConcat { .. }
             | Op::StrCompare { .. }
+            | Op::Pack { .. }
+            | Op::PackCopy { .. }
             | Op::Intrinsic { .. }
             | Op::Read { .. }
             | Op::ReadStr { .. }

@@ -20,6 +20,7 @@ mod liveness;
 mod maps;
 mod needs;
 mod other_task;
+mod packed;
 mod printing;
 mod sending;
 mod statistics;

@@ -29,7 +29,7 @@ impl Needs {
         let cap = |s: StrOperand| -> u32 {
             match s {
                 StrOperand::Var(v) => match body.vars[v.index()].ty {
-                    Ty::Str { cap } => cap.into(),
+                    Ty::Str { cap } | Ty::Packed { cap } => cap.into(),
                     Ty::Long => 8,
                 },
                 StrOperand::Const(s) => {
@@ -110,7 +110,7 @@ fn filled(body: &Body) -> Vec<bool> {
     for inst in body.blocks.iter().flat_map(|block| &block.insts) {
         match &inst.op {
             // These stop at the NUL.
-            Op::Print { .. } | Op::Sprint { .. } | Op::StrConcat { .. } => {}
+            Op::Print { .. } | Op::Sprint { .. } | Op::Pack { .. } | Op::StrConcat { .. } => {}
             Op::Intrinsic { op: Intrinsic::StrLen | Intrinsic::Substr | Intrinsic::IsInStr, .. } => {}
             op => op.for_each_arg(&mut fill),
         }

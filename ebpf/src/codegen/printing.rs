@@ -73,7 +73,13 @@ impl Emitter<'_, '_> {
         let (base, off) = self.base(temp, R2);
         self.asm.store_imm(Size::W, base, off, record::PRINT.into());
         self.asm.store_imm(Size::W, base, off + 4, id.0 as i32);
-        // TMP1: bytes so far.
+        self.append_inputs(temp, site, inputs, fixed);
+        let size = RecordSize::InSlot { slot: TMP1, most: record::most_bytes(site) };
+        self.send(temp, size, Haste::None);
+    }
+
+    /// Writes the inputs of a record at `temp`, which leaves its size in TMP1.
+    pub fn append_inputs(&mut self, temp: Mem, site: &PrintSite, inputs: &[Arg], fixed: u32) {
         self.asm.store_imm(Size::DW, R10, TMP1, fixed as i32);
         let mut at = record::HEADER as i32;
         let mut args = inputs.iter();
@@ -104,6 +110,10 @@ impl Emitter<'_, '_> {
                     self.append_memory(temp, at, *cap, *space, *address, length);
                     at += 8;
                 }
+                (InputTy::Packed { cap }, Some(Arg::Packed(v))) => {
+                    self.append_packed(temp, temp.at(at), *v, *cap);
+                    at += 8;
+                }
                 (_, Some(Arg::Long(o))) => {
                     let from = self.long_reg(*o, R1);
                     let (base, off) = self.base(temp.at(at), R2);
@@ -113,12 +123,10 @@ impl Emitter<'_, '_> {
                 _ => at += 8,
             }
         }
-        let size = RecordSize::InSlot { slot: TMP1, most: record::most_bytes(site) };
-        self.send(temp, size, Haste::None);
     }
 
     /// r1 = where the next variable part goes.
-    fn append_address(&mut self, temp: Mem) {
+    pub fn append_address(&mut self, temp: Mem) {
         self.address(R1, temp);
         self.asm.load(Size::DW, R2, R10, TMP1);
         self.asm.alu(Alu::Add, R1, R2);
@@ -187,6 +195,7 @@ impl Emitter<'_, '_> {
                     self.address(R1, text.mem);
                     R1
                 }
+                Arg::Packed(_) => return Err(self.error("this text is not known inside a kernel handler")),
             };
             let (base, off) = self.base(work, R2);
             self.asm.store(Size::DW, base, off + 8 * i as i16, from);
@@ -194,7 +203,7 @@ impl Emitter<'_, '_> {
         let dst = self.var_text(dst);
         let is_input = inputs.iter().any(|arg| match arg {
             Arg::Str(s) => self.text(*s).mem == dst.mem,
-            Arg::Long(_) => false,
+            _ => false,
         });
         if is_input {
             let built = Text { mem: temp, ..dst };

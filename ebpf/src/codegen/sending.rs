@@ -128,9 +128,14 @@ impl Emitter<'_, '_> {
             self.asm.add_imm(R1, 8);
             match size {
                 RecordSize::Fixed(size) => self.asm.mov_imm(R2, i64::from(size) - 8),
-                RecordSize::InSlot { slot, .. } => {
+                RecordSize::InSlot { slot, most } => {
                     self.asm.load(Size::DW, R2, R10, slot);
                     self.asm.add_imm(R2, -8);
+                    // In a loop of the script the verifier forgets over the loop above what it knew of the slot.
+                    let fits = self.asm.label();
+                    self.asm.jump_if_imm(Cond::Le, R2, most as i32 - 8, fits);
+                    self.asm.mov_imm(R2, i64::from(most) - 8);
+                    self.asm.bind(fits);
                 }
             }
             self.address(R3, mem.at(8));

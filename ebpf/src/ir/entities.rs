@@ -57,6 +57,12 @@ pub enum Ty {
     Str {
         cap: u16,
     },
+    /// A text of which only the pieces are known here: the bytes of a print record ([`crate::layout::record`]) whose site
+    /// says how user space makes it, all zero for "". At most `cap` bytes, a multiple of 8. It can be copied, kept and
+    /// sent; nobody looks at it in the kernel. In the interpreter it is the text.
+    Packed {
+        cap: u16,
+    },
 }
 
 /// Whose memory an address points into.
@@ -80,9 +86,11 @@ pub enum StrOperand {
     Const(StrId),
 }
 
-/// Either.
+/// Any of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Arg {
     Long(Operand),
     Str(StrOperand),
+    /// A variable of type [`Ty::Packed`].
+    Packed(Var),
 }

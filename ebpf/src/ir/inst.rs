@@ -50,6 +50,18 @@ pub enum Op {
         b: StrOperand,
     },
 
+    /// The text that user space will make of the site's only argument; `inputs` as for [`Op::Print`]. `dst` is none of them.
+    Pack {
+        dst: Var,
+        site: PrintId,
+        inputs: Vec<Arg>,
+    },
+    /// `dst = src`, or "" when there is none. Room for the source there must be.
+    PackCopy {
+        dst: Var,
+        src: Option<Var>,
+    },
+
     /// `subject =~ pattern` (`!~` when negated): 0 or 1. The pattern is a POSIX extended expression. A match is what
     /// [`Intrinsic::Matched`] and [`Intrinsic::NGroups`] ask about. User side only.
     Regex {

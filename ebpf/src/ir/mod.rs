@@ -67,7 +67,14 @@ impl StoreDecl {
 #[derive(Clone, Debug, PartialEq)]
 pub enum StoreTy {
     Long,
-    Str { cap: u16 },
+    Str {
+        cap: u16,
+    },
+    /// A text as [`Ty::Packed`] keeps it. `plain` is the site of a text that is known as it is, for those user space writes.
+    Packed {
+        cap: u16,
+        plain: PrintId,
+    },
     Stat(StatShape),
 }
 
@@ -297,6 +304,10 @@ pub enum InputTy {
     Memory {
         cap: u16,
         space: Space,
+    },
+    /// The bytes of a [`Ty::Packed`]; user space takes the text for it.
+    Packed {
+        cap: u16,
     },
 }
 

@@ -1,7 +1,8 @@
 //! The contract of a program, executable. Who makes IR keeps it; who runs IR relies on it.
 //!
 //! 1. Every index is in range; a string's capacity is a multiple of 8, at least 8 and at most the limit.
-//! 2. Operands and results have the type their instruction says; keys and values have their store's.
+//! 2. Operands and results have the type their instruction says; keys and values have their store's. A packed text goes
+//!    only where there is room for it, is no key, and its site makes one argument.
 //! 3. A store has at most 9 keys. `get` and `set` are for values, `<<<` and extractors for statistics, and a statistic
 //!    keeps what is asked of it. `clear` is for arrays.
 //! 4. A call passes as many arguments as the function has parameters, of their types; a print what its site captures.
@@ -15,6 +16,7 @@
 use std::fmt;
 
 use super::*;
+use crate::layout::record;
 
 /// A broken rule and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -74,6 +76,9 @@ impl<'p> Verifier<'p> {
                 cap >= 8 && cap % 8 == 0 && cap <= self.program.limits.max_string_len.next_multiple_of(8).max(16);
             self.check(good, "a string's capacity must be a multiple of 8 within the limit");
         }
+        if let Ty::Packed { cap } = ty {
+            self.check(cap >= 8 && cap % 8 == 0, "a packed text's capacity must be a multiple of 8");
+        }
     }
 
     fn stores(&mut self) {
@@ -81,9 +86,18 @@ impl<'p> Verifier<'p> {
             self.place = format!("store g{idx} {:?}", store.name);
             self.check(store.keys.len() <= 9, "more than 9 keys");
             store.keys.iter().for_each(|key| self.ty(*key));
+            self.check(store.keys.iter().all(|key| key.kind() != Kind::Packed), "a packed text is no key");
+            if let StoreTy::Packed { cap, plain } = store.value {
+                self.ty(Ty::Packed { cap });
+                let site = self.program.print_sites.get(plain.index());
+                let fits = matches!(site.map(|site| site.inputs.as_slice()), Some([InputTy::Str { .. }]));
+                self.check(fits, "a plain text's site takes one string");
+            }
             self.check(store.max_entries > 0, "no room for an element");
             match (&store.value, &store.init) {
-                (_, None) | (StoreTy::Long, Some(Const::Long(_))) | (StoreTy::Str { .. }, Some(Const::Str(_))) => (),
+                (_, None)
+                | (StoreTy::Long, Some(Const::Long(_)))
+                | (StoreTy::Str { .. } | StoreTy::Packed { .. }, Some(Const::Str(_))) => (),
                 _ => self.error("the start value has another type"),
             }
             if let StoreTy::Stat(StatShape { hist: Some(HistShape::Linear { start, stop, step }), .. }) = store.value {
@@ -179,6 +193,7 @@ impl<'p> Verifier<'p> {
             Arg::Str(StrOperand::Const(id)) => {
                 self.check(id.index() < self.program.strings.len(), "no such literal");
             }
+            Arg::Packed(var) => self.var(var, Kind::Packed, body),
             Arg::Long(Operand::Imm(_)) => (),
         }
     }
@@ -239,6 +254,20 @@ impl<'p> Verifier<'p> {
                 self.dst(op, Kind::Long, body);
             }
             Op::StrCopy { .. } | Op::StrConcat { .. } | Op::Site { .. } => self.dst(op, Kind::Str, body),
+            Op::Pack { site, inputs, dst } => {
+                let Some(print) = self.site(*site, inputs) else { return };
+                self.check(print.args.len() == 1, "a packed text is one argument");
+                self.dst(op, Kind::Packed, body);
+                let room = record::most_bytes(print);
+                self.check(self.packed_cap(*dst, body).is_none_or(|cap| room <= cap.into()), "no room for the text");
+                self.check(!inputs.contains(&Arg::Packed(*dst)), "a packed text is made of itself");
+            }
+            Op::PackCopy { dst, src } => {
+                self.dst(op, Kind::Packed, body);
+                let room = self.packed_cap(*dst, body);
+                let needs = src.and_then(|src| self.packed_cap(src, body));
+                self.check(needs <= room, "no room for the text");
+            }
             Op::Regex { pattern, .. } => {
                 self.check(pattern.index() < self.program.strings.len(), "no such literal");
                 self.dst(op, Kind::Long, body);
@@ -271,15 +300,27 @@ impl<'p> Verifier<'p> {
                 self.dst(op, Kind::Str, body);
             }
             Op::Context { .. } => self.dst(op, Kind::Long, body),
-            Op::Get { store, keys, .. } => match self.whole(*store, keys).map(|decl| &decl.value) {
+            Op::Get { store, keys, dst } => match self.whole(*store, keys).map(|decl| &decl.value) {
                 Some(StoreTy::Long) => self.dst(op, Kind::Long, body),
                 Some(StoreTy::Str { .. }) => self.dst(op, Kind::Str, body),
+                // The interpreter gets the text.
+                Some(StoreTy::Packed { cap, .. }) => match self.packed_cap(*dst, body) {
+                    Some(room) => self.check(*cap <= room, "no room for the text"),
+                    None => self.dst(op, Kind::Str, body),
+                },
                 Some(StoreTy::Stat(_)) => self.error("a statistic is no value"),
                 None => (),
             },
             Op::Set { store, keys, value } => match self.whole(*store, keys).map(|decl| &decl.value) {
                 Some(StoreTy::Long) => self.check(kind(value) == Kind::Long, "a value of the wrong type"),
                 Some(StoreTy::Str { .. }) => self.check(kind(value) == Kind::Str, "a value of the wrong type"),
+                Some(StoreTy::Packed { cap, .. }) => match value {
+                    Arg::Packed(var) => {
+                        let fits = self.packed_cap(*var, body).is_none_or(|needs| needs <= *cap);
+                        self.check(fits, "no room for the text");
+                    }
+                    _ => self.check(kind(value) == Kind::Str, "a value of the wrong type"),
+                },
                 Some(StoreTy::Stat(_)) => self.error("a statistic cannot be set"),
                 None => (),
             },
@@ -313,19 +354,7 @@ impl<'p> Verifier<'p> {
                 self.dst(op, Kind::Long, body);
             }
             Op::Print { site, inputs } | Op::Sprint { site, inputs, .. } => {
-                let Some(print) = self.program.print_sites.get(site.index()) else {
-                    return self.error(format!("no print site {site}"));
-                };
-                let expected: Vec<Kind> = print
-                    .inputs
-                    .iter()
-                    .flat_map(|input| match input {
-                        InputTy::Long => vec![Kind::Long],
-                        InputTy::Str { .. } => vec![Kind::Str],
-                        InputTy::Memory { .. } => vec![Kind::Long, Kind::Long],
-                    })
-                    .collect();
-                self.kinds(inputs, expected.into_iter(), "inputs");
+                self.site(*site, inputs);
                 self.dst(op, Kind::Str, body);
             }
             Op::Exit | Op::Actions { .. } => (),
@@ -346,6 +375,31 @@ impl<'p> Verifier<'p> {
                 }
             }
             Op::IterEnd { iter } => self.check(iter.0 < body.n_iters, "no such iterator"),
+        }
+    }
+
+    /// The print site, when it is there, with inputs that fit it.
+    fn site(&mut self, site: PrintId, inputs: &[Arg]) -> Option<&'p PrintSite> {
+        let Some(print) = self.program.print_sites.get(site.index()) else {
+            self.error(format!("no print site {site}"));
+            return None;
+        };
+        let kinds_of = |input: &InputTy| match input {
+            InputTy::Long => vec![Kind::Long],
+            InputTy::Str { .. } => vec![Kind::Str],
+            InputTy::Memory { .. } => vec![Kind::Long, Kind::Long],
+            InputTy::Packed { .. } => vec![Kind::Packed],
+        };
+        let expected: Vec<Kind> = print.inputs.iter().flat_map(kinds_of).collect();
+        self.kinds(inputs, expected.into_iter(), "inputs");
+        Some(print)
+    }
+
+    /// The room of a packed variable; `None` for others.
+    fn packed_cap(&self, var: Var, body: &Body) -> Option<u16> {
+        match body.vars.get(var.index()).map(|decl| decl.ty) {
+            Some(Ty::Packed { cap }) => Some(cap),
+            _ => None,
         }
     }
 
@@ -388,8 +442,14 @@ impl<'p> Verifier<'p> {
                     self.var(*var, ty.kind(), body);
                 }
                 if let Some(var) = value {
-                    let kind = if let StoreTy::Str { .. } = decl.value { Kind::Str } else { Kind::Long };
-                    self.var(var, kind, body);
+                    match decl.value {
+                        StoreTy::Packed { cap, .. } => match self.packed_cap(var, body) {
+                            Some(room) => self.check(cap <= room, "no room for the text"),
+                            None => self.var(var, Kind::Str, body),
+                        },
+                        StoreTy::Str { .. } => self.var(var, Kind::Str, body),
+                        StoreTy::Long | StoreTy::Stat(_) => self.var(var, Kind::Long, body),
+                    }
                 }
             }
             Some(IterSource::Histogram { .. }) => {
@@ -421,6 +481,7 @@ impl<'p> Verifier<'p> {
         match op {
             Op::Copy { .. } | Op::Binary { .. } | Op::Compare { .. } | Op::Unary { .. } | Op::Actions { .. } => true,
             Op::StrCopy { .. } | Op::StrConcat { .. } | Op::StrCompare { .. } | Op::Regex { .. } => true,
+            Op::Pack { .. } | Op::PackCopy { .. } => true,
             // Which host functions are pure, only the caller knows.
             Op::Host { .. } | Op::Sprint { .. } => true,
             Op::Intrinsic { op, .. } => op.is_pure() || op.user_only(),
@@ -490,6 +551,16 @@ impl<'p> Verifier<'p> {
                     self.check(self.program.stores[store.index()].in_kernel, "the store does not live in the kernel");
                 }
                 match &inst.op {
+                    // What the store packs stays packed, there and on the way.
+                    Op::Get { store, dst, .. } => {
+                        let is_packed = matches!(self.program.stores[store.index()].value, StoreTy::Packed { .. });
+                        let fits = is_packed == self.packed_cap(*dst, body).is_some();
+                        self.check(fits, "a packed text cannot be looked at in the kernel");
+                    }
+                    Op::Set { store, value, .. } => {
+                        let is_packed = matches!(self.program.stores[store.index()].value, StoreTy::Packed { .. });
+                        self.check(is_packed == matches!(value, Arg::Packed(_)), "a text must be packed in the kernel");
+                    }
                     Op::Sprint { site, .. } => {
                         let formatted = self.program.print_sites[site.index()].kernel_format.is_some();
                         self.check(formatted, "this format cannot run in the kernel");
@@ -506,6 +577,7 @@ fn kind(arg: &Arg) -> Kind {
     match arg {
         Arg::Long(_) => Kind::Long,
         Arg::Str(_) => Kind::Str,
+        Arg::Packed(_) => Kind::Packed,
     }
 }
 

@@ -14,6 +14,8 @@ impl Op {
             | Op::StrCopy { dst, .. }
             | Op::StrConcat { dst, .. }
             | Op::StrCompare { dst, .. }
+            | Op::Pack { dst, .. }
+            | Op::PackCopy { dst, .. }
             | Op::Regex { dst, .. }
             | Op::Read { dst, .. }
             | Op::ReadStr { dst, .. }
@@ -48,6 +50,8 @@ impl Op {
             | Op::StrCopy { dst, .. }
             | Op::StrConcat { dst, .. }
             | Op::StrCompare { dst, .. }
+            | Op::Pack { dst, .. }
+            | Op::PackCopy { dst, .. }
             | Op::Regex { dst, .. }
             | Op::Read { dst, .. }
             | Op::ReadStr { dst, .. }
@@ -90,6 +94,7 @@ impl Op {
                 f(Arg::Str(*a));
                 f(Arg::Str(*b));
             }
+            Op::PackCopy { src, .. } => src.iter().for_each(|src| f(Arg::Packed(*src))),
             Op::Regex { subject, .. } => f(Arg::Str(*subject)),
             Op::Intrinsic { args, .. } | Op::Host { args, .. } | Op::Call { args, .. } => {
                 args.iter().copied().for_each(f)
@@ -113,7 +118,9 @@ impl Op {
                 f(Arg::Long(*index));
             }
             Op::Contains { keys, .. } | Op::Delete { keys, .. } => keys.iter().flatten().copied().for_each(f),
-            Op::Print { inputs, .. } | Op::Sprint { inputs, .. } => inputs.iter().copied().for_each(f),
+            Op::Print { inputs, .. } | Op::Sprint { inputs, .. } | Op::Pack { inputs, .. } => {
+                inputs.iter().copied().for_each(f)
+            }
             Op::IterBegin { source, limit, .. } => {
                 match source {
                     IterSource::Array { slice, .. } => slice.iter().flatten().copied().for_each(&mut f),
@@ -247,6 +254,7 @@ impl BlockData {
 pub enum Kind {
     Long,
     Str,
+    Packed,
 }
 
 impl Intrinsic {
@@ -309,6 +317,7 @@ impl Ty {
         match self {
             Ty::Long => Kind::Long,
             Ty::Str { .. } => Kind::Str,
+            Ty::Packed { .. } => Kind::Packed,
         }
     }
 }

@@ -47,7 +47,8 @@ impl KeyLayout {
             .iter()
             .map(|(at, ty)| match ty {
                 Ty::Long => Datum::Long(long_at(bytes, *at)),
-                Ty::Str { cap } => {
+                // No key is packed, so this is never asked.
+                Ty::Str { cap } | Ty::Packed { cap } => {
                     let at = *at as usize;
                     Datum::Str(until_nul(bytes.get(at..at + *cap as usize).unwrap_or(&[])).to_vec())
                 }

@@ -12,7 +12,7 @@ pub mod ring;
 pub mod stat;
 pub mod value;
 
-use crate::ir::{Const, Program, StatShape, StoreId, StoreTy, Ty};
+use crate::ir::{Const, InputTy, Program, StatShape, StoreId, StoreTy, Ty};
 pub use control::ControlLayout;
 pub use counters::CounterLayout;
 pub use front::FrontLayout;
@@ -80,6 +80,13 @@ impl Layout {
                 let value = match &decl.value {
                     StoreTy::Long => ValueLayout::Long { stamped: is_array },
                     StoreTy::Str { cap } => ValueLayout::Str { stamped: is_array, cap: *cap },
+                    StoreTy::Packed { cap, plain } => {
+                        let room = match program.print_sites.get(plain.index()).map(|site| site.inputs.as_slice()) {
+                            Some([InputTy::Str { cap }]) => *cap,
+                            _ => 8,
+                        };
+                        ValueLayout::Packed { stamped: is_array, cap: *cap, plain: (*plain, room) }
+                    }
                     StoreTy::Stat(shape) => ValueLayout::Stat(StatLayout::of(shape, live_histograms)),
                 };
                 let place = match (&decl.value, is_array) {
@@ -131,7 +138,7 @@ pub fn counts_only(shape: &StatShape) -> bool {
 pub fn size_of(ty: Ty) -> u32 {
     match ty {
         Ty::Long => 8,
-        Ty::Str { cap } => cap.into(),
+        Ty::Str { cap } | Ty::Packed { cap } => cap.into(),
     }
 }
 

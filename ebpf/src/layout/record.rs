@@ -11,10 +11,12 @@
 //!             string of cap <= 64   cap bytes, zero-filled
 //!             longer string         u32 length without NUL | u32 0
 //!             memory                u32 length | u32 fault (1: not readable)
-//!           variable part, for the last two kinds in order: their bytes, padded to 8
+//!             packed text           u32 length | u32 0
+//!           variable part, for the last three kinds in order: their bytes, padded to 8
 //!
 //!   ERROR   u32 detail | u32 tag | u32 handler | u32 site | i64 argument | text (TEXT only)
 //! ```
+//! A packed text is itself a PRINT record; eight zero bytes are "".
 
 use super::{long_at, until_nul, word_at};
 use crate::ir::{HandlerId, InputTy, PrintId, PrintSite, Program, SiteId, SourceTag, StoreId};
@@ -100,6 +102,7 @@ pub enum Input {
     Str(Vec<u8>),
     /// `None`: the memory could not be read.
     Memory(Option<Vec<u8>>),
+    Packed(Vec<u8>),
 }
 
 /// An uncaught script error.
@@ -123,7 +126,7 @@ pub fn fixed_size(site: &PrintSite) -> (u32, bool) {
         match input {
             InputTy::Str { cap } if *cap <= INLINE_CAP => size += u32::from(*cap),
             InputTy::Long => size += 8,
-            InputTy::Str { .. } | InputTy::Memory { .. } => {
+            InputTy::Str { .. } | InputTy::Memory { .. } | InputTy::Packed { .. } => {
                 size += 8;
                 variable = true;
             }
@@ -138,6 +141,8 @@ pub fn most_bytes(site: &PrintSite) -> u32 {
         InputTy::Long => 0,
         InputTy::Str { cap } if *cap <= INLINE_CAP => 0,
         InputTy::Str { cap } | InputTy::Memory { cap, .. } => u32::from(*cap).next_multiple_of(8) + 8,
+        // Its length is a multiple of 8 already.
+        InputTy::Packed { cap } => u32::from(*cap),
     });
     fixed_size(site).0 + variable.sum::<u32>()
 }
@@ -186,6 +191,10 @@ fn decode_inputs(bytes: &[u8], site: &PrintSite) -> Vec<Input> {
                     let text = take_variable(word_at(bytes, at));
                     Input::Memory((word_at(bytes, at + 4) == 0).then_some(text))
                 }
+                InputTy::Packed { .. } => {
+                    fixed += 8;
+                    Input::Packed(take_variable(word_at(bytes, at)))
+                }
             }
         })
         .collect()
@@ -198,6 +207,7 @@ pub enum InputRef<'a> {
     Str(&'a [u8]),
     /// `None`: the memory could not be read.
     Memory(Option<&'a [u8]>),
+    Packed(&'a [u8]),
 }
 
 /// As [`decode`] for print records, without copying: one line of output a record, a million a second.
@@ -233,8 +243,46 @@ pub fn visit_inputs<'a>(bytes: &'a [u8], site: &PrintSite, mut each: impl FnMut(
                 let memory = take_variable(word_at(bytes, at));
                 each(InputRef::Memory((word_at(bytes, at + 4) == 0).then_some(memory)));
             }
+            InputTy::Packed { .. } => {
+                fixed += 8;
+                each(InputRef::Packed(take_variable(word_at(bytes, at))));
+            }
         }
     }
+}
+
+/// The site of a packed text; `None` for "".
+pub fn packed_site(bytes: &[u8]) -> Option<PrintId> {
+    (word_at(bytes, 0) != 0).then(|| PrintId(word_at(bytes, 4)))
+}
+
+/// Bytes a packed text really has, of the room it has.
+pub fn packed_len(bytes: &[u8]) -> usize {
+    ((word_at(bytes, 0) >> 8) as usize).clamp(HEADER as usize, bytes.len().max(HEADER as usize))
+}
+
+/// The most bytes of a packed text that is just a text of at most `cap - 1` bytes.
+pub const fn plain_bytes(cap: u16) -> u32 {
+    let padded = (cap as u32).next_multiple_of(8);
+    HEADER + if cap <= INLINE_CAP { padded } else { 8 + padded }
+}
+
+/// A text as it is, packed: the record of a site with one input, a string of that capacity.
+pub fn pack_plain(site: PrintId, cap: u16, text: &[u8]) -> Vec<u8> {
+    let text = until_nul(text);
+    let text = &text[..text.len().min(usize::from(cap).saturating_sub(1))];
+    let mut bytes = vec![0; HEADER as usize];
+    if cap <= INLINE_CAP {
+        bytes.extend_from_slice(text);
+        bytes.resize((HEADER + u32::from(cap)) as usize, 0);
+    } else {
+        bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(text);
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+    }
+    let head = super::ring::head(PRINT, bytes.len() as u32, site.0);
+    bytes[..8].copy_from_slice(&head.to_le_bytes());
+    bytes
 }
 
 fn decode_error(bytes: &[u8], id: u32, program: &Program) -> Option<ErrorRecord> {

@@ -3,17 +3,29 @@
 //! ```text
 //!   scalar long:    i64                      array element:   u64 stamp | i64
 //!   scalar string:  cap bytes                array element:   u64 stamp | cap bytes
+//!   packed text:    the same, its bytes as [`super::record`] has them
 //!   statistic: see `stat`, one for each CPU
 //! ```
 //! The stamp is CLOCK_MONOTONIC in ns when the element was inserted: its place in iteration order.
 
-use super::{Datum, StatLayout, long_at, put_str, until_nul};
-use crate::stats::Merged;
+use super::{Datum, StatLayout, long_at, put_str, record, until_nul};
+use crate::{ir::PrintId, stats::Merged};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ValueLayout {
-    Long { stamped: bool },
-    Str { stamped: bool, cap: u16 },
+    Long {
+        stamped: bool,
+    },
+    Str {
+        stamped: bool,
+        cap: u16,
+    },
+    /// `plain`: the site of a text as it is, and the capacity of its input.
+    Packed {
+        stamped: bool,
+        cap: u16,
+        plain: (PrintId, u16),
+    },
     Stat(StatLayout),
 }
 
@@ -22,6 +34,8 @@ pub enum ValueLayout {
 pub enum Element {
     Long(i64),
     Str(Vec<u8>),
+    /// The text's record.
+    Packed(Vec<u8>),
     Stat(Box<Merged>),
 }
 
@@ -30,7 +44,9 @@ impl ValueLayout {
     pub fn size(&self) -> u32 {
         match self {
             ValueLayout::Long { stamped } => 8 + 8 * u32::from(*stamped),
-            ValueLayout::Str { stamped, cap } => u32::from(*cap) + 8 * u32::from(*stamped),
+            ValueLayout::Str { stamped, cap } | ValueLayout::Packed { stamped, cap, .. } => {
+                u32::from(*cap) + 8 * u32::from(*stamped)
+            }
             ValueLayout::Stat(stat) => stat.size,
         }
     }
@@ -38,7 +54,9 @@ impl ValueLayout {
     /// Where the payload of a long or string starts.
     pub fn payload(&self) -> u32 {
         match self {
-            ValueLayout::Long { stamped } | ValueLayout::Str { stamped, .. } => 8 * u32::from(*stamped),
+            ValueLayout::Long { stamped } | ValueLayout::Str { stamped, .. } | ValueLayout::Packed { stamped, .. } => {
+                8 * u32::from(*stamped)
+            }
             ValueLayout::Stat(_) => 0,
         }
     }
@@ -53,6 +71,13 @@ impl ValueLayout {
         match (self, datum) {
             (ValueLayout::Long { .. }, Datum::Long(n)) => bytes[payload..payload + 8].copy_from_slice(&n.to_le_bytes()),
             (ValueLayout::Str { .. }, Datum::Str(s)) => put_str(&mut bytes[payload..], s),
+            (ValueLayout::Packed { plain: (site, cap), .. }, Datum::Str(s)) if !s.is_empty() => {
+                let packed = record::pack_plain(*site, *cap, s);
+                // The store has room for every text user space may write; no record is better than half of one.
+                if let Some(room) = bytes.get_mut(payload..payload + packed.len()) {
+                    room.copy_from_slice(&packed);
+                }
+            }
             _ => {}
         }
         bytes
@@ -65,6 +90,10 @@ impl ValueLayout {
             ValueLayout::Str { .. } => {
                 Element::Str(until_nul(bytes.get(self.payload() as usize..).unwrap_or(&[])).to_vec())
             }
+            ValueLayout::Packed { .. } => {
+                let packed = bytes.get(self.payload() as usize..).unwrap_or(&[]);
+                Element::Packed(packed[..record::packed_len(packed).min(packed.len())].to_vec())
+            }
             ValueLayout::Stat(stat) => Element::Stat(Box::new(stat.merge(bytes))),
         }
     }
@@ -72,7 +101,9 @@ impl ValueLayout {
     /// When the element was inserted; 0 for scalars and unknown.
     pub fn stamp(&self, bytes: &[u8]) -> u64 {
         match self {
-            ValueLayout::Long { stamped: true } | ValueLayout::Str { stamped: true, .. } => long_at(bytes, 0) as u64,
+            ValueLayout::Long { stamped: true }
+            | ValueLayout::Str { stamped: true, .. }
+            | ValueLayout::Packed { stamped: true, .. } => long_at(bytes, 0) as u64,
             ValueLayout::Stat(stat) => stat.stamp(bytes).unwrap_or(0),
             _ => 0,
         }
@@ -94,5 +125,28 @@ mod tests {
         let bytes = value.encode(5, &Datum::Str(b"too long a text".to_vec()));
         assert_eq!(value.decode(&bytes), Element::Str(b"too lon".to_vec()));
         assert_eq!(value.stamp(&bytes), 5);
+    }
+
+    #[test]
+    fn texts_are_packed_as_records_of_their_plain_site() {
+        for cap in [16u16, 512] {
+            let room = record::plain_bytes(cap) as u16;
+            let layout = ValueLayout::Packed { stamped: true, cap: room, plain: (PrintId(3), cap) };
+            let bytes = layout.encode(5, &Datum::Str(b"seven b".to_vec()));
+            assert_eq!((bytes.len() as u32, layout.stamp(&bytes)), (layout.size(), 5));
+            let Element::Packed(packed) = layout.decode(&bytes) else { panic!() };
+            assert_eq!(record::packed_site(&packed), Some(PrintId(3)));
+            let site = crate::ir::PrintSite {
+                format: 0,
+                inputs: vec![crate::ir::InputTy::Str { cap }],
+                args: Vec::new(),
+                kernel_format: None,
+            };
+            let mut seen = Vec::new();
+            record::visit_inputs(&packed, &site, |input| seen.push(input));
+            assert_eq!(seen, [record::InputRef::Str(b"seven b")]);
+            let Element::Packed(nothing) = layout.decode(&layout.encode(1, &Datum::Str(Vec::new()))) else { panic!() };
+            assert_eq!(record::packed_site(&nothing), None);
+        }
     }
 }

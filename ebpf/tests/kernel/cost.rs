@@ -171,7 +171,7 @@ fn counts_are_exact() {
         ours.fold((0, 0), |(count, sum), (_, value)| match value {
             tapdeck_ebpf::layout::Element::Long(n) => (count + n, sum),
             tapdeck_ebpf::layout::Element::Stat(m) => (count + m.count, sum + m.sum),
-            tapdeck_ebpf::layout::Element::Str(_) => (count, sum),
+            _ => (count, sum),
         })
     };
     let all = 2 * N as i64;

@@ -3,5 +3,6 @@
 
 mod bpf;
 mod cost;
+mod packed;
 mod programs;
 mod run;

@@ -28,7 +28,25 @@ pub fn deferred_local_needed(name: &str, because: &str, at: Span, assigned: Span
     )
     .token(format!("identifier '{name}'"))
     .related("the text was assigned here", format!("identifier '{name}'"), assigned)
-    .help("print it, or store the values it is made of and build the text in an end or timer probe")
+    .help("it can be printed there, stored and passed on; look at it in an end or timer probe")
+}
+
+/// A text that is kept in pieces is needed in the kernel; `what` is the name it has there.
+pub fn text_needed(what: Option<&str>, because: &str, at: Span) -> Diagnostic {
+    let text = what.map_or("this text".to_owned(), |name| format!("the text of '{name}'"));
+    let message = format!("{text} is not known inside an event handler: it comes from {because}");
+    let diagnostic = error("deferred-text", message, at)
+        .help("it can be printed there, stored and passed on; look at it in an end or timer probe");
+    match what {
+        Some(name) => diagnostic.token(format!("identifier '{name}'")),
+        None => diagnostic,
+    }
+}
+
+/// A text made in an event handler whose pieces come to more than `limit` bytes, or to more and more.
+pub fn text_grows(limit: u32, at: Span) -> Diagnostic {
+    error("text-too-large", format!("the pieces this text is made of may come to more than {limit} bytes"), at)
+        .help("keep fewer of them, or put the text together in an end or timer probe")
 }
 
 /// `sprintf` in an event handler with conversions `bpf_snprintf` does not have.

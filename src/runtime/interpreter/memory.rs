@@ -19,6 +19,8 @@ impl StringLimit<'_> {
     pub fn cut<'t>(&self, text: &'t [u8], ty: Ty) -> &'t [u8] {
         let room = match ty {
             Ty::Str { cap } => usize::from(cap.min(self.max_string_len)).saturating_sub(1),
+            // As a text it has the room of any other.
+            Ty::Packed { .. } => usize::from(self.max_string_len).saturating_sub(1),
             Ty::Long => usize::MAX,
         };
         let fitting = &text[..text.len().min(room)];
@@ -87,6 +89,7 @@ impl<'p> Frame<'p> {
         match arg {
             Arg::Long(operand) => Value::Long(self.long(operand)),
             Arg::Str(operand) => Value::Str(self.str(program, operand).to_vec()),
+            Arg::Packed(var) => Value::Str(self.str(program, StrOperand::Var(var)).to_vec()),
         }
     }
 
@@ -103,6 +106,7 @@ impl<'p> Frame<'p> {
         match arg {
             Arg::Long(operand) => Value::Long(self.long(operand)),
             Arg::Str(operand) => Value::Str(self.limit.cut(self.str(program, operand), ty).to_vec()),
+            Arg::Packed(var) => self.key(program, Arg::Str(StrOperand::Var(var)), ty),
         }
     }
 
@@ -110,6 +114,7 @@ impl<'p> Frame<'p> {
     pub fn value_for(&self, program: &Program, arg: Arg, decl: &StoreDecl) -> Value {
         match decl.value {
             StoreTy::Str { cap } => self.key(program, arg, Ty::Str { cap }),
+            StoreTy::Packed { cap, .. } => self.key(program, arg, Ty::Packed { cap }),
             StoreTy::Long | StoreTy::Stat(_) => self.value(program, arg),
         }
     }
@@ -149,6 +154,6 @@ impl<'p> Frame<'p> {
 pub(super) fn zero(ty: Ty) -> Value {
     match ty {
         Ty::Long => Value::Long(0),
-        Ty::Str { .. } => Value::Str(Vec::new()),
+        Ty::Str { .. } | Ty::Packed { .. } => Value::Str(Vec::new()),
     }
 }

@@ -1,8 +1,11 @@
 //! Print records to text: recipes computed, then the format. The fast way (arguments are the inputs) allocates nothing.
 
-use tapdeck_ebpf::ir::{PrintId, PrintSite, Recipe, SourceTag};
+use tapdeck_ebpf::{
+    ir::{InputTy, PrintId, PrintSite, Recipe, SourceTag},
+    layout::record::{self, InputRef},
+};
 
-use super::{Interpreter, RuntimeError, Stores};
+use super::{Interpreter, RuntimeError, Stores, stores::NoStores};
 use crate::{
     builtins::{Stream, Value},
     output::{
@@ -84,6 +87,88 @@ impl Interpreter {
             });
         }
         printf::format(format, args.as_slice(), out);
+        Ok(())
+    }
+
+    /// Appends the text of a print record that lies at `bytes`.
+    ///
+    /// # Errors
+    /// As [`Interpreter::render`].
+    pub fn render_record(
+        &self,
+        site: PrintId,
+        bytes: &[u8],
+        stores: &dyn Stores,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RuntimeError> {
+        self.with_record(site, bytes, |args| self.render(site, args, stores, out))
+    }
+
+    /// The text of a packed one, [`tapdeck_ebpf::ir::Ty::Packed`].
+    ///
+    /// # Errors
+    /// What a function raises that makes it.
+    pub fn unpack(&self, bytes: &[u8]) -> Result<Vec<u8>, RuntimeError> {
+        let mut text = Vec::new();
+        // A record that another processor was just writing may say anything.
+        let known = |site: &PrintId| site.index() < self.lowered.ir.print_sites.len();
+        if let Some(site) = record::packed_site(bytes).filter(known)
+            && let Some(recipe) = self.lowered.ir.print_sites[site.index()].args.first()
+        {
+            self.with_record(site, bytes, |args| self.make_text(recipe, args, &NoStores, &mut text))?;
+        }
+        Ok(text)
+    }
+
+    /// The inputs of a record; packed ones as their texts.
+    fn with_record<T>(
+        &self,
+        site: PrintId,
+        bytes: &[u8],
+        f: impl FnOnce(&[PrintArg<'_>]) -> Result<T, RuntimeError>,
+    ) -> Result<T, RuntimeError> {
+        let print_site = &self.lowered.ir.print_sites[site.index()];
+        let mut texts = Vec::new();
+        if print_site.inputs.iter().any(|input| matches!(input, InputTy::Packed { .. })) {
+            let mut failed = None;
+            record::visit_inputs(bytes, print_site, |input| {
+                if let InputRef::Packed(packed) = input {
+                    texts.push(self.unpack(packed).unwrap_or_else(|error| {
+                        failed.get_or_insert(error);
+                        Vec::new()
+                    }));
+                }
+            });
+            if let Some(error) = failed {
+                return Err(error);
+            }
+        }
+        let mut args = ArgList::default();
+        let mut unpacked = texts.iter();
+        record::visit_inputs(bytes, print_site, |input| {
+            args.push(match input {
+                InputRef::Long(n) => PrintArg::Long(n),
+                InputRef::Str(text) => PrintArg::Str(text),
+                InputRef::Memory(memory) => PrintArg::Memory(memory.unwrap_or_default()),
+                InputRef::Packed(_) => PrintArg::Str(unpacked.next().map_or(b"", |text| text.as_slice())),
+            });
+        });
+        f(args.as_slice())
+    }
+
+    /// What a recipe makes of inputs, as a text.
+    pub(super) fn make_text(
+        &self,
+        recipe: &Recipe,
+        inputs: &[PrintArg<'_>],
+        stores: &dyn Stores,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RuntimeError> {
+        match self.compute(recipe, inputs, stores)? {
+            Computed::Input(PrintArg::Str(text) | PrintArg::Memory(text)) => out.extend_from_slice(text),
+            Computed::Made(Value::Str(text)) => out.extend_from_slice(&text),
+            Computed::Input(PrintArg::Long(_)) | Computed::Made(Value::Long(_)) => {}
+        }
         Ok(())
     }
 

@@ -3,11 +3,12 @@
 use std::{cmp::Ordering, sync::atomic::Ordering::Relaxed};
 
 use tapdeck_ebpf::ir::{
-    Arg, BinOp, CmpOp, InputTy, Intrinsic, IterSource, OnFault, Op, Operand, PrintId, SiteField, StoreId, UnOp, When,
+    Arg, BinOp, CmpOp, InputTy, Intrinsic, IterSource, OnFault, Op, Operand, PrintId, SiteField, StoreId, StrOperand,
+    UnOp, Var, When,
 };
 
 use super::{
-    ArgList, Failure, Machine,
+    ArgList, Failure, Interpreter, Machine, RuntimeError, Stores,
     foreach::{self, Iteration},
     memory::Frame,
     strings,
@@ -52,6 +53,21 @@ impl<'p> Machine<'p, '_> {
             Op::StrCompare { op, dst, a, b } => {
                 let order = frame.str(program, *a).cmp(frame.str(program, *b));
                 frame.set_long(*dst, i64::from(holds(*op, order)));
+            }
+            Op::Pack { dst, site, inputs } => {
+                let recipe = program.print_sites[site.index()].args.first();
+                let text = self.with_inputs(*site, inputs, |interpreter, args, stores, text| {
+                    recipe.map_or(Ok(()), |recipe| interpreter.make_text(recipe, args, stores, text))
+                });
+                text?;
+                self.keep_text(*dst);
+            }
+            Op::PackCopy { dst, src } => {
+                self.text.clear();
+                if let Some(src) = src {
+                    self.text.extend_from_slice(frame.str(program, StrOperand::Var(*src)));
+                }
+                frame.set_str(*dst, &self.text);
             }
             Op::Regex { dst, subject, pattern, negated } => {
                 let subject = frame.str(program, *subject);
@@ -185,9 +201,7 @@ impl<'p> Machine<'p, '_> {
             }
             Op::Sprint { dst, site, inputs } => {
                 self.print_text(*site, inputs)?;
-                let text = std::mem::take(&mut self.text);
-                self.frame().set_str(*dst, &text);
-                self.text = text;
+                self.keep_text(*dst);
             }
 
             Op::Exit => self.effects.exit(),
@@ -233,8 +247,25 @@ impl<'p> Machine<'p, '_> {
         self.frames.last_mut().expect("an instruction runs in a frame")
     }
 
+    /// `self.text` as the value of a variable.
+    fn keep_text(&mut self, dst: Var) {
+        let text = std::mem::take(&mut self.text);
+        self.frame().set_str(dst, &text);
+        self.text = text;
+    }
+
     /// The formatted text of a print, into `self.text`.
     fn print_text(&mut self, site: PrintId, inputs: &[Arg]) -> Result<(), Failure> {
+        self.with_inputs(site, inputs, |interpreter, args, stores, text| interpreter.render(site, args, stores, text))
+    }
+
+    /// Lets `make` write a text of a print's inputs into `self.text`.
+    fn with_inputs(
+        &mut self,
+        site: PrintId,
+        inputs: &[Arg],
+        make: impl FnOnce(&Interpreter, &[PrintArg<'_>], &dyn Stores, &mut Vec<u8>) -> Result<(), RuntimeError>,
+    ) -> Result<(), Failure> {
         let mut text = std::mem::take(&mut self.text);
         text.clear();
         let frame = self.frames.last().expect("an instruction runs in a frame");
@@ -250,11 +281,14 @@ impl<'p> Machine<'p, '_> {
                 }
                 (_, Some(Arg::Long(operand))) => args.push(PrintArg::Long(frame.long(*operand))),
                 (_, Some(Arg::Str(operand))) => args.push(PrintArg::Str(frame.str(self.program, *operand))),
+                (_, Some(Arg::Packed(var))) => {
+                    args.push(PrintArg::Str(frame.str(self.program, StrOperand::Var(*var))));
+                }
                 (_, None) => break,
             }
         }
         let rendered = match fault {
-            None => self.interpreter.render(site, args.as_slice(), &*self.stores, &mut text).map_err(Failure::from),
+            None => make(self.interpreter, args.as_slice(), &*self.stores, &mut text).map_err(Failure::from),
             Some(address) => Err(format!("read fault [man error::fault] at 0x{address:x}").into()),
         };
         self.text = text;

@@ -122,7 +122,7 @@ impl HeapStore {
 
     fn zero(&self) -> Value {
         match self.decl.value {
-            StoreTy::Str { .. } => Value::Str(Vec::new()),
+            StoreTy::Str { .. } | StoreTy::Packed { .. } => Value::Str(Vec::new()),
             _ => Value::Long(0),
         }
     }

@@ -14,7 +14,7 @@
 //! handler h0 "begin" probe=0 {
 //!   var v0: str512
 //! b0: catch b1 v0                errors raised in this block go to b1, their message to v0
-//!   v0 = concat $v0, s0          string operands: $v variable, s literal
+//!   v0 = concat $v0, s0          string operands: $v variable, s literal; &v is a packed text
 //!   set g0[1, $v0] = 5
 //!   next
 //! ...
@@ -135,6 +135,7 @@ impl Display for Ty {
         match self {
             Ty::Long => f.write_str("long"),
             Ty::Str { cap } => write!(f, "str{cap}"),
+            Ty::Packed { cap } => write!(f, "packed{cap}"),
         }
     }
 }
@@ -161,6 +162,7 @@ impl Display for StoreTy {
         match self {
             StoreTy::Long => f.write_str("long"),
             StoreTy::Str { cap } => write!(f, "str{cap}"),
+            StoreTy::Packed { cap, plain } => write!(f, "packed{cap} plain={plain}"),
             StoreTy::Stat(StatShape { sum, min, max, variance, hist }) => {
                 let mut fields = vec!["count".to_owned()];
                 for (kept, name) in [(sum, "sum"), (min, "min"), (max, "max")] {
@@ -197,6 +199,7 @@ impl Display for InputTy {
             InputTy::Long => f.write_str("long"),
             InputTy::Str { cap } => write!(f, "str{cap}"),
             InputTy::Memory { cap, space } => write!(f, "memory{cap} {space}"),
+            InputTy::Packed { cap } => write!(f, "packed{cap}"),
         }
     }
 }
@@ -293,6 +296,7 @@ impl Display for Arg {
         match self {
             Arg::Long(operand) => operand.fmt(f),
             Arg::Str(operand) => operand.fmt(f),
+            Arg::Packed(var) => write!(f, "&{var}"),
         }
     }
 }
@@ -310,6 +314,9 @@ impl Display for Op {
             Op::StrCopy { src, .. } => write!(f, "text {src}"),
             Op::StrConcat { a, b, .. } => write!(f, "concat {a}, {b}"),
             Op::StrCompare { op, a, b, .. } => write!(f, "text_{op} {a}, {b}"),
+            Op::Pack { site, inputs, .. } => write!(f, "pack {site}({})", List(inputs)),
+            Op::PackCopy { src: Some(src), .. } => write!(f, "packed &{src}"),
+            Op::PackCopy { src: None, .. } => f.write_str("packed"),
             Op::Regex { subject, pattern, negated, .. } => {
                 write!(f, "{} {subject}, {pattern}", if *negated { "no_match" } else { "match" })
             }

@@ -218,10 +218,16 @@ impl Line<'_> {
         }
     }
 
+    fn packed(&mut self) -> Result2<Var> {
+        self.expect('&')?;
+        self.var()
+    }
+
     fn arg(&mut self) -> Result2<Arg> {
         match self.peek() {
             Some(Token::Punct('$')) => self.str_operand().map(Arg::Str),
             Some(Token::Word(word)) if word.starts_with('s') => self.str_operand().map(Arg::Str),
+            Some(Token::Punct('&')) => self.packed().map(Arg::Packed),
             _ => self.operand().map(Arg::Long),
         }
     }
@@ -265,6 +271,7 @@ impl Line<'_> {
 fn ty(word: &str) -> Option<Ty> {
     match word {
         "long" => Some(Ty::Long),
+        _ if word.starts_with("packed") => Some(Ty::Packed { cap: word.strip_prefix("packed")?.parse().ok()? }),
         _ => Some(Ty::Str { cap: word.strip_prefix("str")?.parse().ok()? }),
     }
 }
@@ -392,6 +399,10 @@ fn store(line: &mut Line<'_>) -> Result2<StoreDecl> {
         word => match ty(word).ok_or_else(|| format!("no such type `{word}`"))? {
             Ty::Long => StoreTy::Long,
             Ty::Str { cap } => StoreTy::Str { cap },
+            Ty::Packed { cap } => {
+                line.field("plain")?;
+                StoreTy::Packed { cap, plain: PrintId(line.entity("p")?) }
+            }
         },
     };
     line.field("max")?;
@@ -448,6 +459,7 @@ fn print_site(line: &mut Line<'_>) -> Result2<PrintSite> {
         match ty(&word).ok_or_else(|| format!("no such type `{word}`"))? {
             Ty::Long => Ok(InputTy::Long),
             Ty::Str { cap } => Ok(InputTy::Str { cap }),
+            Ty::Packed { cap } => Ok(InputTy::Packed { cap }),
         }
     })?;
     line.field("args")?;
@@ -636,6 +648,11 @@ fn op(line: &mut Line<'_>) -> Result2<Op> {
         "concat" => {
             let (a, b) = two_texts(line)?;
             Op::StrConcat { dst: need()?, a, b }
+        }
+        "pack" => Op::Pack { dst: need()?, site: PrintId(line.entity("p")?), inputs: line.args()? },
+        "packed" => {
+            let src = if line.peek() == Some(&Token::Punct('&')) { Some(line.packed()?) } else { None };
+            Op::PackCopy { dst: need()?, src }
         }
         "match" | "no_match" => {
             let subject = line.str_operand()?;
