@@ -56,13 +56,14 @@ fn functions_that_call_each_other_keep_their_entry_values_apart() {
     if !require_functions() {
         return;
     }
-    // A read through two functions of the pattern in one thread: each return finds its own entry.
+    // A read through two functions of the pattern in one thread: each return finds its own entry. pread(2), which the
+    // program's loader calls, goes through vfs_read alone.
     let script = "global wrong, n
         probe kernel.function(\"vfs_read\").return, kernel.function(\"ksys_read\").return {
           if (pid() != target() || @entry(probefunc()) != probefunc()) { if (pid() == target()) wrong++; next }
           n[probefunc()]++
         }
-        probe end { println(wrong, \" \", n[\"vfs_read\"] == n[\"ksys_read\"]) }";
+        probe end { println(wrong, \" \", n[\"ksys_read\"] >= 50 && n[\"vfs_read\"] >= n[\"ksys_read\"]) }";
     let ran = run(&["-c", "dd if=/dev/zero of=/dev/null bs=1 count=50 status=none", "-e", script]);
     assert_eq!((ran.out.as_str(), ran.code), ("0 1\n", 0), "{}", ran.err);
 }
