@@ -169,6 +169,7 @@ impl Compiler {
             return out;
         }
 
+        let used_args: Vec<usize> = scripts.iter().flat_map(|(_, script)| &script.used_args).copied().collect();
         parse.args.clear();
         parse.recovery = Recovery::default();
         let elaborate_options = ElaborateOptions {
@@ -181,6 +182,7 @@ impl Compiler {
         let (program, found) =
             elaborate::elaborate(&self.library, &self.world, scripts, &mut out.sources, &elaborate_options);
         out.diagnostics.extend(found);
+        out.diagnostics.extend(language::unused_argument_warnings(&used_args, input.args.len()));
         out.program = Some(program);
         if lap(Pass::Elaborate, &mut out) {
             return out;
@@ -277,18 +279,16 @@ impl Compiler {
 }
 
 fn parse_all(input: &Input, options: &ParseOptions, out: &mut Compiled) -> Vec<(FileId, ast::Script)> {
+    out.sources.script_args = input.args.clone().into();
     let texts = std::iter::once(&input.text).chain(&input.additional);
     let mut scripts = Vec::new();
-    let mut used_args = Vec::new();
     for (idx, text) in texts.enumerate() {
-        let name = if idx == 0 { input.name.as_str() } else { "<input>" };
+        let name = if idx == 0 { input.name.clone() } else { format!("<input{idx}>") };
         let file = out.sources.add(name, text.clone(), Origin::User);
         let (script, found) = language::parse(&mut out.sources, file, options);
         out.diagnostics.extend(found);
-        used_args.extend(script.used_args.iter().copied());
         scripts.push((file, script));
     }
-    out.diagnostics.extend(language::unused_argument_warnings(&used_args, input.args.len()));
     scripts
 }
 

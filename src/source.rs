@@ -102,6 +102,8 @@ struct Entry {
 #[derive(Clone, Debug, Default)]
 pub struct SourceMap {
     files: Vec<Entry>,
+    /// What `$1`, `@1` and so on in the user's texts stand for.
+    pub script_args: Arc<[String]>,
 }
 
 impl SourceMap {

@@ -219,7 +219,14 @@ fn target(options: &StartOptions) -> Target {
 
 /// What concerns the user's own text, placed in it.
 fn editor_diagnostics(compiled: &Compiled) -> Vec<EditorDiagnostic> {
-    compiled.diagnostics.iter().filter_map(|d| editor_diagnostic(d, &compiled.sources)).collect()
+    let mut list: Vec<EditorDiagnostic> = Vec::new();
+    for diagnostic in compiled.diagnostics.iter().filter_map(|d| editor_diagnostic(d, &compiled.sources)) {
+        // A handler at several points finds the same several times.
+        if !list.contains(&diagnostic) {
+            list.push(diagnostic);
+        }
+    }
+    list
 }
 
 /// A finding in a tapset file shows on the first line: it is the script that led there.
@@ -234,7 +241,10 @@ fn editor_diagnostic(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<Edi
         message += &format!(": {}", diagnostic.token);
     }
     for related in &diagnostic.related {
-        message += &format!("; {} at line {}", related.message, line_and_columns(related.span, sources).0);
+        message += &format!("; {}", related.message);
+        if !related.span.is_none() {
+            message += &format!(" at line {}", line_and_columns(related.span, sources).0);
+        }
     }
     Some(EditorDiagnostic {
         line,

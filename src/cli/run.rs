@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -15,6 +15,7 @@ use super::{
     list,
 };
 use crate::{
+    diagnostics::stap_form::pass_failed,
     pipeline::{CompileOptions, Compiled, Input, Pass},
     runtime::{
         StartError,
@@ -63,7 +64,10 @@ fn run(mut args: StapArgs) -> Result<ExitCode, String> {
         script_limits.define(define)?;
     }
     let globals = args.globals.iter().map(|text| limits::global_override(text)).collect::<Result<_, _>>()?;
-    let input = read_input(&mut args)?;
+    let Some(input) = read_input(&mut args)? else {
+        eprint!("{}", pass_failed(1));
+        return Ok(ExitCode::FAILURE);
+    };
     let options = CompileOptions {
         last: match args.last_pass {
             Some(1) => Pass::Parse,
@@ -95,27 +99,37 @@ fn run(mut args: StapArgs) -> Result<ExitCode, String> {
         no_warnings: args.no_warnings,
         warnings_are_errors: args.warnings_are_errors,
     };
-    let ok = check::report(&compiled, manner);
+    let verdict = check::report(&compiled, manner);
     if args.verbose > 0 {
         print_passes(&compiled, &compiler);
     }
-    if !ok {
-        return Ok(ExitCode::FAILURE);
+    if verdict.ok && options.last == Pass::Run && !compiler.world.host.is_running() {
+        let release = compiler.world.host.kernel_release();
+        return Err(format!("kernel {release} is not running here; -p4 shows what would run there"));
     }
-    if let Some(name) = unknown_global(&compiled, &options) {
+    let done = if verdict.ok { go_on(compiled, &options, &args, &script_limits, begun) } else { Ok(ExitCode::FAILURE) };
+    eprint!("{}", verdict.summary);
+    done
+}
+
+/// What is left to do with a script that holds.
+fn go_on(
+    compiled: Compiled,
+    options: &CompileOptions,
+    args: &StapArgs,
+    limits: &ScriptLimits,
+    begun: Instant,
+) -> Result<ExitCode, String> {
+    if let Some(name) = unknown_global(&compiled, options) {
         return Err(format!("-G {name}: the script has no such global"));
     }
     if args.keep {
         keep(&compiled)?;
     }
-    if options.last == Pass::Run && !compiler.world.host.is_running() {
-        let release = compiler.world.host.kernel_release();
-        return Err(format!("kernel {release} is not running here; -p4 shows what would run there"));
-    }
     if options.last != Pass::Run {
-        return print_pass(&compiled, &options, &args);
+        return print_pass(&compiled, options, args);
     }
-    pass_five(compiled, &args, &script_limits, begun)
+    pass_five(compiled, args, limits, begun)
 }
 
 /// A global that -G sets and the script does not have.
@@ -128,8 +142,9 @@ fn unknown_global<'o>(compiled: &Compiled, options: &'o CompileOptions) -> Optio
     options.globals.iter().map(|(name, _)| name.as_str()).find(|name| !elaborated(name))
 }
 
-/// The script: -e text, a file, or standard input; what follows are its arguments.
-fn read_input(args: &mut StapArgs) -> Result<Input, String> {
+/// The script: -e text, a file, or standard input; what follows are its arguments. `None`, and said, when the file is
+/// not there.
+fn read_input(args: &mut StapArgs) -> Result<Option<Input>, String> {
     let additional = args.additional.iter().map(|text| text.clone().into_bytes()).collect::<Vec<_>>();
     let mut positionals = std::mem::take(&mut args.positionals).into_iter();
     let (name, text) = match &args.script {
@@ -140,18 +155,22 @@ fn read_input(args: &mut StapArgs) -> Result<Input, String> {
                 std::io::stdin().read_to_end(&mut text).map_err(|e| format!("cannot read standard input: {e}"))?;
                 ("<input>".to_owned(), text)
             }
-            Some(path) => {
-                let text = std::fs::read(&path).map_err(|e| format!("Input file '{path}' cannot be read: {e}"))?;
-                (path, text)
-            }
-            None if !additional.is_empty() => ("<input>".to_owned(), Vec::new()),
+            Some(path) => match std::fs::read(&path) {
+                Ok(text) => (path, text),
+                // stap reads nothing out of a folder.
+                Err(_) if Path::new(&path).is_dir() => (path, Vec::new()),
+                Err(_) => {
+                    eprintln!("Input file '{path}' is missing.");
+                    return Ok(None);
+                }
+            },
             None => return Err("no script: give a file, - or -e SCRIPT (--help says more)".to_owned()),
         },
     };
     if text.iter().all(u8::is_ascii_whitespace) && additional.is_empty() {
         return Err(format!("Input file '{name}' is empty."));
     }
-    Ok(Input { name, text, additional, args: positionals.collect() })
+    Ok(Some(Input { name, text, additional, args: positionals.collect() }))
 }
 
 /// -s is megabytes for each processor's buffer under stap; here one buffer serves all.

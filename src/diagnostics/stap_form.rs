@@ -13,7 +13,7 @@ use std::{collections::HashSet, fmt::Write};
 
 use unicode_width::UnicodeWidthChar;
 
-use super::{Diagnostic, Severity, Stage, TokenLabel};
+use super::{Diagnostic, Diagnostics, Severity, Stage, TokenLabel, catalogue::parse::EMPTY_INPUT};
 use crate::source::{SourceMap, Span};
 
 /// What was printed before: decides what is left out.
@@ -24,7 +24,8 @@ pub struct State {
     /// File of the last position in a warning or semantic error; not said again.
     last_file: Option<String>,
     seen: HashSet<String>,
-    n_suppressed: usize,
+    n_errors_left_out: usize,
+    n_warnings_left_out: usize,
 }
 
 impl State {
@@ -34,20 +35,44 @@ impl State {
 
     /// The lines at the very end about what was left out; empty when nothing was.
     pub fn summary(&self) -> String {
-        if self.n_suppressed == 0 {
-            return String::new();
+        let mut out = String::new();
+        for (what, n) in [("error", self.n_errors_left_out), ("warning", self.n_warnings_left_out)] {
+            if n > 0 {
+                let _ = writeln!(out, "Number of similar {what} messages suppressed: {n}.");
+            }
         }
-        format!("Number of similar error messages suppressed: {}.\nRerun with -v to see them.\n", self.n_suppressed)
+        if !out.is_empty() {
+            out.push_str("Rerun with -v to see them.\n");
+        }
+        out
     }
 
-    pub fn n_suppressed(&self) -> usize {
-        self.n_suppressed
+    /// Whether an error like this was printed before; counts it if so.
+    fn leaves_out_error(&mut self, key: String) -> bool {
+        let again = !self.seen.insert(key) && !self.verbose;
+        self.n_errors_left_out += usize::from(again);
+        again
+    }
+
+    /// The same of a warning: those with one text are alike, wherever they stand.
+    fn leaves_out_warning(&mut self, message: &str) -> bool {
+        let again = !self.seen.insert(format!("warning {message}")) && !self.verbose;
+        self.n_warnings_left_out += usize::from(again);
+        again
     }
 }
 
-/// `1 parse error.`
-pub fn parse_error_count(n: usize) -> String {
-    format!("{n} parse error{}.\n", if n == 1 { "" } else { "s" })
+/// `1 parse error.`; empty when there is none, or when it was said that the file is empty.
+pub fn parse_error_count(diagnostics: &Diagnostics) -> String {
+    if diagnostics.iter().any(|d| d.kind == EMPTY_INPUT) {
+        return String::new();
+    }
+    let is_counted = |d: &&Diagnostic| d.is_error() && d.stage == Stage::Parse;
+    match diagnostics.iter().filter(is_counted).count() {
+        0 => String::new(),
+        1 => "1 parse error.\n".to_owned(),
+        n => format!("{n} parse errors.\n"),
+    }
 }
 
 /// `Pass 1: parse failed.  [man error::pass1]`
@@ -62,25 +87,23 @@ pub fn pass_failed(pass: u8) -> String {
     format!("Pass {pass}: {what} failed.  [man error::pass{pass}]\n")
 }
 
-/// What stands in place of the count for a text without a declaration.
-pub fn empty_input(name: &str, after_preprocessing: bool) -> String {
-    format!("Input file '{name}' is empty{}.\n", if after_preprocessing { " after preprocessing" } else { "" })
-}
-
 /// The diagnostic with a newline at the end; empty when one like it was printed before.
 pub fn render(diagnostic: &Diagnostic, sources: &SourceMap, state: &mut State) -> String {
     let mut out = String::new();
     match (diagnostic.severity, diagnostic.stage) {
         (Severity::Warning, _) => {
-            if !state.seen.insert(format!("warning {} {:?}", diagnostic.message, diagnostic.primary)) {
+            if state.leaves_out_warning(&diagnostic.message) {
                 return out;
             }
             let _ = write!(out, "WARNING: {}", diagnostic.message);
             one_line(&mut out, diagnostic.primary, &diagnostic.token, " source: ", sources, state);
             help(&mut out, diagnostic, "   help: ");
         }
+        (Severity::Error, Stage::Parse) if diagnostic.kind == EMPTY_INPUT => {
+            let _ = writeln!(out, "{}", diagnostic.message);
+        }
         (Severity::Error, Stage::Parse) => {
-            if suppressed(state, format!("{} {}", diagnostic.kind, diagnostic.message)) {
+            if state.leaves_out_error(format!("{} {}", diagnostic.kind, diagnostic.message)) {
                 return out;
             }
             let label = match diagnostic.label {
@@ -96,7 +119,7 @@ pub fn render(diagnostic: &Diagnostic, sources: &SourceMap, state: &mut State) -
             }
         }
         (Severity::Error, Stage::Semantic | Stage::Generate) => {
-            if suppressed(state, diagnostic.kind.to_owned()) {
+            if state.leaves_out_error(chain_key(diagnostic)) {
                 return out;
             }
             let _ = write!(out, "semantic error: {}", diagnostic.message);
@@ -121,11 +144,13 @@ pub fn render(diagnostic: &Diagnostic, sources: &SourceMap, state: &mut State) -
     out
 }
 
-/// Whether an error with this key was printed before; counts it if so.
-fn suppressed(state: &mut State, key: String) -> bool {
-    let again = !state.seen.insert(key) && !state.verbose;
-    state.n_suppressed += usize::from(again);
-    again
+/// What makes semantic errors alike: the kind and, where the reasons of one kind are many, the words of the reason.
+fn chain_key(diagnostic: &Diagnostic) -> String {
+    let reason = match diagnostic.related.first() {
+        Some(related) if diagnostic.kind == "probe-point-no-match" => &*related.message,
+        _ => "",
+    };
+    format!("{} {}", diagnostic.kind, reason.split(['(', '\'', '"']).next().unwrap_or(""))
 }
 
 fn help(out: &mut String, diagnostic: &Diagnostic, lead: &str) {

@@ -453,6 +453,10 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
             },
             ast::ExprKind::Defined(inner) => {
                 let defined = self.is_defined(inner);
+                if !defined && self.asks_nothing(inner) {
+                    let at = self.cx.spot(span);
+                    self.cx.report_defined_without_context(&at);
+                }
                 typed(ExprKind::Long(i64::from(defined)), Type::Long)
             }
             ast::ExprKind::Entry(inner) => match self.entries.iter().find(|(entry, _)| entry == &**inner) {
@@ -471,6 +475,14 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
                 zero(span)
             }
         }
+    }
+
+    /// A context variable is asked for where there is no context.
+    fn asks_nothing(&self, inner: &ast::Expr) -> bool {
+        let mut mentions = Mentions::default();
+        mentions.add_expr(inner);
+        let has_context = self.site.as_ref().is_some_and(|site| site.scope.has_context());
+        !has_context && mentions.contexts.iter().any(|context| matches!(context.base, ast::ContextBase::Var(_)))
     }
 
     fn unsupported(&mut self, name: &str, why: &str, span: Span) -> Expr {

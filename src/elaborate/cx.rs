@@ -2,6 +2,7 @@
 //! the functions still to be built.
 
 use std::{
+    cell::OnceCell,
     collections::{HashMap, HashSet, VecDeque},
     rc::Rc,
     sync::Arc,
@@ -24,7 +25,7 @@ use crate::{
         similar,
         types::Type,
     },
-    probes::site::ContextScope,
+    probes::{forms::Forms, pattern::is_wildcard, site::ContextScope},
     source::{SourceMap, Span},
 };
 
@@ -50,6 +51,10 @@ pub struct Cx<'a> {
     /// Context variables of functions, through everything they call.
     function_contexts: HashMap<(Home, Span), Rc<Vec<ast::ContextVar>>>,
     next_group: u32,
+    /// It was said that there is nothing to ask `@defined` about; once is enough.
+    told_of_defined: bool,
+    /// Every form a probe point can have; made for the first that has none of them.
+    pub forms: OnceCell<Forms>,
 }
 
 impl<'a> Cx<'a> {
@@ -72,6 +77,8 @@ impl<'a> Cx<'a> {
             pending: VecDeque::new(),
             function_contexts: HashMap::new(),
             next_group: 0,
+            told_of_defined: false,
+            forms: OnceCell::new(),
         }
     }
 
@@ -79,10 +86,32 @@ impl<'a> Cx<'a> {
         spot(self.sources, span)
     }
 
+    /// A probe point, by its first part.
+    pub fn point_spot(&self, point: &ast::ProbePoint) -> say::Spot {
+        point.parts.first().map_or_else(|| self.spot(point.span), |part| self.part_spot(part))
+    }
+
+    /// A part of a probe point. A name with wildcards is several tokens that are told as one.
+    pub fn part_spot(&self, part: &ast::ProbePointPart) -> say::Spot {
+        let mut spot = self.spot(part.span);
+        if is_wildcard(&part.name) {
+            let kind = if part.name.starts_with('*') { "operator" } else { "identifier" };
+            spot.token = format!("{kind} '{}'", part.name);
+        }
+        spot
+    }
+
     /// Many sites give one handler's findings many times; one is enough.
     pub fn report(&mut self, diagnostic: Diagnostic) {
         if self.reported.insert((diagnostic.kind, diagnostic.primary, diagnostic.message.clone())) {
             self.diagnostics.push(diagnostic);
+        }
+    }
+
+    /// `@defined` in a handler that has no context.
+    pub fn report_defined_without_context(&mut self, at: &say::Spot) {
+        if !std::mem::replace(&mut self.told_of_defined, true) {
+            self.report(say::defined_without_context(at));
         }
     }
 
@@ -371,17 +400,18 @@ impl<'a> Cx<'a> {
 
     pub fn report_unresolved_call(&mut self, name: &ast::Name, home: Home) {
         let at = self.spot(name.span);
-        let mut arities: Vec<usize> = builtins::arities(&name.text);
         let declared = self.linker.functions(&name.text, home, self.sources);
-        arities.extend(declared.iter().map(|function| function.ast().params.len()));
-        arities.sort_unstable();
-        arities.dedup();
-        let diagnostic = if arities.is_empty() {
-            let near = similar(&name.text, self.linker.function_names());
-            say::unresolved_function(&name.text, &near, &at)
-        } else {
-            let declared = declared.first().map(|function| self.spot(function.ast().name.span));
-            say::function_arity(&name.text, &arities, &at, declared.as_ref())
+        let last = declared.last().map(|function| function.ast());
+        let n_params = last.map(|function| function.params.len()).or(builtins::arities(&name.text).last().copied());
+        let diagnostic = match n_params {
+            None => {
+                let near = similar(&name.text, self.linker.function_names());
+                say::unresolved_function(&name.text, &near, &at)
+            }
+            Some(n_params) => {
+                let declared = last.map(|function| self.spot(function.name.span));
+                say::function_arity(&name.text, n_params, &at, declared.as_ref())
+            }
         };
         self.report(diagnostic);
     }

@@ -14,11 +14,11 @@ use super::{
 use crate::{
     debuginfo::probing,
     diagnostics::{Diagnostic, catalogue::semantic as say},
-    language::{self, ParseOptions, ast, similar},
+    language::{self, ParseOptions, ast},
     probes::{
-        self, NoMatch, Resolved,
+        self, MISMATCH, NoMatch, Resolved,
         attach_plan::{AttachPlan, FunctionHook},
-        pattern::is_wildcard,
+        forms::{Forms, Mismatch},
         site::{ProbeSite, SiteVar},
     },
     source::{Origin, Span},
@@ -106,8 +106,7 @@ pub fn resolve_list(
         let landed = !derived.is_empty();
         all.extend(derived);
         if !point.optional && !point.sufficient {
-            let at_user = trail.via.is_empty();
-            errors.extend(found_errors.into_iter().map(|error| if at_user { lifted(error, point, cx) } else { error }));
+            errors.extend(found_errors);
         }
         if point.sufficient && landed {
             break;
@@ -116,111 +115,74 @@ pub fn resolve_list(
     (all, errors)
 }
 
-/// An error inside an alias, told from the point the user wrote.
-fn lifted(error: Diagnostic, point: &ast::ProbePoint, cx: &Cx<'_>) -> Diagnostic {
-    let inside = |span: Span| span.file == point.span.file;
-    if error.primary.is_some_and(inside) {
-        return error;
-    }
-    let mut lifted = say::resolving_point(&cx.spot(point.span));
-    if let Some(span) = error.primary {
-        lifted = lifted.related(error.message, error.token, span);
-    }
-    lifted.related.extend(error.related);
-    lifted.help = error.help;
-    lifted
-}
-
+/// Where a point lands, by way of aliases and by itself, with the errors on the way; that it lands nowhere is the last.
 fn resolve_one(point: &ast::ProbePoint, trail: &Trail, cx: &mut Cx<'_>) -> (Vec<Derived>, Vec<Diagnostic>) {
     let (mut all, mut errors) = (Vec::new(), Vec::new());
     let wildcard = expand_aliases::has_wildcard(point);
-    let mut is_alias = false;
+    let (mut is_alias, mut loops) = (false, false);
     match expand_aliases::expand(point, trail, &mut cx.linker, cx.sources) {
         Expansion::NotAlias => {}
         Expansion::Loop(name) => {
-            let at = cx.spot(point.span);
-            return (Vec::new(), vec![say::alias_loop(&name, &at)]);
+            (is_alias, loops) = (true, true);
+            let place = cx.sources.place(point.span);
+            errors.push(say::alias_loop(&name, &place, &cx.point_spot(point)));
         }
         Expansion::Lists(lists) => {
             is_alias = true;
             for (points, home, trail) in lists {
                 let (derived, found) = resolve_list(&points, home, &trail, cx);
                 all.extend(derived);
-                errors.extend(found);
+                // What a wildcard finds in the library need not be there on every kernel.
+                if !wildcard || home == Home::User {
+                    errors.extend(found);
+                }
             }
         }
     }
-    if !is_alias || wildcard {
-        match probes::resolve(point, cx.world) {
-            Some(Resolved::Sites(sites)) if !sites.is_empty() => {
-                let written = probes::pattern::point_text(&point.parts).into();
-                all.push(Derived { point: point.clone(), sites, trail: trail.clone(), written });
-            }
-            Some(Resolved::Nothing(no_match)) if !is_alias => errors.push(no_match_error(point, &no_match, cx)),
-            _ if !is_alias => errors.push(mismatch(point, cx)),
-            _ => {}
+    let own = match probes::resolve(point, cx.world) {
+        Some(Resolved::Sites(sites)) if !sites.is_empty() => {
+            let written = probes::pattern::point_text(&point.parts).into();
+            all.push(Derived { point: point.clone(), sites, trail: trail.clone(), written });
+            return (all, errors);
         }
-    }
-    // With a wildcard, one that lands is enough.
-    if wildcard && !all.is_empty() {
-        errors.clear();
+        Some(Resolved::Nothing(no_match)) if !is_alias => Some(no_match_error(point, &no_match, cx)),
+        _ if all.is_empty() => Some(mismatch(point, cx)),
+        _ => None,
+    };
+    if all.is_empty() && !loops {
+        errors.extend(own);
     }
     (all, errors)
 }
 
 fn no_match_error(point: &ast::ProbePoint, no_match: &NoMatch, cx: &Cx<'_>) -> Diagnostic {
-    let whole = cx.spot(point.span);
-    let part = no_match.part_idx.and_then(|idx| point.parts.get(idx)).map_or(whole.clone(), |part| cx.spot(part.span));
-    say::point_no_match(&no_match.message, &no_match.similar, no_match.help.as_deref(), &whole, &part)
+    let whole = cx.point_spot(point);
+    let part = no_match.part_idx.and_then(|idx| point.parts.get(idx)).map(|part| cx.part_spot(part));
+    if no_match.message == MISMATCH {
+        return say::point_mismatch(&no_match.similar, &whole, part.as_ref().unwrap_or(&whole));
+    }
+    say::point_no_match(&no_match.message, no_match.way_out(), &whole, part.as_ref())
 }
 
 /// No family and no alias knows the point: finds the part that leads nowhere.
 fn mismatch(point: &ast::ProbePoint, cx: &Cx<'_>) -> Diagnostic {
-    let forms = known_forms(cx);
-    let mut fitting: Vec<&Vec<String>> = forms.iter().collect();
-    for (idx, part) in point.parts.iter().enumerate() {
-        let mut next: Vec<&str> = fitting.iter().filter_map(|form| form.get(idx)).map(String::as_str).collect();
-        next.sort_unstable();
-        next.dedup();
-        let placeholder = |word: &str| word.chars().all(|c| c.is_ascii_uppercase() || c == '*');
-        let fits = |word: &str| word == &*part.name || placeholder(word) || is_wildcard(&part.name);
-        if idx + 1 < point.parts.len() && next.iter().any(|word| fits(word)) {
-            fitting.retain(|form| form.get(idx).is_some_and(|word| fits(word)));
-            continue;
+    let forms = cx.forms.get_or_init(|| {
+        let library = cx.linker.library.aliases().map(|(name, ..)| name.to_owned());
+        let user = cx.linker.user.iter().flat_map(|unit| &unit.script.aliases);
+        let user = user.flat_map(|alias| alias.names.iter().map(expand_aliases::dotted));
+        Forms::new(library.chain(user))
+    });
+    let whole = cx.point_spot(point);
+    let part = |idx: usize| cx.part_spot(&point.parts[idx]);
+    match forms.mismatch(point) {
+        Some(Mismatch::NoSuchPart { part_idx, similar }) => say::point_mismatch(&similar, &whole, &part(part_idx)),
+        Some(Mismatch::NoWildcardMatch { part_idx, similar }) => {
+            say::point_no_wildcard_match(&similar, &whole, &part(part_idx))
         }
-        let near = similar(&part.name, next);
-        return say::point_mismatch(&near, &cx.spot(point.span), &cx.spot(part.span));
+        Some(Mismatch::InvalidSuffix { part_idx }) => say::point_suffix(&whole, &part(part_idx)),
+        Some(Mismatch::Truncated { part_idx, follow }) => say::point_truncated(&follow, &whole, &part(part_idx)),
+        None => say::point_no_match("no match", None, &whole, None),
     }
-    say::resolving_point(&cx.spot(point.span))
-}
-
-/// Every way to write a point, as names part by part.
-fn known_forms(cx: &Cx<'_>) -> Vec<Vec<String>> {
-    let aliases = cx.linker.library.aliases().map(|(name, ..)| name.to_owned());
-    let user = cx.linker.user.iter().flat_map(|unit| &unit.script.aliases);
-    let user = user.flat_map(|alias| alias.names.iter().map(expand_aliases::dotted));
-    let mut forms: Vec<Vec<String>> =
-        aliases.chain(user).map(|name| name.split('.').map(str::to_owned).collect()).collect();
-    for family in probes::FAMILIES {
-        forms.extend(family.patterns().iter().map(|pattern| pattern_words(pattern.text)));
-    }
-    forms
-}
-
-/// `timer.s(N).randomize(M)` to its names.
-pub fn pattern_words(pattern: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut depth = 0;
-    for character in pattern.chars() {
-        match character {
-            '(' | '[' => depth += 1,
-            ')' | ']' => depth -= 1,
-            '.' if depth == 0 => words.push(String::new()),
-            _ if depth == 0 => words.last_mut().expect("never empty").push(character),
-            _ => {}
-        }
-    }
-    words
 }
 
 pub fn build(source: &Source<'_>, derived: Derived, vars: &mut SiteVars, cx: &mut Cx<'_>) {

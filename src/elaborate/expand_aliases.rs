@@ -7,7 +7,7 @@ use super::link::{Home, Linker, Unit};
 use crate::{
     language::ast::{AliasStyle, Expr, ProbeAlias, ProbePoint, ProbePointPart, Stmt},
     probes::pattern::{glob_matches, is_wildcard, point_text},
-    source::SourceMap,
+    source::{SourceMap, Span},
 };
 
 /// Aliases inside aliases, at most.
@@ -32,6 +32,8 @@ pub struct Trail {
     /// `x = a, b <- user's list`, as -p2 prints it.
     pub derivation: String,
     pub conditions: Vec<(Home, Expr)>,
+    /// The points that were replaced by their aliases' lists; one that comes again leads to itself.
+    pub replaced: Vec<Span>,
 }
 
 /// An alias with the name that matched.
@@ -64,16 +66,19 @@ pub fn expand(point: &ProbePoint, trail: &Trail, linker: &mut Linker<'_>, source
     if matches.is_empty() {
         return Expansion::NotAlias;
     }
+    if let Some(first) = matches.first()
+        && (trail.replaced.contains(&point.span) || trail.via.len() >= MAX_DEPTH)
+    {
+        return Expansion::Loop(first.name.clone());
+    }
     let mut lists = Vec::new();
     for found in matches {
         let alias = found.alias();
-        let repeats = trail.via.iter().filter(|name| ***name == *found.name).count();
-        if repeats > 0 || trail.via.len() >= MAX_DEPTH {
-            return Expansion::Loop(found.name);
-        }
         let suffix = &point.parts[found.n_parts..];
         let points = alias.points.iter().map(|inner| with_suffix(inner, suffix, point)).collect();
-        lists.push((points, found.unit.home, extended(trail, &found)));
+        let mut trail = extended(trail, &found);
+        trail.replaced.push(point.span);
+        lists.push((points, found.unit.home, trail));
     }
     Expansion::Lists(lists)
 }
@@ -119,6 +124,12 @@ fn find(point: &ProbePoint, linker: &mut Linker<'_>, sources: &mut SourceMap) ->
     for file in files {
         let unit = linker.load(file, sources);
         add_matches(point, &unit, &mut found);
+    }
+    // What stands behind a name is a suffix only where no longer name has it.
+    let longest = found.iter().map(|found| found.n_parts).max();
+    found.retain(|found| Some(found.n_parts) == longest);
+    if has_wildcard(point) {
+        found.sort_by(|a, b| a.name.split('.').cmp(b.name.split('.')));
     }
     found
 }

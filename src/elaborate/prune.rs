@@ -19,7 +19,7 @@ use crate::{
 
 /// Drops the unneeded until nothing more can go.
 pub fn prune(draft: &mut Draft, sources: &SourceMap) -> Diagnostics {
-    let mut prune = Prune { sources, first: true, said: HashSet::new(), diagnostics: Diagnostics::default() };
+    let mut prune = Prune { sources, first: true, diagnostics: Diagnostics::default() };
     prune.never_assigned(draft);
     loop {
         let mut changed = compact::drop_uncalled_functions(draft);
@@ -49,8 +49,6 @@ struct Prune<'a> {
     sources: &'a SourceMap,
     /// What only became useless by leaving out something else is left out without a word.
     first: bool,
-    /// One handler at many sites is one warning.
-    said: HashSet<(&'static str, Span)>,
     diagnostics: Diagnostics,
 }
 
@@ -88,7 +86,7 @@ impl Prune<'_> {
                 continue;
             }
             if read.contains(&id) {
-                let near = similar(&global.name, global_names.iter().copied().filter(|n| *n != &*global.name));
+                let near = similar(&global.name, &global_names);
                 self.warn(say::never_assigned_global(&global.name, &near, &spot(self.sources, global.span)));
             }
         }
@@ -234,10 +232,7 @@ impl Prune<'_> {
     }
 
     fn warn(&mut self, diagnostic: Diagnostic) {
-        let Some(span) = diagnostic.primary else { return };
-        if self.said.insert((diagnostic.kind, span)) {
-            self.diagnostics.push(diagnostic);
-        }
+        self.diagnostics.push(diagnostic);
     }
 }
 

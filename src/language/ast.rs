@@ -23,8 +23,6 @@ pub struct Script {
     pub embeds: Vec<EmbeddedCode>,
     /// Which `$N`/`@N` script arguments the text used, 1-based; for the unused-argument warning.
     pub used_args: Vec<usize>,
-    /// There was anything but blanks and comments.
-    pub has_tokens: bool,
     /// Something was left after preprocessing, right or wrong; without it SystemTap calls a file empty.
     pub has_text: bool,
 }

@@ -247,10 +247,15 @@ impl<'a> Preprocessor<'a> {
             }
             (Kind::Str, _) => match right.kind {
                 Kind::Str => ordered(op, left.text.cmp(&right.text)),
-                _ => Err(junk(right, say::expected_string_right())),
+                Kind::Number => Err(junk(right, say::expected_string_right())),
+                _ => Err(junk(left, say::unknown_condition())),
             },
             (Kind::Number, _) => {
-                let Kind::Number = right.kind else { return Err(junk(right, say::expected_number_right())) };
+                match right.kind {
+                    Kind::Number => {}
+                    Kind::Str => return Err(junk(right, say::expected_number_right())),
+                    _ => return Err(junk(left, say::unknown_condition())),
+                }
                 let value = |t: &Token| lexer::number(t.name()).ok_or_else(|| junk(t, say::number_invalid()));
                 ordered(op, (value(left)? as i64).cmp(&(value(right)? as i64)))
             }

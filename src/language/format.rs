@@ -70,7 +70,10 @@ pub enum ConversionKind {
 /// Why a format is no format: SystemTap has one message for all of it.
 pub const INVALID: &str = "invalid or missing conversion specifier";
 
-/// Parses the text of a printf. At most one flag and one `l` a conversion; a lone `%` at the end is itself.
+/// Why a format that ends in the middle of a conversion is none.
+const INCOMPLETE: &str = "trailing incomplete print format conversion";
+
+/// Parses the text of a printf. At most one flag and one `l` a conversion.
 pub fn parse(bytes: &[u8]) -> Result<Format, String> {
     let mut pieces = Vec::new();
     let mut text = Vec::new();
@@ -82,13 +85,12 @@ pub fn parse(bytes: &[u8]) -> Result<Format, String> {
             continue;
         }
         match rest {
-            [] => text.push(b'%'),
             [b'%', tail @ ..] => {
                 text.push(b'%');
                 rest = tail;
             }
             _ => {
-                let (conversion, tail) = conversion(rest).ok_or_else(|| INVALID.to_owned())?;
+                let (conversion, tail) = conversion(rest)?;
                 if !text.is_empty() {
                     pieces.push(Piece::Text(std::mem::take(&mut text)));
                 }
@@ -104,8 +106,9 @@ pub fn parse(bytes: &[u8]) -> Result<Format, String> {
 }
 
 /// What stands after a `%`, and what is left.
-fn conversion(mut rest: &[u8]) -> Option<(Conversion, &[u8])> {
-    let flag = match rest.first()? {
+fn conversion(mut rest: &[u8]) -> Result<(Conversion, &[u8]), String> {
+    let invalid = || INVALID.to_owned();
+    let flag = match rest.first().ok_or_else(invalid)? {
         b'0' => Some(Flag::Zero),
         b'+' => Some(Flag::Plus),
         b'-' => Some(Flag::Minus),
@@ -117,10 +120,10 @@ fn conversion(mut rest: &[u8]) -> Option<(Conversion, &[u8])> {
         rest = &rest[1..];
     }
     let width;
-    (width, rest) = size(rest)?;
+    (width, rest) = size(rest).ok_or_else(invalid)?;
     let mut precision = Size::Default;
     if let [b'.', tail @ ..] = rest {
-        (precision, rest) = size(tail)?;
+        (precision, rest) = size(tail).ok_or_else(invalid)?;
         // `%.s` is `%.0s`.
         if precision == Size::Default {
             precision = Size::Fixed(0);
@@ -129,7 +132,9 @@ fn conversion(mut rest: &[u8]) -> Option<(Conversion, &[u8])> {
     if let [b'l', tail @ ..] = rest {
         rest = tail;
     }
-    let (letter, rest) = rest.split_first()?;
+    let Some((letter, rest)) = rest.split_first() else {
+        return Err(INCOMPLETE.to_owned());
+    };
     let kind = match letter {
         b'd' | b'i' => ConversionKind::Signed,
         b'u' => ConversionKind::Unsigned,
@@ -142,9 +147,9 @@ fn conversion(mut rest: &[u8]) -> Option<(Conversion, &[u8])> {
         b'b' => ConversionKind::Binary,
         b'm' => ConversionKind::Memory,
         b'M' => ConversionKind::MemoryHex,
-        _ => return None,
+        _ => return Err(invalid()),
     };
-    Some((Conversion { flag, width, precision, kind }, rest))
+    Ok((Conversion { flag, width, precision, kind }, rest))
 }
 
 /// `*`, digits or nothing; `None` for a number no line is that long.
@@ -246,7 +251,7 @@ mod tests {
         for text in ["", "a", "%d", "%-10s|%5d", "%%", "%#x%08d", "%*.*s", "%.3s", "%+d % d", "%c%b%m%M%p%o%u%X"] {
             check(text, text);
         }
-        check("100%", "100%%");
+        check("100%", "invalid");
         check("%ld %li", "%d %d");
         check("%.s", "%.0s");
     }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::token::{Kind, Token, keyword, operator_at};
+use super::token::{Kind, Token, escape, keyword, operator_at};
 use crate::{
     diagnostics::{Diagnostic, TokenLabel, catalogue::parse as say},
     source::{FileId, Span},
@@ -129,12 +129,13 @@ impl Lexer<'_> {
     fn push(&mut self, kind: Kind, text: &[u8], start: usize, glued: bool) {
         let span = self.span(start);
         let text = if text.is_empty() { self.empty.clone() } else { Arc::from(text) };
-        self.out.tokens.push(Token { kind, text, span, glued });
+        self.out.tokens.push(Token { kind, text, span, spelling: None, glued });
     }
 
-    fn junk(&mut self, diagnostic: Diagnostic, start: usize) {
+    /// `text` is what was read of the token that is none.
+    fn junk(&mut self, diagnostic: Diagnostic, start: usize, text: &[u8]) {
         let span = self.span(start);
-        let mut diagnostic = diagnostic.at(span).token("junk ''");
+        let mut diagnostic = diagnostic.at(span).token(format!("junk '{}'", String::from_utf8_lossy(text)));
         diagnostic.label = TokenLabel::At;
         self.push(Kind::Junk(Box::new(diagnostic)), b"", start, false);
     }
@@ -160,12 +161,12 @@ impl Lexer<'_> {
         }
         let digits = String::from_utf8_lossy(&self.text[start + 1..self.pos]).into_owned();
         if in_paste {
-            self.junk(say::nested_argument(), start);
+            self.junk(say::nested_argument(), start, b"");
             return true;
         }
         let arg = digits.parse::<usize>().ok().filter(|n| *n >= 1).and_then(|n| Some((n, self.args.get(n - 1)?)));
         let Some((number, arg)) = arg else {
-            self.junk(say::argument_out_of_range(self.args.len()), start);
+            self.junk(say::argument_out_of_range(self.args.len()), start, b"");
             return true;
         };
         self.out.used_args.push(number);
@@ -223,10 +224,13 @@ impl Lexer<'_> {
     fn string(&mut self, start: usize, glued: bool) {
         self.pos += 1;
         let mut bytes = Vec::new();
+        // Escapes as they were written; a backslash that means nothing is dropped.
+        let mut spelling = Vec::new();
         loop {
             match self.text.get(self.pos).copied() {
                 None | Some(b'\n') => {
-                    self.junk(say::unterminated_string(), start);
+                    spelling.insert(0, b'"');
+                    self.junk(say::unterminated_string(), start, &spelling);
                     return;
                 }
                 Some(b'"') => {
@@ -234,16 +238,25 @@ impl Lexer<'_> {
                     break;
                 }
                 Some(b'\\') if self.pos + 1 < self.text.len() => {
+                    let backslash = self.pos;
                     self.pos += 1;
+                    let means_something = matches!(self.at(0), b'a' | b'b' | b't' | b'n' | b'v' | b'f' | b'r' | b'\\')
+                        || matches!(self.at(0), b'0'..=b'7' | b'x');
                     self.escape(&mut bytes);
+                    let from = if means_something { backslash } else { backslash + 1 };
+                    spelling.extend_from_slice(&self.text[from..self.pos]);
                 }
                 Some(byte) => {
                     bytes.push(byte);
+                    spelling.push(byte);
                     self.pos += 1;
                 }
             }
         }
         self.push(Kind::Str, &bytes, start, glued);
+        if *spelling != *escape(&bytes).as_bytes() {
+            self.out.tokens.last_mut().expect("just pushed").spelling = Some(spelling.into());
+        }
     }
 
     /// The part of an escape after its backslash.
@@ -277,7 +290,9 @@ impl Lexer<'_> {
         let inside = self.pos + 2;
         let Some(len) = self.text[inside..].windows(2).position(|w| w == b"%}") else {
             self.pos = self.text.len();
-            self.junk(say::unterminated_embedded(), start);
+            // The last byte was still read as the possible start of a `%}`.
+            let read = self.text[start..self.pos - usize::from(self.pos > inside)].to_vec();
+            self.junk(say::unterminated_embedded(), start, &read);
             return;
         };
         self.pos = inside + len + 2;

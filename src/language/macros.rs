@@ -191,7 +191,9 @@ impl<'a> Expander<'a> {
         loop {
             let token = self.next_raw()?;
             let Some(word) = token.at_word() else { return Some(token) };
-            let result = if word == "@define" {
+            let result = if word == "@define" && self.frames.len() > 1 {
+                Err(junk(&token, say::nested_define()))
+            } else if word == "@define" {
                 self.define(&token)
             } else if let Some(Argument { tokens, scope }) = self.parameter(word) {
                 // An argument's tokens came through the parameter, as messages about them say.
@@ -287,12 +289,23 @@ impl<'a> Expander<'a> {
         }
     }
 
+    /// A token that carries `diagnostic`, said about the end of the file `at` stands in.
+    fn junk_at_end(&self, at: &Token, mut diagnostic: Diagnostic) -> Box<Token> {
+        let name = self.sources.get(at.span.file).map_or("", |file| &file.name);
+        diagnostic.token = format!("{name} EOF");
+        Box::new(Token { kind: Kind::Junk(Box::new(diagnostic)), ..at.clone() })
+    }
+
     fn define(&mut self, at: &Token) -> Result<(), Box<Token>> {
-        let name_token = self.next_here().ok_or_else(|| junk(at, say::macro_definition_incomplete()))?;
+        let name_token = self.next_here().ok_or_else(|| self.junk_at_end(at, say::expected_identifier()))?;
         if !matches!(name_token.kind, Kind::Ident) {
             return Err(junk(&name_token, say::expected_identifier()));
         }
         let name: Arc<str> = format!("@{}", name_token.name()).into();
+        if let Some(first) = self.defined.get(&name) {
+            let diagnostic = redefinition(say::macro_redefined(&name), name_token.span, first);
+            return Err(Box::new(Token { kind: Kind::Junk(Box::new(diagnostic)), ..name_token }));
+        }
         let mut params = Vec::new();
         if self.peek_op("(") {
             let _ = self.next_here();
@@ -310,7 +323,7 @@ impl<'a> Expander<'a> {
                 }
             }
         }
-        let open = self.next_here().ok_or_else(|| junk(at, say::macro_definition_incomplete()))?;
+        let open = self.next_here().ok_or_else(|| self.junk_at_end(at, say::expected_macro_body()))?;
         if !open.is_op("%(") {
             return Err(junk(&open, say::expected_macro_body()));
         }
@@ -322,16 +335,9 @@ impl<'a> Expander<'a> {
                 Kind::Op("%(") => depth += 1,
                 Kind::Op("%)") if depth == 0 => break,
                 Kind::Op("%)") => depth -= 1,
-                Kind::AtWord if token.at_word() == Some("@define") => {
-                    return Err(junk(&token, say::nested_define()));
-                }
                 _ => {}
             }
             body.push(token);
-        }
-        if let Some(first) = self.defined.get(&name) {
-            let diagnostic = redefinition(say::macro_redefined(&name), name_token.span, first);
-            return Err(Box::new(Token { kind: Kind::Junk(Box::new(diagnostic)), ..name_token }));
         }
         if BUILTIN_AT_WORDS.contains(&&*name) {
             self.warnings.push(say::macro_hides_builtin(&name, name_token.span, name_token.describe()));

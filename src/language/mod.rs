@@ -77,7 +77,9 @@ pub fn parse(sources: &mut SourceMap, file: FileId, options: &ParseOptions) -> (
     let (mut script, found) = parser::parse(&tokens, context);
     diagnostics.extend(found);
     script.used_args = lexed.used_args;
-    script.has_tokens = has_tokens;
+    if !script.has_text && origin == Origin::User {
+        diagnostics.push(say::empty_input(&name, has_tokens));
+    }
     (script, diagnostics)
 }
 
@@ -94,13 +96,18 @@ mod tests {
     const OTHERS: &[&str] =
         &["arm", "arm64", "bpf", "dyninst", "i386", "ia64", "mips", "powerpc", "riscv", "s390", "runtime"];
 
+    /// Some files of the library are empty on some machines.
+    fn is_wrong(diagnostic: &Diagnostic) -> bool {
+        diagnostic.is_error() && diagnostic.kind != say::EMPTY_INPUT
+    }
+
     /// Printed text parses, and prints the same again.
     #[track_caller]
     fn check_print(sources: &mut SourceMap, script: &ast::Script, options: &ParseOptions) {
         let printed = print::script(script);
         let file = sources.add("printed", printed.clone(), Origin::User);
         let (again, diagnostics) = parse(sources, file, options);
-        let problems: Vec<_> = diagnostics.iter().filter(|d| d.is_error()).collect();
+        let problems: Vec<_> = diagnostics.iter().filter(|d| is_wrong(d)).collect();
         assert!(problems.is_empty(), "{problems:?}\n{printed}");
         assert_eq!(print::script(&again), printed);
     }
@@ -161,7 +168,7 @@ mod tests {
                     recovery: Recovery::Declarations,
                 };
                 let (script, diagnostics) = parse(&mut sources, file, &options);
-                problems = diagnostics.into_iter().filter(Diagnostic::is_error).collect();
+                problems = diagnostics.into_iter().filter(is_wrong).collect();
                 if problems.is_empty() {
                     check_print(&mut sources, &script, &options);
                     break;

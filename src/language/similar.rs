@@ -14,10 +14,7 @@ pub fn similar<S: AsRef<str>>(name: &str, candidates: impl IntoIterator<Item = S
     let mut found = BTreeSet::new();
     for candidate in candidates {
         let candidate = candidate.as_ref();
-        let distance = distance(name.as_bytes(), candidate.as_bytes());
-        if distance > 0 {
-            found.insert((distance, candidate.to_owned()));
-        }
+        found.insert((distance(name.as_bytes(), candidate.as_bytes()), candidate.to_owned()));
     }
     found.into_iter().take(MAX_SHOWN).map(|(_, candidate)| candidate).collect()
 }

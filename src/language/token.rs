@@ -12,6 +12,8 @@ pub struct Token {
     /// embedded code. Empty for operators and keywords, whose spelling is in `kind`.
     pub text: Arc<[u8]>,
     pub span: Span,
+    /// A string as the script spells it, where that is not how [`escape`] would.
+    pub spelling: Option<Arc<[u8]>>,
     /// No blank stood before it: `a*b` in a probe point is one name, `a * b` is not.
     pub glued: bool,
 }
@@ -142,12 +144,15 @@ impl Token {
             Kind::Ident => format!("identifier '{}'", self.name()),
             Kind::Keyword(_) => "keyword".to_owned(),
             Kind::Number => format!("number '{}'", self.name()),
-            Kind::Str => format!("string '{}'", escape(&self.text)),
+            Kind::Str => match &self.spelling {
+                Some(spelling) => format!("string '{}'", String::from_utf8_lossy(spelling)),
+                None => format!("string '{}'", escape(&self.text)),
+            },
             Kind::Op(op) => format!("operator '{op}'"),
             Kind::AtWord => format!("operator '{}'", self.name()),
             Kind::Embedded => "embedded-code".to_owned(),
-            Kind::Byte(byte) => format!("operator '{}'", escape(&[*byte])),
-            Kind::Junk(_) => "junk ''".to_owned(),
+            Kind::Byte(byte) => format!("junk '\\x{byte:02x}'"),
+            Kind::Junk(diagnostic) => diagnostic.token.clone(),
         }
     }
 }

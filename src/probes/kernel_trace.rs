@@ -270,12 +270,15 @@ fn explain(pattern: &str, system: Option<&str>, name: &str, world: &World) -> No
             *nearby = format!("{system}:{name}");
         }
     }
-    let no_match = NoMatch::new(format!("no match for tracepoint \"{pattern}\"")).similar(similar);
+    let no_match = NoMatch::new("no match").similar(similar);
     let elsewhere = known.iter().find(|(other, known)| known == name && system.is_some_and(|system| system != other));
     match (elsewhere, world.events()) {
         (Some((system, name)), Ok(_)) => no_match.help(format!("it is \"{system}:{name}\"")),
         (_, Err(why)) if system.is_some_and(is_wildcard) => no_match.help(why.to_owned()),
-        _ => no_match.help("tapdeck run -l 'kernel.trace(\"*\")' lists every tracepoint"),
+        _ if no_match.similar.is_empty() => {
+            no_match.help("tapdeck run -l 'kernel.trace(\"*\")' lists every tracepoint")
+        }
+        _ => no_match,
     }
 }
 

@@ -4,6 +4,7 @@ pub mod access;
 pub mod attach_plan;
 pub mod begin_end;
 pub mod catalogue;
+pub mod forms;
 mod function_scope;
 pub mod kernel_function;
 pub mod kernel_trace;
@@ -85,6 +86,9 @@ pub enum Resolved {
     Nothing(NoMatch),
 }
 
+/// Says that a part of a point is none of its family's; the nearest names stand beside it.
+pub const MISMATCH: &str = "probe point mismatch";
+
 /// Why a point lands nowhere, as a diagnostic's parts.
 #[derive(Clone, Debug)]
 pub struct NoMatch {
@@ -116,6 +120,15 @@ impl NoMatch {
     pub fn similar(mut self, similar: Vec<String>) -> Self {
         self.similar = similar;
         self
+    }
+
+    /// The way out: what was said, or else the nearest names.
+    pub fn way_out(&self) -> Option<String> {
+        self.help.clone().or_else(|| match &self.similar[..] {
+            [] => None,
+            [nearest] => Some(format!("did you mean '{nearest}'?")),
+            [nearest, others @ ..] => Some(format!("did you mean '{nearest}'? also near: {}", others.join(", "))),
+        })
     }
 }
 

@@ -60,19 +60,17 @@ fn find_target(written: Option<&Literal>, world: &World) -> Result<(ProcessTarge
         None => Ok((ProcessTarget::All, String::new())),
         Some(Literal::Long(pid)) => match u32::try_from(*pid) {
             Ok(number @ 1..) if world.host.has_process(number) => Ok((ProcessTarget::Pid(number), format!("({pid})"))),
-            Ok(1..) => Err(NoMatch::new(format!("cannot probe pid {pid}: no such process"))),
-            _ => Err(NoMatch::new(format!("cannot probe pid {pid}: not a process id"))),
+            Ok(1..) => Err(NoMatch::new(format!("cannot probe pid {pid}: No such process"))),
+            _ => Err(NoMatch::new(format!("cannot probe pid {pid}: Invalid pid"))),
         },
+        Some(Literal::Str(name)) if name.is_empty() => Err(NoMatch::new("empty module")),
         Some(Literal::Str(name)) => {
             let name = String::from_utf8_lossy(name);
-            match world.host.executable(&name) {
-                Ok(path) => {
-                    let path = path.to_string_lossy().into_owned();
-                    let text = format!("(\"{path}\")");
-                    Ok((ProcessTarget::Path(path), text))
-                }
-                Err(why) => Err(NoMatch::new(format!("cannot find executable '{name}'")).help(why)),
-            }
+            // A program that is not there yet may come; until then nothing happens.
+            let found = world.host.executable(&name);
+            let path = found.map_or_else(|_| name.into_owned(), |path| path.to_string_lossy().into_owned());
+            let text = format!("(\"{path}\")");
+            Ok((ProcessTarget::Path(path), text))
         }
     }
 }
@@ -91,8 +89,9 @@ mod tests {
         };
         assert_eq!(show("process.begin"), "Process { event: Begin, target: All }");
         assert!(show("process(\"sh\").thread.end").contains("ThreadEnd, target: Path(\"/"));
-        assert_eq!(show("process(0).end"), "cannot probe pid 0: not a process id");
-        assert_eq!(show("process(\"lls\").begin"), "cannot find executable 'lls'");
+        assert_eq!(show("process(0).end"), "cannot probe pid 0: Invalid pid");
+        assert_eq!(show("process(\"lls\").begin"), "Process { event: Begin, target: Path(\"lls\") }");
+        assert_eq!(show("process(\"\").begin"), "empty module");
         assert!(show(&format!("process({}).end", std::process::id())).contains("target: Pid"));
     }
 }

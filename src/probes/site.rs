@@ -53,6 +53,11 @@ pub trait ContextScope: std::fmt::Debug + Send + Sync {
     /// `$x$` and `$x$$` with a path.
     fn pretty(&self, name: &str, path: &[PathStep], depth: Depth, world: &World) -> Result<Pretty, ContextError>;
 
+    /// Whether there is anything to look at.
+    fn has_context(&self) -> bool {
+        true
+    }
+
     /// At a return: `$name` is what it was at the entry, and has to be taken there as `@entry($name)` is. `is_plain`:
     /// nothing stands behind the name.
     fn is_of_entry(&self, _name: &str, _is_plain: bool) -> bool {
@@ -125,6 +130,10 @@ impl NoContext {
 }
 
 impl ContextScope for NoContext {
+    fn has_context(&self) -> bool {
+        false
+    }
+
     fn variables(&self, _world: &World) -> Vec<ContextVariable> {
         Vec::new()
     }

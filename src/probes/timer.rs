@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{
     NoMatch, Pattern, ProbeFamily, Resolved,
     attach_plan::AttachPlan,
-    pattern::{nearest, parts, point_text},
+    pattern::{Part, parts, point_text},
     site::{NoContext, ProbeSite},
 };
 use crate::{
@@ -66,7 +66,7 @@ impl ProbeFamily for Timer {
     fn resolve(&self, point: &ProbePoint, world: &World) -> Option<Resolved> {
         let parts = parts(point);
         let [("timer", None), rest @ ..] = &parts[..] else { return None };
-        Some(match plan(rest, world) {
+        Some(match plan(rest, world)? {
             Ok(attach) => {
                 Resolved::Sites(vec![ProbeSite::plain(point_text(&point.parts), attach, Arc::new(NoContext))])
             }
@@ -75,59 +75,44 @@ impl ProbeFamily for Timer {
     }
 }
 
-fn plan(rest: &[super::pattern::Part<'_>], world: &World) -> Result<AttachPlan, NoMatch> {
+/// `None` when `rest` is no form of a timer.
+fn plan(rest: &[Part<'_>], world: &World) -> Option<Result<AttachPlan, NoMatch>> {
     use Literal::Long;
     let (unit, period, random) = match rest {
         [("profile", None)] | [("profile", None), ("tick", None)] => {
-            return Ok(AttachPlan::Profile { hz: world.tick_hz() });
+            return Some(Ok(AttachPlan::Profile { hz: world.tick_hz() }));
         }
         [("profile", None), ("freq", None), ("hz", Some(Long(hz)))] => {
-            return match u64::try_from(*hz) {
+            return Some(match u64::try_from(*hz) {
                 Ok(hz) if (1..=100_000).contains(&hz) => Ok(AttachPlan::Profile { hz }),
-                _ => Err(NoMatch::new("frequency must be between 1 and 100000").at_part(3)),
-            };
+                _ => Err(NoMatch::new("frequency must be between 1 and 100000")),
+            });
         }
-        [("profile", _), ..] => {
-            let help = "write timer.profile, or timer.profile.freq.hz(NUMBER)";
-            return Err(NoMatch::new("invalid suffix for probe").at_part(2.min(rest.len())).help(help));
-        }
-        [("hz", Some(Long(hz)))] => {
-            if *hz <= 0 {
-                return Err(NoMatch::new("frequency must be greater than 0").at_part(1));
-            }
-            // Rounded up, so that a rate is never exceeded.
-            return checked((NS_PER_S + hz - 1) / hz, 0, 1);
-        }
+        // Rounded up, so that a rate is never exceeded.
+        [("hz", Some(Long(hz @ 1..)))] => return Some(checked((NS_PER_S + hz - 1) / hz, 0, 1)),
+        [("hz", Some(Long(_)))] => return Some(Err(NoMatch::new("frequency must be greater than 0"))),
         [(unit, Some(Long(period)))] => (*unit, *period, 0),
         [(unit, Some(Long(period))), ("randomize", Some(Long(random)))] => (*unit, *period, *random),
-        _ => ("", 0, 0),
+        _ => return None,
     };
     if unit == "jiffies" {
-        if !(1..=MAX_JIFFIES).contains(&period) {
-            return Err(NoMatch::new("invalid interval for jiffies timer").at_part(1));
-        }
-        if !(0..=period).contains(&random) {
-            return Err(NoMatch::new("randomization value out of range").at_part(2));
-        }
-        let tick_ns = NS_PER_S / world.tick_hz() as i64;
-        return Ok(timer(period * tick_ns, random * tick_ns));
+        return Some(jiffies(period, random, NS_PER_S / world.tick_hz() as i64));
     }
-    match UNITS.iter().find(|(name, _)| *name == unit) {
-        Some((_, unit_ns)) => {
-            let (Some(period_ns), Some(random_ns)) = (period.checked_mul(*unit_ns), random.checked_mul(*unit_ns))
-            else {
-                return Err(out_of_range(*unit_ns));
-            };
-            checked(period_ns, random_ns, *unit_ns)
-        }
-        None => {
-            let written = rest.first().map_or("", |(name, _)| *name);
-            let names =
-                UNITS.iter().map(|(name, _)| *name).filter(|name| *name != written).chain(["hz", "jiffies", "profile"]);
-            let no_match = NoMatch::new("probe point mismatch").at_part(1).similar(nearest(written, names));
-            Err(no_match.help("write timer.s(NUMBER), .ms, .us, .ns, .hz, .jiffies, or timer.profile"))
-        }
+    let (_, unit_ns) = UNITS.iter().find(|(name, _)| *name == unit)?;
+    Some(match (period.checked_mul(*unit_ns), random.checked_mul(*unit_ns)) {
+        (Some(period_ns), Some(random_ns)) => checked(period_ns, random_ns, *unit_ns),
+        _ => Err(out_of_range(*unit_ns)),
+    })
+}
+
+fn jiffies(period: i64, random: i64, tick_ns: i64) -> Result<AttachPlan, NoMatch> {
+    if !(1..=MAX_JIFFIES).contains(&period) {
+        return Err(NoMatch::new("invalid interval for jiffies timer"));
     }
+    if !(0..=period).contains(&random) {
+        return Err(NoMatch::new("randomization value out of range"));
+    }
+    Ok(timer(period * tick_ns, random * tick_ns))
 }
 
 fn timer(period_ns: i64, randomize_ns: i64) -> AttachPlan {
@@ -139,14 +124,14 @@ fn checked(period_ns: i64, random_ns: i64, unit_ns: i64) -> Result<AttachPlan, N
         return Err(out_of_range(unit_ns));
     }
     if !(0..=period_ns).contains(&random_ns) {
-        return Err(NoMatch::new("randomization value out of range").at_part(2));
+        return Err(NoMatch::new("randomization value out of range"));
     }
     Ok(timer(period_ns, random_ns))
 }
 
 fn out_of_range(unit_ns: i64) -> NoMatch {
     let (min, max) = ((MIN_PERIOD_NS + unit_ns - 1) / unit_ns, MAX_PERIOD_NS / unit_ns);
-    NoMatch::new(format!("interval value out of range ({min}, {max})")).at_part(1)
+    NoMatch::new(format!("interval value out of range ({min}, {max})"))
 }
 
 #[cfg(test)]
@@ -183,20 +168,20 @@ mod tests {
             timer.sec(3).randomize(1): timer.sec(3).randomize(1) Timer { period_ns: 3000000000, randomize_ns: 1000000000 }
             timer.ms(200): timer.ms(200) Timer { period_ns: 200000000, randomize_ns: 0 }
             timer.us(100): timer.us(100) Timer { period_ns: 100000, randomize_ns: 0 }
-            timer.us(5): interval value out of range (100, 86400000000) [] part Some(1)
+            timer.us(5): interval value out of range (100, 86400000000) [] part None
             timer.ns(200000): timer.ns(200000) Timer { period_ns: 200000, randomize_ns: 0 }
             timer.hz(3): timer.hz(3) Timer { period_ns: 333333334, randomize_ns: 0 }
-            timer.hz(0): frequency must be greater than 0 [] part Some(1)
-            timer.hz(99999999): interval value out of range (100000, 86400000000000) [] part Some(1)
-            timer.s(0): interval value out of range (1, 86400) [] part Some(1)
-            timer.s(3).randomize(7): randomization value out of range [] part Some(2)
-            timer.s(9223372036854775807): interval value out of range (1, 86400) [] part Some(1)
-            timer.s: probe point mismatch ["ms", "ns", "us"] part Some(1)
-            timer.x(3): probe point mismatch ["s"] part Some(1)
-            timer.jiffies(0): invalid interval for jiffies timer [] part Some(1)
-            timer.jiffies(2000000): invalid interval for jiffies timer [] part Some(1)
+            timer.hz(0): frequency must be greater than 0 [] part None
+            timer.hz(99999999): interval value out of range (100000, 86400000000000) [] part None
+            timer.s(0): interval value out of range (1, 86400) [] part None
+            timer.s(3).randomize(7): randomization value out of range [] part None
+            timer.s(9223372036854775807): interval value out of range (1, 86400) [] part None
+            timer.s: unknown
+            timer.x(3): unknown
+            timer.jiffies(0): invalid interval for jiffies timer [] part None
+            timer.jiffies(2000000): invalid interval for jiffies timer [] part None
             timer.profile.freq.hz(99): timer.profile.freq.hz(99) Profile { hz: 99 }
-            timer.profile.tick(3): invalid suffix for probe [] part Some(2)
+            timer.profile.tick(3): unknown
         "#]].assert_eq(&table);
     }
 }

@@ -19,14 +19,10 @@ pub fn parse(case: &Case, sources: &mut SourceMap, recovery: Recovery) -> (Scrip
 /// What `stap -p1` writes on stderr.
 pub fn rendered(case: &Case) -> String {
     let mut sources = SourceMap::default();
-    let (script, diagnostics) = parse(case, &mut sources, Recovery::Declarations);
+    let (_, diagnostics) = parse(case, &mut sources, Recovery::Declarations);
     let mut state = stap_form::State::default();
     let mut out: String = diagnostics.iter().map(|d| stap_form::render(d, &sources, &mut state)).collect();
-    if !script.has_text {
-        out.push_str(&stap_form::empty_input(&case.name, script.has_tokens));
-    } else if diagnostics.has_errors() {
-        out.push_str(&stap_form::parse_error_count(diagnostics.iter().filter(|d| d.is_error()).count()));
-    }
+    out.push_str(&stap_form::parse_error_count(&diagnostics));
     out.push_str(&stap_form::pass_failed(1));
     out.push_str(&state.summary());
     out

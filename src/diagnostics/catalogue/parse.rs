@@ -17,7 +17,20 @@ fn warning(kind: &'static str, message: impl Into<String>, span: Span, token: St
     Diagnostic::new(kind, Severity::Warning, Stage::Parse, message).at(span).token(token)
 }
 
+/// A text without a declaration. Told in a sentence of its own, and no parse error.
+pub fn empty_input(name: &str, after_preprocessing: bool) -> Diagnostic {
+    let after = if after_preprocessing { " after preprocessing" } else { "" };
+    error(EMPTY_INPUT, format!("Input file '{name}' is empty{after}."))
+}
+
+/// The kind of [`empty_input`].
+pub const EMPTY_INPUT: &str = "empty-input";
+
 // Lexer.
+
+/// Kinds of what the lexer finds: errors only where the parser reads them.
+pub const LEXER: &[&str] =
+    &["unterminated-string", "unterminated-embedded-code", "nested-argument", "argument-out-of-range"];
 
 pub fn unterminated_string() -> Diagnostic {
     error("unterminated-string", "Could not find matching closing quote")
@@ -87,7 +100,7 @@ pub fn macro_definition_incomplete() -> Diagnostic {
 }
 
 pub fn nested_define() -> Diagnostic {
-    error("nested-define", "attempt to nest a macro definition inside another")
+    error("nested-define", "'@define' forbidden inside macro body")
 }
 
 pub fn macro_redefined(name: &str) -> Diagnostic {
@@ -219,6 +232,18 @@ pub fn expected_number() -> Diagnostic {
     error("expected-number", "expected number")
 }
 
+pub fn expected_literal_number() -> Diagnostic {
+    error("expected-literal-number", "expected literal number")
+}
+
+pub fn expected_value() -> Diagnostic {
+    error("expected-value", "expected value")
+}
+
+pub fn expected_expression_statement() -> Diagnostic {
+    error("expected-expression-statement", "expression statement expected")
+}
+
 pub fn expected_type() -> Diagnostic {
     error("expected-type", "expected 'string' or 'long'")
 }
@@ -255,6 +280,14 @@ pub fn epilogue_of_epilogue() -> Diagnostic {
 
 pub fn suffix_not_last() -> Diagnostic {
     error("suffix-not-last", "'?', '!' or condition must only be specified in suffix")
+}
+
+pub fn suffix_respecified() -> Diagnostic {
+    error("suffix-respecified", "'?' or '!' respecified")
+}
+
+pub fn condition_respecified() -> Diagnostic {
+    error("condition-respecified", "condition respecified")
 }
 
 pub fn too_many_probe_points() -> Diagnostic {
@@ -330,10 +363,6 @@ pub fn expected_print_separator() -> Diagnostic {
     error("expected-print-separator", "expected one of ', )'")
 }
 
-pub fn printd_needs_two() -> Diagnostic {
-    error("printd-needs-two", "expected two values or more behind the delimiter")
-}
-
 pub fn expected_index_separator() -> Diagnostic {
     error("expected-index-separator", "expected one of '] ,'")
 }
@@ -352,7 +381,8 @@ pub fn bare_histogram() -> Diagnostic {
 }
 
 pub fn too_many_stat_params(allowed: usize) -> Diagnostic {
-    error("too-many-statistic-parameters", format!("not more than {} parameter allowed", allowed + 1))
+    let s = if allowed == 0 { "" } else { "s" };
+    error("too-many-statistic-parameters", format!("not more than {} parameter{s} allowed", allowed + 1))
 }
 
 pub fn needs_guru(word: &str) -> Diagnostic {

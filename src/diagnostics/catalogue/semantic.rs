@@ -44,10 +44,9 @@ pub fn unresolved_function(name: &str, similar: &[String], at: &Spot) -> Diagnos
     with_nearest(error("unresolved-function", message, at), similar)
 }
 
-pub fn function_arity(name: &str, n_params: &[usize], at: &Spot, declared: Option<&Spot>) -> Diagnostic {
-    let takes: Vec<String> = n_params.iter().map(usize::to_string).collect();
-    let plural = if n_params == [1] { "arg" } else { "args" };
-    let message = format!("arity mismatch found (function '{name}' takes {} {plural})", takes.join(" or "));
+/// A call with another number of arguments than any function of that name has; `declared` is one of them.
+pub fn function_arity(name: &str, n_params: usize, at: &Spot, declared: Option<&Spot>) -> Diagnostic {
+    let message = format!("arity mismatch found (function '{name}' takes {n_params} args)");
     let diagnostic = error("function-arity", message, at);
     match declared {
         Some(spot) => diagnostic.related("", spot.token.clone(), spot.span),
@@ -96,10 +95,6 @@ pub fn not_a_variable(at: &Spot) -> Diagnostic {
 
 // Probe points.
 
-pub fn resolving_point(at: &Spot) -> Diagnostic {
-    error("resolving-probe-point", "while resolving probe point", at)
-}
-
 /// What a bad point says: `mismatch` at the part that is wrong, inside "while resolving probe point".
 pub fn point_mismatch(similar: &[String], point: &Spot, part: &Spot) -> Diagnostic {
     let message = format!("probe point mismatch{}", similar_text(similar));
@@ -117,18 +112,38 @@ pub fn point_mismatch(similar: &[String], point: &Spot, part: &Spot) -> Diagnost
     diagnostic
 }
 
-/// A family knows the point but finds nothing there.
-pub fn point_no_match(message: &str, similar: &[String], help: Option<&str>, point: &Spot, part: &Spot) -> Diagnostic {
-    let diagnostic = error("probe-point-no-match", "while resolving probe point", point).related(
-        format!("{message}{}", similar_text(similar)),
+/// A name with a wildcard that no name fits.
+pub fn point_no_wildcard_match(similar: &[String], point: &Spot, part: &Spot) -> Diagnostic {
+    let message = format!("probe point mismatch: didn't find any wildcard matches{}", similar_text(similar));
+    error("probe-point-no-wildcard-match", "while resolving probe point", point).related(
+        message,
         part.token.clone(),
         part.span,
-    );
-    match (help, similar.first()) {
-        (Some(help), _) => diagnostic.help(help),
-        (None, Some(nearest)) => diagnostic.help(format!("did you mean '{nearest}'?")),
-        (None, None) => diagnostic,
-    }
+    )
+}
+
+/// Something behind a point that is whole.
+pub fn point_suffix(point: &Spot, part: &Spot) -> Diagnostic {
+    error("probe-point-suffix", "while resolving probe point", point).related(
+        "invalid suffix for probe",
+        part.token.clone(),
+        part.span,
+    )
+}
+
+/// A point that must go on; `follow` are the ways, as `hz(number)`.
+pub fn point_truncated(follow: &[String], point: &Spot, part: &Spot) -> Diagnostic {
+    let message = format!("probe point truncated (follow:  {})", follow.join(" "));
+    error("probe-point-truncated", "while resolving probe point", point).related(message, part.token.clone(), part.span)
+}
+
+/// A family knows the point but finds nothing there; `part` when it is about one part.
+pub fn point_no_match(message: &str, help: Option<String>, point: &Spot, part: Option<&Spot>) -> Diagnostic {
+    let (token, span) = part.map_or((String::new(), Span::NONE), |part| (part.token.clone(), part.span));
+    let mut diagnostic =
+        error("probe-point-no-match", "while resolving probe point", point).related(message, token, span);
+    diagnostic.help = help;
+    diagnostic
 }
 
 /// A kernel that was built without any way to probe functions.
@@ -136,11 +151,12 @@ pub fn no_function_probes(message: &str, help: &str, at: &Spot) -> Diagnostic {
     error("no-function-probes", message, at).help(help)
 }
 
-pub fn alias_loop(name: &str, at: &Spot) -> Diagnostic {
+/// `place` is where the point stands that leads to itself.
+pub fn alias_loop(name: &str, place: &str, at: &Spot) -> Diagnostic {
     error("alias-loop", "while resolving probe point", at).related(
-        format!("recursive loop in alias expansion of {name}"),
-        at.token.clone(),
-        at.span,
+        format!("recursive loop in alias expansion of {name} at {place}"),
+        "",
+        Span::NONE,
     )
 }
 
@@ -161,7 +177,7 @@ pub fn condition_modifies(at: &Spot) -> Diagnostic {
 }
 
 pub fn condition_calls(at: &Spot) -> Diagnostic {
-    error("condition-calls", "probe condition must not call functions", at)
+    error("condition-calls", "probe condition must not reference function", at)
 }
 
 // Context variables.
@@ -192,6 +208,11 @@ pub fn no_such_member(name: &str, of: &str, alternatives: &[String], nearest: Op
         Some(nearest) => diagnostic.help(format!("did you mean '{nearest}'?")),
         None => diagnostic,
     }
+}
+
+/// `@defined` where there is no context to ask.
+pub fn defined_without_context(at: &Spot) -> Diagnostic {
+    warning("defined-without-context", "Collapsing unresolved @define to 0 [stapprobes]", at)
 }
 
 pub fn bad_var_substituted(at: &Spot) -> Diagnostic {
@@ -278,7 +299,7 @@ pub fn hist_as_value(at: &Spot) -> Diagnostic {
 // Statistics and loops.
 
 pub fn multiple_histograms(name: &str, at: &Spot) -> Diagnostic {
-    error("multiple-histograms", format!("multiple histogram types declared on '{name}'"), at)
+    error("multiple-histograms", format!("multiple histogram types declared on '__global_{name}'"), at)
         .help("keep a second aggregate for the second shape")
 }
 

@@ -21,7 +21,9 @@ impl<'t> Parser<'t> {
                 Ok(false) => return,
                 Err(diagnostic) => {
                     self.diagnostics.push(*diagnostic);
-                    self.resync();
+                    if !std::mem::take(&mut self.goes_on) {
+                        self.resync();
+                    }
                     // A declaration that fails on its own first token without consuming it would fail forever.
                     if self.pos == before && self.pos < self.tokens.len() {
                         self.pos += 1;
@@ -58,6 +60,7 @@ impl<'t> Parser<'t> {
             Kind::Embedded => {
                 self.next()?;
                 if !self.context.guru {
+                    self.goes_on = true;
                     return Err(self.fail(say::embedded_needs_guru()));
                 }
                 self.script.embeds.push(EmbeddedCode { text: token.text.to_vec(), span: token.span });
@@ -127,6 +130,7 @@ impl<'t> Parser<'t> {
             if style == AliasStyle::Epilogue {
                 return Err(self.fail(say::epilogue_of_epilogue()));
             }
+            self.peek()?;
             epilogue = Some(self.block()?);
         }
         self.script.aliases.push(ProbeAlias { names, style, points, body, epilogue, doc, span: self.since(start) });
@@ -135,6 +139,7 @@ impl<'t> Parser<'t> {
 
     fn globals(&mut self, start: Span, private: bool) -> Parsed<()> {
         loop {
+            self.peek()?;
             let token = self.next()?;
             if !matches!(token.kind, Kind::Ident) {
                 return Err(self.fail(say::expected_identifier()));
@@ -150,11 +155,11 @@ impl<'t> Parser<'t> {
             if self.accept_op("[")?.is_some() {
                 let size_token = self.peek()?;
                 let size = self.expect_number()?;
-                if size <= 0 || size > 1_000_000 {
-                    return Err(self.fail(say::array_size_invalid()));
+                self.expect_op("]")?;
+                if !(1..=i64::from(i32::MAX)).contains(&size) {
+                    return Err(self.fail_at_end(say::array_size_invalid()));
                 }
                 global.size = Some((size, size_token.map_or(start, |t| t.span)));
-                self.expect_op("]")?;
             }
             if self.peek_op("=")? {
                 self.next()?;
@@ -175,6 +180,7 @@ impl<'t> Parser<'t> {
 
     fn function(&mut self, start: Span, private: bool) -> Parsed<()> {
         self.next()?;
+        self.peek()?;
         let token = self.next()?;
         if !matches!(token.kind, Kind::Ident | Kind::Keyword("string" | "long")) {
             return Err(self.fail(say::expected_identifier()));
@@ -185,6 +191,9 @@ impl<'t> Parser<'t> {
         let mut params: Vec<Param> = Vec::new();
         if self.accept_op(")")?.is_none() {
             loop {
+                if !params.is_empty() && self.accept_op(")")?.is_some() {
+                    break;
+                }
                 let token = self.next()?;
                 if !matches!(token.kind, Kind::Ident) {
                     return Err(self.fail(say::expected_identifier()));
@@ -205,16 +214,21 @@ impl<'t> Parser<'t> {
         }
         let mut priority = None;
         if self.accept_op(":")?.is_some() {
-            let value = self.expect_number()?;
+            let Literal::Long(value) = self.literal()?.0 else {
+                return Err(self.fail(say::expected_literal_number()));
+            };
             if value <= 0 {
                 return Err(self.fail(say::priority_invalid()));
             }
             priority = Some(value);
+        } else if self.peek()?.is_none() {
+            return Err(self.fail(say::expected_op("{")));
         }
         let body = match self.peek()?.map(|t| (t, &t.kind)) {
             Some((token, Kind::Embedded)) => {
                 self.next()?;
                 if !self.context.guru {
+                    self.goes_on = true;
                     return Err(self.fail(say::embedded_needs_guru()));
                 }
                 FunctionBody::Embedded(EmbeddedCode { text: token.text.to_vec(), span: token.span })
@@ -266,8 +280,12 @@ impl<'t> Parser<'t> {
 
     /// A string or number literal with its span; strings side by side are one.
     pub(super) fn literal(&mut self) -> Parsed<(Literal, Span)> {
-        let negative = self.accept_op("-")?.is_some();
-        let token = self.next()?;
+        let mut token = self.next()?;
+        let negative = token.is_op("-");
+        if negative {
+            self.peek()?;
+            token = self.next()?;
+        }
         match token.kind {
             Kind::Str if !negative => {
                 let bytes = self.glued_strings(token)?;

@@ -225,9 +225,7 @@ impl<'t> Parser<'t> {
     pub(super) fn index_list(&mut self, expected: fn(&str, &str) -> Diagnostic) -> Parsed<Vec<Option<Expr>>> {
         let mut keys = Vec::new();
         loop {
-            let any = self.peek_op("*")? && self.tokens.get(self.pos + 1).is_some_and(|t| t.is_op(",") || t.is_op("]"));
-            if any {
-                self.next()?;
+            if self.accept_op("*")?.is_some() {
                 keys.push(None);
             } else {
                 keys.push(Some(self.expression()?));
@@ -360,7 +358,7 @@ impl<'t> Parser<'t> {
     }
 
     fn value(&mut self) -> Parsed<Expr> {
-        let Some(token) = self.peek()? else { return Err(self.fail(say::end_of_file())) };
+        let Some(token) = self.peek()? else { return Err(self.fail(say::expected_value())) };
         match token.kind {
             Kind::Op("(") => {
                 self.next()?;
@@ -374,6 +372,7 @@ impl<'t> Parser<'t> {
             }
             Kind::Embedded => {
                 if !self.context.guru {
+                    self.goes_on = true;
                     return Err(self.fail(say::embedded_expr_needs_guru()));
                 }
                 self.next()?;
@@ -381,6 +380,7 @@ impl<'t> Parser<'t> {
             }
             Kind::Ident => self.name(),
             Kind::AtWord => self.at_word(),
+            Kind::Op("@") => Err(self.fail(say::unknown_at_word("@", &[]))),
             _ => {
                 let token = self.next()?;
                 let kind = match token.kind {
@@ -425,18 +425,19 @@ impl<'t> Parser<'t> {
         if self.accept_op(")")?.is_some() {
             return Ok(Vec::new());
         }
-        self.separated_args(say::expected_call_separator)
+        self.separated_args(1, say::expected_call_separator)
     }
 
-    /// One argument or more, up to the `)`.
-    fn separated_args(&mut self, expected: fn() -> Diagnostic) -> Parsed<Vec<Expr>> {
+    /// So many arguments or more, up to the `)` behind them.
+    fn separated_args(&mut self, at_least: usize, expected: fn() -> Diagnostic) -> Parsed<Vec<Expr>> {
         let mut args = Vec::new();
         loop {
             args.push(self.expression()?);
             let separator = self.next()?;
             match separator.kind {
-                Kind::Op(",") => {}
-                Kind::Op(")") => return Ok(args),
+                Kind::Op(")") if args.len() >= at_least => return Ok(args),
+                // One that comes too early is passed over, as by SystemTap; what it complains of is what comes next.
+                Kind::Op("," | ")") => {}
                 _ => return Err(self.fail(expected())),
             }
         }
@@ -466,9 +467,11 @@ impl<'t> Parser<'t> {
         };
         let args = match shape {
             PrintShape::Format(_) | PrintShape::Delimited(_) => {
+                let at_least = if matches!(shape, PrintShape::Delimited(_)) { 2 } else { 1 };
                 let separator = self.next()?;
                 match separator.kind {
-                    Kind::Op(",") => self.separated_args(say::expected_print_separator)?,
+                    Kind::Op(",") => self.separated_args(at_least, say::expected_print_separator)?,
+                    Kind::Op(")") if at_least == 2 => self.separated_args(2, say::expected_print_separator)?,
                     Kind::Op(")") => Vec::new(),
                     _ => return Err(self.fail(say::expected_print_separator())),
                 }
@@ -477,11 +480,8 @@ impl<'t> Parser<'t> {
             PrintShape::Plain if self.peek_is(|t| matches!(t.name(), "@hist_log" | "@hist_linear"))? => {
                 self.histogram_to_print()?
             }
-            PrintShape::Plain | PrintShape::Char => self.separated_args(say::expected_print_separator)?,
+            PrintShape::Plain | PrintShape::Char => self.separated_args(1, say::expected_print_separator)?,
         };
-        if matches!(shape, PrintShape::Delimited(_)) && args.len() < 2 {
-            return Err(self.fail(say::printd_needs_two()));
-        }
         let print = Print { name: name_of(token), to_string, newline, shape, args };
         Ok(node(ExprKind::Print(Box::new(print)), self.since(token.span), token))
     }
@@ -493,7 +493,7 @@ impl<'t> Parser<'t> {
         let hist = self.histogram(token)?;
         if self.peek_op("[")? {
             self.pos = before;
-            return self.separated_args(say::expected_print_separator);
+            return self.separated_args(1, say::expected_print_separator);
         }
         self.expect_op(")")?;
         Ok(vec![hist])
@@ -525,6 +525,7 @@ impl<'t> Parser<'t> {
             return self.bucket(hist, token);
         }
         if matches!(word, "@kregister" | "@uregister" | "@kderef" | "@uderef" | "@const") && !self.context.guru {
+            self.goes_on = true;
             return Err(self.fail(say::needs_guru(word)));
         }
         let kind = match word {
@@ -560,9 +561,8 @@ impl<'t> Parser<'t> {
             }
             "@const" | "@enum" | "@enumname" | "@kregister" | "@uregister" | "@kderef" | "@uderef" | "@probewrite" => {
                 self.expect_op("(")?;
-                let args = self.call_args()?;
-                let kind = ExprKind::At { name: name_of(token), args };
-                return Ok(node(kind, self.since(token.span), token));
+                let args = self.at_args(word)?;
+                ExprKind::At { name: name_of(token), args }
             }
             _ => {
                 let known = BUILTIN_AT_WORDS.iter().copied().chain(self.context.macro_names.iter().map(|name| &**name));
@@ -573,19 +573,70 @@ impl<'t> Parser<'t> {
         Ok(node(kind, self.since(token.span), token))
     }
 
+    /// The arguments of the operators that ask for constants, registers and raw memory.
+    fn at_args(&mut self, word: &str) -> Parsed<Vec<Expr>> {
+        match word {
+            "@const" => {
+                let start = self.peek()?.map_or(self.consumed, |token| token.span);
+                let kind = ExprKind::Str(self.string_arg()?);
+                Ok(vec![Expr { kind, span: self.since(start), at: start }])
+            }
+            "@enum" => Ok(vec![self.literal_string()?]),
+            "@enumname" => {
+                let mut args = vec![self.expression()?];
+                while args.len() < 3 && self.accept_op(",")?.is_some() {
+                    args.push(self.literal_string()?);
+                }
+                Ok(args)
+            }
+            "@probewrite" => {
+                let name = self.identifier()?;
+                Ok(vec![Expr { kind: ExprKind::Var(name.text), span: name.span, at: name.span }])
+            }
+            "@kregister" | "@uregister" => Ok(vec![self.literal_number()?]),
+            _ => {
+                let size = self.literal_number()?;
+                self.expect_op(",")?;
+                Ok(vec![size, self.expression()?])
+            }
+        }
+    }
+
+    fn literal_number(&mut self) -> Parsed<Expr> {
+        let start = self.peek()?.map_or(self.consumed, |token| token.span);
+        let kind = ExprKind::Long(self.expect_number()?);
+        Ok(Expr { kind, span: self.since(start), at: start })
+    }
+
+    fn literal_string(&mut self) -> Parsed<Expr> {
+        let token = self.next()?;
+        if !matches!(token.kind, Kind::Str) {
+            return Err(self.fail(say::expected_literal_string()));
+        }
+        let kind = ExprKind::Str(self.glued_strings(token)?);
+        Ok(node(kind, self.since(token.span), token))
+    }
+
     /// `(x)`, `(x, shift)` behind an extractor.
     fn statistic(&mut self, token: &'t Token, op: StatOp) -> Parsed<Expr> {
         self.expect_op("(")?;
         let target = Box::new(self.expression()?);
         let mut params = Vec::new();
-        while let Some(comma) = self.accept_op(",")? {
-            let allowed = usize::from(op == StatOp::Variance);
-            if params.len() == allowed {
-                return Err(self.fail_at(comma, say::too_many_stat_params(allowed)));
+        loop {
+            let separator = self.next()?;
+            match separator.kind {
+                Kind::Op(")") => break,
+                Kind::Op(",") => {
+                    let allowed = usize::from(op == StatOp::Variance);
+                    if params.len() == allowed {
+                        return Err(self.fail_at(separator, say::too_many_stat_params(allowed)));
+                    }
+                    params.push(self.expect_number()?);
+                }
+                // SystemTap passes over what has no place here.
+                _ => {}
             }
-            params.push(self.expect_number()?);
         }
-        self.expect_op(")")?;
         Ok(node(ExprKind::Stat { op, target, params }, self.since(token.span), token))
     }
 
@@ -611,8 +662,8 @@ impl<'t> Parser<'t> {
     /// `[i]` behind a histogram.
     fn bucket(&mut self, hist: Expr, token: &Token) -> Parsed<Expr> {
         self.expect_op("[")?;
-        let bucket = Box::new(self.expression()?);
-        self.expect_op("]")?;
+        let mut keys = self.index_list(|_, _| say::expected_index_separator())?.into_iter();
+        let Some(bucket) = keys.next().flatten().map(Box::new) else { return Err(self.fail(say::expected_value())) };
         let ExprKind::Hist { hist, target, .. } = hist.kind else { return Ok(hist) };
         Ok(node(ExprKind::Hist { hist, target, index: Some(bucket) }, self.since(token.span), token))
     }

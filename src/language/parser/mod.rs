@@ -64,6 +64,7 @@ pub(super) fn parse(tokens: &[Token], context: Context<'_>) -> (Script, Diagnost
         nesting: 0,
         n_operators: 0,
         in_function: false,
+        goes_on: false,
     };
     parser.script();
     (parser.script, parser.diagnostics)
@@ -82,6 +83,8 @@ struct Parser<'t> {
     nesting: usize,
     n_operators: usize,
     in_function: bool,
+    /// The error that is told now is followed by more of the script, not by skipping to the next declaration.
+    goes_on: bool,
 }
 
 impl<'t> Parser<'t> {
@@ -93,6 +96,12 @@ impl<'t> Parser<'t> {
             return Err(diagnostic.clone());
         }
         Ok(self.last)
+    }
+
+    /// `diagnostic`, said about the end of the file, wherever it was found.
+    fn fail_at_end(&mut self, diagnostic: Diagnostic) -> Failed {
+        self.last = None;
+        self.fail(diagnostic)
     }
 
     fn next(&mut self) -> Parsed<&'t Token> {
@@ -154,6 +163,12 @@ impl<'t> Parser<'t> {
         Box::new(diagnostic.at(token.span).token(token.describe()))
     }
 
+    /// Whether the token consumed last is one of these operators.
+    fn consumed_op(&self, ops: &[&str]) -> bool {
+        let last = self.pos.checked_sub(1).and_then(|pos| self.tokens.get(pos));
+        last.is_some_and(|token| matches!(token.kind, Kind::Op(op) if ops.contains(&op)))
+    }
+
     /// From `start` to the token consumed last.
     fn since(&self, start: Span) -> Span {
         start.to(self.consumed)
@@ -170,15 +185,15 @@ impl<'t> Parser<'t> {
         result
     }
 
-    /// Skips to the next token a declaration starts with. Junk on the way is reported.
+    /// Skips to the next token a declaration starts with. What the preprocessor found on the way is reported.
     fn resync(&mut self) {
         self.nesting = 0;
-        loop {
-            match self.peek() {
-                Ok(None) => return,
-                Ok(Some(token)) if starts_declaration(token) => return,
-                Ok(Some(_)) => self.pos += 1,
-                Err(diagnostic) => self.diagnostics.push(*diagnostic),
+        while let Some(token) = self.tokens.get(self.pos).filter(|token| !starts_declaration(token)) {
+            self.pos += 1;
+            if let Kind::Junk(diagnostic) = &token.kind
+                && !say::LEXER.contains(&diagnostic.kind)
+            {
+                self.diagnostics.push((**diagnostic).clone());
             }
         }
     }

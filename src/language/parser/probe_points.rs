@@ -4,7 +4,7 @@ use super::{Parsed, Parser};
 use crate::{
     diagnostics::{TokenLabel, catalogue::parse as say},
     language::{
-        ast::{ProbePoint, ProbePointPart},
+        ast::{Expr, ProbePoint, ProbePointPart},
         token::{Kind, Token},
     },
 };
@@ -18,6 +18,7 @@ struct Path {
     parts: Vec<ProbePointPart>,
     optional: bool,
     sufficient: bool,
+    condition: Option<Box<Expr>>,
 }
 
 impl Path {
@@ -26,7 +27,12 @@ impl Path {
             parts: [&self.parts[..], &next.parts].concat(),
             optional: self.optional | next.optional,
             sufficient: self.sufficient | next.sufficient,
+            condition: next.condition.clone(),
         }
+    }
+
+    fn has_suffix(&self) -> bool {
+        self.optional || self.sufficient || self.condition.is_some()
     }
 }
 
@@ -41,31 +47,42 @@ impl Parser<'_> {
 
     /// One point as written; several when braces multiply it.
     pub(super) fn probe_point(&mut self, points: &mut Vec<ProbePoint>) -> Parsed<()> {
-        let alternatives = self.suffixed_paths()?;
-        let mut condition = None;
-        if self.accept_keyword("if")? {
-            self.expect_op("(")?;
-            condition = Some(Box::new(self.expression()?));
-            self.expect_op(")")?;
-        }
-        for Path { parts, optional, sufficient } in alternatives {
+        for Path { parts, optional, sufficient, condition } in self.suffixed_paths()? {
             let span = match (parts.first(), parts.last()) {
                 (Some(first), Some(last)) => first.span.to(last.span),
                 _ => self.consumed,
             };
-            points.push(ProbePoint { parts, optional, sufficient, condition: condition.clone(), span });
+            points.push(ProbePoint { parts, optional, sufficient, condition, span });
         }
         Ok(())
     }
 
-    /// Paths with the `?` or `!` behind them, which may also stand inside braces.
+    /// Paths with the `?`, `!` or condition behind them, which may also stand inside braces.
     fn suffixed_paths(&mut self) -> Parsed<Vec<Path>> {
         let mut paths = self.paths()?;
         let optional = self.accept_op("?")?.is_some();
         let sufficient = !optional && self.accept_op("!")?.is_some();
         for path in &mut paths {
+            if (optional || sufficient) && (path.optional || path.sufficient) {
+                return Err(self.fail(say::suffix_respecified()));
+            }
             path.optional |= optional;
             path.sufficient |= sufficient;
+        }
+        if self.accept_keyword("if")? {
+            if self.peek()?.is_none() {
+                return Err(self.fail(say::expected_op("(")));
+            }
+            self.expect_op("(")?;
+            let condition = Box::new(self.expression()?);
+            if self.peek()?.is_none() {
+                return Err(self.fail(say::expected_op(")")));
+            }
+            self.expect_op(")")?;
+            if paths.iter().any(|path| path.condition.is_some()) {
+                return Err(self.fail(say::condition_respecified()));
+            }
+            paths.iter_mut().for_each(|path| path.condition = Some(condition.clone()));
         }
         Ok(paths)
     }
@@ -82,7 +99,7 @@ impl Parser<'_> {
             if self.accept_op(".")?.is_none() {
                 return Ok(paths);
             }
-            if let Some(path) = paths.iter().find(|path| path.optional || path.sufficient) {
+            if let Some(path) = paths.iter().find(|path| path.has_suffix()) {
                 let at = path.parts[0].span;
                 let token = format!("identifier '{}'", path.parts[0].name);
                 let mut diagnostic = say::suffix_not_last().at(at).token(token);
@@ -93,6 +110,10 @@ impl Parser<'_> {
     }
 
     fn probe_point_part(&mut self) -> Parsed<Vec<Path>> {
+        // Only the very first part of a list is read without a look ahead.
+        if self.consumed_op(&[".", "{", ","]) {
+            self.peek()?;
+        }
         let token = self.next()?;
         if token.is_op("{") {
             let mut choices = Vec::new();
@@ -101,12 +122,14 @@ impl Parser<'_> {
                 if choices.len() > MAX_POINTS {
                     return Err(self.fail(say::too_many_probe_points()));
                 }
-                let separator = self.next()?;
-                match separator.kind {
-                    Kind::Op(",") => {}
-                    Kind::Op("}") => return Ok(choices),
-                    _ => return Err(self.fail(say::expected_op("}"))),
+                if self.accept_op("}")?.is_some() {
+                    return Ok(choices);
                 }
+                if self.accept_op(",")?.is_some() {
+                    continue;
+                }
+                let ends_list = self.peek_is(|t| t.is_op("{") || t.is_op("=") || t.is_op("+="))?;
+                return Err(self.fail(if ends_list { say::expected_op("}") } else { say::expected_after_point() }));
             }
         }
         if !is_name_piece(token) {
@@ -122,6 +145,7 @@ impl Parser<'_> {
         }
         let mut part = ProbePointPart { name: name.into(), arg: None, span: self.since(token.span) };
         if self.accept_op("(")?.is_some() {
+            self.peek()?;
             part.arg = Some(self.literal()?.0);
             self.expect_op(")")?;
             part.span = self.since(token.span);

@@ -108,7 +108,7 @@ impl Parser<'_> {
             Kind::Keyword("break") => self.word(StmtKind::Break)?,
             Kind::Keyword("continue") => self.word(StmtKind::Continue)?,
             Kind::Keyword("next") => self.word(StmtKind::Next)?,
-            Kind::Keyword(_) => {
+            Kind::Keyword(_) | Kind::Byte(_) => {
                 return Err(self.fail(say::expected_statement()));
             }
             _ => match self.expression()? {
@@ -204,6 +204,9 @@ impl Parser<'_> {
         if self.accept_op(end)?.is_some() {
             return Ok(None);
         }
+        if self.peek()?.is_none() {
+            return Err(self.fail(say::expected_expression_statement()));
+        }
         let expr = self.expression()?;
         self.expect_op(end)?;
         Ok(Some(expr))
@@ -227,7 +230,7 @@ impl Parser<'_> {
         Ok(StmtKind::Try { body, var, catch })
     }
 
-    fn identifier(&mut self) -> Parsed<Name> {
+    pub(super) fn identifier(&mut self) -> Parsed<Name> {
         let token = self.next()?;
         if matches!(token.kind, Kind::Ident) { Ok(name_of(token)) } else { Err(self.fail(say::expected_identifier())) }
     }
@@ -325,6 +328,11 @@ impl Parser<'_> {
             Kind::AtWord if matches!(token.name(), "@hist_log" | "@hist_linear") => {
                 self.next()?;
                 self.histogram(token)
+            }
+            // Taken for a name; pass 2 finds no array of it.
+            Kind::AtWord => {
+                self.next()?;
+                Ok(Expr { kind: ExprKind::Var(token.name().into()), span: token.span, at: token.span })
             }
             _ => Err(self.fail(say::expected_array())),
         }

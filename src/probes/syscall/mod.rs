@@ -11,14 +11,14 @@ mod vars;
 use std::{collections::HashSet, sync::Arc};
 
 use super::{
-    NoMatch, Pattern, ProbeFamily, Resolved,
+    MISMATCH, NoMatch, Pattern, ProbeFamily, Resolved,
     attach_plan::AttachPlan,
-    pattern::{glob_matches, is_wildcard, nearest, parts},
+    pattern::{glob_matches, is_wildcard, parts},
     site::{ProbeSite, SiteVar},
 };
 use crate::{
     debuginfo::World,
-    language::{ast::ProbePoint, types::Type},
+    language::{ast::ProbePoint, similar, types::Type},
 };
 use scope::{AnyScope, SyscallScope};
 use table::{ROWS, Row};
@@ -53,9 +53,8 @@ impl ProbeFamily for Syscall {
             [(family, None), (name, None), ("return", None)] if FAMILY_NAMES.contains(&family) => {
                 Some(named(family, name, true, world))
             }
-            [(family, None), _, (suffix, _), ..] if FAMILY_NAMES.contains(&family) => {
-                let similar = nearest(suffix, ["return"]);
-                let no_match = NoMatch::new("invalid suffix for probe").at_part(2).similar(similar);
+            [(family, None), _, _, ..] if FAMILY_NAMES.contains(&family) => {
+                let no_match = NoMatch::new("invalid suffix for probe").at_part(2);
                 Some(no_match.help("the only suffix of a system call is .return").into())
             }
             _ => None,
@@ -136,7 +135,7 @@ fn named(family: &str, pattern: &str, is_return: bool, world: &World) -> Resolve
         return no_match.help("it is older than the call, or was built without it").into();
     }
     let names = ROWS.iter().filter(|row| row.number(&present.arch).is_some()).flat_map(Row::all_names);
-    NoMatch::new("probe point mismatch").at_part(1).similar(nearest(pattern, names)).into()
+    NoMatch::new(MISMATCH).at_part(1).similar(similar(pattern, names)).into()
 }
 
 /// One site for each call, so that `name` comes from the site and the handler stays the same for all.
@@ -220,9 +219,9 @@ mod tests {
             syscall.send: syscall.send Never
             syscall.*execve: syscall.execve Syscall { nr: 59, exit: false }
             syscall.?oll: syscall.poll Syscall { nr: 7, exit: false }
-            syscall.opn: probe point mismatch ["open"] part Some(1)
-            syscall.open.retrun: invalid suffix for probe ["return"] part Some(2)
-            syscall.zzz*: probe point mismatch [] part Some(1)
+            syscall.opn: probe point mismatch ["open", "bpf", "iopl", "bind", "brk"] part Some(1)
+            syscall.open.retrun: invalid suffix for probe [] part Some(2)
+            syscall.zzz*: probe point mismatch ["acct", "bind", "bpf", "brk", "dup"] part Some(1)
         "#]]
         .assert_eq(&table);
     }
