@@ -16,7 +16,7 @@ use crate::{
 fn output(case: &Case) -> Option<String> {
     // The lab asks about kernels; what runs in user space alone is the same in each, and slower there.
     let for_the_kernel = case.directive("kernel").is_some() || case.directive("functions").is_some();
-    if !for_the_kernel && std::env::var_os("TAPDECK_LAB").is_some() {
+    if !for_the_kernel && in_the_lab() {
         return None;
     }
     if case.directive("kernel").is_some() && !require_bpf() {
@@ -52,14 +52,25 @@ fn output(case: &Case) -> Option<String> {
     let ran = finish(command);
     let wanted = case.directive("rc").map_or(0, |code| code.parse().unwrap());
     let mut text = ran.out;
-    if !ran.err.is_empty() {
+    let err: String = ran.err.split_inclusive('\n').filter(|line| !is_about_interrupted_runs(line)).collect();
+    if !err.is_empty() {
         text += "-- stderr\n";
-        text += &ran.err;
+        text += &err;
     }
     if ran.code != wanted {
         text += &format!("-- exit code {}, not {wanted}\n", ran.code);
     }
     Some(text)
+}
+
+fn in_the_lab() -> bool {
+    std::env::var_os("TAPDECK_LAB").is_some()
+}
+
+/// Since Linux 7 a thread can be interrupted in a handler, and what others do there meanwhile is passed over and counted.
+/// In an emulated machine that is not rare.
+fn is_about_interrupted_runs(line: &str) -> bool {
+    line.starts_with("WARNING: Number of errors: 0, skipped probes: ") && kernel_is_at_least("7.0")
 }
 
 fn kernel_is_at_least(least: &str) -> bool {
@@ -94,7 +105,9 @@ fn scripts_print_what_is_expected() {
             }
         }
     };
-    std::thread::scope(|scope| (0..3).for_each(|_| drop(scope.spawn(work))));
+    // An emulated machine has one processor behind all of its own.
+    let n_workers = if in_the_lab() { 1 } else { 3 };
+    std::thread::scope(|scope| (0..n_workers).for_each(|_| drop(scope.spawn(work))));
     let wrong = wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "{}\n(UPDATE_EXPECT=1 rewrites)", wrong.join("\n"));
 }

@@ -43,7 +43,7 @@ def run(options):
         for name, filters in TESTS.items():
             filters = options.filters or filters
             skips = [word for left_out in LEFT_OUT for word in ("--skip", left_out)]
-            jobs.append(guest.Job(" ".join([f"cd {ROOT}; TAPDECK_LAB=1", binaries[name], *filters, *skips, "--nocapture", "--test-threads=2"]), SECONDS))
+            jobs.append(guest.Job(" ".join([f"cd {ROOT}; TAPDECK_LAB=1", binaries[name], *filters, *skips, "--nocapture", "--test-threads=1"]), SECONDS))
         results = guest.run(kernel, jobs, files, show=sys.stdout.buffer, headings=True)
         # doctor says with its status whether anything is missing; that is not ours to judge.
         broken = [result for result in results[1:] if result.status]
