@@ -1,11 +1,12 @@
 //! All unsafe code: one thin function per system call, safe signatures, owned file descriptors. Nothing here decides
 //! anything; it turns arguments into kernel structures and errno into [`std::io::Error`].
-//! Sources: bpf(2), perf_event_open(2), include/uapi/linux/{bpf,perf_event}.h of v6.12.
+//! Sources: bpf(2), perf_event_open(2), inotify(7), include/uapi/linux/{bpf,perf_event}.h of v6.12.
 #![expect(unsafe_code, reason = "system calls; every block says what it relies on")]
 
 pub mod bpf;
 pub mod clock;
 pub mod file_map;
+pub mod inotify;
 pub mod kernel_btf;
 pub mod mmap;
 pub mod mount;

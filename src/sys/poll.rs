@@ -1,10 +1,13 @@
-//! Waiting: ppoll(2) over a handful of descriptors, and eventfd(2) to be woken by another thread.
+//! Waiting: ppoll(2) over a handful of descriptors, eventfd(2) to be woken by another thread, and descriptors of ours in
+//! tokio's epoll(7).
 
 use std::{
     io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     time::Duration,
 };
+
+use tokio::io::{Interest, unix::AsyncFd};
 
 use super::{check, check_fd};
 
@@ -29,6 +32,15 @@ pub fn wait_readable<const N: usize>(fds: [Option<BorrowedFd>; N], timeout: Opti
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok([false; N]),
         Err(error) => Err(error),
     }
+}
+
+/// Has tokio say when `fd` is readable.
+///
+/// # Errors
+/// It is none that epoll(7) watches: a file on a disk.
+pub fn watch_readable(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` is the same open descriptor until it is dropped, and `AsyncFd` unregisters it before.
+    Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?)
 }
 
 /// A bell another thread (or a signal handler) rings.

@@ -5,11 +5,13 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
     action::{Act, Preset, Where},
+    disk::Job,
     engine::{
         CatalogueEntry, Checker, CompletionList, EditorDiagnostic, EngineEvent, ProbeDetail, RunId, StartOptions,
         StartRequest,
     },
     export::Format,
+    files::{OnDisk, SaveError, Stamp},
     input::{keymap::Keymap, keys::Chord},
     layout::{Areas, Layout, Pane},
     model::{
@@ -23,12 +25,10 @@ use super::{
     },
     quick::TraceKey,
     settings::Settings,
+    swap::Left,
     theme::{Glyphs, Theme},
 };
-use crate::runtime::{
-    recording::Header,
-    session::{EndReport, SessionCommand, SessionEvent, SessionInfo},
-};
+use crate::runtime::session::{EndReport, SessionCommand, SessionInfo};
 
 /// What happened.
 #[derive(Clone, Debug)]
@@ -61,14 +61,30 @@ pub enum Msg {
         detail: ProbeDetail,
     },
     Saved {
+        script: u64,
         path: PathBuf,
         version: u64,
         then: AfterSave,
-        error: Option<String>,
+        result: Result<Stamp, SaveError>,
     },
+    /// `None` when there is no such file yet.
     Opened {
         path: PathBuf,
-        result: Result<Vec<u8>, String>,
+        result: Result<Option<OnDisk>, String>,
+    },
+    /// Something was done to the file of the script in the editor.
+    Touched,
+    /// Another program wrote the script's file, or took it away.
+    Changed {
+        script: u64,
+        found: Option<OnDisk>,
+    },
+    /// Swap copies that were found, of one file or all.
+    Left {
+        left: Vec<Left>,
+        of_file: bool,
+        /// An answer is waited for, if only that there is none.
+        asked: bool,
     },
     Exported(Result<String, String>),
     ThemeLoaded(Result<Arc<Theme>, String>),
@@ -97,23 +113,8 @@ pub enum Effect {
     },
     Detail(String),
     Copy(String),
-    Save {
-        path: PathBuf,
-        bytes: Vec<u8>,
-        version: u64,
-        then: AfterSave,
-    },
-    Open(PathBuf),
-    Export {
-        name: String,
-        bytes: Vec<u8>,
-    },
-    /// A recording of what the history holds.
-    Record {
-        name: String,
-        header: Header,
-        events: Vec<(Duration, SessionEvent)>,
-    },
+    /// Files are read or written.
+    Disk(Job),
     LoadTheme(String),
     Mouse(bool),
     Suspend,
@@ -143,6 +144,8 @@ pub enum Layer {
         title: String,
         lines: Vec<String>,
         scroll: usize,
+        /// `-` and `+` at the start of a line say which side it is on.
+        diff: bool,
     },
 }
 
@@ -211,12 +214,21 @@ pub struct Choice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     SaveAndQuit,
+    /// Unsaved changes wait in their swap copies.
+    KeepAndQuit,
+    DiscardAndQuit,
     Quit,
     Export(ExportAs),
     CopyShown,
-    Open,
-    New,
     LatencyBy(TraceKey),
+    /// Of [`Model::conflict`]: write over the file, take the file's text, look.
+    KeepMine,
+    LoadTheirs,
+    ShowTheirs,
+    /// Of the first of [`Model::left`].
+    Recover,
+    ShowLeft,
+    ForgetLeft,
 }
 
 /// What `e` writes.
@@ -257,6 +269,23 @@ pub struct RunState {
     pub ended: Option<EndReport>,
 }
 
+/// A save that would have written over what another program wrote.
+#[derive(Clone, Debug)]
+pub struct Conflict {
+    pub script: u64,
+    pub path: PathBuf,
+    pub then: AfterSave,
+    pub theirs: OnDisk,
+}
+
+/// When unsaved text goes into its swap copy.
+#[derive(Clone, Copy, Debug)]
+pub struct KeepDue {
+    /// The first edit that is not kept.
+    pub since: Duration,
+    pub at: Duration,
+}
+
 /// Turns the dashboard's clock into the time of day.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WallClock {
@@ -274,6 +303,17 @@ impl WallClock {
         let (s, ms) = (ms / 1000, ms % 1000);
         let clock = format!("{:02}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
         if millis { format!("{clock}.{ms:03}") } else { clock }
+    }
+
+    /// When a time since the epoch was: `14:03`, and the day unless it is that of `now`.
+    pub fn epoch_ms(&self, ms: i64, now: Duration) -> String {
+        let local = |ms: i64| {
+            chrono::DateTime::from_timestamp_millis(ms).unwrap_or_default()
+                + chrono::TimeDelta::seconds(self.utc_offset.into())
+        };
+        let (then, now) = (local(ms), local(self.start_ns / 1_000_000 + now.as_millis() as i64));
+        let format = if then.date_naive() == now.date_naive() { "%H:%M" } else { "%b %-d %H:%M" };
+        then.format(format).to_string()
     }
 
     /// `20260825-140344` for file names.
@@ -316,14 +356,18 @@ pub struct Model {
     /// The time cursor: a sample's number, `None` for LIVE.
     pub cursor: Option<u64>,
     pub run: RunState,
-    /// Session block of the file, kept with keys we do not know.
-    pub session_block: toml::Table,
 
     /// When the text is to be checked.
     pub check_due: Option<Duration>,
     pub checker: Arc<dyn Checker>,
     /// Leave when the session has ended, at the latest then.
     pub quit_at: Option<Duration>,
+    pub keep: Option<KeepDue>,
+    /// When the script's file was looked at last.
+    pub looked: Duration,
+    pub conflict: Option<Conflict>,
+    /// Swap copies still to be asked about, the next one first.
+    pub left: Vec<Left>,
     /// Told to end by a signal.
     pub terminated: bool,
     /// The loop is to stop this job.
@@ -357,10 +401,13 @@ impl Model {
             history: History::default(),
             cursor: None,
             run: RunState { next: 1, ..Default::default() },
-            session_block: toml::Table::new(),
             check_due: None,
             checker: Arc::new(super::fake::NoChecker),
             quit_at: None,
+            keep: None,
+            looked: Duration::ZERO,
+            conflict: None,
+            left: Vec::new(),
             terminated: false,
             pending_suspend: false,
         }
@@ -438,7 +485,9 @@ impl Model {
     pub fn next_deadline(&self) -> Option<Duration> {
         let hold = (self.live.hold_until > self.now && self.is_tracing()).then_some(self.live.hold_until);
         let pending = self.pending.and_then(|(_, until)| until);
-        [self.check_due, self.toast.as_ref().map(|t| t.until), hold, self.quit_at, pending].into_iter().flatten().min()
+        let toast = self.toast.as_ref().map(|toast| toast.until);
+        let keep = self.keep.map(|keep| keep.at);
+        [self.check_due, toast, hold, self.quit_at, pending, keep].into_iter().flatten().min()
     }
 
     /// Works out what is on show after any change: rows, scrolling.

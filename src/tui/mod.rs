@@ -5,8 +5,10 @@ pub mod engine;
 
 pub mod action;
 pub mod app;
+pub mod disk;
 pub mod export;
 pub mod fake;
+pub mod files;
 pub mod highlight;
 pub mod input;
 pub mod layout;
@@ -18,6 +20,7 @@ pub mod session_file;
 pub mod settings;
 pub mod shape;
 pub mod svg;
+pub mod swap;
 pub mod term;
 pub mod theme;
 pub mod update;

@@ -4,7 +4,7 @@
 use std::{
     fs,
     io::{self, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     sync::{Arc, mpsc as std_mpsc},
     thread,
@@ -14,13 +14,16 @@ use std::{
 use crossterm::event::{Event, EventStream, KeyEventKind, MouseButton, MouseEventKind};
 use futures_util::StreamExt;
 use tokio::{
+    io::unix::AsyncFd,
     signal::unix::{SignalKind, signal},
     sync::mpsc,
 };
 
 use super::{
     app::{Effect, Model, Msg, WallClock},
+    disk::{Disk, Job},
     engine::{Catalogue, Checker, Engine, StartOptions},
+    files,
     input::keys::Chord,
     layout::Pane,
     settings::{self, Settings},
@@ -32,10 +35,7 @@ use super::{
     update::{open_script, perform, update},
     view,
 };
-use crate::runtime::{
-    recording::{Header, Recorder},
-    session::SessionEvent,
-};
+use crate::sys::{inotify::watch_file, poll::watch_readable};
 
 /// Between two frames that data asks for.
 const FRAME: Duration = Duration::from_millis(33);
@@ -222,6 +222,9 @@ struct Runner {
     engine: Box<dyn Engine>,
     ask: std_mpsc::Sender<Ask>,
     detail: std_mpsc::Sender<String>,
+    disk: Disk,
+    /// On the script's file, to hear of other programs' changes.
+    watch: Option<(PathBuf, Option<AsyncFd<OwnedFd>>)>,
     tx: mpsc::UnboundedSender<Msg>,
     begin: Instant,
     quit: bool,
@@ -234,24 +237,14 @@ async fn main(options: TuiOptions) -> io::Result<Outcome> {
     let begin = Instant::now();
     let mut model = build_model(&options)?;
     model.checker = Arc::clone(&options.checker);
-    let rescued = rescue_dir().and_then(|dir| fs::read_dir(dir).ok()).into_iter().flatten().flatten();
-    for path in rescued.map(|entry| entry.path()) {
-        let text = format!("unsaved changes of an earlier time: {} (:open it, or delete it)", path.display());
-        model.log.note(super::model::log::LineKind::Warning, &text, Duration::ZERO);
-    }
     let (tx, mut rx) = mpsc::unbounded_channel::<Msg>();
     let mut engine = options.engine;
     let mut events = engine.events();
     let mut first_effects = Vec::new();
     if let Some(path) = &options.script {
-        match fs::read(path) {
-            Ok(bytes) => open_script(&mut model, path, &bytes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                open_script(&mut model, path, b"");
-                model.say(format!("{} is new", path.display()));
-            }
-            Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
-        }
+        let found =
+            files::read(path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+        open_script(&mut model, path, found.as_ref());
         model.focus = Pane::Script;
     } else if let Some((name, text)) = &options.text {
         let name = Path::new(name).file_name().map_or(name.clone(), |name| name.to_string_lossy().into_owned());
@@ -261,6 +254,9 @@ async fn main(options: TuiOptions) -> io::Result<Outcome> {
         model.browser.typing = true;
     }
     model.script.tokens = options.checker.highlight(&model.script.text());
+    if options.script.is_some() || !model.demo {
+        first_effects.push(Effect::Disk(Job::FindLeft { path: options.script.clone(), asked: false }));
+    }
     if options.autorun {
         perform(&mut model, super::action::Act::Run, &mut first_effects);
         model.focus = Pane::Live;
@@ -270,6 +266,8 @@ async fn main(options: TuiOptions) -> io::Result<Outcome> {
     let mut runner = Runner {
         ask: checker_thread(Arc::clone(&options.checker), tx.clone()),
         detail: catalogue_threads(options.catalogue, tx.clone()),
+        disk: Disk::start(tx.clone()),
+        watch: None,
         screen: Screen::new(size),
         model,
         guard,
@@ -281,9 +279,9 @@ async fn main(options: TuiOptions) -> io::Result<Outcome> {
         gone: false,
     };
     // The first frame comes before the first data.
-    runner.draw()?;
+    runner.draw();
     for effect in first_effects {
-        runner.effect(effect)?;
+        runner.effect(effect);
     }
 
     // crossterm's stream must be polled by one task alone, or wake-ups get lost; it talks into a channel.
@@ -313,6 +311,13 @@ async fn main(options: TuiOptions) -> io::Result<Outcome> {
         let paint = runner.dirty.then_some(next_frame);
         let settle = resize_due.map(|(at, _)| at);
         let wake = [deadline, paint, settle].into_iter().flatten().min();
+        runner.watch_script();
+        let touched = async {
+            match runner.watch.as_ref().and_then(|(_, watch)| watch.as_ref()) {
+                Some(watch) => drop(watch.readable().await),
+                None => std::future::pending().await,
+            }
+        };
         let sleep = async {
             match wake {
                 Some(at) => tokio::time::sleep_until(at.into()).await,
@@ -321,12 +326,12 @@ async fn main(options: TuiOptions) -> io::Result<Outcome> {
         };
         tokio::select! {
             biased;
-            _ = term.recv() => runner.message(Msg::Terminate)?,
-            _ = interrupt.recv() => runner.message(Msg::Terminate)?,
+            _ = term.recv() => runner.message(Msg::Terminate),
+            _ = interrupt.recv() => runner.message(Msg::Terminate),
             _ = hangup.recv() => {
                 // The terminal is gone: nothing to ask or to restore on.
                 runner.gone = true;
-                runner.message(Msg::Terminate)?;
+                runner.message(Msg::Terminate);
             }
             _ = back.recv() => {
                 runner.guard.resume(runner.model.mouse)?;
@@ -338,7 +343,7 @@ async fn main(options: TuiOptions) -> io::Result<Outcome> {
                     if let Event::Resize(width, height) = event {
                         resize_due = Some((Instant::now() + RESIZE_SETTLES, (width, height)));
                     } else {
-                        runner.input(event)?;
+                        runner.input(event);
                     }
                     next = input.try_recv().ok();
                 }
@@ -350,18 +355,23 @@ async fn main(options: TuiOptions) -> io::Result<Outcome> {
                 // A flood of output must not starve the keys.
                 for _ in 0..5000 {
                     let Some(event) = next else { break };
-                    runner.message(Msg::Engine(event))?;
+                    runner.message(Msg::Engine(event));
                     next = events.try_recv().ok();
                 }
                 if let Some(event) = next {
-                    runner.message(Msg::Engine(event))?;
+                    runner.message(Msg::Engine(event));
                 }
             }
             Some(msg) = rx.recv() => {
-                runner.message(msg)?;
+                runner.message(msg);
                 while let Ok(msg) = rx.try_recv() {
-                    runner.message(msg)?;
+                    runner.message(msg);
                 }
+            }
+            // A file that was replaced is another one to watch.
+            () = touched => {
+                runner.watch = None;
+                runner.message(Msg::Touched);
             }
             () = sleep => (),
         }
@@ -370,15 +380,15 @@ async fn main(options: TuiOptions) -> io::Result<Outcome> {
             && now >= at
         {
             resize_due = None;
-            runner.message(Msg::Resize(size.0, size.1))?;
+            runner.message(Msg::Resize(size.0, size.1));
             runner.redraw();
             next_frame = now;
         }
         if deadline.is_some_and(|at| now >= at) {
-            runner.message(Msg::Tick)?;
+            runner.message(Msg::Tick);
         }
         if runner.dirty && now >= next_frame && resize_due.is_none() {
-            runner.draw()?;
+            runner.draw();
             next_frame = now + frame;
         }
         if runner.model.pending_suspend {
@@ -390,24 +400,39 @@ async fn main(options: TuiOptions) -> io::Result<Outcome> {
             next_frame = Instant::now();
         }
     }
-    let Runner { model, guard, .. } = runner;
-    drop(guard);
-    rescue(&model);
+    runner.guard.pause();
+    runner.disk.finish();
+    runner.say_what_is_kept();
     Ok(Outcome { exit_code: 0 })
 }
 
+impl Drop for Runner {
+    /// A panic of ours must not take a person's work along.
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.model.terminated = true;
+            for effect in update(&mut self.model, Msg::Terminate) {
+                if let Effect::Disk(job) = effect {
+                    self.disk.ask(job);
+                }
+            }
+            self.disk.finish();
+            self.say_what_is_kept();
+        }
+    }
+}
+
 impl Runner {
-    fn message(&mut self, msg: Msg) -> io::Result<()> {
+    fn message(&mut self, msg: Msg) {
         self.model.now = self.begin.elapsed();
         let effects = update(&mut self.model, msg);
         self.dirty = true;
         for effect in effects {
-            self.effect(effect)?;
+            self.effect(effect);
         }
-        Ok(())
     }
 
-    fn input(&mut self, event: Event) -> io::Result<()> {
+    fn input(&mut self, event: Event) {
         let msg = match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => Msg::Key(Chord::of(&key)),
             Event::Paste(text) => Msg::Paste(text),
@@ -415,23 +440,42 @@ impl Runner {
                 MouseEventKind::Down(MouseButton::Left) => Msg::Click { x: mouse.column, y: mouse.row },
                 MouseEventKind::ScrollDown => Msg::Wheel { x: mouse.column, y: mouse.row, rows: 3 },
                 MouseEventKind::ScrollUp => Msg::Wheel { x: mouse.column, y: mouse.row, rows: -3 },
-                _ => return Ok(()),
+                _ => return,
             },
-            _ => return Ok(()),
+            _ => return,
         };
-        self.message(msg)
+        self.message(msg);
     }
 
-    fn draw(&mut self) -> io::Result<()> {
+    /// Watches the file in the editor. One that is not there (yet) is looked after with keys, see `update`.
+    fn watch_script(&mut self) {
+        let path = self.model.script.path.as_ref().filter(|_| self.model.script.on_disk.is_some());
+        if self.watch.as_ref().map(|(path, _)| path) != path {
+            self.watch = path.map(|path| {
+                let watch = watch_file(path).and_then(watch_readable);
+                (path.clone(), watch.ok())
+            });
+        }
+    }
+
+    /// A terminal that takes nothing any more is gone, whether or not a signal has said so.
+    fn write(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() && !self.gone && guard::write(bytes).is_err() {
+            self.gone = true;
+            let _ = self.tx.send(Msg::Terminate);
+        }
+    }
+
+    fn draw(&mut self) {
         if self.gone {
             self.dirty = false;
-            return Ok(());
+            return;
         }
         let mut next = self.screen.blank();
         let cursor = view::draw(&self.model, &mut next);
         let bytes = self.screen.frame(next, cursor);
         self.dirty = false;
-        if bytes.is_empty() { Ok(()) } else { guard::write(&bytes) }
+        self.write(&bytes);
     }
 
     fn redraw(&mut self) {
@@ -439,7 +483,7 @@ impl Runner {
         self.dirty = true;
     }
 
-    fn effect(&mut self, effect: Effect) -> io::Result<()> {
+    fn effect(&mut self, effect: Effect) {
         match effect {
             Effect::Start(request) => self.engine.start(request),
             Effect::Command(command) => self.engine.command(command),
@@ -447,34 +491,29 @@ impl Runner {
             Effect::Complete { text, cursor } => drop(self.ask.send(Ask::Complete { text, cursor })),
             Effect::Detail(point) => drop(self.detail.send(point)),
             Effect::Copy(text) => match guard::clipboard(&text) {
-                Some(bytes) => guard::write(&bytes)?,
+                Some(bytes) => self.write(&bytes),
                 None => self.toast("too much for the terminal's clipboard; export writes a file", true),
             },
-            Effect::Save { path, bytes, version, then } => {
-                let error = save_atomically(&path, &bytes).err().map(|e| format!("{}: {e}", path.display()));
-                drop(self.tx.send(Msg::Saved { path, version, then, error }));
-            }
-            Effect::Open(path) => {
-                let result = fs::read(&path).map_err(|e| format!("{}: {e}", path.display()));
-                drop(self.tx.send(Msg::Opened { path, result }));
-            }
-            Effect::Export { name, bytes } => {
-                let result = export(&name, &bytes).map(|path| path.display().to_string());
-                drop(self.tx.send(Msg::Exported(result.map_err(|e| format!("{name}: {e}")))));
-            }
-            Effect::Record { name, header, events } => {
-                let result = record(&name, header, &events).map(|path| path.display().to_string());
-                drop(self.tx.send(Msg::Exported(result.map_err(|e| format!("{name}: {e}")))));
-            }
+            Effect::Disk(job) => self.disk.ask(job),
             Effect::LoadTheme(name) => {
                 drop(self.tx.send(Msg::ThemeLoaded(load_theme(&name, self.model.theme.depth))));
             }
-            Effect::Mouse(on) => self.guard.mouse(on)?,
+            Effect::Mouse(on) => self.write(guard::mouse(on)),
             Effect::Suspend => self.model.pending_suspend = true,
             Effect::Redraw => self.redraw(),
             Effect::Quit => self.quit = true,
         }
-        Ok(())
+    }
+
+    /// On the screen of the shell, where it stays.
+    fn say_what_is_kept(&self) {
+        let scripts = std::iter::once(&self.model.script).chain(&self.model.aside);
+        for script in scripts.filter(|script| script.is_unsaved() && script.kept == Some(script.version)) {
+            let again = script.path.as_ref().map_or(String::new(), |path| format!(" {}", path.display()));
+            // Not eprintln, which panics when the terminal is gone.
+            let name = script.display_name();
+            let _ = writeln!(io::stderr(), "tapdeck: unsaved changes of {name} are kept; `tapdeck{again}` offers them");
+        }
     }
 
     fn toast(&self, text: &str, error: bool) {
@@ -505,104 +544,4 @@ fn has_job_control() -> bool {
     let mut after = stat.rsplit(')').next().unwrap_or("").split_whitespace();
     let session = after.nth(3).and_then(|v| v.parse::<u32>().ok());
     session.is_some_and(|session| session != std::process::id())
-}
-
-/// Keeps what would be lost when we were told to go with unsaved changes: nobody could be asked.
-fn rescue(model: &Model) {
-    if !model.terminated {
-        return;
-    }
-    let scripts = std::iter::once(&model.script).chain(&model.aside);
-    for script in scripts.filter(|script| script.is_modified() && !script.is_empty()) {
-        let Some(dir) = rescue_dir() else { return };
-        let path = dir.join(script.display_name());
-        let _ = fs::create_dir_all(&dir);
-        if save_atomically(&path, &script.bytes()).is_ok() {
-            // Not eprintln, which panics when the terminal is gone.
-            let _ = writeln!(io::stderr(), "tapdeck: unsaved changes are kept in {}", path.display());
-        }
-    }
-}
-
-/// Where unsaved scripts go when the dashboard is told to end.
-fn rescue_dir() -> Option<PathBuf> {
-    let state =
-        env("XDG_STATE_HOME").map(PathBuf::from).or_else(|| Some(Path::new(&env("HOME")?).join(".local/state")))?;
-    Some(state.join("tapdeck/unsaved"))
-}
-
-/// Writes beside the file and renames, so that a full disk or a crash leaves the old one whole. The mode is kept.
-fn save_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // Through a symbolic link the file it points to is replaced, not the link.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let mode = fs::metadata(&path).map(|m| m.permissions().mode());
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
-    let beside = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let write = || -> io::Result<()> {
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&beside)?;
-        file.write_all(bytes)?;
-        if let Ok(mode) = mode {
-            file.set_permissions(fs::Permissions::from_mode(mode & 0o7777))?;
-        }
-        file.sync_all()?;
-        fs::rename(&beside, &path)
-    };
-    let result = write();
-    if result.is_err() {
-        let _ = fs::remove_file(&beside);
-    } else {
-        give_to_sudo_user(&path, mode.is_err());
-    }
-    result
-}
-
-/// A new file in the working directory that only its owner reads.
-fn create_private(name: &str) -> io::Result<(PathBuf, fs::File)> {
-    let path = std::env::current_dir()?.join(name);
-    let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
-    give_to_sudo_user(&path, true);
-    Ok((path, file))
-}
-
-fn export(name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
-    let (path, mut file) = create_private(name)?;
-    file.write_all(bytes)?;
-    Ok(path)
-}
-
-fn record(name: &str, header: Header, events: &[(Duration, SessionEvent)]) -> io::Result<PathBuf> {
-    let (path, file) = create_private(name)?;
-    let mut recorder = Recorder::to(Box::new(file), header)?;
-    for (at, event) in events {
-        recorder.record_at(at.as_millis() as u64, event)?;
-    }
-    Ok(path)
-}
-
-/// What is made under sudo belongs to who called sudo.
-fn give_to_sudo_user(path: &Path, is_new: bool) {
-    let id = |name| env(name).and_then(|v| v.parse::<u32>().ok());
-    if let (true, Some(uid), Some(gid)) = (is_new, id("SUDO_UID"), id("SUDO_GID")) {
-        let _ = std::os::unix::fs::chown(path, Some(uid), Some(gid));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn saving_keeps_the_mode_and_leaves_nothing_beside() {
-        let dir = std::env::temp_dir().join(format!("tapdeck-save-{}", std::process::id()));
-        fs::create_dir_all(&dir).unwrap();
-        let path = dir.join("a.stp");
-        fs::write(&path, "old").unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        save_atomically(&path, b"new").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"new");
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o755);
-        assert!(save_atomically(&dir.join("none/b.stp"), b"x").is_err());
-        assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
-        fs::remove_dir_all(&dir).unwrap();
-    }
 }

@@ -71,6 +71,15 @@ impl Tmux {
         children.split_whitespace().next().expect("the dashboard runs").parse().unwrap()
     }
 
+    /// Takes the dashboard away without a word, and puts the terminal right as a user would.
+    fn kill_dashboard(&self) {
+        tapdeck::sys::signals::kill(self.pid(), 9).unwrap();
+        self.wait("the shell's word", |screen| screen.contains("left with"));
+        // Enter is no newline as long as nobody has restored the terminal.
+        self.keys(&["stty sane; tput rmcup; clear", "C-j"]);
+        self.wait("an empty screen", |screen| !screen.contains("left with") && !self.alternate());
+    }
+
     /// The shell has its screen and a terminal that edits and echoes.
     #[track_caller]
     fn assert_restored(&self) {
@@ -185,5 +194,73 @@ fn an_error_is_shown_where_it_stands() {
     // Out of the editor, where q is a letter.
     tmux.keys(&["F6"]);
     tmux.keys(&["q"]);
+    tmux.assert_restored();
+}
+
+#[test]
+fn unsaved_changes_survive_a_kill() {
+    let Some(tmux) = Tmux::open("kill", 80, 24) else { return };
+    let script = tmux.folder.file("a.stp", "probe begin { exit() }\n");
+    let args = script.display().to_string();
+    tmux.dashboard(&args);
+    tmux.wait("the script's text", |screen| screen.contains("probe begin"));
+    tmux.keys(&["# unsaved words", "Enter"]);
+    let copies = tmux.folder.0.join("tapdeck/swap");
+    wait_until("a swap copy", || std::fs::read_dir(&copies).is_ok_and(|entries| entries.count() == 1));
+    assert_eq!(std::fs::read_to_string(&script).unwrap(), "probe begin { exit() }\n");
+    assert_eq!(std::fs::read_dir(&tmux.folder.0).unwrap().count(), 2, "nothing but the script and the state folder");
+    tmux.kill_dashboard();
+    tmux.dashboard(&args);
+    tmux.wait("the offer", |screen| screen.contains("Unsaved changes were left behind"));
+    tmux.keys(&["r"]);
+    tmux.wait("the words", |screen| screen.contains("# unsaved words") && screen.contains("a.stp*"));
+    tmux.keys(&["C-s"]);
+    wait_until("the file", || std::fs::read_to_string(&script).unwrap().starts_with("# unsaved words\nprobe"));
+    tmux.keys(&["C-q"]);
+    tmux.assert_restored();
+    assert_eq!(std::fs::read_dir(&copies).unwrap().count(), 0);
+}
+
+#[test]
+fn told_to_go_it_says_what_is_kept() {
+    let Some(tmux) = Tmux::open("kept", 80, 24) else { return };
+    let script = tmux.folder.file("a.stp", "probe begin { exit() }\n");
+    tmux.dashboard(&script.display().to_string());
+    tmux.wait("the script's text", |screen| screen.contains("probe begin"));
+    tmux.keys(&["#", "Enter"]);
+    tmux.wait("the edit", |screen| screen.contains("a.stp*"));
+    tapdeck::sys::signals::kill(tmux.pid(), 15).unwrap();
+    tmux.assert_restored();
+    let screen = tmux.screen();
+    assert!(screen.contains("tapdeck: unsaved changes of a.stp are kept;"), "{screen}");
+    let copies = tmux.folder.0.join("tapdeck/swap");
+    assert_eq!(std::fs::read_dir(&copies).unwrap().count(), 1);
+}
+
+#[test]
+fn a_file_another_program_writes_is_read_again() {
+    let Some(tmux) = Tmux::open("changed", 80, 24) else { return };
+    let script = tmux.folder.file("a.stp", "probe begin { exit() }\n");
+    tmux.dashboard(&script.display().to_string());
+    tmux.wait("the script's text", |screen| screen.contains("probe begin"));
+    // Without a key: the kernel tells.
+    for text in ["# theirs\n", "# again\n"] {
+        let beside = tmux.folder.file("beside", text);
+        std::fs::rename(beside, &script).unwrap();
+        tmux.wait("their text", |screen| screen.contains(text.trim()) && screen.contains("read again"));
+    }
+    tmux.keys(&["mine"]);
+    tmux.wait("the edit", |screen| screen.contains("mine# again"));
+    std::fs::write(&script, "# a third\n").unwrap();
+    tmux.wait("the word", |screen| screen.contains("changed on disk"));
+    tmux.keys(&["C-s"]);
+    tmux.wait("the question", |screen| screen.contains("Save over another's changes?"));
+    tmux.keys(&["d"]);
+    tmux.wait("the differences", |screen| screen.contains("- # a third") && screen.contains("+ mine# again"));
+    tmux.keys(&["Escape"]);
+    tmux.wait("the question", |screen| !screen.contains("- # a third"));
+    tmux.keys(&["k"]);
+    wait_until("the file", || std::fs::read_to_string(&script).unwrap() == "mine# again\n");
+    tmux.keys(&["C-q"]);
     tmux.assert_restored();
 }

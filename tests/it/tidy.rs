@@ -94,7 +94,7 @@ fn without_tests(text: &str) -> &str {
 /// Files that are tests as a whole.
 const TEST_FILES: &[&str] = &[
     "src/runtime/tests",
-    "src/tui/tests.rs",
+    "src/tui/tests",
     "src/lower/scripts.rs",
     "src/elaborate/tests.rs",
     "src/debuginfo/dwarf/tests.rs",

@@ -15,6 +15,7 @@ pub enum Act {
     SaveAs,
     Open,
     New,
+    Recover,
     PreviousScript,
     Quit,
     Palette,

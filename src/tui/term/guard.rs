@@ -49,12 +49,6 @@ impl Guard {
     pub fn resume(&self, mouse: bool) -> io::Result<()> {
         take(mouse)
     }
-
-    /// # Errors
-    /// The terminal is gone.
-    pub fn mouse(&self, on: bool) -> io::Result<()> {
-        write(if on { MOUSE_ON } else { MOUSE_OFF }.as_bytes())
-    }
 }
 
 impl Drop for Guard {
@@ -68,7 +62,7 @@ fn take(mouse: bool) -> io::Result<()> {
     TAKEN.store(true, Ordering::SeqCst);
     write(ENTER.as_bytes())?;
     if mouse {
-        write(MOUSE_ON.as_bytes())?;
+        write(self::mouse(true))?;
     }
     Ok(())
 }
@@ -90,6 +84,11 @@ pub fn write(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(bytes)?;
     out.flush()
+}
+
+/// Bytes that turn reports of the mouse on or off.
+pub fn mouse(on: bool) -> &'static [u8] {
+    if on { MOUSE_ON.as_bytes() } else { MOUSE_OFF.as_bytes() }
 }
 
 /// Bytes that put `text` on the clipboard of the terminal's user (OSC 52); `None` when it is more than terminals take.

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::{editor, focus, layers, live, palette, probes, quit, session};
+use super::{editor, focus, layers, live, palette, probes, session, unsaved};
 use crate::{
     runtime::session::SessionCommand,
     tui::{
         action::Act,
-        app::{AfterSave, Answer, Choice, Effect, Layer, Model, PromptKind},
+        app::{AfterSave, Effect, Layer, Model, PromptKind},
+        disk::Job,
         engine::StartRequest,
         layout::Pane,
         model::{live::LiveView, text_input::TextInput},
@@ -27,19 +28,11 @@ pub fn perform(model: &mut Model, act: Act, effects: &mut Vec<Effect>) {
             let name = model.script.path.as_ref().map_or(model.script.name.clone(), |p| p.display().to_string());
             session::ask(model, PromptKind::SaveAs(AfterSave::Stay), &name);
         }
-        Act::Open => session::guarded(model, Answer::Open),
-        Act::New => session::guarded(model, Answer::New),
-        Act::PreviousScript => {
-            if let Some(script) = model.aside.pop() {
-                let version = model.script.version.max(script.version);
-                let old = std::mem::replace(&mut model.script, script.bumped(version));
-                if old.is_modified() && !old.is_empty() {
-                    model.aside.insert(0, old);
-                }
-                focus(model, Pane::Script);
-            }
-        }
-        Act::Quit => ask_quit(model, effects),
+        Act::Open => session::ask(model, PromptKind::Open, ""),
+        Act::New => session::new_script(model),
+        Act::Recover => effects.push(Effect::Disk(Job::FindLeft { path: None, asked: true })),
+        Act::PreviousScript => unsaved::bring_back(model),
+        Act::Quit => unsaved::ask_quit(model, effects),
         Act::Palette => palette::open(model, ""),
         Act::Theme => palette::open(model, "theme "),
         Act::Help => model.layers.push(Layer::Help { scroll: 0 }),
@@ -189,7 +182,7 @@ fn settings(model: &mut Model) {
     lines.extend(crate::tui::settings::template(&now).lines().map(str::to_owned));
     lines.push(String::new());
     lines.push("`tapdeck settings` prints this, to begin a file with.".to_owned());
-    model.layers.push(Layer::Text { title: "Settings".into(), lines, scroll: 0 });
+    model.layers.push(Layer::Text { title: "Settings".into(), lines, scroll: 0, diff: false });
 }
 
 /// Compiles and runs the editor's text; what runs now goes on until the new one does.
@@ -222,41 +215,8 @@ fn stop(model: &mut Model, effects: &mut Vec<Effect>) {
         }
     } else {
         model.layers.clear();
-        ask_quit(model, effects);
+        unsaved::ask_quit(model, effects);
     }
-}
-
-fn ask_quit(model: &mut Model, effects: &mut Vec<Effect>) {
-    let modified = model.script.is_modified() && !model.script.is_empty();
-    if !modified && !model.aside.is_empty() {
-        model.layers.push(Layer::Choice(Choice {
-            title: "Quit?".into(),
-            text: vec![model.fill(&format!(
-                "{} put aside has unsaved changes; {{previous-script}} brings it back.",
-                model.aside[0].display_name()
-            ))],
-            options: vec![('d', "discard and quit", Answer::Quit)],
-        }));
-        return;
-    }
-    let tracing = model.is_tracing() && !model.demo;
-    if !modified && !tracing {
-        quit(model, effects);
-        return;
-    }
-    let mut text = Vec::new();
-    let mut options = Vec::new();
-    if tracing {
-        text.push("A script is running; it ends softly, with its end probes.".to_owned());
-    }
-    if modified {
-        text.push(format!("{} has unsaved changes.", model.script.display_name()));
-        options.push(('s', "save and quit", Answer::SaveAndQuit));
-        options.push(('d', "discard and quit", Answer::Quit));
-    } else {
-        options.push(('q', "stop and quit", Answer::Quit));
-    }
-    model.layers.push(Layer::Choice(Choice { title: "Quit?".into(), text, options }));
 }
 
 /// Esc peels exactly one layer; popups and layers had their turn before.

@@ -2,10 +2,10 @@
 
 use crossterm::event::{KeyCode, KeyModifiers};
 
-use super::{live as live_actions, palette, session};
+use super::{live as live_actions, palette, session, unsaved};
 use crate::tui::{
     action::{Act, Where},
-    app::{AfterSave, Answer, Effect, Layer, Model, Picker, PickerKind, PromptKind},
+    app::{Answer, Effect, Layer, Model, Picker, PickerKind, PromptKind},
     input::{keymap::Lookup, keys::Chord},
     model::text_input::TextInput,
 };
@@ -212,7 +212,9 @@ fn set_live_filter(model: &mut Model, text: &str) {
 fn answer(model: &mut Model, answer: Answer, effects: &mut Vec<Effect>) {
     match answer {
         Answer::Quit => super::quit(model, effects),
-        Answer::SaveAndQuit => session::save(model, AfterSave::Quit, effects),
+        Answer::KeepAndQuit => unsaved::keep_and_quit(model, effects),
+        Answer::DiscardAndQuit => unsaved::discard_and_quit(model, effects),
+        Answer::SaveAndQuit => unsaved::save_and_quit(model, effects),
         Answer::Export(format) => session::export(model, format, effects),
         Answer::CopyShown => match session::shown_text(model) {
             Some(text) => {
@@ -221,8 +223,8 @@ fn answer(model: &mut Model, answer: Answer, effects: &mut Vec<Effect>) {
             }
             None => model.complain("there is nothing to copy"),
         },
-        Answer::Open => session::ask(model, PromptKind::Open, ""),
-        Answer::New => session::new_script(model),
         Answer::LatencyBy(key) => super::probes::latency_by(model, key, effects),
+        Answer::KeepMine | Answer::LoadTheirs | Answer::ShowTheirs => unsaved::settle(model, answer, effects),
+        Answer::Recover | Answer::ShowLeft | Answer::ForgetLeft => unsaved::recover(model, answer, effects),
     }
 }

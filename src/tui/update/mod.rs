@@ -11,6 +11,7 @@ mod palette;
 mod probes;
 mod session;
 mod time;
+mod unsaved;
 
 use std::time::Duration;
 
@@ -33,7 +34,10 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     let mut effects = Vec::new();
     let (version, selected) = (model.script.version, selected_point(model));
     match msg {
-        Msg::Key(chord) => keys::key(model, chord, &mut effects),
+        Msg::Key(chord) => {
+            unsaved::look_now_and_then(model, &mut effects);
+            keys::key(model, chord, &mut effects);
+        }
         Msg::Paste(text) => keys::paste(model, &text),
         Msg::Click { x, y } => keys::click(model, x, y),
         Msg::Wheel { x, y, rows } => keys::wheel(model, x, y, rows),
@@ -48,8 +52,13 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Catalogue(batch) => model.browser.extend(batch),
         Msg::CatalogueDone => model.browser.loading = false,
         Msg::Detail { point, detail } => model.browser.set_detail(point, detail),
-        Msg::Saved { path, version, then, error } => session::saved(model, &path, version, then, error, &mut effects),
-        Msg::Opened { path, result } => session::opened(model, path, result),
+        Msg::Saved { script, path, version, then, result } => {
+            unsaved::saved(model, script, path, version, then, result, &mut effects);
+        }
+        Msg::Opened { path, result } => session::opened(model, &path, result, &mut effects),
+        Msg::Touched => unsaved::look(model, &mut effects),
+        Msg::Changed { script, found } => unsaved::changed(model, script, found),
+        Msg::Left { left, of_file, asked } => unsaved::left(model, left, of_file, asked),
         Msg::Exported(Ok(path)) => model.say(format!("written to {path}")),
         Msg::Exported(Err(error)) => model.complain(error),
         Msg::ThemeLoaded(Ok(theme)) => model.theme = theme,
@@ -66,7 +75,9 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     if model.script.version != version {
         model.script.tokens = model.checker.highlight(&model.script.text());
         model.check_due = Some(model.now + CHECK_AFTER);
+        unsaved::edited(model);
     }
+    unsaved::keep(model, &mut effects);
     let now_selected = selected_point(model);
     if now_selected != selected
         && let Some(point) = now_selected
@@ -120,13 +131,17 @@ pub(super) fn quit(model: &mut Model, effects: &mut Vec<Effect>) {
 
 /// A new script in the editor. An edited one is put aside, not overwritten: `previous-script` brings it back.
 pub(super) fn put_script(model: &mut Model, name: &str, text: &str) {
-    let old = std::mem::take(&mut model.script);
-    model.script = Script::new(name, None, text.as_bytes()).after(old.version);
-    if old.is_modified() && !old.is_empty() {
+    replace_script(model, Script::new(name, None, text.as_bytes()));
+}
+
+/// Another script in the editor; the one there is put aside if it would be lost.
+fn replace_script(model: &mut Model, script: Script) {
+    let version = model.script.version;
+    let old = std::mem::replace(&mut model.script, script.after(version));
+    if old.is_unsaved() {
         model.say(format!("{} is put aside; {{previous-script}} brings it back", old.display_name()));
         model.aside.push(old);
     }
-    model.session_block = toml::Table::new();
 }
 
 /// Moves the focus and remembers nothing else: layouts make the pane visible.

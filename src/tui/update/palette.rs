@@ -5,7 +5,7 @@ use nucleo_matcher::{
     pattern::{CaseMatching, Normalization, Pattern},
 };
 
-use super::{actions::perform, session};
+use super::{actions::perform, session, unsaved};
 use crate::tui::{
     action::{ACTIONS, Act, Preset},
     app::{AfterSave, Effect, Layer, Model, PaletteAct, PaletteItem, PromptKind},
@@ -101,7 +101,7 @@ fn command(model: &mut Model, name: &str, effects: &mut Vec<Effect>) {
     match name {
         "w" => session::save(model, AfterSave::Stay, effects),
         "wq" | "x" => session::save(model, AfterSave::Quit, effects),
-        "q!" => super::quit(model, effects),
+        "q!" => unsaved::discard_and_quit(model, effects),
         _ => perform(model, Act::Quit, effects),
     }
 }

@@ -79,7 +79,7 @@ fn documentation(model: &mut Model) {
             variables.iter().map(|v| format!("  {:width$}  {:types$}  {}", v.name, v.ty, v.note).trim_end().to_owned()),
         );
     }
-    model.layers.push(Layer::Text { title: entry.point, lines, scroll: 0 });
+    model.layers.push(Layer::Text { title: entry.point, lines, scroll: 0, diff: false });
 }
 
 fn quick_trace(model: &mut Model, what: Quick, effects: &mut Vec<Effect>) {

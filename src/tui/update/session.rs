@@ -11,7 +11,9 @@ use crate::{
     runtime::{recording::Header, session::SessionEvent},
     tui::{
         app::{AfterSave, Answer, Choice, Effect, ExportAs, Layer, Model, PromptKind},
+        disk::Job,
         export,
+        files::{Expect, OnDisk},
         layout::{Border, Layout, LayoutMode, Pane},
         model::{live::LiveView, log::LineKind, script::Script},
         session_file,
@@ -36,10 +38,7 @@ pub fn prompt_done(model: &mut Model, kind: PromptKind, text: &str, effects: &mu
             Err(_) => model.complain(format!("'{text}' is not a line number")),
         },
         PromptKind::SaveAs(_) if text.trim().is_empty() => model.complain("a file needs a name"),
-        PromptKind::SaveAs(then) => {
-            model.script.path = Some(PathBuf::from(text.trim()));
-            save(model, then, effects);
-        }
+        PromptKind::SaveAs(then) => save_as(model, PathBuf::from(text.trim()), then, effects),
         PromptKind::GoToTime => {
             let latest = model.history.latest().map(|sample| sample.received);
             match latest.and_then(|latest| super::time::parse(text, latest, &model.clock)) {
@@ -51,87 +50,72 @@ pub fn prompt_done(model: &mut Model, kind: PromptKind, text: &str, effects: &mu
             }
         }
         PromptKind::Open if text.trim().is_empty() => (),
-        PromptKind::Open => effects.push(Effect::Open(PathBuf::from(text.trim()))),
+        PromptKind::Open => effects.push(Effect::Disk(Job::Open(PathBuf::from(text.trim())))),
         PromptKind::Find | PromptKind::LiveFilter | PromptKind::Grep => (),
     }
 }
 
 pub fn save(model: &mut Model, then: AfterSave, effects: &mut Vec<Effect>) {
-    let Some(path) = model.script.path.clone() else {
-        let name = model.script.name.clone();
-        ask(model, PromptKind::SaveAs(then), &name);
-        return;
-    };
-    write_block(model);
-    let bytes = session_file::join(&model.script.bytes(), &model.session_block);
-    effects.push(Effect::Save { path, bytes, version: model.script.version, then });
-}
-
-pub fn saved(
-    model: &mut Model,
-    path: &Path,
-    version: u64,
-    then: AfterSave,
-    error: Option<String>,
-    effects: &mut Vec<Effect>,
-) {
-    match error {
+    match model.script.path.clone() {
+        Some(path) => {
+            let expect = model.script.on_disk.map_or(Expect::Nothing, Expect::This);
+            write(model, path, then, expect, effects);
+        }
         None => {
-            model.script.mark_saved(version);
-            model.say(format!("saved {}", path.display()));
-            if then == AfterSave::Quit {
-                super::quit(model, effects);
-            }
-        }
-        Some(error) => {
-            model.complain(format!("not saved: {error}"));
+            let name = model.script.name.clone();
+            ask(model, PromptKind::SaveAs(then), &name);
         }
     }
 }
 
-/// Asks before unsaved changes are left behind.
-pub fn guarded(model: &mut Model, then: Answer) {
-    if model.script.is_modified() && !model.script.is_empty() {
-        let text =
-            vec![model.fill(&format!("{} has unsaved changes; {{save}} saves them.", model.script.display_name()))];
-        let options = vec![('d', "discard them", then)];
-        model.layers.push(Layer::Choice(Choice { title: "Leave this script?".into(), text, options }));
-    } else if then == Answer::Open {
-        ask(model, PromptKind::Open, "");
+fn save_as(model: &mut Model, path: PathBuf, then: AfterSave, effects: &mut Vec<Effect>) {
+    if model.script.path.as_ref() == Some(&path) {
+        save(model, then, effects);
     } else {
-        new_script(model);
+        write(model, path, then, Expect::Nothing, effects);
     }
 }
 
+pub fn write(model: &mut Model, path: PathBuf, then: AfterSave, expect: Expect, effects: &mut Vec<Effect>) {
+    write_block(model);
+    let (script, version) = (model.script.id, model.script.version);
+    let bytes = session_file::join(&model.script.bytes(), &model.script.block);
+    effects.push(Effect::Disk(Job::Save { script, path, bytes, version, then, expect }));
+}
+
+/// An empty script; an edited one is put aside.
 pub fn new_script(model: &mut Model) {
-    model.script = Script::default().after(model.script.version);
-    model.session_block = toml::Table::new();
+    super::replace_script(model, Script::default());
     super::focus(model, Pane::Script);
 }
 
-pub fn opened(model: &mut Model, path: PathBuf, result: Result<Vec<u8>, String>) {
+pub fn opened(model: &mut Model, path: &Path, result: Result<Option<OnDisk>, String>, effects: &mut Vec<Effect>) {
     match result {
-        Ok(bytes) => {
-            open_script(model, &path, &bytes);
+        Ok(found) => {
+            open_script(model, path, found.as_ref());
             super::focus(model, Pane::Script);
+            effects.push(Effect::Disk(Job::FindLeft { path: Some(path.to_owned()), asked: false }));
         }
         Err(error) => model.complain(error),
     }
 }
 
 /// Puts a file into the editor and its view on the screen.
-pub fn open_script(model: &mut Model, path: &Path, bytes: &[u8]) {
-    let (text, block) = session_file::split(bytes);
+pub fn open_script(model: &mut Model, path: &Path, found: Option<&OnDisk>) {
+    let (text, block) = session_file::split(found.map_or(b"", |found| &found.bytes));
+    if found.is_none() {
+        model.say(format!("{} is new", path.display()));
+    }
     let name = path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
-    model.script = Script::new(&name, Some(path.to_owned()), &text).after(model.script.version);
+    super::replace_script(model, Script::new(&name, Some(path.to_owned()), &text));
+    model.script.on_disk = found.map(|found| found.stamp);
+    model.script.block = block.clone();
     model.check_due = Some(model.now);
-    model.session_block = block;
-    let block = model.session_block.clone();
     let get = |key: &str| block.get(key).and_then(|v| v.as_str()).map(str::to_owned);
     let mode = get("layout").and_then(|v| LayoutMode::parse(&v)).unwrap_or(model.layout.mode);
     model.layout = Layout::new(mode);
     read_sizes(model);
-    let pinned = model.session_block.get("pinned").and_then(|v| v.as_array()).cloned().unwrap_or_default();
+    let pinned = model.script.block.get("pinned").and_then(|v| v.as_array()).cloned().unwrap_or_default();
     for point in pinned.iter().filter_map(|v| v.as_str()) {
         if !model.browser.pinned.iter().any(|pinned| pinned == point) {
             model.browser.pin(point);
@@ -146,9 +130,9 @@ pub fn open_script(model: &mut Model, path: &Path, bytes: &[u8]) {
 fn write_block(model: &mut Model) {
     let mut set = |key: &str, value: &str, default: &str| {
         if value == default {
-            model.session_block.remove(key);
+            model.script.block.remove(key);
         } else {
-            model.session_block.insert(key.to_owned(), value.into());
+            model.script.block.insert(key.to_owned(), value.into());
         }
     };
     set("layout", model.layout.mode.name(), LayoutMode::Trace.name());
@@ -156,9 +140,9 @@ fn write_block(model: &mut Model) {
     write_sizes(model);
     let pinned: Vec<toml::Value> = model.browser.pinned.iter().map(|point| point.clone().into()).collect();
     if pinned.is_empty() {
-        model.session_block.remove("pinned");
+        model.script.block.remove("pinned");
     } else {
-        model.session_block.insert("pinned".into(), pinned.into());
+        model.script.block.insert("pinned".into(), pinned.into());
     }
     let Some(info) = model.live.info.clone() else { return };
     let mut tables = toml::Table::new();
@@ -182,16 +166,16 @@ fn write_block(model: &mut Model) {
         }
     }
     if tables.is_empty() {
-        model.session_block.remove("tables");
+        model.script.block.remove("tables");
     } else {
-        model.session_block.insert("tables".into(), tables.into());
+        model.script.block.insert("tables".into(), tables.into());
     }
 }
 
 /// Sort orders and filters of the block, onto the tables of a session that has just started.
 pub fn apply_block(model: &mut Model) {
     let Some(info) = model.live.info.clone() else { return };
-    let Some(tables) = model.session_block.get("tables").and_then(|v| v.as_table()).cloned() else { return };
+    let Some(tables) = model.script.block.get("tables").and_then(|v| v.as_table()).cloned() else { return };
     for (table, state) in info.tables.iter().zip(&mut model.live.states) {
         let Some(entry) = tables.get(&table.name).and_then(|v| v.as_table()) else { continue };
         if let Some(sort) = entry.get("sort").and_then(toml::Value::as_integer) {
@@ -223,16 +207,16 @@ fn write_sizes(model: &mut Model) {
         }
     }
     if sizes.is_empty() {
-        model.session_block.remove("sizes");
+        model.script.block.remove("sizes");
     } else {
-        model.session_block.insert("sizes".into(), sizes.into());
+        model.script.block.insert("sizes".into(), sizes.into());
     }
 }
 
 fn read_sizes(model: &mut Model) {
     for (mode, name) in LayoutMode::ALL {
         for (border, border_name) in Border::ALL {
-            let share = model.session_block.get("sizes").and_then(|v| v.get(name)?.get(border_name)?.as_float());
+            let share = model.script.block.get("sizes").and_then(|v| v.get(name)?.get(border_name)?.as_float());
             model.layout.set_share(mode, border, share.filter(|share| share.is_finite()));
         }
     }
@@ -302,7 +286,7 @@ pub fn export(model: &mut Model, what: ExportAs, effects: &mut Vec<Effect>) {
         }
     };
     match text {
-        Some(text) => effects.push(Effect::Export { name, bytes: text.into_bytes() }),
+        Some(text) => effects.push(Effect::Disk(Job::Export { name, bytes: text.into_bytes() })),
         None => model.complain("there is nothing to export"),
     }
 }
@@ -332,5 +316,5 @@ fn record(model: &mut Model, name: String, effects: &mut Vec<Effect>) {
     for (at, _) in &mut events {
         *at = (*at).min(last);
     }
-    effects.push(Effect::Record { name, header, events });
+    effects.push(Effect::Disk(Job::Record { name, header, events }));
 }

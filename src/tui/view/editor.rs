@@ -64,6 +64,9 @@ pub fn draw(model: &Model, pen: &mut Pen) -> Option<Position> {
     if script.n_errors() > 0 {
         note = format!("{} {}  {note}", model.glyphs.error, script.n_errors());
     }
+    if script.theirs.is_some() {
+        note = format!("{} changed on disk  {note}", model.glyphs.warning);
+    }
     let focused = model.focus == Pane::Script;
     let mut inner = frame(model, pen, Pane::Script, &title, &note);
     let gutter = gutter_width(script);

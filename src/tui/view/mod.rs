@@ -85,8 +85,8 @@ pub fn draw(model: &Model, buf: &mut Buffer) -> Option<Position> {
             popup::picker(model, picker, buf);
             None
         }
-        Some(Layer::Text { title, lines, scroll }) => {
-            popup::text(model, title, lines, *scroll, buf);
+        Some(Layer::Text { title, lines, scroll, diff }) => {
+            popup::text(model, title, lines, *scroll, *diff, buf);
             None
         }
         Some(Layer::Help { scroll }) => {

@@ -26,7 +26,7 @@ fn boxed<'a>(model: &Model, buf: &'a mut Buffer, area: Rect, title: &str) -> Pen
     pen
 }
 
-pub fn text(model: &Model, title: &str, lines: &[String], scroll: usize, buf: &mut Buffer) {
+pub fn text(model: &Model, title: &str, lines: &[String], scroll: usize, diff: bool, buf: &mut Buffer) {
     let area = centered(buf.area, 96, text_height(model, lines.len()));
     let mut pen = boxed(model, buf, area, title);
     let height = usize::from(pen.height().saturating_sub(2));
@@ -37,7 +37,12 @@ pub fn text(model: &Model, title: &str, lines: &[String], scroll: usize, buf: &m
     }
     let room = pen.width().saturating_sub(4);
     for (row, line) in lines.iter().skip(scroll).take(height).enumerate() {
-        pen.cut(2, row as u16 + 1, room, line, model.theme.get(Role::Popup), &model.glyphs);
+        let role = match line.as_bytes().first() {
+            Some(b'-') if diff => Role::DiagError,
+            Some(b'+') if diff => Role::ProbeOn,
+            _ => Role::Popup,
+        };
+        pen.cut(2, row as u16 + 1, room, line, model.theme.get(role), &model.glyphs);
     }
 }
 

@@ -9,16 +9,16 @@ mod text;
 
 use std::path::PathBuf;
 
-use self::text::{decode, encode};
 pub use self::{
     findings::{VirtualKind, VirtualLine},
-    text::{TAB, byte_of, char_columns, display_column, floor, is_raw_byte},
+    text::{TAB, byte_of, char_columns, decode, display_column, encode, floor, is_raw_byte},
 };
 use crossterm::event::{KeyCode, KeyModifiers};
 use tui_textarea::{CursorMove, TextArea};
 
 use crate::tui::{
     engine::{Completion, EditorDiagnostic, Token},
+    files::{OnDisk, Stamp},
     input::keys::Chord,
 };
 
@@ -57,6 +57,8 @@ pub struct Popup {
 #[derive(Debug)]
 pub struct Script {
     area: TextArea<'static>,
+    /// Its own among all scripts of a dashboard; versions only grow, so it is the one it came with.
+    pub id: u64,
     pub path: Option<PathBuf>,
     /// What it is called without a path.
     pub name: String,
@@ -64,6 +66,16 @@ pub struct Script {
     pub version: u64,
     saved_version: Option<u64>,
     saved_text: Vec<u8>,
+    /// The file when it was read or written last; `None` when there is none.
+    pub on_disk: Option<Stamp>,
+    /// What another program has written since over what is edited here.
+    pub theirs: Option<OnDisk>,
+    /// The version in the swap copy, if there is one.
+    pub kept: Option<u64>,
+    /// The swap copy this was recovered from, until it has one of its own.
+    pub recovered_from: Option<PathBuf>,
+    /// Session block of the file, kept with keys we do not know.
+    pub block: toml::Table,
     undo: Vec<Moment>,
     redo: Vec<Moment>,
     undo_bytes: usize,
@@ -103,11 +115,17 @@ impl Script {
         let lines = decode(bytes).split('\n').map(str::to_owned).collect();
         Self {
             area: model(lines),
+            id: 1,
             path,
             name: name.to_owned(),
             version: 1,
             saved_version: Some(1),
             saved_text: bytes.to_vec(),
+            on_disk: None,
+            theirs: None,
+            kept: None,
+            recovered_from: None,
+            block: toml::Table::new(),
             undo: Vec::new(),
             redo: Vec::new(),
             undo_bytes: 0,
@@ -170,6 +188,16 @@ impl Script {
         self.saved_version != Some(self.version)
     }
 
+    /// Something would be lost.
+    pub fn is_unsaved(&self) -> bool {
+        self.is_modified() && !self.is_empty()
+    }
+
+    /// The file is gone: this is all there is.
+    pub fn mark_unsaved(&mut self) {
+        self.saved_version = None;
+    }
+
     pub fn mark_saved(&mut self, version: u64) {
         self.saved_version = Some(version);
         if version == self.version {
@@ -182,6 +210,7 @@ impl Script {
     pub fn after(mut self, version: u64) -> Self {
         let saved = self.saved_version == Some(self.version);
         self.version = version + 1;
+        self.id = self.version;
         self.saved_version = saved.then_some(self.version);
         self
     }

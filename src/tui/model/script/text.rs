@@ -46,7 +46,8 @@ pub fn display_column(line: &str, byte: usize) -> usize {
     column
 }
 
-pub(super) fn decode(bytes: &[u8]) -> String {
+/// Text of any bytes; [`encode`] gives them back.
+pub fn decode(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         out.push_str(chunk.valid());
@@ -55,7 +56,7 @@ pub(super) fn decode(bytes: &[u8]) -> String {
     out
 }
 
-pub(super) fn encode(text: &str) -> Vec<u8> {
+pub fn encode(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     for c in text.chars() {
         if is_raw_byte(c) {

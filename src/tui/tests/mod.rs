@@ -12,13 +12,17 @@ use tokio::sync::mpsc;
 
 use crate::runtime::recording::Recording;
 
+mod unsaved;
+
 use super::{
     action::{ACTIONS, Act},
     app::{Effect, Layer, Model, Msg, WallClock},
+    disk::{self, Job},
     engine::{Catalogue, Checker, Engine, EngineEvent},
     fake::{FakeCatalogue, FakeChecker, FakeEngine},
     input::keys::parse_keys,
     layout::Pane,
+    swap::Keeper,
     term::encode::Screen,
     theme::{ASCII, Depth, Theme, UNICODE},
     update::{perform, update},
@@ -30,6 +34,8 @@ struct Drive {
     model: Model,
     engine: FakeEngine,
     events: mpsc::UnboundedReceiver<EngineEvent>,
+    /// Does what is asked of the disk, in a folder of the test's.
+    keeper: Option<Keeper>,
     /// What was asked of the outside and not done here.
     left: Vec<Effect>,
 }
@@ -44,7 +50,7 @@ impl Drive {
         model.browser.typing = true;
         let mut engine = FakeEngine::by_hand();
         let events = engine.events();
-        let mut drive = Self { model, engine, events, left: Vec::new() };
+        let mut drive = Self { model, engine, events, keeper: None, left: Vec::new() };
         FakeCatalogue::default().load(&mut |batch| {
             drive.send(Msg::Catalogue(batch));
             true
@@ -68,6 +74,11 @@ impl Drive {
                     self.send(Msg::Detail { point, detail });
                 }
                 Effect::LoadTheme(name) => self.send(Msg::ThemeLoaded(Theme::load(&name, None, Depth::Indexed))),
+                Effect::Disk(job) if self.keeper.is_some() => {
+                    if let Some(answer) = disk::work(job, self.keeper.as_mut()) {
+                        self.send(answer);
+                    }
+                }
                 other => self.left.push(other),
             }
         }
@@ -160,7 +171,7 @@ fn recorded(width: u16, height: u16, seconds: u64) -> Drive {
 fn screenshots() {
     let shot = |name: &str, drive: &Drive| {
         let (buffer, cursor) = drive.draw();
-        expect_file![format!("../../screenshots/{name}.svg")].assert_eq(&super::svg::svg(&buffer, cursor));
+        expect_file![format!("../../../screenshots/{name}.svg")].assert_eq(&super::svg::svg(&buffer, cursor));
     };
     let mut drive = recorded(120, 40, 15);
     drive.press("l<down>");
@@ -277,71 +288,6 @@ fn a_run_is_swapped_without_a_gap_and_a_failed_one_leaves_the_old() {
 }
 
 #[test]
-fn an_edited_script_is_put_aside_not_overwritten() {
-    let mut drive = Drive::new(80, 24);
-    drive.press("<esc>2global mine<esc>1/openat<ret>T");
-    assert!(drive.model.script.text().starts_with("# How often"));
-    drive.press("<F7>");
-    assert_eq!(drive.model.script.text(), "global mine");
-    drive.press("<esc>q");
-    assert!(matches!(drive.model.layers.last(), Some(Layer::Choice(_))));
-}
-
-#[test]
-fn quitting_asks_only_when_something_would_be_lost() {
-    let mut drive = Drive::new(80, 24);
-    drive.press("<esc>q");
-    assert_eq!(drive.left, [Effect::Quit]);
-    let mut drive = tracing(80, 24);
-    drive.press("q");
-    assert_eq!(drive.left, []);
-    drive.press("q");
-    assert_eq!(drive.left, [Effect::Quit]);
-}
-
-#[test]
-fn giving_up_a_save_gives_up_leaving_after_it() {
-    for quit_and_save in [":wq<ret>", ":x<ret>", "qs"] {
-        let mut drive = Drive::new(80, 24);
-        drive.press("<esc>2global n<esc>").press(quit_and_save);
-        assert!(matches!(drive.model.layers.last(), Some(Layer::Prompt { .. })), "{quit_and_save} asks for a name");
-        drive.press("<esc>");
-        drive.press("<C-s><C-u>/tmp/n.stp<ret>");
-        let Some(Effect::Save { path, version, then, .. }) = drive.left.pop() else { panic!("nothing saved") };
-        drive.send(Msg::Saved { path, version, then, error: None });
-        assert_eq!(drive.left, [], "saved later, after {quit_and_save} was given up");
-    }
-    let mut drive = Drive::new(80, 24);
-    drive.press("<esc>2global n<esc>:wq<ret><C-u>/tmp/n.stp<ret>");
-    let Some(Effect::Save { path, version, then, .. }) = drive.left.pop() else { panic!("nothing saved") };
-    drive.send(Msg::Saved { path, version, then, error: None });
-    assert_eq!(drive.left, [Effect::Quit]);
-}
-
-#[test]
-fn saving_keeps_the_text_and_the_view() {
-    let mut drive = tracing(120, 40);
-    drive.press("ss<ret>L<C-w>+<C-s><C-u>/tmp/x.stp<ret>");
-    let Some(Effect::Save { path, bytes, version, then }) = drive.left.pop() else { panic!("nothing saved") };
-    let text = String::from_utf8(bytes.clone()).unwrap();
-    let script = drive.model.script.text();
-    assert!(text.starts_with(&script));
-    assert_eq!(
-        &text[script.len()..],
-        "#: tapdeck-session v1\n#: layout = \"edit\"\n#: \n#: [sizes.edit]\n#: script = 0.467\n#: \n\
-         #: [tables.latency]\n#: sort = 2\n"
-    );
-    drive.send(Msg::Saved { path: path.clone(), version, then, error: None });
-    assert!(!drive.model.script.is_modified());
-    let mut again = Drive::new(120, 40);
-    again.send(Msg::Opened { path, result: Ok(bytes) });
-    assert_eq!(again.model.script.text(), script);
-    again.press("<C-r>").wait(2);
-    assert_eq!(again.model.live.state().unwrap().sort, 2);
-    assert_eq!(again.model.layout.mode.name(), "edit");
-}
-
-#[test]
 fn filters_sort_export_and_copy() {
     let mut drive = tracing(120, 40);
     drive.press("/ng<ret>");
@@ -349,7 +295,7 @@ fn filters_sort_export_and_copy() {
     drive.press("y");
     assert!(matches!(drive.left.pop(), Some(Effect::Copy(text)) if text.starts_with("nginx\tcount ")));
     drive.press("ec");
-    let Some(Effect::Export { name, bytes }) = drive.left.pop() else { panic!("nothing exported") };
+    let Some(Effect::Disk(Job::Export { name, bytes })) = drive.left.pop() else { panic!("nothing exported") };
     assert_eq!(name, "latency-20250825-140024.csv");
     let text = String::from_utf8(bytes).unwrap();
     assert!(text.starts_with("execname,count,min,avg,max\nnginx,"), "{text}");
@@ -483,7 +429,7 @@ fn vim_in_the_editor() {
     drive.press("<C-w>j");
     assert_ne!(drive.model.focus, Pane::Script);
     drive.press("2:w<ret><C-u>/tmp/v.stp<ret>");
-    assert!(matches!(drive.left.last(), Some(Effect::Save { .. })));
+    assert!(matches!(drive.left.last(), Some(Effect::Disk(Job::Save { .. }))));
     drive.press(":q!<ret>");
     assert_eq!(drive.left.last(), Some(&Effect::Quit));
 }
@@ -492,12 +438,12 @@ fn vim_in_the_editor() {
 fn what_is_shown_is_exported() {
     let mut drive = tracing(120, 40);
     drive.press("es");
-    assert!(matches!(drive.left.pop(), Some(Effect::Export { name, .. }) if name.ends_with(".svg")));
+    assert!(matches!(drive.left.pop(), Some(Effect::Disk(Job::Export { name, .. })) if name.ends_with(".svg")));
     drive.press("ew");
-    let Some(Effect::Record { events, .. }) = drive.left.pop() else { panic!("nothing recorded") };
+    let Some(Effect::Disk(Job::Record { events, .. })) = drive.left.pop() else { panic!("nothing recorded") };
     assert!(events.len() > 20 && events.is_sorted_by_key(|(at, _)| *at));
     drive.press("4et");
-    assert!(matches!(drive.left.pop(), Some(Effect::Export { name, .. }) if name.starts_with("log-")));
+    assert!(matches!(drive.left.pop(), Some(Effect::Disk(Job::Export { name, .. })) if name.starts_with("log-")));
 }
 
 #[test]
