@@ -54,6 +54,19 @@ pub struct DashboardArgs {
     /// Trace only this process: what target() gives
     #[arg(short = 'x', value_name = "PID")]
     pub target: Option<u32>,
+    #[command(flatten)]
+    pub look: LookArgs,
+    /// Save everything the session shows to FILE, for `tapdeck replay`
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    /// Folder with more tapset scripts; may be repeated
+    #[arg(short = 'I', value_name = "DIR")]
+    pub tapset_dirs: Vec<PathBuf>,
+}
+
+/// How the dashboard looks.
+#[derive(Clone, Debug, Args)]
+pub struct LookArgs {
     /// Theme name, or path of a theme file
     #[arg(long, value_name = "NAME")]
     pub theme: Option<String>,
@@ -63,12 +76,9 @@ pub struct DashboardArgs {
     /// Draw with ASCII characters only
     #[arg(long)]
     pub ascii: bool,
-    /// Save everything the session shows to FILE, for `tapdeck replay`
-    #[arg(long, value_name = "FILE")]
-    pub record: Option<PathBuf>,
-    /// Folder with more tapset scripts; may be repeated
-    #[arg(short = 'I', value_name = "DIR")]
-    pub tapset_dirs: Vec<PathBuf>,
+    /// For slow lines: one frame a second, ASCII, no colours
+    #[arg(long)]
+    pub slow: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -89,15 +99,8 @@ pub struct ReplayArgs {
     /// Print the recorded output instead of opening the dashboard
     #[arg(long)]
     pub text: bool,
-    /// Theme name, or path of a theme file
-    #[arg(long, value_name = "NAME")]
-    pub theme: Option<String>,
-    /// Colours
-    #[arg(long, value_enum, default_value_t = Color::Auto)]
-    pub color: Color,
-    /// Draw with ASCII characters only
-    #[arg(long)]
-    pub ascii: bool,
+    #[command(flatten)]
+    pub look: LookArgs,
 }
 
 #[derive(Debug, Args)]

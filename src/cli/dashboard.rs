@@ -3,7 +3,7 @@
 use std::{process::ExitCode, sync::Arc};
 
 use super::{
-    args::{Color, DashboardArgs, ReplayArgs},
+    args::{Color, DashboardArgs, LookArgs, ReplayArgs},
     live_catalogue::LiveCatalogue,
     live_engine::{LiveChecker, LiveEngine, SharedCompiler},
 };
@@ -13,6 +13,7 @@ use crate::{
     tui::{
         TuiOptions,
         engine::StartOptions,
+        profile::Profile,
         replay::ReplayEngine,
         settings::{self, Settings},
     },
@@ -35,7 +36,7 @@ pub fn main(args: DashboardArgs) -> ExitCode {
     options.autorun = args.run;
     options.start = StartOptions { target: args.target, ..StartOptions::default() };
     options.script = args.script;
-    show(options, args.theme, args.color, args.ascii)
+    show(options, args.look)
 }
 
 /// The bundled recording. `why`: what keeps this machine from tracing; the editor and the browser work all the same.
@@ -51,11 +52,11 @@ fn demo(args: &DashboardArgs, why: Option<String>) -> ExitCode {
     options.notice = why;
     // A script that was asked for can be read and checked, though not run.
     options.script = args.script.clone();
-    show(options, args.theme.clone(), args.color, args.ascii)
+    show(options, args.look.clone())
 }
 
 pub fn replay(recording: Recording, args: ReplayArgs) -> ExitCode {
-    show(replay_options(recording, Vec::new(), false), args.theme, args.color, args.ascii)
+    show(replay_options(recording, Vec::new(), false), args.look)
 }
 
 fn replay_options(recording: Recording, include: Vec<std::path::PathBuf>, looping: bool) -> TuiOptions {
@@ -89,11 +90,12 @@ pub fn print_settings() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn show(mut options: TuiOptions, theme: Option<String>, color: Color, ascii: bool) -> ExitCode {
-    options.theme = theme;
+fn show(mut options: TuiOptions, look: LookArgs) -> ExitCode {
+    options.theme = look.theme;
     options.settings = settings();
-    options.ascii = ascii;
-    options.color = match color {
+    options.ascii = look.ascii;
+    options.profile = look.slow.then_some(Profile::Slow);
+    options.color = match look.color {
         Color::Auto => None,
         Color::Truecolor => Some("truecolor".to_owned()),
         Color::C256 => Some("256".to_owned()),

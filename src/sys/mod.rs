@@ -1,6 +1,6 @@
 //! All unsafe code: one thin function per system call, safe signatures, owned file descriptors. Nothing here decides
 //! anything; it turns arguments into kernel structures and errno into [`std::io::Error`].
-//! Sources: bpf(2), perf_event_open(2), inotify(7), include/uapi/linux/{bpf,perf_event}.h of v6.12.
+//! Sources: bpf(2), perf_event_open(2), inotify(7), ioctl_tty(2), include/uapi/linux/{bpf,perf_event}.h of v6.12.
 #![expect(unsafe_code, reason = "system calls; every block says what it relies on")]
 
 pub mod bpf;
@@ -14,6 +14,7 @@ pub mod perf_event;
 pub mod poll;
 pub mod process;
 pub mod signals;
+pub mod tty;
 
 use std::{io, os::fd::OwnedFd};
 

@@ -34,6 +34,25 @@ pub fn wait_readable<const N: usize>(fds: [Option<BorrowedFd>; N], timeout: Opti
     }
 }
 
+/// Waits until `fd` takes bytes (or is in error), `stop` is rung or the time is over; true for the first.
+///
+/// # Errors
+/// The kernel has no memory for it.
+pub fn wait_writable(fd: BorrowedFd, stop: Option<&Bell>, timeout: Option<Duration>) -> io::Result<bool> {
+    let entry = |fd: i32, events| libc::pollfd { fd, events, revents: 0 };
+    let stop = stop.map_or(-1, |bell| bell.0.as_raw_fd());
+    let mut list = [entry(fd.as_raw_fd(), libc::POLLOUT), entry(stop, libc::POLLIN)];
+    let millis = timeout.map_or(-1, |timeout| i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX));
+    loop {
+        // SAFETY: `list` outlives the call.
+        match check(i64::from(unsafe { libc::poll(list.as_mut_ptr(), 2, millis) })) {
+            // Half a frame is not to be lost to a signal.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+            result => return result.map(|_| list[0].revents != 0),
+        }
+    }
+}
+
 /// Has tokio say when `fd` is readable.
 ///
 /// # Errors

@@ -23,6 +23,7 @@ use super::{
         text_input::TextInput,
         vim::{Mode, Vim},
     },
+    profile::Profile,
     quick::TraceKey,
     settings::Settings,
     swap::Left,
@@ -88,6 +89,11 @@ pub enum Msg {
     },
     Exported(Result<String, String>),
     ThemeLoaded(Result<Arc<Theme>, String>),
+    /// What the line to the terminal gets, and how long it makes frames of data wait if it does not keep up.
+    Line {
+        bytes_per_s: f64,
+        slowed: Option<Duration>,
+    },
     /// A deadline passed.
     Tick,
     /// Told to go: SIGTERM, SIGHUP.
@@ -305,6 +311,13 @@ impl WallClock {
         if millis { format!("{clock}.{ms:03}") } else { clock }
     }
 
+    /// `14:03:31`, or without the seconds.
+    pub fn shown(&self, at: Duration, seconds: bool) -> String {
+        let mut time = self.time(at, false);
+        time.truncate(if seconds { time.len() } else { 5 });
+        time
+    }
+
     /// When a time since the epoch was: `14:03`, and the day unless it is that of `now`.
     pub fn epoch_ms(&self, ms: i64, now: Duration) -> String {
         let local = |ms: i64| {
@@ -343,6 +356,11 @@ pub struct Model {
     pub layers: Vec<Layer>,
     pub toast: Option<Toast>,
     pub mouse: bool,
+    pub profile: Profile,
+    /// Bytes a second that the terminal got lately.
+    pub line_rate: Option<f64>,
+    /// The line does not keep up: data is drawn only so often.
+    pub slowed: Option<Duration>,
     pub demo: bool,
     pub start_options: StartOptions,
 
@@ -391,6 +409,9 @@ impl Model {
             layers: Vec::new(),
             toast: None,
             mouse: true,
+            profile: Profile::default(),
+            line_rate: None,
+            slowed: None,
             demo: false,
             start_options: StartOptions::default(),
             browser: Browser::default(),

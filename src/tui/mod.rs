@@ -13,6 +13,7 @@ pub mod highlight;
 pub mod input;
 pub mod layout;
 pub mod model;
+pub mod profile;
 pub mod quick;
 pub mod replay;
 mod run;
@@ -25,6 +26,7 @@ pub mod term;
 pub mod theme;
 pub mod update;
 pub mod view;
+mod workers;
 
 pub use self::run::{Outcome, TuiOptions, run};
 

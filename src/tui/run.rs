@@ -11,8 +11,6 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use crossterm::event::{Event, EventStream, KeyEventKind, MouseButton, MouseEventKind};
-use futures_util::StreamExt;
 use tokio::{
     io::unix::AsyncFd,
     signal::unix::{SignalKind, signal},
@@ -22,25 +20,26 @@ use tokio::{
 use super::{
     app::{Effect, Model, Msg, WallClock},
     disk::{Disk, Job},
-    engine::{Catalogue, Checker, Engine, StartOptions},
+    engine::{Catalogue, Checker, Engine, EngineEvent, StartOptions},
     files,
-    input::keys::Chord,
     layout::Pane,
+    profile::{Pace, Profile},
     settings::{self, Settings},
     term::{
         encode::Screen,
         guard::{self, Guard},
+        input::Input,
+        writer::{self, Writer},
     },
     theme::{ASCII, Depth, Theme, UNICODE, locale_is_utf8},
     update::{open_script, perform, update},
     view,
+    workers::{self, Ask},
 };
 use crate::sys::{inotify::watch_file, poll::watch_readable};
 
-/// Between two frames that data asks for.
-const FRAME: Duration = Duration::from_millis(33);
-/// Over SSH.
-const FRAME_SLOW: Duration = Duration::from_millis(250);
+/// How long the last frame may take to be written when the dashboard leaves.
+const LAST_FRAME: Duration = Duration::from_millis(500);
 /// A size must stand still this long before the screen is drawn for it.
 const RESIZE_SETTLES: Duration = Duration::from_millis(60);
 
@@ -62,6 +61,8 @@ pub struct TuiOptions {
     /// `truecolor`, `256`, `16`, `mono`; otherwise the environment decides.
     pub color: Option<String>,
     pub ascii: bool,
+    /// What the line to the terminal carries; otherwise the settings say, or the environment.
+    pub profile: Option<Profile>,
     pub mouse: bool,
     /// The user's settings; what the command line says goes before them.
     pub settings: Settings,
@@ -83,6 +84,7 @@ impl TuiOptions {
             theme: None,
             color: None,
             ascii: false,
+            profile: None,
             mouse: true,
             settings: Settings::default(),
             notice: None,
@@ -115,8 +117,11 @@ fn env(name: &str) -> Option<String> {
 }
 
 fn build_model(options: &TuiOptions) -> io::Result<Model> {
-    let depth = options.color.as_deref().and_then(Depth::parse).unwrap_or_else(|| Depth::detect(env));
     let settings = &options.settings;
+    let profile = options.profile.or(settings.profile).unwrap_or_else(|| Profile::detect(env));
+    let is_slow = profile == Profile::Slow;
+    let detected = || if is_slow { Depth::Mono } else { Depth::detect(env) };
+    let depth = options.color.as_deref().and_then(Depth::parse).unwrap_or_else(detected);
     let mut problems = settings.problems.clone();
     let theme = match (&options.theme, &settings.theme) {
         (None, Some(name)) => load_theme(name, depth).or_else(|error| {
@@ -126,9 +131,10 @@ fn build_model(options: &TuiOptions) -> io::Result<Model> {
         (name, _) => load_theme(name.as_deref().unwrap_or("default"), depth),
     }
     .map_err(io::Error::other)?;
-    let glyphs = if options.ascii || settings.ascii || !locale_is_utf8(env) { ASCII } else { UNICODE };
+    let glyphs = if options.ascii || settings.ascii || is_slow || !locale_is_utf8(env) { ASCII } else { UNICODE };
     let size = crossterm::terminal::size().unwrap_or((80, 24));
     let mut model = Model::new(theme, glyphs, size);
+    model.profile = profile;
     model.demo = options.demo;
     model.mouse = options.mouse && settings.mouse.unwrap_or(true);
     model.keymap = settings.keymap.clone();
@@ -162,63 +168,12 @@ fn load_theme(name: &str, depth: Depth) -> Result<Arc<Theme>, String> {
     Theme::load(name, text.as_deref(), depth)
 }
 
-/// A question for the checker's thread.
-enum Ask {
-    Check { version: u64, text: String },
-    Complete { text: String, cursor: usize },
-}
-
-/// A thread that answers the newest question of each kind; stale ones are dropped unanswered.
-fn checker_thread(checker: Arc<dyn Checker>, tx: mpsc::UnboundedSender<Msg>) -> std_mpsc::Sender<Ask> {
-    let (ask_tx, ask_rx) = std_mpsc::channel::<Ask>();
-    thread::spawn(move || {
-        while let Ok(first) = ask_rx.recv() {
-            let (mut check, mut complete) = (None, None);
-            for ask in std::iter::once(first).chain(ask_rx.try_iter()) {
-                match ask {
-                    Ask::Check { .. } => check = Some(ask),
-                    Ask::Complete { .. } => complete = Some(ask),
-                }
-            }
-            // Someone waits for the completion; the check can wait.
-            for ask in [complete, check].into_iter().flatten() {
-                let msg = match ask {
-                    Ask::Check { version, text } => Msg::Checked { version, list: checker.check(&text) },
-                    Ask::Complete { text, cursor } => Msg::Completed { list: checker.complete(&text, cursor) },
-                };
-                if tx.send(msg).is_err() {
-                    return;
-                }
-            }
-        }
-    });
-    ask_tx
-}
-
-/// Lists all probes, then answers what one of them offers.
-fn catalogue_threads(catalogue: Arc<dyn Catalogue>, tx: mpsc::UnboundedSender<Msg>) -> std_mpsc::Sender<String> {
-    let (point_tx, point_rx) = std_mpsc::channel::<String>();
-    let (loader, load_tx) = (Arc::clone(&catalogue), tx.clone());
-    thread::spawn(move || {
-        loader.load(&mut |batch| load_tx.send(Msg::Catalogue(batch)).is_ok());
-        let _ = load_tx.send(Msg::CatalogueDone);
-    });
-    thread::spawn(move || {
-        while let Ok(first) = point_rx.recv() {
-            let point = point_rx.try_iter().last().unwrap_or(first);
-            let detail = catalogue.detail(&point);
-            if tx.send(Msg::Detail { point, detail }).is_err() {
-                return;
-            }
-        }
-    });
-    point_tx
-}
-
 struct Runner {
     model: Model,
     screen: Screen,
     guard: Guard,
+    writer: Writer,
+    input: Input,
     engine: Box<dyn Engine>,
     ask: std_mpsc::Sender<Ask>,
     detail: std_mpsc::Sender<String>,
@@ -227,6 +182,17 @@ struct Runner {
     watch: Option<(PathBuf, Option<AsyncFd<OwnedFd>>)>,
     tx: mpsc::UnboundedSender<Msg>,
     begin: Instant,
+    pace: Pace,
+    /// When a frame may be drawn.
+    next_frame: Instant,
+    /// A frame was due while the one before was still being written.
+    late: bool,
+    /// Bytes written by then, to tell the rate.
+    metered: (Instant, u64),
+    /// The size the terminal has had since shortly before then.
+    resize: Option<(Instant, (u16, u16))>,
+    /// Half a key has come; the other half may take until then.
+    half_key: Option<Instant>,
     quit: bool,
     dirty: bool,
     /// The terminal hung up: nothing can be shown.
@@ -237,9 +203,9 @@ async fn main(options: TuiOptions) -> io::Result<Outcome> {
     let begin = Instant::now();
     let mut model = build_model(&options)?;
     model.checker = Arc::clone(&options.checker);
-    let (tx, mut rx) = mpsc::unbounded_channel::<Msg>();
+    let (tx, messages) = mpsc::unbounded_channel::<Msg>();
     let mut engine = options.engine;
-    let mut events = engine.events();
+    let events = engine.events();
     let mut first_effects = Vec::new();
     if let Some(path) = &options.script {
         let found =
@@ -262,13 +228,21 @@ async fn main(options: TuiOptions) -> io::Result<Outcome> {
         model.focus = Pane::Live;
     }
     let guard = Guard::take(model.mouse)?;
-    let size = model.size;
+    let now = Instant::now();
     let mut runner = Runner {
-        ask: checker_thread(Arc::clone(&options.checker), tx.clone()),
-        detail: catalogue_threads(options.catalogue, tx.clone()),
+        ask: workers::checker(Arc::clone(&options.checker), tx.clone()),
+        detail: workers::catalogue(options.catalogue, tx.clone()),
         disk: Disk::start(tx.clone()),
         watch: None,
-        screen: Screen::new(size),
+        screen: Screen::new(model.size),
+        writer: Writer::start(writer::output()?)?,
+        input: Input::open()?,
+        pace: Pace::new(model.profile),
+        next_frame: now,
+        late: false,
+        metered: (now, 0),
+        resize: None,
+        half_key: None,
         model,
         guard,
         engine,
@@ -283,127 +257,186 @@ async fn main(options: TuiOptions) -> io::Result<Outcome> {
     for effect in first_effects {
         runner.effect(effect);
     }
-
-    // crossterm's stream must be polled by one task alone, or wake-ups get lost; it talks into a channel.
-    let (input_tx, mut input) = mpsc::unbounded_channel::<Event>();
-    let forward = || {
-        let input_tx = input_tx.clone();
-        tokio::spawn(async move {
-            let mut stream = EventStream::new();
-            while let Some(Ok(event)) = stream.next().await {
-                if input_tx.send(event).is_err() {
-                    return;
-                }
-            }
-        })
-    };
-    let mut forwarder = forward();
-    let mut term = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut back = signal(SignalKind::from_raw(crate::sys::signals::CONTINUED))?;
-    let frame = if env("SSH_CONNECTION").is_some() { FRAME_SLOW } else { FRAME };
-    let mut next_frame = Instant::now();
-    let mut resize_due: Option<(Instant, (u16, u16))> = None;
-
-    while !runner.quit {
-        let deadline = runner.model.next_deadline().map(|at| begin + at);
-        let paint = runner.dirty.then_some(next_frame);
-        let settle = resize_due.map(|(at, _)| at);
-        let wake = [deadline, paint, settle].into_iter().flatten().min();
-        runner.watch_script();
-        let touched = async {
-            match runner.watch.as_ref().and_then(|(_, watch)| watch.as_ref()) {
-                Some(watch) => drop(watch.readable().await),
-                None => std::future::pending().await,
-            }
-        };
-        let sleep = async {
-            match wake {
-                Some(at) => tokio::time::sleep_until(at.into()).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            _ = term.recv() => runner.message(Msg::Terminate),
-            _ = interrupt.recv() => runner.message(Msg::Terminate),
-            _ = hangup.recv() => {
-                // The terminal is gone: nothing to ask or to restore on.
-                runner.gone = true;
-                runner.message(Msg::Terminate);
-            }
-            _ = back.recv() => {
-                runner.guard.resume(runner.model.mouse)?;
-                runner.redraw();
-            }
-            Some(first) = input.recv() => {
-                let mut next = Some(first);
-                while let Some(event) = next {
-                    if let Event::Resize(width, height) = event {
-                        resize_due = Some((Instant::now() + RESIZE_SETTLES, (width, height)));
-                    } else {
-                        runner.input(event);
-                    }
-                    next = input.try_recv().ok();
-                }
-                // What a key does is seen at once.
-                next_frame = Instant::now();
-            }
-            Some(event) = events.recv() => {
-                let mut next = Some(event);
-                // A flood of output must not starve the keys.
-                for _ in 0..5000 {
-                    let Some(event) = next else { break };
-                    runner.message(Msg::Engine(event));
-                    next = events.try_recv().ok();
-                }
-                if let Some(event) = next {
-                    runner.message(Msg::Engine(event));
-                }
-            }
-            Some(msg) = rx.recv() => {
-                runner.message(msg);
-                while let Ok(msg) = rx.try_recv() {
-                    runner.message(msg);
-                }
-            }
-            // A file that was replaced is another one to watch.
-            () = touched => {
-                runner.watch = None;
-                runner.message(Msg::Touched);
-            }
-            () = sleep => (),
-        }
-        let now = Instant::now();
-        if let Some((at, size)) = resize_due
-            && now >= at
-        {
-            resize_due = None;
-            runner.message(Msg::Resize(size.0, size.1));
-            runner.redraw();
-            next_frame = now;
-        }
-        if deadline.is_some_and(|at| now >= at) {
-            runner.message(Msg::Tick);
-        }
-        if runner.dirty && now >= next_frame && resize_due.is_none() {
-            runner.draw();
-            next_frame = now + frame;
-        }
-        if runner.model.pending_suspend {
-            runner.model.pending_suspend = false;
-            // The stream must not read while the shell does.
-            forwarder.abort();
-            runner.suspend()?;
-            forwarder = forward();
-            next_frame = Instant::now();
-        }
-    }
-    runner.guard.pause();
+    runner.turn(events, messages).await?;
+    runner.leave();
     runner.disk.finish();
     runner.say_what_is_kept();
     Ok(Outcome { exit_code: 0 })
+}
+
+impl Runner {
+    /// The loop.
+    async fn turn(
+        &mut self,
+        mut events: mpsc::UnboundedReceiver<EngineEvent>,
+        mut messages: mpsc::UnboundedReceiver<Msg>,
+    ) -> io::Result<()> {
+        let mut term = signal(SignalKind::terminate())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut resized = signal(SignalKind::window_change())?;
+        let mut back = signal(SignalKind::from_raw(crate::sys::signals::CONTINUED))?;
+        while !self.quit {
+            self.watch_script();
+            let touched = async {
+                match self.watch.as_ref().and_then(|(_, watch)| watch.as_ref()) {
+                    Some(watch) => drop(watch.readable().await),
+                    None => std::future::pending().await,
+                }
+            };
+            let typed = async { if self.gone { std::future::pending().await } else { self.input.ready().await } };
+            let wake = self.next_wake();
+            let sleep = async {
+                match wake {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                _ = term.recv() => self.message(Msg::Terminate),
+                _ = interrupt.recv() => self.message(Msg::Terminate),
+                _ = hangup.recv() => self.hang_up(),
+                _ = back.recv() => self.resume()?,
+                _ = resized.recv() => {
+                    let size = crossterm::terminal::size().unwrap_or(self.model.size);
+                    self.resize = Some((Instant::now() + RESIZE_SETTLES, size));
+                }
+                typed = typed => {
+                    if typed.is_ok() && self.input.read() { self.hear(false) } else { self.hang_up() }
+                }
+                Some(event) = events.recv() => {
+                    let mut next = Some(event);
+                    // A flood of output must not starve the keys.
+                    for _ in 0..5000 {
+                        let Some(event) = next else { break };
+                        self.message(Msg::Engine(event));
+                        next = events.try_recv().ok();
+                    }
+                    if let Some(event) = next {
+                        self.message(Msg::Engine(event));
+                    }
+                }
+                Some(msg) = messages.recv() => {
+                    self.message(msg);
+                    while let Ok(msg) = messages.try_recv() {
+                        self.message(msg);
+                    }
+                }
+                // A file that was replaced is another one to watch.
+                () = touched => {
+                    self.watch = None;
+                    self.message(Msg::Touched);
+                }
+                () = self.writer.written() => {
+                    if self.writer.has_failed() {
+                        self.hang_up();
+                    }
+                }
+                () = sleep => (),
+            }
+            self.look_at_the_clock();
+            self.draw_if_due();
+            if std::mem::take(&mut self.model.pending_suspend) {
+                self.suspend()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn next_wake(&self) -> Option<Instant> {
+        let deadline = self.model.next_deadline().map(|at| self.begin + at);
+        let resize = self.resize.map(|(at, _)| at);
+        // A late frame waits for the writer's word.
+        let paint = (self.dirty && !self.late && resize.is_none()).then_some(self.next_frame);
+        [deadline, paint, resize, self.half_key].into_iter().flatten().min()
+    }
+
+    /// Deadlines that have passed.
+    fn look_at_the_clock(&mut self) {
+        let now = Instant::now();
+        if let Some((_, size)) = self.resize.take_if(|(at, _)| now >= *at) {
+            self.message(Msg::Resize(size.0, size.1));
+            self.redraw();
+            self.next_frame = now;
+        }
+        if self.half_key.is_some_and(|at| now >= at) {
+            self.hear(true);
+        }
+        if self.model.next_deadline().is_some_and(|at| now >= self.begin + at) {
+            self.message(Msg::Tick);
+        }
+    }
+
+    fn draw_if_due(&mut self) {
+        let now = Instant::now();
+        if !self.dirty || now < self.next_frame || self.resize.is_some() {
+            return;
+        }
+        if self.writer.is_idle() {
+            self.meter(now);
+            self.draw();
+            if !std::mem::take(&mut self.late) {
+                self.pace.in_time();
+            }
+            self.next_frame = now + self.pace.frame();
+        } else if !std::mem::replace(&mut self.late, true) {
+            self.pace.late();
+        }
+    }
+
+    /// Tells the model once a second what the terminal gets.
+    fn meter(&mut self, now: Instant) {
+        let (since, before) = self.metered;
+        let seconds = now.saturating_duration_since(since).as_secs_f64();
+        if seconds >= 1.0 {
+            let total = self.writer.total();
+            self.metered = (now, total);
+            let bytes_per_s = (total - before) as f64 / seconds;
+            self.message(Msg::Line { bytes_per_s, slowed: self.pace.slowed() });
+        }
+    }
+
+    /// Takes the keys that have come; `alone`: half a key gets no other half.
+    fn hear(&mut self, alone: bool) {
+        let first = if alone { self.input.parser.give_up_waiting() } else { self.input.parser.take() };
+        let mut next = first;
+        while let Some(msg) = next {
+            self.message(msg);
+            // What comes after the key that leaves is for the shell.
+            next = if self.quit || self.model.pending_suspend { None } else { self.input.parser.take() };
+        }
+        self.half_key = self.input.parser.wait().map(|wait| Instant::now() + wait);
+        // What a key does is seen at once.
+        self.next_frame = Instant::now();
+    }
+
+    /// The terminal is gone: there is nobody to ask, and nothing to restore.
+    fn hang_up(&mut self) {
+        if !std::mem::replace(&mut self.gone, true) {
+            self.message(Msg::Terminate);
+        }
+    }
+
+    /// The terminal as it was, with what was typed too early given back.
+    fn leave(&mut self) {
+        if !self.gone {
+            self.writer.settle(LAST_FRAME);
+        }
+        self.guard.pause();
+        self.input.give_back();
+    }
+
+    fn resume(&mut self) -> io::Result<()> {
+        self.guard.resume(self.model.mouse)?;
+        // It may have been resized meanwhile.
+        self.resize = None;
+        let (width, height) = crossterm::terminal::size().unwrap_or(self.model.size);
+        self.message(Msg::Resize(width, height));
+        self.redraw();
+        self.next_frame = Instant::now();
+        Ok(())
+    }
 }
 
 impl Drop for Runner {
@@ -432,21 +465,6 @@ impl Runner {
         }
     }
 
-    fn input(&mut self, event: Event) {
-        let msg = match event {
-            Event::Key(key) if key.kind != KeyEventKind::Release => Msg::Key(Chord::of(&key)),
-            Event::Paste(text) => Msg::Paste(text),
-            Event::Mouse(mouse) => match mouse.kind {
-                MouseEventKind::Down(MouseButton::Left) => Msg::Click { x: mouse.column, y: mouse.row },
-                MouseEventKind::ScrollDown => Msg::Wheel { x: mouse.column, y: mouse.row, rows: 3 },
-                MouseEventKind::ScrollUp => Msg::Wheel { x: mouse.column, y: mouse.row, rows: -3 },
-                _ => return,
-            },
-            _ => return,
-        };
-        self.message(msg);
-    }
-
     /// Watches the file in the editor. One that is not there (yet) is looked after with keys, see `update`.
     fn watch_script(&mut self) {
         let path = self.model.script.path.as_ref().filter(|_| self.model.script.on_disk.is_some());
@@ -458,11 +476,9 @@ impl Runner {
         }
     }
 
-    /// A terminal that takes nothing any more is gone, whether or not a signal has said so.
     fn write(&mut self, bytes: &[u8]) {
-        if !bytes.is_empty() && !self.gone && guard::write(bytes).is_err() {
-            self.gone = true;
-            let _ = self.tx.send(Msg::Terminate);
+        if !bytes.is_empty() && !self.gone {
+            self.writer.send(bytes);
         }
     }
 
@@ -526,14 +542,12 @@ impl Runner {
             self.toast("there is no shell to go back to", true);
             return Ok(());
         }
-        self.guard.pause();
+        self.leave();
         // SIGSTOP, not SIGTSTP: the latter is discarded in orphaned groups.
         if crate::sys::signals::stop_group().is_err() {
             self.toast("cannot suspend here", true);
         }
-        self.guard.resume(self.model.mouse)?;
-        self.redraw();
-        Ok(())
+        self.resume()
     }
 }
 

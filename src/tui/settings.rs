@@ -14,6 +14,7 @@ use super::{
         keymap::{Keymap, sequence_name},
         keys::parse_sequence,
     },
+    profile::Profile,
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct Settings {
     pub theme: Option<String>,
     pub ascii: bool,
     pub mouse: Option<bool>,
+    /// `None`: the environment decides.
+    pub profile: Option<Profile>,
     /// The file, whether it exists or not; `None` where there is no home.
     pub path: Option<PathBuf>,
     /// `config.toml:3: keys.run: 'Hyper-x' is not a key`
@@ -103,15 +106,20 @@ impl Reader<'_> {
                 ("theme", DeValue::String(theme)) => self.settings.theme = Some(theme.to_string()),
                 ("ascii", DeValue::Boolean(on)) => self.settings.ascii = *on,
                 ("mouse", DeValue::Boolean(on)) => self.settings.mouse = Some(*on),
+                ("profile", DeValue::String(name)) if name == "auto" => self.settings.profile = None,
+                ("profile", DeValue::String(name)) if Profile::parse(name).is_some() => {
+                    self.settings.profile = Profile::parse(name);
+                }
                 ("editor", DeValue::Table(table)) => self.editor(table),
                 ("keys", DeValue::Table(table)) => self.keys(table, None),
+                ("profile", _) => self.problem(at, name, "expected \"auto\", \"local\", \"ssh\" or \"slow\""),
                 ("theme", _) => self.problem(at, name, "expected the name of a theme"),
                 ("ascii" | "mouse", _) => self.problem(at, name, "expected true or false"),
                 ("editor" | "keys", _) => self.problem(at, name, "expected a table"),
                 _ => self.problem(
                     key.span().start,
                     name,
-                    "no such setting; there are keymap, theme, ascii, mouse, editor.mode and keys",
+                    "no such setting; there are keymap, theme, ascii, mouse, profile, editor.mode and keys",
                 ),
             }
         }
@@ -218,11 +226,13 @@ pub fn template(settings: &Settings) -> String {
     let preset = settings.keymap.preset.name();
     let mode = if settings.vim { "vim" } else { "modeless" };
     let theme = settings.theme.as_deref().unwrap_or("default");
+    let profile = settings.profile.map_or("auto", Profile::name);
     let mut out = format!(
         "# tapdeck reads this file as {path}\n\n\
          # keymap = \"{preset}\"   # default, vim, emacs: a set of keys to start from\n\
          # theme = \"{theme}\"    # a built-in theme, or NAME for themes/NAME.toml beside this file\n\
-         # ascii = {}\n# mouse = {}\n\n[editor]\n# mode = \"{mode}\"   # modeless, vim (the default with keymap vim)\n",
+         # ascii = {}\n# mouse = {}\n\
+         # profile = \"{profile}\"    # local, ssh (4 frames a second), slow (1, ASCII, no colours); auto: ssh under SSH\n\n[editor]\n# mode = \"{mode}\"   # modeless, vim (the default with keymap vim)\n",
         settings.ascii,
         settings.mouse.unwrap_or(true)
     );
@@ -270,7 +280,7 @@ mod tests {
         let settings = Settings::parse(text, "config.toml");
         expect_test::expect![[r#"
             config.toml:1: keymap: expected "default", "vim" or "emacs"
-            config.toml:2: fly: no such setting; there are keymap, theme, ascii, mouse, editor.mode and keys
+            config.toml:2: fly: no such setting; there are keymap, theme, ascii, mouse, profile, editor.mode and keys
             config.toml:7: keys.fly: no such action; :settings lists them
             config.toml:13: keys.live.wrap: not an action of 'live'; it is one of 'log'
             config.toml:14: keys.moon: no such place; there are probes, script, live, log, panes, windows, everywhere

@@ -171,6 +171,12 @@ pub fn clock(seconds: u64) -> String {
     }
 }
 
+/// As [`clock`], in whole minutes.
+pub fn clock_minutes(seconds: u64) -> String {
+    let minutes = seconds / 60;
+    if minutes < 60 { format!("{minutes} min") } else { format!("{} h {:02} min", minutes / 60, minutes % 60) }
+}
+
 /// The range a log2 bucket covers, both ends inside. Bucket 0 holds 0, bucket 4 holds 4..=7, bucket -4 holds -7..=-4.
 pub fn bucket_range(bucket: i64) -> (i64, i64) {
     match bucket {

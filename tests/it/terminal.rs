@@ -206,7 +206,8 @@ fn unsaved_changes_survive_a_kill() {
     tmux.wait("the script's text", |screen| screen.contains("probe begin"));
     tmux.keys(&["# unsaved words", "Enter"]);
     let copies = tmux.folder.0.join("tapdeck/swap");
-    wait_until("a swap copy", || std::fs::read_dir(&copies).is_ok_and(|entries| entries.count() == 1));
+    let is_copy = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().path().extension().unwrap() == "swap";
+    wait_until("a swap copy", || std::fs::read_dir(&copies).is_ok_and(|mut entries| entries.any(is_copy)));
     assert_eq!(std::fs::read_to_string(&script).unwrap(), "probe begin { exit() }\n");
     assert_eq!(std::fs::read_dir(&tmux.folder.0).unwrap().count(), 2, "nothing but the script and the state folder");
     tmux.kill_dashboard();
@@ -262,5 +263,71 @@ fn a_file_another_program_writes_is_read_again() {
     tmux.keys(&["k"]);
     wait_until("the file", || std::fs::read_to_string(&script).unwrap() == "mine# again\n");
     tmux.keys(&["C-q"]);
+    tmux.assert_restored();
+}
+
+#[test]
+fn what_is_typed_as_it_leaves_is_the_shells() {
+    // Giving keys back is for root.
+    if !require_bpf() {
+        return;
+    }
+    let Some(tmux) = Tmux::open("typed", 80, 24) else { return };
+    let script = tmux.folder.file("calls.stp", SCRIPT);
+    tmux.dashboard(&script.display().to_string());
+    tmux.wait("the script's text", |screen| screen.contains("probe syscall.*"));
+    tmux.keys(&["F6"]);
+    // One piece: the dashboard reads all of it with the q.
+    tmux.keys(&["-l", "qecho typed too early\n"]);
+    tmux.assert_restored();
+    // What was typed before the prompt is echoed before it.
+    let said = |screen: &str, what: &str| screen.lines().any(|line| line.trim_start_matches("$ ") == what);
+    let screen = tmux.wait("the shell's answer", |screen| said(screen, "typed too early"));
+    assert!(screen.lines().any(|line| line.starts_with("left with 0")), "{screen}");
+    // And what comes later: nobody reads any more once the screen is the shell's.
+    for n in 0..5 {
+        tmux.dashboard(&script.display().to_string());
+        tmux.wait("the script's text", |screen| screen.contains("probe syscall.*"));
+        tmux.keys(&["F6", "q"]);
+        while tmux.alternate() {}
+        let line = format!("echo round {n}");
+        tmux.keys(&[&line, "Enter"]);
+        tmux.wait("the shell's answer", |screen| said(screen, &line["echo ".len()..]));
+    }
+}
+
+/// A process that does nothing until this is dropped.
+struct Stopped(u32);
+
+impl Stopped {
+    fn new(pid: u32) -> Self {
+        tapdeck::sys::signals::kill(pid, 19).unwrap();
+        Self(pid)
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        let _ = tapdeck::sys::signals::kill(self.0, 18);
+    }
+}
+
+#[test]
+fn a_terminal_that_is_stuck_holds_up_nothing() {
+    let Some(tmux) = Tmux::open("stuck", 200, 50) else { return };
+    let flood =
+        tmux.folder.file("flood.stp", "global n\nprobe timer.ms(1) { printf(\"%d %x %o\\n\", n, n * 7919, n++) }\n");
+    tmux.dashboard(&format!("{} --run", flood.display()));
+    tmux.keys(&["F6", "z"]);
+    tmux.wait("the flood", |screen| screen.lines().filter(|line| line.contains(' ')).count() > 40);
+    let pid = tmux.pid();
+    let server: u32 = tmux.command(&["display-message", "-p", "#{pid}"]).trim().parse().unwrap();
+    // The terminal's program stops reading; what the kernel keeps for it fills up in no time.
+    let stopped = Stopped::new(server);
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    // The dashboard still hears, ends its session and goes.
+    tapdeck::sys::signals::kill(pid, 15).unwrap();
+    wait_until("its end", || std::fs::metadata(format!("/proc/{pid}/exe")).is_err());
+    drop(stopped);
     tmux.assert_restored();
 }

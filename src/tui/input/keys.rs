@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyModifiers};
 
 /// A key with its modifiers, in one normal form: Shift is part of a character, never beside it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -51,10 +51,6 @@ impl Chord {
             mods -= KeyModifiers::SHIFT;
         }
         Self { code, mods }
-    }
-
-    pub fn of(event: &KeyEvent) -> Self {
-        Self::new(event.code, event.modifiers)
     }
 
     /// The character this chord types, if it types one.

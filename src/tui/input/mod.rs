@@ -1,4 +1,5 @@
-//! From bytes of the terminal to actions: chords and how they are written, and the key map.
+//! From bytes of the terminal to actions: what they say, chords and how they are written, and the key map.
 
 pub mod keymap;
 pub mod keys;
+pub mod parse;

@@ -2,14 +2,17 @@
 //! around a stay in the shell.
 
 use std::{
-    io::{self, Write},
+    io,
     sync::{
         Once,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use crossterm::terminal;
+
+use super::writer;
 
 static TAKEN: AtomicBool = AtomicBool::new(false);
 static HOOK: Once = Once::new();
@@ -20,6 +23,9 @@ const ENTER: &str = "\x1b[?1049h\x1b[?7l\x1b[?2004h\x1b[?25l";
 const LEAVE: &str = "\x1b[?2026l\x1b[?1006l\x1b[?1000l\x1b[?2004l\x1b[?7h\x1b[0m\x1b[?25h\x1b[?1049l";
 const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
 const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
+
+/// A terminal that takes nothing for so long is left as it is.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// While it lives the terminal is ours.
 pub struct Guard(());
@@ -61,10 +67,7 @@ fn take(mouse: bool) -> io::Result<()> {
     terminal::enable_raw_mode()?;
     TAKEN.store(true, Ordering::SeqCst);
     write(ENTER.as_bytes())?;
-    if mouse {
-        write(self::mouse(true))?;
-    }
-    Ok(())
+    if mouse { write(self::mouse(true)) } else { Ok(()) }
 }
 
 /// May be called at any time, from the panic hook too; does its work once.
@@ -75,15 +78,9 @@ fn give_back() {
     }
 }
 
-/// Writes to the terminal in as few system calls as it takes.
-///
-/// # Errors
-/// The terminal is gone.
-pub fn write(bytes: &[u8]) -> io::Result<()> {
-    // Larger than its buffer: `Stdout` hands the bytes on in one write(2), but would keep what follows the last newline.
-    let mut out = io::stdout().lock();
-    out.write_all(bytes)?;
-    out.flush()
+/// Beside the thread that writes frames: before it begins, after it has settled, and in a panic.
+fn write(bytes: &[u8]) -> io::Result<()> {
+    writer::write_whole(&writer::output()?, bytes, None, Some(PATIENCE))
 }
 
 /// Bytes that turn reports of the mouse on or off.

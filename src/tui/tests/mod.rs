@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::runtime::recording::Recording;
 
+mod line;
 mod unsaved;
 
 use super::{
@@ -494,40 +495,6 @@ fn all_sizes() {
         drive.press("<Up><End>");
         drive.draw();
     }
-}
-
-/// The bars the design sets, as numbers that cannot drift unseen.
-#[test]
-fn bytes_on_the_line() {
-    let mut drive = tracing(120, 40);
-    let mut screen = Screen::new((120, 40));
-    let mut frame = |drive: &Drive| {
-        let (buffer, cursor) = drive.draw();
-        screen.frame(buffer, cursor).len()
-    };
-    let first = frame(&drive);
-    assert!(first < 12_000, "first paint: {first} bytes");
-    assert_eq!(frame(&drive), 0, "nothing changed");
-    drive.wait(5);
-    frame(&drive);
-    let mut total = 0;
-    for _ in 0..10 {
-        drive.wait(1);
-        total += frame(&drive);
-    }
-    assert!(total / 10 < 2_000, "live at 1 Hz: {} bytes a second", total / 10);
-    drive.press("<Down>");
-    let step = frame(&drive);
-    // The row's histogram changes with it.
-    assert!(step < 1_600, "one row down: {step} bytes");
-    drive.press("v");
-    frame(&drive);
-    drive.wait(1);
-    let heat = frame(&drive);
-    assert!(heat < 2_000, "heatmap tick: {heat} bytes");
-    drive.press("?");
-    let help = frame(&drive);
-    assert!(help < 5_000, "help: {help} bytes");
 }
 
 /// The screens as pictures; the same model gives the same bytes.

@@ -65,6 +65,10 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::ThemeLoaded(Err(error)) => model.complain(error),
         Msg::Toast { text, error: true } => model.complain(text),
         Msg::Toast { text, error: false } => model.say(text),
+        Msg::Line { bytes_per_s, slowed } => {
+            model.line_rate = Some(bytes_per_s);
+            model.slowed = slowed;
+        }
         Msg::Tick => (),
         Msg::Terminate => {
             model.terminated = true;

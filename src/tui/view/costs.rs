@@ -80,9 +80,14 @@ pub fn draw(model: &Model, pen: &mut Pen) {
         );
         let width = width.saturating_sub(2);
         pen.cut(1, y, width, &text, model.theme.get(Role::Dim), &model.glyphs);
-        if y + 1 < pen.height() && total.cpu.is_none() {
-            let text = "time per hit is unknown: the kernel's BPF statistics are off";
-            pen.cut(1, y + 1, width, text, model.theme.get(Role::Dim), &model.glyphs);
+        let line = model.line_rate.map(|rate| {
+            let frame = model.slowed.unwrap_or(model.profile.frame()).as_millis();
+            format!("the terminal gets {}/s, data at most every {frame} ms", shape::bytes(rate as u64))
+        });
+        let off = "time per hit is unknown: the kernel's BPF statistics are off";
+        let more = line.into_iter().chain(total.cpu.is_none().then(|| off.to_owned()));
+        for (row, text) in more.enumerate() {
+            pen.cut(1, y + 1 + row as u16, width, &text, model.theme.get(Role::Dim), &model.glyphs);
         }
     }
 }

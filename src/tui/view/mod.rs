@@ -24,6 +24,7 @@ use self::pen::{Pen, text_width};
 use super::{
     app::{Layer, Model},
     layout::Pane,
+    profile::Profile,
     theme::{Glyphs, Role},
 };
 
@@ -154,7 +155,9 @@ pub fn draw_box(pen: &mut Pen, glyph: &[&'static str; 6], style: Style) {
 pub fn section(pen: &mut Pen, y: u16, title: &str, note: &str, model: &Model) {
     let style = model.theme.get(Role::Section);
     let width = pen.width();
-    pen.rule(0, y, width, model.glyphs.line, style);
+    if model.profile != Profile::Slow {
+        pen.rule(0, y, width, model.glyphs.line, style);
+    }
     if !title.is_empty() {
         let text = pen::cut(title, width.saturating_sub(4) as usize, model.glyphs.ellipsis);
         let end = pen.text(1, y, &format!(" {text} "), model.theme.get(Role::Title));

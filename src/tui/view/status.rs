@@ -102,6 +102,10 @@ fn parts(model: &Model, wide: bool) -> Vec<Part> {
     let dirty = if model.script.is_modified() { "*" } else { "" };
     parts.push(vec![(format!("{}{dirty}", model.script.display_name()), Role::Title)]);
     parts.push(state(model));
+    if let Some(frame) = model.slowed {
+        let text = format!("slow line: {} s a frame", frame.as_secs_f64());
+        parts.push(vec![(text, Role::StatusWarn)]);
+    }
     let rates = rates(model);
     let none = glyphs.none;
     if let (Some(info), Some(sample)) = (model.info(), model.sample()) {
@@ -161,19 +165,28 @@ fn parts(model: &Model, wide: bool) -> Vec<Part> {
             if cost.unshown_bytes > 0 {
                 parts.push(vec![(format!("unshown {}", shape::bytes(cost.unshown_bytes)), Role::StatusWarn)]);
             }
-            parts.push(vec![(
-                format!("{} samples {}", model.history.len(), shape::bytes(model.history.bytes() as u64)),
-                Role::Dim,
-            )]);
+            // Grows with every sample.
+            if model.profile.shows_seconds() {
+                let (n, bytes) = (model.history.len(), model.history.bytes() as u64);
+                parts.push(vec![(format!("{n} samples {}", shape::bytes(bytes)), Role::Dim)]);
+            }
         }
     }
+    if let Some(rate) = model.line_rate.filter(|_| model.is_tracing()) {
+        parts.push(vec![(format!("out {}/s", shape::bytes(rate as u64)), Role::Dim)]);
+    }
     parts
+}
+
+/// How long the script has run, to what a change of the screen is worth.
+fn run_clock(model: &Model) -> String {
+    let seconds = model.sample().map_or(0, |sample| sample.snapshot.at.as_secs());
+    if model.profile.shows_seconds() { shape::clock(seconds) } else { shape::clock_minutes(seconds) }
 }
 
 /// One word for what is going on.
 fn state(model: &Model) -> Part {
     let glyphs = &model.glyphs;
-    let at = |model: &Model| model.sample().map_or(0, |sample| sample.snapshot.at.as_secs());
     let n_errors = model.script.n_errors();
     if let Some((_, _)) = model.run.compiling {
         let note = if model.is_tracing() { " (old one runs on)" } else { "" };
@@ -188,11 +201,11 @@ fn state(model: &Model) -> Part {
         return vec![(format!(" {} PAUSED -{} ", glyphs.pause, shape::clock(back)), Role::StatusPaused)];
     }
     if model.run.stopping {
-        return vec![(format!("{} STOPPING {}", glyphs.dot, shape::clock(at(model))), Role::StatusBusy)];
+        return vec![(format!("{} STOPPING {}", glyphs.dot, run_clock(model)), Role::StatusBusy)];
     }
     if model.is_tracing() {
         let word = if model.demo { "REPLAY" } else { "RUN" };
-        let mut part = vec![(format!("{} {word} {}", glyphs.on, shape::clock(at(model))), Role::StatusRun)];
+        let mut part = vec![(format!("{} {word} {}", glyphs.on, run_clock(model)), Role::StatusRun)];
         if model.script.version != model.run.version && !model.demo {
             part.push((" edited".to_owned(), Role::StatusWarn));
         }

@@ -7,14 +7,15 @@ use crate::tui::{app::Model, theme::Role};
 pub fn draw(model: &Model, pen: &mut Pen) {
     let (Some(oldest), Some(latest)) = (model.history.oldest(), model.history.latest()) else { return };
     let style = model.theme.get(Role::Timeline);
-    let left = format!("{} {}", model.glyphs.left, model.clock.time(oldest.received, false));
+    let time = |at| model.clock.shown(at, model.profile.shows_seconds());
+    let left = format!("{} {}", model.glyphs.left, time(oldest.received));
     let x = pen.text(1, 0, &left, style) + 1;
     let (word, role, at) = match model.until() {
         Some(at) => (" PAUSED ", Role::TimelineCursor, at),
         None if model.is_tracing() => (" LIVE ", Role::TimelineLive, latest.received),
         None => (" ENDED ", Role::Timeline, latest.received),
     };
-    let clock = model.clock.time(at, false);
+    let clock = time(at);
     let right_width = (text_width(word) + text_width(&clock) + 2) as u16;
     let end = pen.width().saturating_sub(right_width + 1);
     if end <= x + 4 {
@@ -42,8 +43,14 @@ pub fn draw(model: &Model, pen: &mut Pen) {
     let cursor = model.cursor;
     for (n, (rate, number)) in columns.iter().enumerate() {
         let here = cursor.is_some_and(|cursor| *number >= cursor && (n == 0 || columns[n - 1].1 < cursor));
-        let symbol = if *rate > 0.0 { spark(rate / top, &model.glyphs) } else { model.glyphs.line };
-        let style = if here { model.theme.get(Role::TimelineCursor) } else { model.theme.get(Role::Spark) };
+        let (symbol, role) = match (here, *rate > 0.0) {
+            (true, true) => (spark(rate / top, &model.glyphs), Role::TimelineCursor),
+            (true, false) => (model.glyphs.line, Role::TimelineCursor),
+            (false, true) => (spark(rate / top, &model.glyphs), Role::Spark),
+            // As the rule is already: a second without events is none to draw.
+            (false, false) => continue,
+        };
+        let style = model.theme.get(role);
         pen.text(x + n as u16, 0, symbol, style);
     }
     let x = pen.text(end + 1, 0, word, model.theme.get(role));
