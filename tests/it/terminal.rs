@@ -262,6 +262,7 @@ fn a_file_another_program_writes_is_read_again() {
     tmux.wait("the question", |screen| !screen.contains("- # a third"));
     tmux.keys(&["k"]);
     wait_until("the file", || std::fs::read_to_string(&script).unwrap() == "mine# again\n");
+    tmux.wait("the word of it", |screen| screen.contains("saved"));
     tmux.keys(&["C-q"]);
     tmux.assert_restored();
 }

@@ -60,7 +60,9 @@ pub fn draw(
 }
 
 pub fn choice(model: &Model, choice: &Choice, buf: &mut Buffer) {
-    let longest = choice.text.iter().map(|t| text_width(t)).max().unwrap_or(0).max(34) as u16;
+    let texts = choice.text.iter().map(|text| text_width(text));
+    let labels = choice.options.iter().map(|(_, label, _)| text_width(label) + "  k   ".len());
+    let longest = texts.chain(labels).max().unwrap_or(0).max(34) as u16;
     let height = choice.text.len() as u16 + choice.options.len() as u16 + 5;
     let area = centered(buf.area, longest + 6, height);
     let mut pen = Pen::new(buf, area);
@@ -76,7 +78,8 @@ pub fn choice(model: &Model, choice: &Choice, buf: &mut Buffer) {
     y += 1;
     for (key, label, _) in &choice.options {
         let x = pen.text(3, y, &format!("  {key}  "), model.theme.get(Role::Key));
-        pen.text(x + 1, y, label, model.theme.get(Role::KeyLabel));
+        let room = pen.width().saturating_sub(x + 2);
+        pen.cut(x + 1, y, room, label, model.theme.get(Role::KeyLabel), &model.glyphs);
         y += 1;
     }
     let x = pen.text(3, y, " Esc ", model.theme.get(Role::Key));
