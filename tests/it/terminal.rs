@@ -217,6 +217,7 @@ fn unsaved_changes_survive_a_kill() {
     tmux.wait("the words", |screen| screen.contains("# unsaved words") && screen.contains("a.stp*"));
     tmux.keys(&["C-s"]);
     wait_until("the file", || std::fs::read_to_string(&script).unwrap().starts_with("# unsaved words\nprobe"));
+    tmux.wait("the word of it", |screen| screen.contains("saved "));
     tmux.keys(&["C-q"]);
     tmux.assert_restored();
     assert_eq!(std::fs::read_dir(&copies).unwrap().count(), 0);
@@ -262,7 +263,7 @@ fn a_file_another_program_writes_is_read_again() {
     tmux.wait("the question", |screen| !screen.contains("- # a third"));
     tmux.keys(&["k"]);
     wait_until("the file", || std::fs::read_to_string(&script).unwrap() == "mine# again\n");
-    tmux.wait("the word of it", |screen| screen.contains("saved"));
+    tmux.wait("the word of it", |screen| screen.contains("saved "));
     tmux.keys(&["C-q"]);
     tmux.assert_restored();
 }
