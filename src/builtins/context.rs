@@ -25,6 +25,7 @@ pub static ROWS: &[Builtin] = &[
     row("task_current", &[], Long, Op(Intrinsic::TaskCurrent), "The address of the current `struct task_struct`."),
     row("user_mode", &[], Long, Op(Intrinsic::UserMode), "1 when the event interrupted user code, 0 for the kernel."),
     row("target", &[], Long, Op(Intrinsic::Target), "The process given by -c or -x, or 0."),
+    row("stp_pid", &[], Long, Lowered(Special::OwnProcess), "The process of tapdeck itself."),
     row("cgroup_id", &[], Long, Op(Intrinsic::CgroupId), "The id of the control group (v2) the thread is in."),
     row("pp", &[], Str, Lowered(Special::Site(SiteField::Pp)), "The probe point, fully resolved."),
     row("pn", &[], Str, Lowered(Special::Site(SiteField::Pn)), "The probe point as the script wrote it."),

@@ -86,6 +86,8 @@ pub enum Special {
     },
     CallReturn,
     SyscallNumber,
+    /// The process that compiles and runs the script.
+    OwnProcess,
     /// The number of the probe site.
     SiteNumber,
     /// Known by name so that the message can say why not, and what to do.
@@ -164,11 +166,11 @@ pub static BUILTINS: &[&[Builtin]] = &[
     host::ERRORS,
     host::SIGNAL,
     host::NETWORK,
-    host::UNITS,
     host::SOCKET_NAMES,
     host::TCP_NAMES,
     host::NFS_NAMES,
     host::FLOATING,
+    host::MACHINE,
     host::FILES,
     host::MEMORY,
     host::PROCESSES,

@@ -111,6 +111,7 @@ impl BodyLower<'_, '_> {
             Special::CallReturn => self.context_field(ContextField::CallReturn, dst),
             Special::SiteNumber => self.context_field(ContextField::SiteNumber, dst),
             Special::SyscallNumber => self.context_field(ContextField::SyscallNr, dst),
+            Special::OwnProcess => Arg::Long(Operand::Imm(i64::from(std::process::id()))),
             Special::Refused { help } => {
                 self.cx.report(generate::refused(name, help, expr.span));
                 self.nothing(expr)

@@ -24,7 +24,7 @@ use std::{
 };
 
 use tapdeck_ebpf::{
-    ir::{EntryKind, HandlerId, PrintId, SiteId, SourceTag, StoreDecl},
+    ir::{EntryKind, HandlerId, PrintId, SiteId, SourceTag, Space, StoreDecl},
     layout::{
         Layout,
         counters::Counters,
@@ -41,6 +41,7 @@ use super::{
     load::Loaded,
     maps::KernelStores,
     outbox::Outbox,
+    peek::Peek,
     plan::LoadPlan,
     ring::Ring,
     running::{self, Running},
@@ -147,6 +148,16 @@ struct Shared {
     /// Runs of user handlers, by probe.
     hits: Vec<u64>,
     n_errors: u64,
+    memory: Memory,
+}
+
+/// Memory of the kernel and of this process, as user handlers see it.
+enum Memory {
+    /// Nobody has asked yet.
+    Unopened,
+    Open(Peek),
+    /// The kernel said no, and the user was told.
+    Refused,
 }
 
 impl Engine {
@@ -175,6 +186,7 @@ impl Engine {
             target: target.pid().map_or(0, i64::from),
             hits: vec![0; plan.lowered.probes.len()],
             n_errors: 0,
+            memory: Memory::Unopened,
         };
         let stores = CompositeStores::new(&plan.lowered.ir, stores);
         let snapshot_every = plan.options.snapshot_every;
@@ -856,5 +868,36 @@ impl Effects for Doing<'_> {
                 || inputs.signals.as_ref().is_some_and(|signals| signals.pending() > 0)
         });
         asked || self.outbox.closed || self.deadline.is_some_and(|deadline| now_ns(Clock::Monotonic) >= deadline)
+    }
+
+    fn read_memory(&mut self, space: Space, address: i64, into: &mut [u8]) -> bool {
+        self.memory().is_some_and(|memory| memory.bytes(space, address, into))
+    }
+
+    fn read_text(&mut self, space: Space, address: i64, max: usize) -> Option<Vec<u8>> {
+        self.memory()?.text(space, address, max)
+    }
+
+    fn current_task(&mut self) -> i64 {
+        self.memory().map_or(0, Peek::current_task)
+    }
+}
+
+impl Doing<'_> {
+    fn memory(&mut self) -> Option<&Peek> {
+        if let Memory::Unopened = self.shared.memory {
+            self.shared.memory = match Peek::open() {
+                Ok(peek) => Memory::Open(peek),
+                Err(error) => {
+                    let message = format!("begin, end and timer handlers cannot read memory here: {error}");
+                    emit(self.outbox, Stream::Warning, message.as_bytes());
+                    Memory::Refused
+                }
+            };
+        }
+        match &self.shared.memory {
+            Memory::Open(peek) => Some(peek),
+            Memory::Unopened | Memory::Refused => None,
+        }
     }
 }

@@ -114,6 +114,7 @@ pub(super) mod libc_errno {
     pub const EACCES: i32 = 13;
     pub const EBUSY: i32 = 16;
     pub const EINVAL: i32 = 22;
+    pub const ENOSPC: i32 = 28;
     pub const ENOSYS: i32 = 38;
     pub const EOPNOTSUPP: i32 = 95;
     pub const EADDRNOTAVAIL: i32 = 99;
@@ -275,6 +276,14 @@ fn load_program(
         Ok(fd) => return Ok(fd),
         Err(refused) => refused,
     };
+    // That the log did not fit says nothing about the program. The kernel counts what it wrote on ways it gave up, too,
+    // so even statistics may be too long.
+    if first.error.raw_os_error() == Some(libc_errno::ENOSPC) {
+        spec.log_level = 0;
+        if let Ok(fd) = sys::bpf::prog_load(&spec, &mut []) {
+            return Ok(fd);
+        }
+    }
     if first.error.raw_os_error() == Some(libc_errno::EPERM) && first.log.is_empty() {
         let what = match &program.kind {
             ProgramKind::Fentry { .. } => "fentry, which probes of kernel functions rest on here",

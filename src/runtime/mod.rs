@@ -18,6 +18,7 @@ pub mod interpreter;
 pub mod load;
 pub mod maps;
 pub mod outbox;
+mod peek;
 pub mod plan;
 pub mod prepare;
 pub mod recording;

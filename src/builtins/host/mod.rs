@@ -8,9 +8,9 @@ mod floating;
 mod names;
 mod network;
 mod signal;
+mod system;
 pub mod text;
 mod time;
-mod units;
 
 pub use decode::*;
 pub use {
@@ -18,9 +18,9 @@ pub use {
     names::{NFS as NFS_NAMES, SOCKETS as SOCKET_NAMES, TCP as TCP_NAMES},
     network::ROWS as NETWORK,
     signal::ROWS as SIGNAL,
+    system::ROWS as MACHINE,
     text::ROWS as TEXT,
     time::ROWS as TIME,
-    units::ROWS as UNITS,
 };
 
 use super::{Builtin, Implementation::Host, Value};

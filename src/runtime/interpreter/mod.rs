@@ -26,7 +26,7 @@ use std::{
 };
 
 use regex::bytes::Regex;
-use tapdeck_ebpf::ir::{self, HandlerId, Op, SiteId, SourceTag, StrId, Term};
+use tapdeck_ebpf::ir::{self, HandlerId, Op, SiteId, SourceTag, Space, StrId, Term};
 
 use self::{
     memory::{Frame, StringLimit, zero},
@@ -84,6 +84,18 @@ pub trait Effects: HostContext {
     /// Asked now and then in loops: the session has to end now, so the handler does.
     fn interrupted(&mut self) -> bool {
         false
+    }
+    /// The bytes at an address of the kernel or of this process; false when they cannot be read.
+    fn read_memory(&mut self, _space: Space, _address: i64, _into: &mut [u8]) -> bool {
+        false
+    }
+    /// The text at an address up to its NUL, at most `max` bytes; `None` when it cannot be read.
+    fn read_text(&mut self, _space: Space, _address: i64, _max: usize) -> Option<Vec<u8>> {
+        None
+    }
+    /// The address of the `struct task_struct` of the thread that runs the handler, or 0.
+    fn current_task(&mut self) -> i64 {
+        0
     }
 }
 

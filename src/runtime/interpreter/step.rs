@@ -3,8 +3,8 @@
 use std::{cmp::Ordering, sync::atomic::Ordering::Relaxed};
 
 use tapdeck_ebpf::ir::{
-    Arg, BinOp, CmpOp, InputTy, Intrinsic, IterSource, OnFault, Op, Operand, PrintId, SiteField, StoreId, StrOperand,
-    UnOp, Var, When,
+    Arg, BinOp, CmpOp, InputTy, Intrinsic, IterSource, OnFault, Op, PrintId, SiteField, StoreId, StrOperand, UnOp, Var,
+    When,
 };
 
 use super::{
@@ -105,18 +105,34 @@ impl<'p> Machine<'p, '_> {
                 self.frames.push(Frame::new(&function.body, args, *dst, self.interpreter.limit()));
             }
 
-            Op::Read { dst, addr, on_fault, .. } => {
-                // Nothing of the kernel or another process can be read from here; the interpreter has no context.
-                self.fault(*on_fault, frame_long(&self.frames, *addr))?;
-                self.frame().set_long(*dst, 0);
+            Op::Read { dst, space, addr, width, signed, on_fault } => {
+                let address = frame.long(*addr);
+                let mut bytes = [0; 8];
+                if !self.effects.read_memory(*space, address, &mut bytes[..usize::from(*width)]) {
+                    self.fault(*on_fault, address)?;
+                    bytes = [0; 8];
+                }
+                let spare = 64 - 8 * u32::from(*width);
+                let shifted = u64::from_le_bytes(bytes) << spare;
+                let number = if *signed { (shifted as i64) >> spare } else { (shifted >> spare) as i64 };
+                self.frame().set_long(*dst, number);
             }
-            Op::ReadStr { dst, addr, on_fault, .. } => {
-                self.fault(*on_fault, frame_long(&self.frames, *addr))?;
-                let text: &[u8] = match on_fault {
-                    OnFault::Default(text) => &program.strings[text.index()],
-                    _ => b"",
+            Op::ReadStr { dst, space, addr, max, on_fault } => {
+                let address = frame.long(*addr);
+                // One byte more than fits shows that the text is cut.
+                let longest = usize::from(program.limits.max_string_len);
+                let max = max.map_or(longest, |max| usize::try_from(frame.long(max)).unwrap_or(0).min(longest));
+                let text = match self.effects.read_text(*space, address, max) {
+                    Some(text) => text,
+                    None => {
+                        self.fault(*on_fault, address)?;
+                        match on_fault {
+                            OnFault::Default(text) => program.strings[text.index()].clone(),
+                            _ => Vec::new(),
+                        }
+                    }
                 };
-                self.frame().set_str(*dst, text);
+                self.frame().set_str(*dst, &text);
             }
             Op::Context { dst, .. } => frame.set_long(*dst, 0),
             Op::Site { dst, field } => {
@@ -266,18 +282,17 @@ impl<'p> Machine<'p, '_> {
         inputs: &[Arg],
         make: impl FnOnce(&Interpreter, &[PrintArg<'_>], &dyn Stores, &mut Vec<u8>) -> Result<(), RuntimeError>,
     ) -> Result<(), Failure> {
+        let memory = self.memory_inputs(site, inputs)?;
         let mut text = std::mem::take(&mut self.text);
         text.clear();
         let frame = self.frames.last().expect("an instruction runs in a frame");
         let mut args = ArgList::default();
-        let mut operands = inputs.iter();
-        let mut fault = None;
+        let (mut operands, mut memory) = (inputs.iter(), memory.iter());
         for input in &self.program.print_sites[site.index()].inputs {
             match (input, operands.next()) {
-                (InputTy::Memory { .. }, Some(Arg::Long(address))) => {
-                    // Neither the kernel's memory nor another process's can be read from here.
+                (InputTy::Memory { .. }, Some(_)) => {
                     operands.next();
-                    fault = Some(frame.long(*address));
+                    args.push(PrintArg::Memory(memory.next().map_or(&[], Vec::as_slice)));
                 }
                 (_, Some(Arg::Long(operand))) => args.push(PrintArg::Long(frame.long(*operand))),
                 (_, Some(Arg::Str(operand))) => args.push(PrintArg::Str(frame.str(self.program, *operand))),
@@ -287,12 +302,30 @@ impl<'p> Machine<'p, '_> {
                 (_, None) => break,
             }
         }
-        let rendered = match fault {
-            None => make(self.interpreter, args.as_slice(), &*self.stores, &mut text).map_err(Failure::from),
-            Some(address) => Err(format!("read fault [man error::fault] at 0x{address:x}").into()),
-        };
+        let rendered = make(self.interpreter, args.as_slice(), &*self.stores, &mut text);
         self.text = text;
-        rendered
+        rendered.map_err(Failure::from)
+    }
+
+    /// What `%m` and `%M` show, in order.
+    fn memory_inputs(&mut self, site: PrintId, inputs: &[Arg]) -> Result<Vec<Vec<u8>>, Failure> {
+        let mut found = Vec::new();
+        let mut operands = inputs.iter();
+        for input in &self.program.print_sites[site.index()].inputs {
+            let (InputTy::Memory { cap, space }, Some(Arg::Long(address))) = (input, operands.next()) else { continue };
+            let frame = self.frames.last().expect("an instruction runs in a frame");
+            let n_bytes = match operands.next() {
+                Some(Arg::Long(len)) => usize::try_from(frame.long(*len)).unwrap_or(0).min(usize::from(*cap)),
+                _ => 0,
+            };
+            let address = frame.long(*address);
+            let mut bytes = vec![0; n_bytes];
+            if !self.effects.read_memory(*space, address, &mut bytes) {
+                return Err(format!("read fault [man error::fault] at 0x{address:x}").into());
+            }
+            found.push(bytes);
+        }
+        Ok(found)
     }
 
     fn fault(&self, on_fault: OnFault, address: i64) -> Result<(), Failure> {
@@ -323,8 +356,9 @@ impl<'p> Machine<'p, '_> {
             Intrinsic::Cpu => Value::Long(here.cpu()),
             Intrinsic::Execname => Value::Str(here.execname.clone()),
             Intrinsic::Pexecname => Value::Str(here.pexecname.clone()),
+            Intrinsic::TaskCurrent => Value::Long(self.effects.current_task()),
             // There is no kernel context here.
-            Intrinsic::TaskCurrent | Intrinsic::UserMode | Intrinsic::CgroupId => Value::Long(0),
+            Intrinsic::UserMode | Intrinsic::CgroupId => Value::Long(0),
             Intrinsic::RealtimeNs => Value::Long(self.effects.realtime_ns()),
             Intrinsic::MonotonicNs | Intrinsic::Cycles => Value::Long(now_ns(Clock::Monotonic)),
             Intrinsic::BoottimeNs => Value::Long(now_ns(Clock::Boottime)),
@@ -364,10 +398,6 @@ impl<'p> Machine<'p, '_> {
         self.interpreter.random.store(x, Relaxed);
         (x.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) as u32
     }
-}
-
-fn frame_long(frames: &[Frame<'_>], operand: Operand) -> i64 {
-    frames.last().map_or(0, |frame| frame.long(operand))
 }
 
 fn slice(
