@@ -27,6 +27,18 @@ pub enum Lines {
     Every,
 }
 
+impl std::fmt::Display for Lines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Lines::Unsaid => Ok(()),
+            Lines::At(line) => write!(f, ":{line}"),
+            Lines::After(n) => write!(f, "+{n}"),
+            Lines::Range(first, last) => write!(f, ":{first}-{last}"),
+            Lines::Every => f.write_str(":*"),
+        }
+    }
+}
+
 impl FunctionPattern {
     /// # Errors
     /// What is wrong with the text: lower case, no full stop.

@@ -3,6 +3,8 @@
 //! DWARF says it with a stack machine (DWARF 5, 2.5 and 2.6). Readers run that machine with symbols instead of numbers, so
 //! what is left is an expression tree over the registers at the probe; `lower` compiles it as it would any expression.
 
+use std::fmt;
+
 /// A register by its DWARF number (x86-64 psABI figure 3.36; AArch64 DWARF, 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Register(pub u16);
@@ -86,9 +88,9 @@ pub enum BinaryOp {
     Add,
     Sub,
     Mul,
-    /// Signed; what is divided by 0 is 0.
+    /// Signed.
     Div,
-    /// Unsigned.
+    /// Of numbers that are not negative.
     Mod,
     And,
     Or,
@@ -106,7 +108,136 @@ pub enum BinaryOp {
     Ge,
 }
 
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Location::Memory(address) => write!(f, "memory at {address}"),
+            Location::Value(value) => write!(f, "{value}"),
+            Location::Pieces(pieces) => {
+                f.write_str("pieces")?;
+                pieces.iter().try_for_each(|piece| write!(f, " [{} bits: {}]", piece.size_bits, piece.location))
+            }
+            Location::Absent(absent) => write!(f, "{absent}"),
+        }
+    }
+}
+
+impl fmt::Display for Absent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Absent::OptimizedOut => f.write_str("optimised out"),
+            Absent::NotHere => f.write_str("has no value here"),
+            Absent::Unsupported(what) => write!(f, "described by {what}, which is not understood"),
+        }
+    }
+}
+
+impl fmt::Display for Expr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Expr::Constant(n) => write!(f, "{n}"),
+            Expr::Address(at) => write!(f, "{at:#x}"),
+            Expr::Register(register) => write!(f, "r{}", register.0),
+            Expr::EntryRegister(register) => write!(f, "entry r{}", register.0),
+            Expr::Argument(n) => write!(f, "argument {n}"),
+            Expr::Load { address, size } => write!(f, "*{size}({address})"),
+            Expr::Unary(op, operand) => write!(f, "{op:?}({operand})"),
+            Expr::Binary(op, left, right) => write!(f, "{op:?}({left}, {right})"),
+            Expr::Select { condition, then, otherwise } => write!(f, "({condition} ? {then} : {otherwise})"),
+        }
+    }
+}
+
+impl UnaryOp {
+    fn of(self, n: i64) -> i64 {
+        let spare = |bits: u8| 64 - u32::from(bits.clamp(1, 64));
+        match self {
+            UnaryOp::Negate => n.wrapping_neg(),
+            UnaryOp::Not => !n,
+            UnaryOp::Abs => n.wrapping_abs(),
+            UnaryOp::ZeroExtend { bits } => ((n as u64) << spare(bits) >> spare(bits)) as i64,
+            UnaryOp::SignExtend { bits } => n << spare(bits) >> spare(bits),
+        }
+    }
+}
+
+impl BinaryOp {
+    fn of(self, a: i64, b: i64) -> i64 {
+        // A shift by the width or more leaves nothing but the sign.
+        let count = u32::try_from(b).unwrap_or(64);
+        match self {
+            BinaryOp::Add => a.wrapping_add(b),
+            BinaryOp::Sub => a.wrapping_sub(b),
+            BinaryOp::Mul => a.wrapping_mul(b),
+            BinaryOp::Div => a.checked_div(b).unwrap_or(0),
+            BinaryOp::Mod => a.checked_rem(b).unwrap_or(0),
+            BinaryOp::And => a & b,
+            BinaryOp::Or => a | b,
+            BinaryOp::Xor => a ^ b,
+            BinaryOp::Shl => a.checked_shl(count).unwrap_or(0),
+            BinaryOp::Shr => (a as u64).checked_shr(count).unwrap_or(0) as i64,
+            BinaryOp::Sar => a >> count.min(63),
+            BinaryOp::Eq => i64::from(a == b),
+            BinaryOp::Ne => i64::from(a != b),
+            BinaryOp::Lt => i64::from(a < b),
+            BinaryOp::Le => i64::from(a <= b),
+            BinaryOp::Gt => i64::from(a > b),
+            BinaryOp::Ge => i64::from(a >= b),
+        }
+    }
+}
+
 impl Expr {
+    /// Folded where the operand is known.
+    pub fn unary(op: UnaryOp, operand: Self) -> Self {
+        match operand {
+            Expr::Constant(n) => Expr::Constant(op.of(n)),
+            operand => Expr::Unary(op, Box::new(operand)),
+        }
+    }
+
+    /// Folded where both operands are known.
+    pub fn binary(op: BinaryOp, left: Self, right: Self) -> Self {
+        match (left, right) {
+            (Expr::Constant(left), Expr::Constant(right)) => Expr::Constant(op.of(left, right)),
+            (left, Expr::Constant(n)) if op == BinaryOp::Add => left.plus(n),
+            (left, Expr::Constant(n)) if op == BinaryOp::Sub => left.plus(n.wrapping_neg()),
+            (left, right) => Expr::Binary(op, Box::new(left), Box::new(right)),
+        }
+    }
+
+    /// Whether this or something it is made of is wanted.
+    pub fn any(&self, is_wanted: &mut dyn FnMut(&Expr) -> bool) -> bool {
+        is_wanted(self)
+            || match self {
+                Expr::Constant(_)
+                | Expr::Address(_)
+                | Expr::Register(_)
+                | Expr::EntryRegister(_)
+                | Expr::Argument(_) => false,
+                Expr::Load { address, .. } => address.any(is_wanted),
+                Expr::Unary(_, operand) => operand.any(is_wanted),
+                Expr::Binary(_, left, right) => left.any(is_wanted) || right.any(is_wanted),
+                Expr::Select { condition, then, otherwise } => {
+                    condition.any(is_wanted) || then.any(is_wanted) || otherwise.any(is_wanted)
+                }
+            }
+    }
+
+    /// This with other leaves: registers, addresses, constants and arguments.
+    pub fn map_leaves(self, leaf: &mut dyn FnMut(Expr) -> Expr) -> Self {
+        let mut inside = |expr: Box<Expr>| Box::new(expr.map_leaves(leaf));
+        match self {
+            Expr::Load { address, size } => Expr::Load { address: inside(address), size },
+            Expr::Unary(op, operand) => Expr::Unary(op, inside(operand)),
+            Expr::Binary(op, left, right) => Expr::Binary(op, inside(left), inside(right)),
+            Expr::Select { condition, then, otherwise } => {
+                Expr::Select { condition: inside(condition), then: inside(then), otherwise: inside(otherwise) }
+            }
+            expr => leaf(expr),
+        }
+    }
+
     /// `self + offset`, folded.
     pub fn plus(self, offset: i64) -> Self {
         match self {

@@ -42,6 +42,7 @@ pub struct World {
     dwarf: OnceLock<Result<Arc<Dwarf>, Missing>>,
     /// How far the index of debug information is, while it is made.
     pub indexing: Arc<Progress>,
+    moved_by: OnceLock<Option<u64>>,
     probing: OnceLock<Probing>,
     traceable: OnceLock<Result<TraceableFunctions, String>>,
     symbols: OnceLock<Result<KernelSymbols, String>>,
@@ -59,6 +60,7 @@ impl World {
             syscall_functions: OnceLock::new(),
             dwarf: OnceLock::new(),
             indexing: Arc::default(),
+            moved_by: OnceLock::new(),
             probing: OnceLock::new(),
             traceable: OnceLock::new(),
             symbols: OnceLock::new(),
@@ -89,6 +91,17 @@ impl World {
             opened.map(Arc::new).map_err(|why| Missing::unreadable(&*self.host, why))
         };
         self.dwarf.get_or_init(load).as_ref()
+    }
+
+    /// How far the running kernel lies from where it was linked (KASLR); `None`: its addresses are hidden.
+    pub fn moved_by(&self) -> Option<u64> {
+        *self.moved_by.get_or_init(|| {
+            let linked = self.dwarf().ok()?.linked_at()?;
+            if !self.host.is_running() {
+                return Some(0);
+            }
+            Some(probing::text_address(&*self.host)?.wrapping_sub(linked))
+        })
     }
 
     /// Debug information that was asked for before; nothing is read for this.
@@ -133,9 +146,13 @@ impl World {
         })
     }
 
-    /// How functions can be probed here; without BTF that is not known, and no way is.
+    /// How functions can be probed here; when neither types nor symbols tell, no way is known.
     pub fn probing(&self) -> Probing {
-        *self.probing.get_or_init(|| self.btf().map_or_else(|_| Probing::default(), |btf| Probing::of(btf)))
+        *self.probing.get_or_init(|| match (self.btf(), self.dwarf()) {
+            (Ok(btf), _) => Probing::of(btf),
+            (Err(_), Ok(dwarf)) => Probing::of_symbols(|name| !dwarf.index().groups_named(name).is_empty()),
+            (Err(_), Err(_)) => Probing::default(),
+        })
     }
 
     /// Functions ftrace can stop at, or why there is no list.
@@ -230,5 +247,21 @@ pub fn task_offsets(btf: Option<&Btf>, arch: &str) -> TaskOffsets {
         regs_function_args,
         regs_return,
         regs_ip,
+        registers: if arch == "aarch64" { &AARCH64_REGISTERS } else { &X86_64_REGISTERS },
     }
 }
+
+/// Offsets in `struct pt_regs` by DWARF number: x86-64 psABI figure 3.36 against arch/x86/include/asm/ptrace.h. ax dx cx bx
+/// si di bp sp r8 … r15, and the address that is returned to: the instruction pointer.
+const X86_64_REGISTERS: [u16; 17] = [80, 96, 88, 40, 104, 112, 32, 152, 72, 64, 56, 48, 24, 16, 8, 0, 128];
+
+/// The same by AArch64 DWARF 4.1 and arch/arm64/include/asm/ptrace.h: x0 … x30, sp, pc.
+const AARCH64_REGISTERS: [u16; 33] = {
+    let mut offsets = [0; 33];
+    let mut n = 0;
+    while n < 33 {
+        offsets[n] = n as u16 * 8;
+        n += 1;
+    }
+    offsets
+};

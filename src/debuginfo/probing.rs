@@ -32,6 +32,16 @@ impl Probing {
         Self { fentry, kprobes, kprobe_multi: fprobe && multi && cookies, cookies }
     }
 
+    /// The same by the kernel's symbols, where it has no type information; trampolines need that.
+    pub fn of_symbols(has: impl Fn(&str) -> bool) -> Self {
+        Self {
+            fentry: false,
+            kprobes: has("register_kprobe"),
+            kprobe_multi: has("bpf_kprobe_multi_link_attach") && has("register_fprobe_ips"),
+            cookies: has("bpf_get_attach_cookie_pe"),
+        }
+    }
+
     /// Some way there is.
     pub fn any(self) -> bool {
         self.fentry || self.kprobes
@@ -98,6 +108,16 @@ fn symbol_module(line: &str) -> Option<&str> {
 
 fn symbol_address(line: &str) -> u64 {
     line.get(..16).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(0)
+}
+
+/// Where the running kernel's code begins: `_text` is the first of its symbols that have addresses of code. `None`: hidden.
+pub fn text_address(host: &dyn Host) -> Option<u64> {
+    // What is in front of it are the data of each processor, a few hundred lines.
+    const BYTES: usize = 1 << 18;
+    let start = host.read_start(Path::new("/proc/kallsyms"), BYTES).ok()?;
+    let text = String::from_utf8_lossy(&start);
+    let line = text.lines().find(|line| symbol_name(line) == "_text" && symbol_module(line).is_none())?;
+    Some(symbol_address(line)).filter(|address| *address != 0)
 }
 
 /// A text's lines in the order of some part of them, without copies.

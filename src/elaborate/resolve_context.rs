@@ -234,6 +234,9 @@ impl BodyBuilder<'_, '_> {
                     if near.is_empty() { &alternatives[..alternatives.len().min(10)] } else { &near };
                 say::no_such_member(name, of, shown, near.first().map(String::as_str), &at)
             }
+            ContextError::NotHere { name, pc, why, lives, elsewhere } => {
+                say::not_accessible(name, *pc, why, lives, *elsewhere, &at)
+            }
             ContextError::NotAggregate { of } => {
                 say::unresolved_context(&format!("'{of}' has no members or elements"), &at)
             }

@@ -2,7 +2,8 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read},
     os::{
         fd::{AsRawFd, OwnedFd},
         unix::fs::MetadataExt,
@@ -49,6 +50,13 @@ impl Host for Live {
 
     fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
         fs::read(path).map_err(|error| reason(path, &error))
+    }
+
+    fn read_start(&self, path: &Path, n: usize) -> Result<Vec<u8>, String> {
+        let mut bytes = Vec::new();
+        let file = fs::File::open(path).map_err(|error| reason(path, &error))?;
+        file.take(n as u64).read_to_end(&mut bytes).map_err(|error| reason(path, &error))?;
+        Ok(bytes)
     }
 
     fn kernel_btf(&self) -> Result<Bytes, String> {

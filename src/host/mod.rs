@@ -26,6 +26,12 @@ pub trait Host: Send + Sync {
     fn arch(&self) -> String;
     /// A file under /proc, /sys, tracefs, /boot or /etc, whole.
     fn read(&self, path: &Path) -> Result<Vec<u8>, String>;
+    /// The first bytes of a file like those of [`Host::read`], at most `n`.
+    fn read_start(&self, path: &Path, n: usize) -> Result<Vec<u8>, String> {
+        let mut bytes = self.read(path)?;
+        bytes.truncate(n);
+        Ok(bytes)
+    }
     /// The kernel's own BTF, whole.
     fn kernel_btf(&self) -> Result<Bytes, String> {
         self.read(Path::new("/sys/kernel/btf/vmlinux")).map(Bytes::Owned)

@@ -1,9 +1,10 @@
 //! `$next->mm->pgd`: the steps pass 2 decided, as reads of memory.
 
-use tapdeck_ebpf::ir::{BinOp, OnFault, Op, Operand, Space, Var};
+use tapdeck_ebpf::ir::{BinOp, CmpOp, ContextField, OnFault, Op, Operand, Space, Var};
 
 use super::body::BodyLower;
 use crate::{
+    debuginfo::location::{BinaryOp, Expr, Register, UnaryOp},
     elaborate::program::Context,
     probes::access::{AccessBase, AccessStep, Load},
 };
@@ -16,16 +17,13 @@ impl BodyLower<'_, '_> {
     pub fn context(&mut self, context: &Context, dst: Option<Var>) -> Operand {
         let access = &context.access;
         let mut address = match &access.base {
-            AccessBase::Field(field) => {
-                let word = self.long_temp();
-                self.emit(Op::Context { dst: word, field: *field });
-                Operand::Var(word)
-            }
+            AccessBase::Field(field) => self.word(*field),
             AccessBase::Expr => match &context.base {
                 Some(base) => self.long(base),
                 None => Operand::Imm(0),
             },
             AccessBase::Constant(n) => Operand::Imm(*n),
+            AccessBase::Computed(expr) => self.computed(expr, true),
         };
         let mut indices = context.indices.iter();
         // Offsets are summed up until something needs the address.
@@ -61,10 +59,98 @@ impl BodyLower<'_, '_> {
             Load::Memory { width, signed } => self.read(access.space, address, width, signed, dst),
             Load::BitField { width, shift, bits, signed } => {
                 let word = self.read(access.space, address, width, false, None);
-                let left = i64::from(64 - u32::from(shift) - u32::from(bits));
-                let word = self.shifted(BinOp::Shl, word, left);
-                let right = if signed { BinOp::Shr } else { BinOp::Lsr };
-                self.shifted(right, word, i64::from(64 - u32::from(bits)))
+                self.part(word, shift, bits, signed)
+            }
+            Load::Part { shift, bits, signed } => self.part(address, shift, bits, signed),
+        }
+    }
+
+    fn word(&mut self, field: ContextField) -> Operand {
+        let dst = self.long_temp();
+        self.emit(Op::Context { dst, field });
+        Operand::Var(dst)
+    }
+
+    /// `bits` bits of a word from bit `shift` on.
+    fn part(&mut self, word: Operand, shift: u8, bits: u8, signed: bool) -> Operand {
+        let left = 64i64.saturating_sub(i64::from(shift) + i64::from(bits)).max(0);
+        let word = self.shifted(BinOp::Shl, word, left);
+        let right = if signed { BinOp::Shr } else { BinOp::Lsr };
+        self.shifted(right, word, 64 - i64::from(bits.clamp(1, 64)))
+    }
+
+    /// What debug information says a value is. `is_taken`: it is surely wanted; else memory that cannot be read is 0.
+    fn computed(&mut self, expr: &Expr, is_taken: bool) -> Operand {
+        match expr {
+            Expr::Constant(n) => Operand::Imm(*n),
+            Expr::Address(at) => Operand::Imm(*at as i64),
+            Expr::Register(Register(n)) | Expr::EntryRegister(Register(n)) => {
+                let field = ContextField::Register(u8::try_from(*n).unwrap_or(u8::MAX));
+                self.word(field)
+            }
+            Expr::Argument(n) => self.word(ContextField::CallArg(*n)),
+            Expr::Load { address, size } => {
+                let addr = self.computed(address, is_taken);
+                let dst = self.long_temp();
+                let on_fault = if is_taken { OnFault::Raise(self.intern(READ_FAULT)) } else { OnFault::Zero };
+                self.emit(Op::Read { dst, space: Space::Kernel, addr, width: *size, signed: false, on_fault });
+                Operand::Var(dst)
+            }
+            Expr::Unary(op, operand) => {
+                let operand = self.computed(operand, is_taken);
+                match op {
+                    UnaryOp::Negate => self.b.binary(BinOp::Sub, Operand::Imm(0), operand, self.tag),
+                    UnaryOp::Not => self.b.binary(BinOp::Xor, operand, Operand::Imm(-1), self.tag),
+                    UnaryOp::Abs => {
+                        // The sign is -1 or 0: x ^ sign - sign.
+                        let sign = self.shifted(BinOp::Shr, operand, 63);
+                        let flipped = self.b.binary(BinOp::Xor, operand, sign, self.tag);
+                        self.b.binary(BinOp::Sub, flipped, sign, self.tag)
+                    }
+                    UnaryOp::ZeroExtend { bits } => self.part(operand, 0, *bits, false),
+                    UnaryOp::SignExtend { bits } => self.part(operand, 0, *bits, true),
+                }
+            }
+            Expr::Binary(op, left, right) => {
+                let (left, right) = (self.computed(left, is_taken), self.computed(right, is_taken));
+                let computes = |op| Ok(op);
+                let op: Result<BinOp, CmpOp> = match op {
+                    BinaryOp::Add => computes(BinOp::Add),
+                    BinaryOp::Sub => computes(BinOp::Sub),
+                    BinaryOp::Mul => computes(BinOp::Mul),
+                    BinaryOp::Div => computes(BinOp::Div),
+                    BinaryOp::Mod => computes(BinOp::Rem),
+                    BinaryOp::And => computes(BinOp::And),
+                    BinaryOp::Or => computes(BinOp::Or),
+                    BinaryOp::Xor => computes(BinOp::Xor),
+                    BinaryOp::Shl => computes(BinOp::Shl),
+                    BinaryOp::Shr => computes(BinOp::Lsr),
+                    BinaryOp::Sar => computes(BinOp::Shr),
+                    BinaryOp::Eq => Err(CmpOp::Eq),
+                    BinaryOp::Ne => Err(CmpOp::Ne),
+                    BinaryOp::Lt => Err(CmpOp::Lt),
+                    BinaryOp::Le => Err(CmpOp::Le),
+                    BinaryOp::Gt => Err(CmpOp::Gt),
+                    BinaryOp::Ge => Err(CmpOp::Ge),
+                };
+                match op {
+                    Ok(op) => self.b.binary(op, left, right, self.tag),
+                    Err(op) => {
+                        let dst = self.long_temp();
+                        self.emit(Op::Compare { op, dst, a: left, b: right });
+                        Operand::Var(dst)
+                    }
+                }
+            }
+            Expr::Select { condition, then, otherwise } => {
+                let condition = self.computed(condition, is_taken);
+                let (then, otherwise) = (self.computed(then, false), self.computed(otherwise, false));
+                // Without a branch: otherwise + (condition != 0) * (then - otherwise).
+                let taken = self.long_temp();
+                self.emit(Op::Compare { op: CmpOp::Ne, dst: taken, a: condition, b: Operand::Imm(0) });
+                let difference = self.b.binary(BinOp::Sub, then, otherwise, self.tag);
+                let scaled = self.b.binary(BinOp::Mul, Operand::Var(taken), difference, self.tag);
+                self.b.binary(BinOp::Add, otherwise, scaled, self.tag)
             }
         }
     }

@@ -42,7 +42,7 @@ fn entry_of(plan: &AttachPlan, handler: HandlerId, site: SiteId) -> (EntryKind, 
         AttachPlan::Syscall { nr, exit: false } => (EntryKind::SysEnter, Some(*nr)),
         AttachPlan::Syscall { nr, exit: true } => (EntryKind::SysExit, Some(*nr)),
         AttachPlan::Tracepoint { name, n_args, task_arg } => (told_of(name, *n_args, *task_arg), None),
-        AttachPlan::Function { target, exit, hook: FunctionHook::Fentry { btf_id, n_args } } => {
+        AttachPlan::Function { target, exit, hook: FunctionHook::Fentry { btf_id, n_args, .. } } => {
             let (function, module) = (target.name.clone(), target.module.clone());
             (EntryKind::Fentry { function, module, btf_id: *btf_id, n_args: *n_args, exit: *exit }, None)
         }

@@ -18,6 +18,8 @@ pub struct Facts {
     calls: Vec<Vec<FunctionId>>,
     /// Globals touched directly.
     globals: Vec<Vec<GlobalId>>,
+    /// Looks at registers itself.
+    registers: Vec<bool>,
 }
 
 impl Facts {
@@ -33,7 +35,8 @@ impl Facts {
             })
             .collect();
         let globals = program.functions.iter().map(|function| globals_of(&function.body)).collect();
-        let mut facts = Facts { recursive: vec![false; n], pure_: vec![false; n], calls, globals };
+        let registers = program.functions.iter().map(|function| reads_registers(&function.body)).collect();
+        let mut facts = Facts { recursive: vec![false; n], pure_: vec![false; n], calls, globals, registers };
         for idx in 0..n {
             let id = FunctionId(idx as u32);
             facts.recursive[idx] = facts.calls[idx].iter().any(|callee| facts.reachable(&[*callee]).contains(&id));
@@ -85,6 +88,19 @@ impl Facts {
         }
         all
     }
+
+    /// Whether a body looks at registers, through functions too.
+    pub fn registers_below(&self, body: &Stmt) -> bool {
+        reads_registers(body) || self.reachable(&calls_of(body)).iter().any(|id| self.registers[id.index()])
+    }
+}
+
+fn reads_registers(body: &Stmt) -> bool {
+    let mut found = false;
+    walk::every_expr(body, &mut |expr| {
+        found |= matches!(&expr.kind, ExprKind::Context(context) if context.access.needs_registers());
+    });
+    found
 }
 
 fn calls_of(body: &Stmt) -> Vec<FunctionId> {

@@ -269,9 +269,11 @@ impl<'a> Cx<'a> {
             let body = BodyLower::handler(self, side, idx, probe, filter.as_ref());
             self.handlers.push(ir::Handler { name: sites[0].point.to_string(), probe: info, body, tag });
             let mut site_id = ir::SiteId(0);
+            let needs_registers = self.facts.registers_below(&probe.body);
             for site in &sites {
                 site_id = self.site(probe, site);
-                self.entries.add(&site.attach, handler, site_id);
+                let plan = if needs_registers { site.attach.with_registers() } else { site.attach.clone() };
+                self.entries.add(&plan, handler, site_id);
             }
             for plan in filter.map_or(Vec::new(), |plan| self.further_plans(&plan)) {
                 let Some(side) = side_of(&plan) else { continue };
@@ -287,7 +289,7 @@ impl<'a> Cx<'a> {
         let number = match &site.attach {
             AttachPlan::Function { target, .. } => {
                 let next = self.function_numbers.len() as i64 + 1;
-                *self.function_numbers.entry(target.clone()).or_insert(next)
+                *self.function_numbers.entry(target.entry()).or_insert(next)
             }
             _ => 0,
         };

@@ -1,6 +1,10 @@
 //! The way from a probe's context to a value: `$next->mm->pgd`, decided by type information, as steps to execute.
 
+use std::sync::Arc;
+
 use tapdeck_ebpf::ir::{ContextField, Space};
+
+use crate::debuginfo::location::Expr;
 
 /// Start, way and final load. Evaluates as: take the base word; apply `steps` in order; then `load`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,12 +18,26 @@ pub struct Access {
     pub type_text: String,
 }
 
+impl Access {
+    /// It looks at registers, which a trampoline does not have.
+    pub fn needs_registers(&self) -> bool {
+        match &self.base {
+            AccessBase::Field(field) => matches!(field, ContextField::Register(_)),
+            AccessBase::Computed(expr) => expr.any(&mut |part| matches!(part, Expr::Register(_))),
+            AccessBase::Expr | AccessBase::Constant(_) => false,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccessBase {
     /// A word of the context.
     Field(ContextField),
     /// The value of an expression (casts).
     Expr,
+    /// What debug information says: computed from registers, memory and arguments. It has neither addresses nor registers
+    /// of the entry left.
+    Computed(Arc<Expr>),
     /// A constant (enumerators, optimised values).
     Constant(i64),
 }
@@ -38,6 +56,8 @@ pub enum AccessStep {
 pub enum Load {
     /// The word as it is: an address, or a scalar that came in the context itself, cut to its type.
     Word { width: u8, signed: bool },
+    /// `bits` bits of the word from bit `shift` on: a part of a struct that is in a register.
+    Part { shift: u8, bits: u8, signed: bool },
     /// Read this many bytes at the address.
     Memory { width: u8, signed: bool },
     /// Read `width` bytes at the address, take `bits` bits from bit `shift` (little endian, least significant first).

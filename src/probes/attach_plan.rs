@@ -25,20 +25,44 @@ pub enum AttachPlan {
     Process { event: ProcessEvent, target: ProcessTarget },
 }
 
-/// A function of the kernel, or of a module.
+impl AttachPlan {
+    /// The same place by a breakpoint, where it is a trampoline's: for handlers that look at registers.
+    pub fn with_registers(&self) -> Self {
+        match self {
+            AttachPlan::Function { target, exit, hook: FunctionHook::Fentry { cookies, .. } } => {
+                let hook = FunctionHook::Kprobe { multi: false, cookies: *cookies };
+                AttachPlan::Function { target: target.clone(), exit: *exit, hook }
+            }
+            plan => plan.clone(),
+        }
+    }
+}
+
+/// A place in a function of the kernel, or of a module.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FunctionTarget {
+    /// Its symbol.
     pub name: String,
     pub module: Option<String>,
-    /// Its place, where names are not enough or there are many; `None`: the kernel looks the name up.
+    /// Where the function begins, where names are not enough or there are many; `None`: the kernel looks the name up.
     pub address: Option<u64>,
+    /// Bytes behind that.
+    pub offset: u64,
+}
+
+impl FunctionTarget {
+    /// Where the function begins.
+    pub fn entry(&self) -> Self {
+        Self { offset: 0, ..self.clone() }
+    }
 }
 
 /// What a function's probe rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FunctionHook {
-    /// fentry or fexit: `btf_id` is the function's in the type information of the kernel or its module.
-    Fentry { btf_id: u32, n_args: u8 },
+    /// fentry or fexit: `btf_id` is the function's in the type information of the kernel or its module. A handler that
+    /// wants registers gets a kprobe instead; `cookies` as there.
+    Fentry { btf_id: u32, n_args: u8, cookies: bool },
     /// kprobe or kretprobe; `multi`: in one link with others. Without `cookies` a program serves one place.
     Kprobe { multi: bool, cookies: bool },
     /// This kernel has neither. It can be listed all the same.

@@ -138,12 +138,12 @@ impl ContextScope for FunctionScope {
             }
             "$locals" => Ok(nothing),
             "$return" => match self.prototype.as_ref().and_then(|prototype| self.result(prototype)) {
-                Some(walk) => pretty::of_values(std::iter::once(("return".to_owned(), walk)), depth),
+                Some(walk) => pretty::of_values(std::iter::once(("return".to_owned(), Some(walk))), depth),
                 None => Ok(nothing),
             },
             "$vars" | "$parms" => {
                 let prototype = self.prototype()?;
-                let params = prototype.params().map(|(idx, name, ty)| (name, self.walk(prototype, idx, ty)));
+                let params = prototype.params().map(|(idx, name, ty)| (name, Some(self.walk(prototype, idx, ty))));
                 pretty::of_values(params, depth)
             }
             _ => {

@@ -163,7 +163,7 @@ impl ContextScope for Tracepoint {
                 return Err(ContextError::NoSuchVariable { name: name.to_owned(), alternatives });
             }
         }
-        pretty::of_values(self.args().enumerate().map(|(idx, (name, ty))| (name, self.walk(idx, ty))), depth)
+        pretty::of_values(self.args().enumerate().map(|(idx, (name, ty))| (name, Some(self.walk(idx, ty)))), depth)
     }
 
     fn pretty(&self, name: &str, path: &[PathStep], depth: Depth, _world: &World) -> Result<Pretty, ContextError> {

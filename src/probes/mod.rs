@@ -4,9 +4,11 @@ pub mod access;
 pub mod attach_plan;
 pub mod begin_end;
 pub mod catalogue;
+mod dwarf_scope;
 pub mod forms;
 mod function_scope;
 pub mod kernel_function;
+pub mod kernel_statement;
 pub mod kernel_trace;
 pub mod members;
 pub mod pattern;
@@ -56,6 +58,7 @@ pub static FAMILIES: &[&dyn ProbeFamily] = &[
     &timer::Timer,
     &kernel_trace::KernelTrace,
     &kernel_function::KernelFunction,
+    &kernel_statement::KernelStatement,
     &process::Process,
     &syscall::Syscall,
     &unsupported::Unsupported,

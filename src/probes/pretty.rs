@@ -38,9 +38,10 @@ pub(super) fn of_walk(mut walk: Walk<'_>, depth: Depth) -> Result<Pretty, Contex
     Ok(out)
 }
 
-/// `name=value name=value`, as `$$vars` and its like show variables; numbers in hexadecimal unless a depth asks for more.
+/// `name=value name=value`, as `$$vars` and its like show variables; numbers in hexadecimal unless a depth asks for more, and
+/// a question mark where there is no value.
 pub(super) fn of_values<'a>(
-    values: impl Iterator<Item = (String, Walk<'a>)>,
+    values: impl Iterator<Item = (String, Option<Walk<'a>>)>,
     depth: Option<Depth>,
 ) -> Result<Pretty, ContextError> {
     let mut out = Pretty { format: String::new(), args: Vec::new() };
@@ -50,13 +51,14 @@ pub(super) fn of_values<'a>(
         }
         out.format.push_str(&name);
         out.format.push('=');
-        match depth {
-            Some(depth) => {
+        match (depth, walk) {
+            (_, None) => out.format.push('?'),
+            (Some(depth), Some(walk)) => {
                 let shown = of_walk(walk, depth)?;
                 out.format.push_str(&shown.format);
                 out.args.extend(shown.args);
             }
-            None => match walk.load() {
+            (None, Some(walk)) => match walk.load() {
                 Ok(access) => {
                     let format = if matches!(walk.shape(), Shape::Pointer(_)) { "%p" } else { "%#x" };
                     out.push(format, PrettyArg::Long(access));

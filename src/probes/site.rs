@@ -111,6 +111,9 @@ pub enum ContextError {
     NoSuchVariable { name: String, alternatives: Vec<String> },
     /// `unable to find member 'x' for struct y`.
     NoSuchMember { name: String, of: String, alternatives: Vec<String> },
+    /// The variable is there, but not at this place: `why`; `lives`: the addresses at which it has a value; `elsewhere`: of
+    /// how many instances of the function it has one where they begin, and how many there are.
+    NotHere { name: String, pc: u64, why: String, lives: Vec<(u64, u64)>, elsewhere: (usize, usize) },
     /// `->` or `[]` on something that is neither pointer, struct nor array.
     NotAggregate { of: String },
     /// No type information for it.

@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn each_is_named() {
         for (text, what) in [
-            ("kernel.statement(\"*@a.c:1\")", "kernel.statement needs places inside of kernel functions"),
+            ("kernel.inline(\"a\")", "kernel.inline needs places inside of kernel functions"),
             ("process(\"/bin/ls\").function(\"main\")", "process.function needs probes of user programs"),
             ("vfs.read.return", "vfs.read.return needs probes of kernel functions"),
             ("procfs(\"x\").read", "procfs needs files that run handlers"),

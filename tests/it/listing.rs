@@ -6,10 +6,10 @@ use expect_test::{Expect, expect};
 
 use crate::binary::{Ran, TempDir, finish, tapdeck};
 
-const KERNEL: &str = "tests/programs/dwarf/vmlinux";
+pub const KERNEL: &str = "tests/programs/dwarf/vmlinux";
 
 /// `tapdeck run -r KERNEL ARGS`, with a cache of its own.
-fn of_kernel(kernel: &str, args: &[&str]) -> Ran {
+pub fn of_kernel(kernel: &str, args: &[&str]) -> Ran {
     let cache = TempDir::new("listing");
     let mut command: Command = tapdeck();
     command.env("XDG_CACHE_HOME", &cache.0).args(["run", "-r", kernel]).args(args);
@@ -30,12 +30,15 @@ fn every_function_with_what_all_its_instances_have() {
             kernel.function("choose@shapes.c:36") $callback:int (*) (shape_t*, void*)
             kernel.function("count@shapes.c:8") $shape:shape_t*
             kernel.function("inner@kernel.c:21")
+            kernel.function("many@kernel.c:60") $a:long int $b:long int $c:long int $d:long int $e:long int $f:long int $g:long int $h:int $kept:long int[]
             kernel.function("measure@shapes.c:17") $shape:shape_t* $factor:long int $unused:unsigned char $first:struct point*
             kernel.function("other@other.c:11") $at:struct point*
             kernel.function("outer@kernel.c:27") $b:long int $a:long int
+            kernel.function("register_kprobe@kernel.c:38") $probe:struct point*
             kernel.function("run@kernel.c:32") $at:struct point* $n:long int
             kernel.function("scale@shapes.h:33") $factor:long int
             kernel.function("start@start.S:5")
+            kernel.function("swap@kernel.c:52") $pair:struct pair $bits:struct packed
             kernel.function("with_address@shapes.c:27") $depth:int $here:struct point $constant:int
         "#]],
     );
@@ -54,10 +57,13 @@ fn a_form_leaves_the_instances_it_is_about() {
         &expect![[r#"
             kernel.function("choose@shapes.c:36").return $return:int (*) (shape_t*, void*) $callback:int (*) (shape_t*, void*)
             kernel.function("count@shapes.c:8").return $return:int $shape:shape_t*
+            kernel.function("many@kernel.c:60").return $return:long int $a:long int $b:long int $c:long int $d:long int $e:long int $f:long int $g:long int $h:int $kept:long int[]
             kernel.function("measure@shapes.c:17").return $return:long int $shape:shape_t* $factor:long int $unused:unsigned char $first:struct point*
             kernel.function("other@other.c:11").return $return:long int $at:struct point*
+            kernel.function("register_kprobe@kernel.c:38").return $return:int $probe:struct point*
             kernel.function("run@kernel.c:32").return $return:long int $at:struct point* $n:long int
             kernel.function("start@start.S:5").return
+            kernel.function("swap@kernel.c:52").return $return:struct pair $pair:struct pair $bits:struct packed
             kernel.function("with_address@shapes.c:27").return $return:long int $depth:int $here:struct point $constant:int
         "#]],
     );
@@ -74,6 +80,7 @@ fn a_form_leaves_the_instances_it_is_about() {
         &expect![[r#"
             kernel.function("choose@shapes.c:36").exported $callback:int (*) (shape_t*, void*)
             kernel.function("other@other.c:11").exported $at:struct point*
+            kernel.function("register_kprobe@kernel.c:38").exported $probe:struct point*
         "#]],
     );
     check(
@@ -101,6 +108,52 @@ fn callees_are_what_was_copied_into_a_function() {
             kernel.function("run@kernel.c:32").callee("outer@kernel.c:27") $b:long int $a:long int
         "#]],
     );
+}
+
+#[test]
+fn statements_are_lines_with_code() {
+    check(
+        "kernel.statement(\"run@kernel.c:*\")",
+        &expect![[r#"
+        kernel.statement("run@kernel.c:33") $at:struct point* $n:long int
+        kernel.statement("run@kernel.c:35") $at:struct point* $n:long int
+    "#]],
+    );
+    check(
+        "kernel.statement(\"*@shapes.c:17-26\")",
+        &expect![[r#"
+        kernel.statement("measure@shapes.c:18") $shape:shape_t* $factor:long int $unused:unsigned char $first:struct point*
+        kernel.statement("measure@shapes.c:21") $shape:shape_t* $factor:long int $unused:unsigned char $first:struct point*
+        kernel.statement("measure@shapes.c:22") $shape:shape_t* $factor:long int $unused:unsigned char $first:struct point* $sum:long int
+        kernel.statement("measure@shapes.c:23") $shape:shape_t* $factor:long int $unused:unsigned char $first:struct point*
+    "#]],
+    );
+    check(
+        "kernel.statement(\"many@kernel.c+3\")",
+        &expect![[r#"
+        kernel.statement("many@kernel.c:63") $a:long int $b:long int $c:long int $d:long int $e:long int $f:long int $g:long int $h:int $kept:long int[]
+    "#]],
+    );
+    check(
+        "kernel.statement(\"many\")",
+        &expect![[r#"
+        kernel.statement("many@kernel.c:60") $a:long int $b:long int $c:long int $d:long int $e:long int $f:long int $g:long int $h:int $kept:long int[]
+    "#]],
+    );
+    check(
+        "kernel.statement(\"*@kernel.c:36\").nearest",
+        &expect![[r#"
+        kernel.statement("run@kernel.c:36").nearest $at:struct point* $n:long int
+    "#]],
+    );
+    check(
+        "kernel.statement(\"scale@shapes.h:*\")",
+        &expect![[r#"
+        kernel.statement("scale@shapes.h:35")
+        kernel.statement("scale@shapes.h:36") $product:long int $factor:long int
+    "#]],
+    );
+    assert_eq!(of_kernel(KERNEL, &["-l", "kernel.statement(\"*@kernel.c:36\")"]).failed(), "");
 }
 
 #[test]
@@ -144,12 +197,15 @@ fn a_damaged_unit_is_left_out_and_counted() {
         kernel.function("choose")
         kernel.function("count.isra.0")
         kernel.function("inner@kernel.c:21")
+        kernel.function("many@kernel.c:60") $a:long int $b:long int $c:long int $d:long int $e:long int $f:long int $g:long int $h:int $kept:long int[]
         kernel.function("measure")
         kernel.function("other@other.c:11") $at:struct point*
         kernel.function("outer@kernel.c:27") $b:long int $a:long int
+        kernel.function("register_kprobe@kernel.c:38") $probe:struct point*
         kernel.function("run@kernel.c:32") $at:struct point* $n:long int
         kernel.function("scale@shapes.h:33") $factor:long int $at:struct point const*
         kernel.function("start@start.S:5")
+        kernel.function("swap@kernel.c:52") $pair:struct pair $bits:struct packed
         kernel.function("with_address")
     "#]];
     expected.assert_eq(&ran.ok());
@@ -161,11 +217,12 @@ fn the_table_says_how_a_function_can_be_probed() {
     let mut command: Command = tapdeck();
     command.env("XDG_CACHE_HOME", &cache.0).args(["list", "-r", KERNEL, "--all", "kernel.function(\"*o*\")"]);
     let expected = expect![[r#"
-        kernel.function("choose@shapes.c:36")                        $callback
-        kernel.function("count@shapes.c:8")                          $shape
-        kernel.function("other@other.c:11")                          $at
-        kernel.function("outer@kernel.c:27")                         $b $a
-        kernel.function("untouchable@kernel.c:15")  never: NOKPROBE  $depth
+        kernel.function("choose@shapes.c:36")                            $callback
+        kernel.function("count@shapes.c:8")                              $shape
+        kernel.function("other@other.c:11")                              $at
+        kernel.function("outer@kernel.c:27")                             $b $a
+        kernel.function("register_kprobe@kernel.c:38")                   $probe
+        kernel.function("untouchable@kernel.c:15")      never: NOKPROBE  $depth
     "#]];
     expected.assert_eq(&finish(command).ok());
     let mut command: Command = tapdeck();

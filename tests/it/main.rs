@@ -10,6 +10,7 @@ mod faults;
 mod functions;
 mod library;
 mod listing;
+mod locations;
 mod lower;
 mod oracle;
 mod parse;

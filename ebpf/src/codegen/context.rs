@@ -102,6 +102,14 @@ impl Emitter<'_, '_> {
                 self.asm.load(Size::DW, R1, R10, CTX);
                 self.asm.load(Size::DW, R0, R1, ip);
             }
+            ContextField::Register(n) if is_perf || is_kprobe => match offsets.registers.get(usize::from(n)) {
+                Some(offset) => {
+                    let offset = *offset as i16;
+                    self.asm.load(Size::DW, R1, R10, CTX);
+                    self.asm.load(Size::DW, R0, R1, offset);
+                }
+                None => self.asm.mov_imm(R0, 0),
+            },
             ContextField::SiteNumber => self.site_number(),
             _ => self.asm.mov_imm(R0, 0),
         }

@@ -86,6 +86,8 @@ pub struct TaskOffsets {
     pub regs_function_args: [u32; 6],
     pub regs_return: u32,
     pub regs_ip: u32,
+    /// Of general registers in `struct pt_regs`, by their DWARF numbers.
+    pub registers: &'static [u16],
 }
 
 /// Four bytes of `struct task_struct` and the bit in them.

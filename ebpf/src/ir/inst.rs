@@ -346,6 +346,8 @@ pub enum ContextField {
     Regs,
     /// Instruction pointer of the interrupted context (PerfEvent, Kprobe).
     InstructionPointer,
+    /// A general register of the interrupted context by its DWARF number (PerfEvent, Kprobe); 0 for numbers there are none of.
+    Register(u8),
     /// The number of the site, [`SiteData::number`].
     SiteNumber,
 }

@@ -616,7 +616,9 @@ fn has_field(kind: &EntryKind, field: ContextField) -> bool {
             )
         }
         ContextField::Regs => *kind != EntryKind::User,
-        ContextField::InstructionPointer => matches!(kind, EntryKind::PerfEvent { .. } | EntryKind::Kprobe { .. }),
+        ContextField::InstructionPointer | ContextField::Register(_) => {
+            matches!(kind, EntryKind::PerfEvent { .. } | EntryKind::Kprobe { .. })
+        }
         ContextField::SiteNumber => *kind != EntryKind::User,
     }
 }

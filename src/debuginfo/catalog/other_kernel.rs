@@ -87,6 +87,11 @@ impl Host for OtherKernel {
         self.host.read(path)
     }
 
+    fn read_start(&self, path: &Path, n: usize) -> Result<Vec<u8>, String> {
+        self.refuse(path)?;
+        self.host.read_start(path, n)
+    }
+
     fn kernel_btf(&self) -> Result<Bytes, String> {
         if self.is_running {
             return self.host.kernel_btf();

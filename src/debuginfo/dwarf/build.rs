@@ -99,8 +99,8 @@ fn add_symbols(source: &Source, harvests: &mut [Harvest<'_>]) {
         .collect();
     let Some(harvest) = harvests.first_mut() else { return };
     source.file.for_each_function(|symbol| {
-        if !known.contains(&symbol.address) && symbol.address != 0 && !symbol.name.is_empty() {
-            harvest.add_symbol(symbol);
+        if symbol.address != 0 && !symbol.name.is_empty() {
+            harvest.add_symbol(symbol, !known.contains(&symbol.address));
         }
     });
 }
@@ -133,6 +133,7 @@ fn put_together(source: &Source, harvests: Vec<Harvest<'_>>) -> Draft {
     let mut rows: Vec<Row> = Vec::with_capacity(harvests.iter().map(|harvest| harvest.instances.len()).sum());
     let mut types: Vec<(u32, u32, u32)> = Vec::new();
     let mut files: Vec<(u32, u32)> = Vec::new();
+    let mut symbols: Vec<(u64, u32, u32)> = Vec::new();
     for (harvest, numbers) in harvests.into_iter().zip(&texts.by_harvest) {
         let pair_numbers: Vec<u32> = harvest
             .pairs
@@ -172,6 +173,8 @@ fn put_together(source: &Source, harvests: Vec<Harvest<'_>>) -> Draft {
             let name = harvest.texts.known(name)?;
             Some((numbers.texts[name as usize], u32::from(*tag), *position))
         }));
+        symbols
+            .extend(harvest.symbols.iter().map(|(start, size, name)| (*start, *size, numbers.texts[*name as usize])));
         for (unit, paths) in &harvest.unit_files {
             files.extend(paths.iter().map(|path| (numbers.paths[*path as usize], *unit)));
         }
@@ -185,6 +188,7 @@ fn put_together(source: &Source, harvests: Vec<Harvest<'_>>) -> Draft {
     draft.put(Column::UnitStart, source.units().iter().map(|unit| unit.start as u32));
     put_files(&mut draft, files);
     put_types(&mut draft, types);
+    put_symbols(&mut draft, symbols);
     barred::put(&mut draft, &source.file, source.tracer_calls(), pc_base);
     texts.put(&mut draft);
     draft
@@ -282,6 +286,16 @@ fn put_files(draft: &mut Draft, mut files: Vec<(u32, u32)>) {
     draft.put(Column::FilePath, paths);
     draft.put(Column::FileFirst, firsts);
     draft.put(Column::FileUnits, files.into_iter().map(|(_, unit)| unit));
+}
+
+fn put_symbols(draft: &mut Draft, mut symbols: Vec<(u64, u32, u32)>) {
+    let pc_base = draft.pc_base;
+    symbols.retain(|(start, ..)| *start >= pc_base && *start - pc_base <= u64::from(u32::MAX));
+    symbols.sort_unstable_by_key(|(start, size, name)| (*start, *name, *size));
+    symbols.dedup_by_key(|(start, _, name)| (*start, *name));
+    draft.put(Column::SymbolStart, symbols.iter().map(|(start, ..)| (*start - pc_base) as u32));
+    draft.put(Column::SymbolSize, symbols.iter().map(|(_, size, _)| *size));
+    draft.put(Column::SymbolName, symbols.iter().map(|(.., name)| *name));
 }
 
 fn put_types(draft: &mut Draft, mut types: Vec<(u32, u32, u32)>) {

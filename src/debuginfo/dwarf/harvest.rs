@@ -52,6 +52,8 @@ pub struct Harvest<'s> {
     /// Files of each unit that was read: unit's index, and its files in [`Harvest::paths`].
     pub unit_files: Vec<(u32, Arc<[u32]>)>,
     pub n_skipped_units: u32,
+    /// Code symbols: address, bytes, name in [`Harvest::texts`].
+    pub symbols: Vec<(u64, u32, u32)>,
     /// Types that are defined: key of the name, tag, and where.
     pub definitions: FxHashMap<(u64, u16), u32>,
     /// Texts that are in no section of their own, with keys from [`OWN_TEXTS`] on: those that stand in place in
@@ -153,6 +155,7 @@ impl<'s> Harvest<'s> {
             lists,
             unit_files: Vec::new(),
             n_skipped_units: 0,
+            symbols: Vec::new(),
             definitions: FxHashMap::default(),
             own_texts: Interned::default(),
             units: FxHashMap::default(),
@@ -173,10 +176,14 @@ impl<'s> Harvest<'s> {
         self
     }
 
-    /// A function of which only the symbol is known.
-    pub fn add_symbol(&mut self, symbol: Symbol<'_>) {
+    /// A code symbol; `is_alone`: nothing else is known of the function.
+    pub fn add_symbol(&mut self, symbol: Symbol<'_>, is_alone: bool) {
         let own = self.own_texts.number(symbol.name.into());
         let name = self.texts.number(OWN_TEXTS + u64::from(own));
+        self.symbols.push((symbol.address, u32::try_from(symbol.size).unwrap_or(u32::MAX), name));
+        if !is_alone {
+            return;
+        }
         let (pc, is_external) = (symbol.address, symbol.is_global);
         let raw = RawInstance {
             pc,

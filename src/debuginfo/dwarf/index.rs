@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Counts up when the layout or the meaning of a column changes.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 const MAGIC: [u8; 8] = *b"tapdeck\x1a";
 const HEADER_LEN: usize = 52;
 const CHECKED_FROM: usize = 24;
@@ -61,9 +61,13 @@ pub enum Column {
     TypeName,
     TypeTag,
     TypePosition,
+    /// Code symbols by address: start from `pc_base`, bytes, name.
+    SymbolStart,
+    SymbolSize,
+    SymbolName,
 }
 
-pub const N_COLUMNS: usize = Column::TypePosition as usize + 1;
+pub const N_COLUMNS: usize = Column::SymbolName as usize + 1;
 
 pub struct Index {
     bytes: Bytes,
@@ -318,6 +322,22 @@ impl Index {
     /// The unit a DIE is in.
     pub fn unit_of(&self, die: u32) -> usize {
         Self::partition(self.len(Column::UnitStart), |idx| self.number(Column::UnitStart, idx) <= die)
+    }
+
+    /// The symbols whose code an address is in: names of one piece of code, with where that begins.
+    pub fn symbols_at(&self, pc: u64) -> (u64, impl Iterator<Item = &str>) {
+        let n = self.len(Column::SymbolStart);
+        let start_of = |idx| self.number(Column::SymbolStart, idx);
+        let from_base = u32::try_from(pc.wrapping_sub(self.pc_base));
+        let after = from_base.map_or(0, |pc| Self::partition(n, |idx| start_of(idx) <= pc));
+        let start = after.checked_sub(1).map_or(0, start_of);
+        let first = Self::partition(after, |idx| start_of(idx) < start);
+        let is_inside = move |idx: &usize| {
+            let size = self.number(Column::SymbolSize, *idx);
+            from_base.is_ok_and(|pc| pc - start < size.max(1))
+        };
+        let names = (first..after).filter(is_inside).map(|idx| self.text(self.number(Column::SymbolName, idx)));
+        (self.pc_base.wrapping_add(start.into()), names)
     }
 
     /// Why a place may not be probed.

@@ -1,5 +1,4 @@
-//! Location and range lists, as far as the index needs them: whether a variable lives at an address, and where a
-//! function's code begins. DWARF 5, 2.6.2, 2.17.3, 7.7.3 and 7.28; DWARF 4, 2.6.2 and 2.17.3.
+//! Location and range lists: where a variable lives and what says so, and where a function's code is. DWARF 5, 2.6.2, 2.17.3, 7.7.3 and 7.28; DWARF 4, 2.6.2 and 2.17.3.
 
 use super::{
     form::{Cursor, Malformed, Read, Value},
@@ -8,20 +7,48 @@ use super::{
 
 /// Whether a location says anything for `pc`.
 pub fn covers(unit: &Unit<'_>, location: Value, pc: u64) -> Read<bool> {
+    expression_at(unit, location, pc).map(|expression| expression.is_some())
+}
+
+/// What says where a variable is at `pc`; `None`: it is nowhere then.
+pub fn expression_at<'a>(unit: &Unit<'a>, location: Value, pc: u64) -> Read<Option<&'a [u8]>> {
+    let (mut found, mut default) = (None, None);
+    each_expression(unit, location, |range, expression| {
+        match range {
+            Some((start, end)) if (start..end).contains(&pc) => found = Some(expression),
+            Some(_) => {}
+            None => default = Some(expression),
+        }
+        found.is_none()
+    })?;
+    Ok(found.or(default).filter(|expression| !expression.is_empty()))
+}
+
+/// Calls `each` with the expressions of a location, and the addresses they hold for (`None`: wherever no other does), until
+/// it has enough (`false`).
+#[inline]
+pub fn each_expression<'a>(
+    unit: &Unit<'a>,
+    location: Value,
+    mut each: impl FnMut(Option<(u64, u64)>, &'a [u8]) -> bool,
+) -> Read<()> {
     match location {
-        Value::Block { len, .. } => Ok(len > 0),
+        Value::Block { at, len } => {
+            each(None, unit.block(at, len));
+            Ok(())
+        }
         Value::SectionOffset(at) | Value::Constant(at) => {
             if unit.header.encoding.version >= 5 {
-                list_covers(unit, at, pc)
+                list(unit, at, each)
             } else {
-                old_list_covers(unit, at, pc)
+                old_list(unit, at, each)
             }
         }
         Value::ListIndex(index) => {
             let at = indexed_list(unit, unit.file.loclists(), unit.loclists_base, index)?;
-            list_covers(unit, at, pc)
+            list(unit, at, each)
         }
-        _ => Ok(false),
+        _ => Ok(()),
     }
 }
 
@@ -46,15 +73,16 @@ mod lle {
     pub const START_LENGTH: u8 = 8;
 }
 
-fn list_covers(unit: &Unit<'_>, at: u64, pc: u64) -> Read<bool> {
+#[inline]
+fn list<'a>(unit: &Unit<'a>, at: u64, mut each: impl FnMut(Option<(u64, u64)>, &'a [u8]) -> bool) -> Read<()> {
     let address_size = unit.header.encoding.address_size;
-    let mut cursor = Cursor::new(unit.file.loclists(), usize::try_from(at).map_err(|_| Malformed)?);
+    let section = unit.file.loclists();
+    let mut cursor = Cursor::new(section, usize::try_from(at).map_err(|_| Malformed)?);
     let mut base = unit.low_pc;
-    let mut has_default = false;
     let indexed = |index| unit.indexed_address(index).ok_or(Malformed);
     loop {
-        let (start, end) = match cursor.u8()? {
-            lle::END_OF_LIST => return Ok(has_default),
+        let range = match cursor.u8()? {
+            lle::END_OF_LIST => return Ok(()),
             lle::BASE_ADDRESSX => {
                 base = indexed(cursor.uleb()?)?;
                 continue;
@@ -63,33 +91,34 @@ fn list_covers(unit: &Unit<'_>, at: u64, pc: u64) -> Read<bool> {
                 base = cursor.sized(address_size)?;
                 continue;
             }
-            lle::STARTX_ENDX => (indexed(cursor.uleb()?)?, indexed(cursor.uleb()?)?),
+            lle::STARTX_ENDX => Some((indexed(cursor.uleb()?)?, indexed(cursor.uleb()?)?)),
             lle::STARTX_LENGTH => {
                 let start = indexed(cursor.uleb()?)?;
-                (start, start.wrapping_add(cursor.uleb()?))
+                Some((start, start.wrapping_add(cursor.uleb()?)))
             }
-            lle::OFFSET_PAIR => (base.wrapping_add(cursor.uleb()?), base.wrapping_add(cursor.uleb()?)),
-            lle::DEFAULT_LOCATION => (1, 0),
-            lle::START_END => (cursor.sized(address_size)?, cursor.sized(address_size)?),
+            lle::OFFSET_PAIR => Some((base.wrapping_add(cursor.uleb()?), base.wrapping_add(cursor.uleb()?))),
+            lle::DEFAULT_LOCATION => None,
+            lle::START_END => Some((cursor.sized(address_size)?, cursor.sized(address_size)?)),
             lle::START_LENGTH => {
                 let start = cursor.sized(address_size)?;
-                (start, start.wrapping_add(cursor.uleb()?))
+                Some((start, start.wrapping_add(cursor.uleb()?)))
             }
             _ => return Err(Malformed),
         };
-        let len = cursor.uleb()?;
-        if (start..end).contains(&pc) {
-            return Ok(len > 0);
+        let len = usize::try_from(cursor.uleb()?).map_err(|_| Malformed)?;
+        let start = cursor.position();
+        cursor.skip(len)?;
+        if !each(range, section.get(start..start + len).ok_or(Malformed)?) {
+            return Ok(());
         }
-        has_default |= start > end && len > 0;
-        cursor.skip(usize::try_from(len).map_err(|_| Malformed)?)?;
     }
 }
 
 /// .debug_loc: pairs of addresses, each with an expression.
-fn old_list_covers(unit: &Unit<'_>, at: u64, pc: u64) -> Read<bool> {
+fn old_list<'a>(unit: &Unit<'a>, at: u64, mut each: impl FnMut(Option<(u64, u64)>, &'a [u8]) -> bool) -> Read<()> {
     let address_size = unit.header.encoding.address_size;
-    let mut cursor = Cursor::new(unit.file.loc(), usize::try_from(at).map_err(|_| Malformed)?);
+    let section = unit.file.loc();
+    let mut cursor = Cursor::new(section, usize::try_from(at).map_err(|_| Malformed)?);
     let mut base = unit.low_pc;
     let max = if address_size == 4 { u64::from(u32::MAX) } else { u64::MAX };
     loop {
@@ -99,13 +128,15 @@ fn old_list_covers(unit: &Unit<'_>, at: u64, pc: u64) -> Read<bool> {
             continue;
         }
         if start == 0 && end == 0 {
-            return Ok(false);
+            return Ok(());
         }
-        let len = cursor.u16()?;
-        if (base.wrapping_add(start)..base.wrapping_add(end)).contains(&pc) {
-            return Ok(len > 0);
+        let len = usize::from(cursor.u16()?);
+        let expression_at = cursor.position();
+        cursor.skip(len)?;
+        let expression = section.get(expression_at..expression_at + len).ok_or(Malformed)?;
+        if !each(Some((base.wrapping_add(start), base.wrapping_add(end))), expression) {
+            return Ok(());
         }
-        cursor.skip(usize::from(len))?;
     }
 }
 

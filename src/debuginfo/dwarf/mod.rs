@@ -11,21 +11,26 @@ pub mod build;
 mod callees;
 pub mod file;
 pub mod form;
+mod frames;
 mod harvest;
 pub mod index;
 mod lines;
 mod lists;
+mod locations;
 mod paths;
+mod scopes;
 pub mod source;
+pub mod statements;
 #[cfg(test)]
 pub mod tests;
 mod type_names;
 mod types;
 pub mod unit;
+mod variables;
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 pub use build::Progress;
@@ -45,6 +50,7 @@ pub struct Dwarf {
     path: PathBuf,
     source: Source,
     index: Index,
+    frames: OnceLock<frames::Frames>,
 }
 
 impl Dwarf {
@@ -61,12 +67,12 @@ impl Dwarf {
         let cache = host.cache();
         let kept = || Index::open(cache.as_ref()?.map(&name)?, &identity);
         if let Some(index) = kept() {
-            return Ok(Self { path: path.to_owned(), source: Source::new(file), index });
+            return Ok(Self::new(path, Source::new(file), index));
         }
         // Whoever comes second waits and finds the first one's work.
         let lock = cache.as_ref().and_then(|cache| cache.lock(&name));
         if let Some(index) = lock.is_some().then(kept).flatten() {
-            return Ok(Self { path: path.to_owned(), source: Source::new(file), index });
+            return Ok(Self::new(path, Source::new(file), index));
         }
         let source = Source::new(file);
         let bytes = build::build(&source, &identity, host.n_cpus(), progress);
@@ -75,7 +81,11 @@ impl Dwarf {
             let _ = cache.store(&name, &bytes);
         }
         let index = Index::open(Bytes::Owned(bytes), &identity).ok_or("the index just built cannot be read")?;
-        Ok(Self { path: path.to_owned(), source, index })
+        Ok(Self::new(path, source, index))
+    }
+
+    fn new(path: &Path, source: Source, index: Index) -> Self {
+        Self { path: path.to_owned(), source, index, frames: OnceLock::new() }
     }
 
     /// What of the file could not be read, if anything.
@@ -87,6 +97,40 @@ impl Dwarf {
             (0, bytes) => Some(format!("{bytes} bytes {of_file} cannot be read")),
             (units, _) => Some(format!("{units} of {} units {of_file} make no sense and are left out", index.n_units)),
         }
+    }
+
+    /// Where a kernel's code begins in the file.
+    pub fn linked_at(&self) -> Option<u64> {
+        self.source.file.symbols_named(["_text"])[0]
+    }
+
+    /// The symbol an address is in: where it begins, and its name, `like` if that is one of its names.
+    pub fn symbol_at(&self, pc: u64, like: &str) -> Option<(u64, &str)> {
+        let (start, names) = self.index.symbols_at(pc);
+        let mut first = None;
+        for name in names {
+            if name == like {
+                return Some((start, name));
+            }
+            first = first.or(Some(name));
+        }
+        first.map(|name| (start, name))
+    }
+
+    pub fn arch(&self) -> &'static str {
+        self.source.file.arch()
+    }
+
+    /// All instances of the function that one is of.
+    pub fn siblings(&self, instance: &Instance) -> Vec<Instance> {
+        self.function_of(self.index.group_of(instance.id.0 as usize)).instances
+    }
+
+    /// Every instance of that name that is reached by calls.
+    pub fn calls_named(&self, name: &str) -> usize {
+        let groups = self.index.groups_named(name);
+        let instances = groups.flat_map(|group| self.index.instances(group));
+        instances.filter(|idx| !self.index.instance(*idx).is_inline).count()
     }
 
     pub fn index(&self) -> &Index {
@@ -156,13 +200,7 @@ impl Dwarf {
     pub fn arguments(&self, function: &Function) -> Vec<TypedName> {
         let indexed = |instance: &Instance| self.index.instance(instance.id.0 as usize);
         let mut lists: Vec<u32> = function.instances.iter().map(|instance| indexed(instance).arguments).collect();
-        // In the order of the first unit that has the function, and there of its own code: compilers turn the order round
-        // in copies.
-        let first = function
-            .instances
-            .iter()
-            .map(indexed)
-            .min_by_key(|instance| (self.index.unit_of(instance.die), instance.is_inline, instance.die));
+        let first = function.instances.iter().min_by_key(|instance| self.rank(instance)).map(indexed);
         let Some(first) = first.map(|instance| instance.arguments) else { return Vec::new() };
         lists.sort_unstable();
         lists.dedup();
@@ -174,6 +212,13 @@ impl Dwarf {
         self.index.arguments(first).filter(in_all).map(shown).collect()
     }
 
+    /// What the variables of a function are listed in the order of: the first unit that has it, and there its own code, since
+    /// compilers turn the order round in copies.
+    pub fn rank(&self, instance: &Instance) -> impl Ord + use<> {
+        let instance = self.index.instance(instance.id.0 as usize);
+        (self.index.unit_of(instance.die), instance.is_inline, instance.die)
+    }
+
     /// The C text of what a function gives back; `None` for void, and where only its symbol is known.
     pub fn result_text(&self, instance: &Instance) -> Option<String> {
         let die = self.index.instance(instance.id.0 as usize).die;
@@ -183,12 +228,17 @@ impl Dwarf {
 
     /// Whether the kernel lets a place be probed.
     pub fn traceable(&self, instance: &Instance) -> Traceable {
-        let Some(pc) = instance.pc else { return Traceable::Unknown };
+        instance.pc.map_or(Traceable::Unknown, |pc| self.traceable_at(instance, pc))
+    }
+
+    /// The same at one of its instructions.
+    pub fn traceable_at(&self, instance: &Instance, pc: u64) -> Traceable {
         if let Some(reason) = self.index.barred(pc) {
             return Traceable::Not(reason);
         }
-        match (instance.kind, self.index.has_fentry(pc)) {
-            (InstanceKind::Call, Some(true)) => Traceable::Fentry,
+        let is_entry = instance.kind == InstanceKind::Call && instance.pc == Some(pc);
+        match (is_entry, self.index.has_fentry(pc)) {
+            (true, Some(true)) => Traceable::Fentry,
             (_, Some(_)) => Traceable::Kprobe,
             (_, None) => Traceable::Unknown,
         }

@@ -61,6 +61,12 @@ impl Paths {
         files
     }
 
+    /// The paths of a unit's files, by their index there.
+    pub fn texts_of_unit(mut self, unit: &Unit<'_>) -> Vec<String> {
+        let numbers = self.of_unit(unit);
+        numbers.into_iter().map(|number| self.values[number as usize].clone()).collect()
+    }
+
     /// `first/second`, by places of texts.
     fn made_of(&mut self, unit: &Unit<'_>, first: TextPlace, second: Option<TextPlace>) -> u32 {
         let key = |place: TextPlace| match place {

@@ -32,7 +32,7 @@ pub fn dwarf_of(bytes: Vec<u8>, supplement: Option<Vec<u8>>, n_workers: usize) -
     let source = Source::new(file);
     let index = build::build(&source, "test", n_workers, &build::Progress::default());
     let index = Index::open(Bytes::Owned(index), "test").ok_or("the index cannot be read")?;
-    Ok(Dwarf { path: PathBuf::new(), source, index })
+    Ok(Dwarf::new(Path::new(""), source, index))
 }
 
 pub fn open(name: &str) -> Dwarf {
@@ -214,4 +214,94 @@ fn an_index_is_believed_only_as_it_was_written() {
         damaged[at] ^= 0x40;
         assert!(!opens(&damaged), "byte {at}");
     }
+}
+
+/// Where the variables of a function are at its beginning, `bytes` behind it.
+fn places(name: &str, function: &str, bytes: u64) -> String {
+    let dwarf = open(name);
+    let found = dwarf.functions(&FunctionPattern::parse(function).expect("is a pattern"));
+    let mut text = String::new();
+    for instance in found.iter().flat_map(|function| &function.instances) {
+        let pc = instance.pc.expect("has an address");
+        text += &format!("{:?} at {pc:#x}\n", instance.kind);
+        for variable in dwarf.variables(instance, pc + bytes) {
+            let kind = if variable.is_parameter { "parameter" } else { "local" };
+            let ty = dwarf.type_text(variable.ty);
+            text += &format!("  {kind} {}: {ty}: {}\n", variable.name, variable.location);
+        }
+    }
+    text
+}
+
+#[test]
+fn variables_are_in_registers_memory_or_computed() {
+    let at_entry = expect![[r#"
+        Call at 0x3d0
+          parameter shape: shape_t*: r5
+          parameter factor: long int: r4
+          parameter unused: unsigned char: r1
+          local first: struct point*: Add(r5, 8)
+          local sum: long int: has no value here
+    "#]];
+    at_entry.assert_eq(&places("gcc5.so", "measure", 0));
+    at_entry.assert_eq(&places("gcc4.so", "measure", 0));
+    expect![[r#"
+        Call at 0x3d0
+          parameter shape: shape_t*: entry r5
+          parameter factor: long int: entry r4
+          parameter unused: unsigned char: entry r1
+          local first: struct point*: Add(entry r5, 8)
+          local sum: long int: r4
+    "#]]
+    .assert_eq(&places("gcc5.so", "measure", 40));
+    expect![[r#"
+        Call at 0x410
+          parameter depth: int: r4
+          local here: struct point: pieces [32 bits: r4] [32 bits: optimised out] [64 bits: r0]
+          local constant: int: 42
+    "#]]
+    .assert_eq(&places("gcc5.so", "with_address", 24));
+    expect![[r#"
+        Inline at 0x410
+          parameter factor: long int: 42
+          parameter at: struct point const*: described by a pointer to what is in no memory, which is not understood
+        Inline at 0x3d0
+          local product: long int: has no value here
+          parameter factor: long int: r4
+          parameter at: struct point const*: Add(r5, 8)
+        Inline at 0x3f9
+          local product: long int: r1
+          parameter factor: long int: 2
+          parameter at: struct point const*: optimised out
+        Inline at 0x450
+          local product: long int: has no value here
+          parameter factor: long int: 5
+          parameter at: struct point const*: r5
+    "#]]
+    .assert_eq(&places("gcc5.so", "scale", 0));
+    expect![[r#"
+        Call at 0x3f0
+          parameter depth: int: r5
+          local here: struct point: pieces [32 bits: r5] [32 bits: optimised out] [64 bits: r0]
+          local constant: int: 42
+    "#]]
+    .assert_eq(&places("clang5.so", "with_address", 12));
+    expect![[r#"
+        Call at 0x1000
+          parameter shape: shape_t*: described by a parameter of the caller, which is not understood
+    "#]]
+    .assert_eq(&places("object.o", "count", 0));
+}
+
+#[test]
+fn what_does_not_live_here_says_where_it_does() {
+    let dwarf = open("gcc5.so");
+    let measure = dwarf.functions(&FunctionPattern::parse("measure").expect("is a pattern"));
+    let instance = &measure[0].instances[0];
+    let pc = instance.pc.expect("has an address");
+    let lives: Vec<_> = dwarf.lives_at(instance, pc, "sum").iter().map(|(a, b)| (a - pc, b - pc)).collect();
+    expect!["[(33, 41), (41, 47)]"].assert_eq(&format!("{lives:?}"));
+    let calls = dwarf.global("sink", instance).expect("is declared");
+    assert!(matches!(calls.location, crate::debuginfo::location::Location::Memory(_)), "{calls:?}");
+    assert!(dwarf.global("nowhere", instance).is_none());
 }

@@ -9,6 +9,7 @@ use super::{
     abbrev::Abbrevs,
     form::Value,
     harvest::MAX_ORIGINS,
+    type_names::TypeNames,
     unit::{Die, Unit},
 };
 use crate::debuginfo::types::{Enumerator, Member, Param, Shape, TypeId, Types};
@@ -61,6 +62,16 @@ impl Dwarf {
             }
         }
         None
+    }
+
+    /// A type's text as listings show it, by the rules of [`TypeNames`].
+    pub fn listed_type(&self, id: TypeId) -> String {
+        let mut names = TypeNames::default();
+        let position = (id != 0).then_some(u64::from(id));
+        let Some(unit) = self.source.open_at(position.unwrap_or(0)) else { return self.type_text(id) };
+        let abbrevs = unit.abbrevs.clone();
+        let number = names.of(&self.source, &unit, &abbrevs, position);
+        names.texts.values[number as usize].to_string()
     }
 
     /// Facts of the DIE that defines the type, where this one only declares it.

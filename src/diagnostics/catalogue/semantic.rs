@@ -198,6 +198,32 @@ pub fn no_such_variable(name: &str, alternatives: &[String], nearest: Option<&st
     }
 }
 
+/// A variable that has no value at the probe. `elsewhere`: of how many instances of the function it has one, and how many
+/// there are.
+pub fn not_accessible(
+    name: &str,
+    pc: u64,
+    why: &str,
+    lives: &[(u64, u64)],
+    elsewhere: (usize, usize),
+    at: &Spot,
+) -> Diagnostic {
+    const MAX_SHOWN: usize = 5;
+    let message = format!("not accessible at this address (pc: {pc:#x}) [man error::dwarf]");
+    let places: Vec<String> =
+        lives.iter().take(MAX_SHOWN).map(|(start, end)| format!("[{start:#x},{end:#x}]")).collect();
+    let more = if lives.len() > MAX_SHOWN { ", …" } else { "" };
+    let lives = match places.is_empty() {
+        true => String::new(),
+        false => format!("; it has a value at {}{more}", places.join(", ")),
+    };
+    let instances = match elsewhere {
+        (_, 0 | 1) => String::new(),
+        (has, n) => format!("; {has} of {n} instances of the function have it where they begin"),
+    };
+    error("not-accessible", message, at).help(format!("{name}: {why}{lives}{instances}"))
+}
+
 pub fn no_such_member(name: &str, of: &str, alternatives: &[String], nearest: Option<&str>, at: &Spot) -> Diagnostic {
     let diagnostic = error(
         "no-such-member",

@@ -18,62 +18,62 @@ pub(super) fn list(wanted: &Wanted, with_variables: bool, world: &World) -> Opti
     }
     let dwarf = world.dwarf().ok()?;
     let pattern = wanted.pattern().ok()?;
-    let mut listing = Listing { wanted, dwarf, with_variables, listed: Vec::new() };
+    let mut points = Vec::new();
     for mut function in dwarf.functions(&pattern) {
         let external = function.external;
         function.instances.retain(|instance| is_of_form(&wanted.form, external, instance));
         let point = wanted.point(&place_text(&function), None);
         match &wanted.form {
-            Form::Callee(name) => listing.callees(&point, &function, name, 1),
-            Form::Callees(depth) => listing.callees(&point, &function, "*", *depth),
-            _ => listing.add(point, function),
+            Form::Callee(name) => callees(wanted, dwarf, &point, &function, name, 1, &mut points),
+            Form::Callees(depth) => callees(wanted, dwarf, &point, &function, "*", *depth, &mut points),
+            _ => points.push((point, function)),
         }
     }
-    Some(listing.listed)
+    let line = |(point, function)| line(wanted, dwarf, with_variables, point, function);
+    Some(points.into_iter().filter_map(line).collect())
 }
 
-struct Listing<'l> {
-    wanted: &'l Wanted,
-    dwarf: &'l Dwarf,
-    with_variables: bool,
-    listed: Vec<Listed>,
-}
-
-impl Listing<'_> {
-    /// A line for a function with the instances that are asked for; nothing when there are none.
-    fn add(&mut self, point: String, mut function: Function) {
-        let rank = |instance: &Instance| match self.dwarf.traceable(instance) {
-            Traceable::Fentry => 0,
-            Traceable::Kprobe | Traceable::Unknown => 1,
-            Traceable::Not(_) => 2,
-        };
-        let Some(best) = function.instances.iter().min_by_key(|instance| rank(instance)) else { return };
-        let traceable = self.dwarf.traceable(best);
-        // What is never probed does not say what a handler sees.
-        if !matches!(traceable, Traceable::Not(_)) {
-            function.instances.retain(|instance| !matches!(self.dwarf.traceable(instance), Traceable::Not(_)));
-        }
-        let context = if self.with_variables { variables(self.wanted, &function, self.dwarf) } else { Vec::new() };
-        self.listed.push(Listed { point, context, traceable });
+/// A line for a function with the instances that are asked for; nothing when there are none.
+fn line(wanted: &Wanted, dwarf: &Dwarf, with_variables: bool, point: String, mut function: Function) -> Option<Listed> {
+    let rank = |instance: &Instance| match dwarf.traceable(instance) {
+        Traceable::Fentry => 0,
+        Traceable::Kprobe | Traceable::Unknown => 1,
+        Traceable::Not(_) => 2,
+    };
+    let best = function.instances.iter().min_by_key(|instance| rank(instance))?;
+    let traceable = dwarf.traceable(best);
+    // What is never probed does not say what a handler sees.
+    if !matches!(traceable, Traceable::Not(_)) {
+        function.instances.retain(|instance| !matches!(dwarf.traceable(instance), Traceable::Not(_)));
     }
+    let context = if with_variables { variables(wanted, &function, dwarf) } else { Vec::new() };
+    Some(Listed { point, context, traceable })
+}
 
-    /// `POINT.callee("NAME@FILE:LINE")` for what is inlined into the function, and into that, to a depth.
-    fn callees(&mut self, point: &str, function: &Function, name: &str, depth: u32) {
-        if depth == 0 {
-            return;
+/// `POINT.callee("NAME@FILE:LINE")` for what is inlined into the function, and into that, to a depth.
+pub(super) fn callees(
+    wanted: &Wanted,
+    dwarf: &Dwarf,
+    point: &str,
+    function: &Function,
+    name: &str,
+    depth: u32,
+    points: &mut Vec<(String, Function)>,
+) {
+    if depth == 0 {
+        return;
+    }
+    for callee in dwarf.callees(&function.instances) {
+        if !glob_matches(name.as_bytes(), callee.name.as_bytes()) {
+            continue;
         }
-        for callee in self.dwarf.callees(&function.instances) {
-            if !glob_matches(name.as_bytes(), callee.name.as_bytes()) {
-                continue;
-            }
-            let place = place_text(&callee);
-            self.callees(&self.wanted.point(&place, None), &callee, name, depth - 1);
-            self.add(format!("{point}.callee(\"{place}\")"), callee);
-        }
+        let place = place_text(&callee);
+        callees(wanted, dwarf, &wanted.point(&place, None), &callee, name, depth - 1, points);
+        points.push((format!("{point}.callee(\"{place}\")"), callee));
     }
 }
 
-fn is_of_form(form: &Form, external: bool, instance: &Instance) -> bool {
+pub(super) fn is_of_form(form: &Form, external: bool, instance: &Instance) -> bool {
     match form {
         Form::Any | Form::Callee(_) | Form::Callees(_) => true,
         Form::Call | Form::Return => instance.kind == InstanceKind::Call,
@@ -93,7 +93,7 @@ fn variables(wanted: &Wanted, function: &Function, dwarf: &Dwarf) -> Vec<Context
 }
 
 /// `vfs_read@fs/read_write.c:450`, or the name alone where only that is known.
-fn place_text(function: &Function) -> String {
+pub(super) fn place_text(function: &Function) -> String {
     match &function.source {
         Some(place) => format!("{}@{}:{}", function.name, place.file, place.line),
         None => function.name.to_string(),

@@ -4,6 +4,7 @@
 //! Names and types come from BTF, so no debug information is needed. A few functions get a trampoline each (fentry,
 //! fexit: the cheapest to hit and with typed arguments); many share one kprobe program, in one link where the kernel can.
 
+mod by_dwarf;
 mod listing;
 mod wanted;
 
@@ -53,6 +54,10 @@ impl ProbeFamily for KernelFunction {
 
     fn resolve(&self, point: &ProbePoint, world: &World) -> Option<Resolved> {
         let wanted = Wanted::of(point)?;
+        let by_dwarf = || by_dwarf::sites(&wanted, world.dwarf().ok()?, world);
+        if let Some(found) = by_dwarf().filter(|_| !wanted.plain && wanted.module.is_none()) {
+            return Some(found);
+        }
         Some(wanted.find(world).map_or_else(Resolved::from, |found| wanted.sites(found, world)))
     }
 
@@ -143,7 +148,8 @@ impl Wanted {
             exit: self.exit(),
             keeps_args: matches!(hook, FunctionHook::Fentry { .. }),
         };
-        let target = FunctionTarget { name: function.name, module: function.module, address: function.address };
+        let target =
+            FunctionTarget { name: function.name, module: function.module, address: function.address, offset: 0 };
         ProbeSite {
             point,
             attach: AttachPlan::Function { target, exit: self.exit(), hook },
@@ -170,7 +176,7 @@ impl Found {
         let n_args = self.prototype.as_ref().and_then(Prototype::trampoline_args);
         match (self.btf_id, n_args) {
             (Some(btf_id), Some(n_args)) if probing.fentry && may_have_trampoline && is_traceable => {
-                Some(FunctionHook::Fentry { btf_id, n_args })
+                Some(FunctionHook::Fentry { btf_id, n_args, cookies: probing.cookies })
             }
             _ if probing.kprobes => {
                 let multi = probing.kprobe_multi && is_traceable;

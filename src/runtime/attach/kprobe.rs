@@ -66,7 +66,8 @@ pub(super) fn attach(
 /// divided again.
 fn together(places: &[Place], exit: bool, program: &OwnedFd, attached: &mut Attached) -> Result<(), AttachError> {
     let cookies: Vec<u64> = places.iter().map(|place| place.cookie).collect();
-    let addresses: Option<Vec<u64>> = places.iter().map(|place| place.target.address).collect();
+    let addresses: Option<Vec<u64>> =
+        places.iter().map(|place| place.target.address.map(|at| at + place.target.offset)).collect();
     let symbols: Vec<_> = places.iter().map(|place| place.symbol.as_c_str()).collect();
     let where_to = addresses.as_deref().map_or(Places::Symbols(&symbols), Places::Addresses);
     match bpf::link_kprobe_multi(program.as_fd(), where_to, &cookies, exit) {
@@ -98,12 +99,13 @@ fn one_by_one(places: &[Place], exit: bool, program: &OwnedFd, attached: &mut At
 
 fn event(kind: u32, place: &Place, exit: bool, program: &OwnedFd) -> io::Result<Vec<OwnedFd>> {
     let qualified;
+    let offset = place.target.offset;
     let where_to = match (place.target.address, &place.target.module) {
-        (Some(address), _) => KprobePlace::Address(address),
-        (None, None) => KprobePlace::Symbol { name: &place.symbol, offset: 0 },
+        (Some(address), _) => KprobePlace::Address(address.wrapping_add(offset)),
+        (None, None) => KprobePlace::Symbol { name: &place.symbol, offset },
         (None, Some(module)) => {
             qualified = CString::new(format!("{module}:{}", place.target.name))?;
-            KprobePlace::Symbol { name: &qualified, offset: 0 }
+            KprobePlace::Symbol { name: &qualified, offset }
         }
     };
     let event = perf_event::open_kprobe(kind, where_to, exit)?;
@@ -142,8 +144,12 @@ fn not_a_place(places: &[Place], source: io::Error) -> AttachError {
 
 fn describe(target: &FunctionTarget, exit: bool) -> String {
     let of = if exit { "the return of " } else { "" };
+    let name = match target.offset {
+        0 => target.name.clone(),
+        offset => format!("{}+{offset:#x}", target.name),
+    };
     match &target.module {
-        None => format!("{of}\"{}\"", target.name),
-        Some(module) => format!("{of}\"{}\" of module {module}", target.name),
+        None => format!("{of}\"{name}\""),
+        Some(module) => format!("{of}\"{name}\" of module {module}"),
     }
 }

@@ -34,5 +34,36 @@ __attribute__((noinline)) long run(struct point *at, long n)
     return outer(at->y, n) + inner(n) + set_up(2);
 }
 
+/* A kernel that has this has kprobes. */
+__attribute__((noinline)) int register_kprobe(struct point *probe)
+{
+    return probe->x;
+}
+
+struct pair {
+    long first, second;
+};
+
+struct packed {
+    unsigned int low : 3, middle : 7, high : 22;
+};
+
+/* Structs in registers: as a parameter, and as a result. */
+__attribute__((noinline)) struct pair swap(struct pair pair, struct packed bits)
+{
+    struct pair swapped = { pair.second + bits.middle, pair.first };
+    sink += bits.high;
+    return swapped;
+}
+
+/* More arguments than registers, and a variable that lives in memory. */
+__attribute__((noinline)) long many(long a, long b, long c, long d, long e, long f, long g, int h)
+{
+    long kept[4] = { a, g, h, b };
+    sink = (long)kept;
+    __asm__ volatile("" : : "r"(kept) : "memory");
+    return kept[c & 3] + d + e + f;
+}
+
 /* kprobe_blacklist, as NOKPROBE_SYMBOL makes it. */
 long (*const untouchable_entry)(int) __attribute__((used, section("_kprobe_blacklist"))) = untouchable;

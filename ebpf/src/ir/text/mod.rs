@@ -415,6 +415,7 @@ impl Display for ContextField {
             ContextField::Regs => f.write_str("regs"),
             ContextField::InstructionPointer => f.write_str("instruction_pointer"),
             ContextField::SiteNumber => f.write_str("site_number"),
+            ContextField::Register(n) => write!(f, "register {n}"),
         }
     }
 }

@@ -785,6 +785,7 @@ fn context_field(line: &mut Line<'_>) -> Result2<ContextField> {
         "regs" => ContextField::Regs,
         "instruction_pointer" => ContextField::InstructionPointer,
         "site_number" => ContextField::SiteNumber,
+        "register" => ContextField::Register(line.small()?),
         word => return Err(format!("unknown word `{word}`")),
     })
 }

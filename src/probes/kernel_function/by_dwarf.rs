@@ -1,0 +1,197 @@
+//! Sites of `kernel.function` by debug information: every instance of the functions that a point names.
+
+use std::sync::Arc;
+
+use super::{
+    MAX_TRAMPOLINES, Prototype,
+    listing::{is_of_form, place_text},
+    wanted::{Form, Wanted},
+};
+use crate::{
+    debuginfo::{
+        Btf, World,
+        dwarf::Dwarf,
+        model::{Function, Instance, InstanceKind, Traceable},
+    },
+    probes::{
+        NoMatch, Resolved,
+        attach_plan::{AttachPlan, FunctionHook, FunctionTarget},
+        dwarf_scope::DwarfScope,
+        pattern::nearest,
+        site::ProbeSite,
+    },
+};
+
+/// `None`: nothing of that name is known to the debug information.
+pub(super) fn sites(wanted: &Wanted, dwarf: &Arc<Dwarf>, world: &World) -> Option<Resolved> {
+    let pattern = match wanted.pattern() {
+        Ok(pattern) => pattern,
+        Err(why) => return Some(NoMatch::new(why).at_part(wanted.part_idx).into()),
+    };
+    let mut functions = dwarf.functions(&pattern);
+    let n_named = functions.len();
+    let mut n_barred = 0;
+    for function in &mut functions {
+        let external = function.external;
+        function.instances.retain(|instance| is_of_form(&wanted.form, external, instance));
+        let before = function.instances.len();
+        function.instances.retain(|instance| !matches!(dwarf.traceable(instance), Traceable::Not(_)));
+        n_barred += before - function.instances.len();
+    }
+    let points = wanted.points(functions, dwarf);
+    if !points.is_empty() {
+        return Some(Maker::new(wanted, dwarf, world, &points).sites(points));
+    }
+    let text = &wanted.text;
+    let no_match = match (n_named, n_barred) {
+        (0, _) if pattern.file.is_none() => return None,
+        (0, _) => nowhere(wanted, dwarf),
+        (_, 0) => NoMatch::new(format!("\"{text}\" has no instance of that form")).help(match wanted.form {
+            Form::Inline => "it was inlined nowhere; .call is where it is called",
+            Form::Exported => "it is static",
+            Form::Call | Form::Return => "it was inlined everywhere; .inline is where",
+            _ => "nothing was inlined into it",
+        }),
+        (_, n) => NoMatch::new(format!("the kernel refuses probes in all {n} places of \"{text}\""))
+            .help("`tapdeck list --all` says why"),
+    };
+    Some(no_match.at_part(wanted.part_idx).into())
+}
+
+fn nowhere(wanted: &Wanted, dwarf: &Dwarf) -> NoMatch {
+    let name = wanted.text.split('@').next().unwrap_or(&wanted.text);
+    let elsewhere = dwarf.index().groups_named(name);
+    let files: Vec<String> =
+        elsewhere.map(|idx| dwarf.index().text(dwarf.index().group(idx).file).to_owned()).take(3).collect();
+    let no_match = NoMatch::new(format!("no kernel function matches \"{}\"", wanted.text));
+    match files.is_empty() {
+        true => no_match.similar(nearest(name, dwarf.index().group_names())),
+        false => no_match.help(format!("\"{name}\" is in {}", files.join(", "))),
+    }
+}
+
+impl Wanted {
+    /// The points of functions: each with its text and its instances.
+    fn points(&self, functions: Vec<Function>, dwarf: &Dwarf) -> Vec<(Arc<str>, Function)> {
+        let mut points = Vec::new();
+        for function in functions {
+            let point = self.point(&place_text(&function), None);
+            match &self.form {
+                Form::Callee(name) => super::listing::callees(self, dwarf, &point, &function, name, 1, &mut points),
+                Form::Callees(depth) => {
+                    super::listing::callees(self, dwarf, &point, &function, "*", *depth, &mut points)
+                }
+                _ => points.push((point, function)),
+            }
+        }
+        points.retain(|(_, function)| !function.instances.is_empty());
+        points.into_iter().map(|(point, function)| (point.into(), function)).collect()
+    }
+}
+
+/// Makes sites of instances.
+struct Maker<'m> {
+    wanted: &'m Wanted,
+    dwarf: &'m Arc<Dwarf>,
+    world: &'m World,
+    /// Few enough for a trampoline each.
+    is_few: bool,
+    is_alone: bool,
+}
+
+impl<'m> Maker<'m> {
+    fn new(wanted: &'m Wanted, dwarf: &'m Arc<Dwarf>, world: &'m World, points: &[(Arc<str>, Function)]) -> Self {
+        let n: usize = points.iter().map(|(_, function)| function.instances.len()).sum();
+        let is_few = n <= MAX_TRAMPOLINES || !world.probing().kprobes;
+        Self { wanted, dwarf, world, is_few, is_alone: n == 1 }
+    }
+
+    fn sites(&self, points: Vec<(Arc<str>, Function)>) -> Resolved {
+        let mut sites = Vec::new();
+        for (point, function) in points {
+            for instance in &function.instances {
+                sites.extend(self.site(&point, &function, instance));
+            }
+        }
+        if sites.is_empty() {
+            let message = format!("no place of \"{}\" can be probed with what this kernel has", self.wanted.text);
+            return NoMatch::new(message).at_part(self.wanted.part_idx).help("inlined copies need kprobes").into();
+        }
+        Resolved::Sites(sites)
+    }
+
+    fn site(&self, point: &Arc<str>, function: &Function, instance: &Instance) -> Option<ProbeSite> {
+        let pc = instance.pc?;
+        let (start, symbol) = self.dwarf.symbol_at(pc, &function.name)?;
+        let moved_by = self.world.moved_by();
+        let target = FunctionTarget {
+            name: symbol.to_owned(),
+            module: None,
+            address: moved_by.map(|by| start.wrapping_add(by)),
+            offset: pc - start,
+        };
+        let hook = self.hook(function, instance, symbol)?;
+        let exit = self.wanted.exit();
+        let scope = DwarfScope {
+            dwarf: self.dwarf.clone(),
+            function: function.name.clone(),
+            instance: instance.clone(),
+            pc,
+            moved_by: moved_by.unwrap_or(0),
+            is_statement: false,
+            exit,
+            keeps_args: matches!(hook, FunctionHook::Fentry { .. }),
+        };
+        Some(ProbeSite {
+            point: point.clone(),
+            attach: AttachPlan::Function { target, exit, hook },
+            func: function.name.clone(),
+            name: function.name.clone(),
+            scope: Arc::new(scope),
+            vars: Vec::new(),
+        })
+    }
+
+    /// `None`: the kernel has nothing that stops there.
+    fn hook(&self, function: &Function, instance: &Instance, symbol: &str) -> Option<FunctionHook> {
+        let probing = self.world.probing();
+        let is_traced = instance.kind == InstanceKind::Call && self.is_traced(instance, symbol);
+        if is_traced
+            && self.is_few
+            && probing.fentry
+            && *symbol == *function.name
+            && let Some((btf_id, n_args)) = self.in_types(symbol)
+        {
+            return Some(FunctionHook::Fentry { btf_id, n_args, cookies: probing.cookies });
+        }
+        match (probing.kprobes, probing.any()) {
+            (true, _) => {
+                let multi = probing.kprobe_multi && is_traced && !self.is_alone;
+                Some(FunctionHook::Kprobe { multi, cookies: probing.cookies })
+            }
+            (false, true) => None,
+            (false, false) => Some(FunctionHook::Missing),
+        }
+    }
+
+    /// It calls the tracer. Where the file does not say, the running kernel does.
+    fn is_traced(&self, instance: &Instance, symbol: &str) -> bool {
+        match self.dwarf.traceable(instance) {
+            Traceable::Fentry => true,
+            Traceable::Kprobe | Traceable::Not(_) => false,
+            Traceable::Unknown => self.world.traceable().map_or(true, |list| list.has(symbol, None)),
+        }
+    }
+
+    /// Its number in the type information, and how many arguments a trampoline hands over. Types know functions by name
+    /// alone, so the name has to be the function's own.
+    fn in_types(&self, symbol: &str) -> Option<(u32, u8)> {
+        let btf: &Arc<Btf> = self.world.btf().ok()?;
+        if self.dwarf.calls_named(symbol) != 1 {
+            return None;
+        }
+        let (id, proto) = btf.function_named(symbol)?;
+        let n_args = Prototype { btf: btf.clone(), id: proto }.trampoline_args()?;
+        Some((id, n_args))
+    }
+}

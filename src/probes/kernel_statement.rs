@@ -1,0 +1,261 @@
+//! `kernel.statement("FUNCTION@FILE:LINE")` and its forms: instructions of source lines, by line tables, and addresses.
+//! langref "DWARF probes".
+
+use std::sync::Arc;
+
+use super::{
+    Listed, NoMatch, Pattern, ProbeFamily, Resolved,
+    attach_plan::{AttachPlan, FunctionHook, FunctionTarget},
+    dwarf_scope::DwarfScope,
+    pattern::{nearest, parts},
+    site::{ContextScope as _, NoContext, ProbeSite},
+};
+use crate::{
+    debuginfo::{
+        FunctionPattern, World,
+        dwarf::{Dwarf, statements::Statement},
+        model::{Instance, Traceable},
+    },
+    language::ast::{Literal, ProbePoint},
+};
+
+pub struct KernelStatement;
+
+impl ProbeFamily for KernelStatement {
+    fn patterns(&self) -> &'static [Pattern] {
+        const LINE: &str = "the first instruction of a source line: \"FUNCTION@FILE:LINE\", \":FIRST-LAST\", \":*\", \"+N\"; locals are $variables";
+        const NEAREST: &str = "the same; a line without code means the nearest one with code";
+        const ADDRESS: &str = "the instruction at an address of the kernel, as it was linked";
+        const ABSOLUTE: &str = "the instruction at an address of the running kernel, whatever it is";
+        &[
+            Pattern { text: "kernel.statement(STRING)", doc: LINE },
+            Pattern { text: "kernel.statement(STRING).nearest", doc: NEAREST },
+            Pattern { text: "kernel.statement(NUMBER)", doc: ADDRESS },
+            Pattern { text: "kernel.statement(NUMBER).absolute", doc: ABSOLUTE },
+            Pattern { text: "kprobe.statement(NUMBER).absolute", doc: ABSOLUTE },
+        ]
+    }
+
+    fn resolve(&self, point: &ProbePoint, world: &World) -> Option<Resolved> {
+        let wanted = Wanted::of(point)?;
+        if let Wanted::Absolute { address, prefix } = wanted {
+            return Some(absolute(address, prefix, world));
+        }
+        let dwarf = match world.dwarf() {
+            Ok(dwarf) => dwarf,
+            Err(missing) => {
+                let no_match = NoMatch::new("source lines are known from debug information only").at_part(1);
+                return Some(no_match.help(format!("{missing}; to get it: {}", missing.way_out)).into());
+            }
+        };
+        Some(match wanted {
+            Wanted::Lines { pattern, nearest } => by_lines(&pattern, nearest, dwarf, world),
+            Wanted::Address(address) => by_address(address, dwarf, world),
+            Wanted::Absolute { .. } => unreachable!("handled above"),
+            Wanted::Wrong(why) => NoMatch::new(why).at_part(1).into(),
+        })
+    }
+
+    fn list(&self, point: &ProbePoint, with_variables: bool, world: &World) -> Option<Vec<Listed>> {
+        let Wanted::Lines { pattern, nearest } = Wanted::of(point)? else { return None };
+        let dwarf = world.dwarf().ok()?;
+        let statements = dwarf.statements(&pattern, nearest).found;
+        Some(statements.iter().filter_map(|found| line(found, nearest, with_variables, dwarf, world)).collect())
+    }
+}
+
+/// A point, read.
+enum Wanted {
+    Lines {
+        pattern: FunctionPattern,
+        nearest: bool,
+    },
+    /// As the kernel was linked.
+    Address(u64),
+    /// As the kernel runs; `kernel` or `kprobe`.
+    Absolute {
+        address: u64,
+        prefix: &'static str,
+    },
+    Wrong(String),
+}
+
+impl Wanted {
+    fn of(point: &ProbePoint) -> Option<Self> {
+        let parts = parts(point);
+        let (prefix, statement, rest) = match parts.as_slice() {
+            [("kernel", None), ("statement", Some(statement)), rest @ ..] => ("kernel", *statement, rest),
+            [("kprobe", None), ("statement", Some(statement)), rest @ ..] => ("kprobe", *statement, rest),
+            _ => return None,
+        };
+        match (prefix, statement, rest) {
+            ("kernel", Literal::Str(text), [] | [("nearest", None)]) => {
+                Some(match FunctionPattern::parse(&String::from_utf8_lossy(text)) {
+                    Ok(pattern) => Wanted::Lines { pattern, nearest: !rest.is_empty() },
+                    Err(why) => Wanted::Wrong(why),
+                })
+            }
+            ("kernel", Literal::Long(address), [] | [("nearest", None)]) => Some(Wanted::Address(*address as u64)),
+            (prefix, Literal::Long(address), [("absolute", None)]) => {
+                Some(Wanted::Absolute { address: *address as u64, prefix })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// `kernel.statement("vfs_read@fs/read_write.c:461")`
+fn point_text(statement: &Statement, nearest: bool) -> String {
+    let suffix = if nearest { ".nearest" } else { "" };
+    let (file, line) = (&statement.place.file, statement.place.line);
+    format!("kernel.statement(\"{}@{file}:{line}\"){suffix}", statement.function)
+}
+
+fn by_lines(pattern: &FunctionPattern, nearest: bool, dwarf: &Arc<Dwarf>, world: &World) -> Resolved {
+    let statements = dwarf.statements(pattern, nearest);
+    let mut sites = Vec::new();
+    let mut n_barred = 0;
+    for statement in &statements.found {
+        let point: Arc<str> = point_text(statement, nearest).into();
+        for (instance, pc) in &statement.places {
+            if matches!(dwarf.traceable_at(instance, *pc), Traceable::Not(_)) {
+                n_barred += 1;
+            } else {
+                sites.extend(site(&point, statement.function.clone(), instance, *pc, dwarf, world));
+            }
+        }
+    }
+    if !sites.is_empty() {
+        return Resolved::Sites(sites);
+    }
+    let no_match = match (statements.n_functions, n_barred) {
+        (0, _) => {
+            let names = dwarf.index().group_names();
+            NoMatch::new(format!("no kernel function matches \"{}\"", pattern.name))
+                .similar(nearest_names(&pattern.name, names))
+        }
+        (_, 0) => {
+            let lines: Vec<String> = statements.near.iter().map(|line| format!(":{line}")).collect();
+            let hint = if lines.is_empty() { String::new() } else { format!(" (try {})", lines.join(" or ")) };
+            let file = pattern.file.as_deref().unwrap_or("");
+            NoMatch::new(format!("no line records for {file}{} [man error::dwarf]{hint}", pattern.lines))
+        }
+        (_, n) => NoMatch::new(format!("the kernel refuses probes in all {n} places of this statement")),
+    };
+    no_match.at_part(1).into()
+}
+
+fn nearest_names<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    nearest(name, names)
+}
+
+fn by_address(address: u64, dwarf: &Arc<Dwarf>, world: &World) -> Resolved {
+    let Some((function, instance, _)) = dwarf.statement_at(address) else {
+        let message = format!("no statement begins at {address:#x}");
+        return NoMatch::new(message)
+            .at_part(1)
+            .help("addresses are those of the file, not of the running kernel")
+            .into();
+    };
+    let point: Arc<str> = format!("kernel.statement({address:#x})").into();
+    let sites = site(&point, function.name, &instance, address, dwarf, world);
+    Resolved::Sites(sites.into_iter().collect())
+}
+
+fn absolute(address: u64, prefix: &str, world: &World) -> Resolved {
+    let point = format!("{prefix}.statement({address:#x}).absolute");
+    let target = FunctionTarget { name: String::new(), module: None, address: Some(address), offset: 0 };
+    let attach = AttachPlan::Function { target, exit: false, hook: hook(world) };
+    Resolved::Sites(vec![ProbeSite::plain(point, attach, Arc::new(NoContext))])
+}
+
+fn hook(world: &World) -> FunctionHook {
+    let probing = world.probing();
+    if probing.kprobes {
+        FunctionHook::Kprobe { multi: false, cookies: probing.cookies }
+    } else {
+        FunctionHook::Missing
+    }
+}
+
+/// `None`: no symbol says where the place is.
+fn site(
+    point: &Arc<str>,
+    function: Arc<str>,
+    instance: &Instance,
+    pc: u64,
+    dwarf: &Arc<Dwarf>,
+    world: &World,
+) -> Option<ProbeSite> {
+    let (start, symbol) = dwarf.symbol_at(pc, &function)?;
+    let moved_by = world.moved_by();
+    let target = FunctionTarget {
+        name: symbol.to_owned(),
+        module: None,
+        address: moved_by.map(|by| start.wrapping_add(by)),
+        offset: pc - start,
+    };
+    let scope = DwarfScope {
+        dwarf: dwarf.clone(),
+        function: function.clone(),
+        instance: instance.clone(),
+        pc,
+        moved_by: moved_by.unwrap_or(0),
+        is_statement: true,
+        exit: false,
+        keeps_args: false,
+    };
+    Some(ProbeSite {
+        point: point.clone(),
+        attach: AttachPlan::Function { target, exit: false, hook: hook(world) },
+        func: function.clone(),
+        name: function,
+        scope: Arc::new(scope),
+        vars: Vec::new(),
+    })
+}
+
+/// A line of a listing, with the variables that every place of it has.
+fn line(
+    statement: &Statement,
+    nearest: bool,
+    with_variables: bool,
+    dwarf: &Arc<Dwarf>,
+    world: &World,
+) -> Option<Listed> {
+    let may_be = |(instance, pc): &&(Instance, u64)| !matches!(dwarf.traceable_at(instance, *pc), Traceable::Not(_));
+    let mut places: Vec<&(Instance, u64)> = statement.places.iter().filter(may_be).collect();
+    let traceable = match places.first() {
+        Some((instance, pc)) => dwarf.traceable_at(instance, *pc),
+        None => statement.places.first().map(|(instance, pc)| dwarf.traceable_at(instance, *pc))?,
+    };
+    if places.is_empty() {
+        places = statement.places.iter().collect();
+    }
+    let mut context = None;
+    if with_variables {
+        // In the order of the first unit that has the function, and there of its own code.
+        places.sort_by_key(|(instance, _)| dwarf.rank(instance));
+        for (instance, pc) in places {
+            let scope = DwarfScope {
+                dwarf: dwarf.clone(),
+                function: statement.function.clone(),
+                instance: instance.clone(),
+                pc: *pc,
+                moved_by: 0,
+                is_statement: true,
+                exit: false,
+                keeps_args: false,
+            };
+            let here = scope.variables(world);
+            context = Some(match context.take() {
+                None => here,
+                Some(before) => {
+                    let before: Vec<super::site::ContextVariable> = before;
+                    before.into_iter().filter(|variable| here.contains(variable)).collect()
+                }
+            });
+        }
+    }
+    Some(Listed { point: point_text(statement, nearest), context: context.unwrap_or_default(), traceable })
+}
