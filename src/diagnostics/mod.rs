@@ -121,6 +121,11 @@ impl Diagnostics {
         self.list.extend(other.list);
     }
 
+    /// Takes the findings behind the first `n`.
+    pub fn split_off(&mut self, n: usize) -> Diagnostics {
+        Diagnostics { list: self.list.split_off(n.min(self.list.len())) }
+    }
+
     pub fn has_errors(&self) -> bool {
         self.list.iter().any(Diagnostic::is_error)
     }

@@ -98,7 +98,7 @@ pub struct Function {
     pub span: Span,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Local {
     pub name: Arc<str>,
     pub ty: Type,

@@ -33,6 +33,8 @@ pub(super) struct BodyLower<'c, 'a> {
     pub local_names: Vec<Local>,
     /// Innermost last.
     pub loops: Vec<LoopScope>,
+    /// Statements around the one being written; 1 for the body's own.
+    pub nesting: u32,
     pub function: Option<FunctionScope>,
     /// Where instructions made now come from.
     pub tag: SourceTag,
@@ -83,6 +85,7 @@ impl<'c, 'a> BodyLower<'c, 'a> {
             uses: vec![LocalUse::default(); locals.len()],
             local_names: locals.to_vec(),
             loops: Vec::new(),
+            nesting: 0,
             function: None,
             tag: SourceTag::NONE,
         };
@@ -164,6 +167,21 @@ impl<'c, 'a> BodyLower<'c, 'a> {
         ir::Function { name, n_params: params.len(), result: Some(result), recursive: false, pure_: true, body }
     }
 
+    /// Handed-over statements as a function of the values they need.
+    pub fn rest(
+        cx: &'c mut Cx<'a>,
+        stmt: &Stmt,
+        locals: &[Local],
+        n_params: usize,
+        lens: Vec<u16>,
+        name: String,
+    ) -> ir::Function {
+        let mut body = BodyLower::new(cx, Side::User, None, locals, lens);
+        body.tag = body.cx.tag(stmt.span);
+        body.stmt(stmt);
+        ir::Function { name, n_params, result: None, recursive: false, pure_: false, body: body.finish() }
+    }
+
     fn arguments_for_overload(&mut self, function: &crate::elaborate::program::Function) -> Vec<Arg> {
         if !function.overloaded {
             return Vec::new();
@@ -192,21 +210,7 @@ impl<'c, 'a> BodyLower<'c, 'a> {
     }
 
     pub fn count_uses(&mut self, stmt: &Stmt) {
-        let uses = &mut self.uses;
-        walk::every_expr(stmt, &mut |expr| match &expr.kind {
-            ExprKind::Local(local) => uses[local.index()].n_read += 1,
-            ExprKind::Assign { target: Target::Local(local), .. }
-            | ExprKind::Crement { target: Target::Local(local), .. } => uses[local.index()].n_assigned += 1,
-            _ => {}
-        });
-        walk::every_stmt(stmt, &mut |stmt| match &stmt.kind {
-            // More than once: such a variable is not a name for one text.
-            StmtKind::Foreach(each) => {
-                each.keys.iter().chain(&each.value).for_each(|local| uses[local.index()].n_assigned += 2);
-            }
-            StmtKind::Try { var: Some(var), .. } => uses[var.index()].n_assigned += 2,
-            _ => {}
-        });
+        uses_in(stmt, &mut self.uses);
     }
 
     // The few moves everything else is made of.
@@ -394,6 +398,24 @@ fn merge_actions(block: &mut BlockData, counts: bool) {
     if let (true, Some(tag)) = (counts, first) {
         block.insts.insert(0, ir::Inst { op: Op::Actions { n: total }, tag });
     }
+}
+
+/// Counts how often a statement assigns and reads each local.
+pub(super) fn uses_in(stmt: &Stmt, uses: &mut [LocalUse]) {
+    walk::every_expr(stmt, &mut |expr| match &expr.kind {
+        ExprKind::Local(local) => uses[local.index()].n_read += 1,
+        ExprKind::Assign { target: Target::Local(local), .. }
+        | ExprKind::Crement { target: Target::Local(local), .. } => uses[local.index()].n_assigned += 1,
+        _ => {}
+    });
+    walk::every_stmt(stmt, &mut |stmt| match &stmt.kind {
+        // More than once: such a variable is not a name for one text.
+        StmtKind::Foreach(each) => {
+            each.keys.iter().chain(&each.value).for_each(|local| uses[local.index()].n_assigned += 2);
+        }
+        StmtKind::Try { var: Some(var), .. } => uses[var.index()].n_assigned += 2,
+        _ => {}
+    });
 }
 
 /// Uses of a local below an expression, by [`LocalId`].

@@ -117,6 +117,13 @@ fn calls_of(body: &Stmt) -> Vec<FunctionId> {
 fn globals_of(body: &Stmt) -> Vec<GlobalId> {
     let mut globals = Vec::new();
     walk::every_expr(body, &mut |expr| globals.extend(global_of(expr)));
+    globals.extend(globals_of_stmts(body));
+    globals
+}
+
+/// Globals that statements name: to walk over and to delete from.
+pub fn globals_of_stmts(body: &Stmt) -> Vec<GlobalId> {
+    let mut globals = Vec::new();
     walk::every_stmt(body, &mut |stmt| match &stmt.kind {
         StmtKind::Foreach(each) => globals.push(match &each.base {
             crate::elaborate::program::ForeachBase::Array(global) => *global,

@@ -2,7 +2,7 @@
 
 use tapdeck_ebpf::ir::{Arg, BinOp, Extractor, Op, Operand, StoreId, StrOperand, Ty, Var, When};
 
-use super::{body::BodyLower, executor::Side, expressions::bin_op, packed::UNSIZED};
+use super::{body::BodyLower, executor::Side, expressions::bin_op, packed::UNSIZED, packed_sizes::MAX_PACKED};
 use crate::{
     diagnostics::catalogue::generate,
     elaborate::program::{Expr, ExprKind, GlobalId, Target},
@@ -25,7 +25,10 @@ pub(super) fn extractor(op: StatOp) -> Extractor {
 }
 
 impl BodyLower<'_, '_> {
-    pub fn store(&self, global: GlobalId) -> StoreId {
+    pub fn store(&mut self, global: GlobalId) -> StoreId {
+        if self.is_out_of_reach(global) {
+            self.refuse_handed_over(global);
+        }
         StoreId(global.0)
     }
 
@@ -183,31 +186,19 @@ impl BodyLower<'_, '_> {
         }
     }
 
-    /// `a[k] = text` and `a[k] .= text` of texts that stay packed; `exprs` are the keys and the text.
+    /// `a[k] = text` of a text that stays packed; `exprs` are the keys and the text.
     fn assign_packed(&mut self, op: AssignOp, global: GlobalId, exprs: &[&Expr]) -> Arg {
         let store = self.store(global);
-        let [keys @ .., value] = exprs else { return Arg::Long(Operand::Imm(0)) };
-        let packed = match op {
-            AssignOp::Concat => {
-                let keys = self.args_in_order(keys);
-                let Arg::Packed(old) = self.get_at(store, keys.clone(), global, None) else {
-                    return Arg::Long(Operand::Imm(0));
-                };
-                let old = Expr { kind: ExprKind::Local(self.pseudo_local(old)), ty: Type::Str, span: value.span };
-                let whole = ExprKind::Concat(vec![old, (*value).clone()]);
-                let packed = self.packed(&Expr { kind: whole, ty: Type::Str, span: value.span }, None);
-                self.emit(Op::Set { store, keys, value: Arg::Packed(packed) });
-                packed
-            }
-            _ => {
-                let wants: Vec<bool> = (0..exprs.len()).map(|idx| idx + 1 == exprs.len()).collect();
-                let mut keys = self.args_as(exprs, &wants);
-                let Some(Arg::Packed(packed)) = keys.pop() else { return Arg::Long(Operand::Imm(0)) };
-                self.emit(Op::Set { store, keys, value: Arg::Packed(packed) });
-                packed
-            }
-        };
-        Arg::Packed(packed)
+        if op == AssignOp::Concat {
+            // Each time it has one piece more.
+            let at = exprs.last().map_or(Span::NONE, |value| value.span);
+            self.cx.report(generate::text_grows(MAX_PACKED, at));
+        }
+        let wants: Vec<bool> = (0..exprs.len()).map(|idx| idx + 1 == exprs.len()).collect();
+        let mut keys = self.args_as(exprs, &wants);
+        let Some(value @ Arg::Packed(_)) = keys.pop() else { return Arg::Long(Operand::Imm(0)) };
+        self.emit(Op::Set { store, keys, value });
+        value
     }
 
     /// `++` and `--`. On globals an atomic add, so that no count is lost between processors.
@@ -225,7 +216,8 @@ impl BodyLower<'_, '_> {
         };
         let when = if prefix { When::After } else { When::Before };
         let result = wanted.then(|| (self.long_temp(), when));
-        self.emit(Op::Add { store: self.store(global), keys, delta, result });
+        let store = self.store(global);
+        self.emit(Op::Add { store, keys, delta, result });
         result.map_or(Arg::Long(Operand::Imm(0)), |(var, _)| self.var_arg(var))
     }
 }

@@ -34,6 +34,7 @@ pub(super) struct Scope {
     loops: Vec<LoopScope>,
     function: Option<FunctionScope>,
     body: Option<BodyRef>,
+    nesting: u32,
 }
 
 impl Cx<'_> {
@@ -119,6 +120,7 @@ impl BodyLower<'_, '_> {
             loops: std::mem::take(&mut self.loops),
             function: self.function.take(),
             body: self.body.replace(BodyRef::Function(id.index())),
+            nesting: self.nesting,
         };
         self.count_uses(&function.body);
         let mut args = args.into_iter();
@@ -165,6 +167,7 @@ impl BodyLower<'_, '_> {
         self.loops = scope.loops;
         self.function = scope.function;
         self.body = scope.body;
+        self.nesting = scope.nesting;
     }
 }
 

@@ -33,6 +33,7 @@ mod context_access;
 mod printing;
 
 mod deferral;
+mod handed_over;
 mod kernel_format;
 
 mod obstacles;
@@ -119,15 +120,27 @@ impl Default for LowerOptions {
 
 /// Pass 3. With errors among the diagnostics the result must not be run.
 pub fn lower(program: &Program, options: &LowerOptions) -> (Lowered, Diagnostics) {
-    let mut cx = Cx::new(program, options);
-    cx.find_packed();
-    cx.pack_stores();
-    for (idx, probe) in program.probes.iter().enumerate() {
-        cx.probe(idx, probe);
+    let mut handed_over = HashMap::new();
+    loop {
+        let mut cx = Cx::new(program, options, handed_over);
+        cx.everything();
+        if cx.to_hand_over.is_empty() {
+            return cx.finish();
+        }
+        handed_over = cx.handed_over;
+        handed_over.extend(cx.to_hand_over);
     }
-    cx.process_bookkeeping();
-    cx.pending_functions();
-    cx.finish()
+}
+
+/// A place in the writing of a program.
+struct Mark {
+    n_refused: usize,
+    n_diagnostics: usize,
+    n_functions: usize,
+    n_pending: usize,
+    n_synthetic: usize,
+    n_rests: usize,
+    n_print_sites: usize,
 }
 
 /// Everything that grows while bodies are written.
@@ -160,12 +173,19 @@ pub(crate) struct Cx<'a> {
     process: process::Bookkeeping,
     function_obstacles: RefCell<HashMap<FunctionId, Option<String>>>,
     packed: packed::PackedNames,
+    /// Globals kept in user space because handed-over statements write them, and one that does.
+    handed_over: HashMap<GlobalId, Span>,
+    /// Those that turn out to be while bodies are written.
+    to_hand_over: HashMap<GlobalId, Span>,
+    rests: Vec<handed_over::Rest>,
+    /// Errors reported so far, repeated ones included.
+    n_refused: usize,
     diagnostics: Diagnostics,
     reported: HashSet<(&'static str, Option<Span>)>,
 }
 
 impl<'a> Cx<'a> {
-    fn new(program: &'a Program, options: &'a LowerOptions) -> Self {
+    fn new(program: &'a Program, options: &'a LowerOptions, handed_over: HashMap<GlobalId, Span>) -> Self {
         let bounds = Bounds::infer(program, options.limits.max_string_len);
         let facts = Facts::gather(program);
         let mut in_kernel = HashSet::new();
@@ -179,6 +199,7 @@ impl<'a> Cx<'a> {
                 }
             }
         }
+        in_kernel.retain(|global| !handed_over.contains_key(global));
         let stores = program
             .globals
             .iter()
@@ -214,9 +235,23 @@ impl<'a> Cx<'a> {
             process: process::Bookkeeping::default(),
             function_obstacles: RefCell::default(),
             packed: packed::PackedNames::default(),
+            handed_over,
+            to_hand_over: HashMap::new(),
+            rests: Vec::new(),
+            n_refused: 0,
             diagnostics: Diagnostics::default(),
             reported: HashSet::new(),
         }
+    }
+
+    fn everything(&mut self) {
+        self.find_packed();
+        self.pack_stores();
+        for (idx, probe) in self.program.probes.iter().enumerate() {
+            self.probe(idx, probe);
+        }
+        self.process_bookkeeping();
+        self.pending_functions();
     }
 
     /// Every body that an event handler runs, with the functions it calls.
@@ -357,9 +392,39 @@ impl<'a> Cx<'a> {
 
     /// Once for each kind and place: a function may be written for several handlers.
     fn report(&mut self, diagnostic: Diagnostic) {
+        self.n_refused += usize::from(diagnostic.is_error());
         if self.reported.insert((diagnostic.kind, diagnostic.primary)) {
             self.diagnostics.push(diagnostic);
         }
+    }
+
+    /// What is written so far, to come [back](Cx::back_to) to when a statement was refused.
+    fn mark(&self) -> Mark {
+        Mark {
+            n_refused: self.n_refused,
+            n_diagnostics: self.diagnostics.len(),
+            n_functions: self.functions.len(),
+            n_pending: self.pending.len(),
+            n_synthetic: self.synthetic.len(),
+            n_rests: self.rests.len(),
+            n_print_sites: self.print_sites.len(),
+        }
+    }
+
+    /// Gives the findings since then, which do not count any more.
+    fn back_to(&mut self, mark: Mark) -> Diagnostics {
+        let findings = self.diagnostics.split_off(mark.n_diagnostics);
+        for finding in findings.iter() {
+            self.reported.remove(&(finding.kind, finding.primary));
+        }
+        self.n_refused = mark.n_refused;
+        self.functions.truncate(mark.n_functions);
+        self.function_ids.retain(|_, id| id.index() < mark.n_functions);
+        self.pending.truncate(mark.n_pending);
+        self.synthetic.truncate(mark.n_synthetic);
+        self.rests.truncate(mark.n_rests);
+        self.print_sites.truncate(mark.n_print_sites);
+        findings
     }
 
     fn format_id(&mut self, format: Format, stream: Stream) -> u32 {

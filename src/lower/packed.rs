@@ -109,7 +109,10 @@ impl Cx<'_> {
                         Target::Local(local) => Cell::Local(body, *local),
                         Target::Global(global) | Target::Element { global, .. } => Cell::Global(*global),
                     };
-                    self.flow(body, value, cell);
+                    // What user space keeps it keeps as text.
+                    if !matches!(cell, Cell::Global(global) if self.is_handed_over(global)) {
+                        self.flow(body, value, cell);
+                    }
                 }
                 ExprKind::Call { function, args } => {
                     for (idx, arg) in args.iter().enumerate() {
@@ -150,7 +153,7 @@ impl Cx<'_> {
     fn pack_site(&mut self, inputs: Vec<InputTy>, recipe: Recipe) -> PrintId {
         let format = self.format_id(plain_format(), Stream::Output);
         let nests = inputs.iter().any(|input| matches!(input, InputTy::Packed { .. }));
-        let site = PrintSite { format, inputs, args: vec![recipe], kernel_format: None };
+        let site = PrintSite { format, inputs, args: vec![recipe], runs: None, kernel_format: None };
         if !nests {
             return self.add_print_site(site);
         }

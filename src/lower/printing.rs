@@ -6,7 +6,7 @@
 //!      args     in0, in1, quoted(in3, in2)                              made when the record is read
 //! ```
 
-use tapdeck_ebpf::ir::{Arg, InputTy, Op, Operand, PrintId, PrintSite, Recipe, Space, Ty, Var};
+use tapdeck_ebpf::ir::{Arg, InputTy, Op, Operand, PrintId, PrintSite, Recipe, Space, StoreId, Ty, Var};
 
 use super::{
     body::BodyLower,
@@ -193,7 +193,7 @@ impl BodyLower<'_, '_> {
         let (input_tys, inputs) = captures.finish();
         let format = self.cx.format_id(format, stream);
         let kernel_format = to_text.flatten();
-        let site = PrintSite { format, inputs: input_tys, args: recipes, kernel_format };
+        let site = PrintSite { format, inputs: input_tys, args: recipes, runs: None, kernel_format };
         (self.cx.add_print_site(site), inputs)
     }
 
@@ -203,10 +203,11 @@ impl BodyLower<'_, '_> {
         if is_overwritten(arg, later) { self.copied(value) } else { value }
     }
 
-    fn recipe(&mut self, arg: &Expr, now: bool, captures: &mut Captures) -> Recipe {
+    pub fn recipe(&mut self, arg: &Expr, now: bool, captures: &mut Captures) -> Recipe {
         if let ExprKind::Hist { hist, global, keys } = &arg.kind {
             let keys = keys.iter().map(|key| self.recipe(key, now, captures)).collect();
-            return Recipe::Hist { store: self.store(*global), keys, shape: hist_shape(*hist) };
+            // Drawn in user space, so it does not matter where it is kept.
+            return Recipe::Hist { store: StoreId(global.0), keys, shape: hist_shape(*hist) };
         }
         if now || self.side == Side::User {
             let value = self.arg(arg);

@@ -3,11 +3,12 @@
 use tapdeck_ebpf::ir::{Arg, Block, CmpOp, Op, Operand, StrOperand, Term, Ty};
 
 use super::{
-    body::{BodyLower, LoopScope},
+    body::{BodyLower, LocalSlot, LoopScope},
     executor::Side,
+    handed_over::Obstacle,
 };
 use crate::{
-    diagnostics::catalogue::generate,
+    diagnostics::{Diagnostics, catalogue::generate},
     elaborate::program::{Expr, ExprKind, GlobalId, LocalId, Stmt, StmtKind},
     language::ast::{CompareOp, LogicalOp, UnaryOp},
     source::Span,
@@ -17,20 +18,74 @@ impl BodyLower<'_, '_> {
     pub fn stmt(&mut self, stmt: &Stmt) {
         let mut list = Vec::new();
         flatten(stmt, &mut list);
+        self.nesting += 1;
         self.stmts(&list);
+        self.nesting -= 1;
     }
 
     /// Statements in a row. A local that is assigned in one of them and only read in later ones may become a name for
     /// its value instead of a variable.
     pub fn stmts(&mut self, list: &[&Stmt]) {
-        for (idx, stmt) in list.iter().enumerate() {
-            self.at(stmt.span, |body| {
+        let mut rest = list;
+        while let [first, behind @ ..] = rest {
+            let n = self.at(first.span, |body| {
                 body.emit(Op::Actions { n: 1 });
-                if !body.try_defer(stmt, &list[idx + 1..]) {
-                    body.one_stmt(stmt);
+                match body.side {
+                    Side::Kernel => body.in_kernel_or_handed_over(rest),
+                    Side::User => {
+                        body.one_stmt(first);
+                        1
+                    }
                 }
             });
+            rest = behind.get(n - 1..).unwrap_or(&[]);
         }
+    }
+
+    /// Writes the first of these statements for the kernel; what cannot run there is handed over, where that is possible.
+    /// Gives how many are done.
+    fn in_kernel_or_handed_over(&mut self, list: &[&Stmt]) -> usize {
+        let (mark, locals) = (self.mark(), self.locals.clone());
+        if !self.try_defer(list[0], &list[1..]) {
+            self.one_stmt(list[0]);
+        }
+        if self.cx.n_refused == mark.0.n_refused {
+            return 1;
+        }
+        let refused = self.back_to(mark, locals.clone());
+        if !refused.iter().filter(|finding| finding.is_error()).all(generate::user_space_can) {
+            self.one_stmt(list[0]);
+            return 1;
+        }
+        let mark = self.mark();
+        let handed_over = self.hand_over(list);
+        if let (Ok(n), true) = (&handed_over, self.cx.n_refused == mark.0.n_refused) {
+            return *n;
+        }
+        self.back_to(mark, locals);
+        for finding in refused {
+            let finding = match &handed_over {
+                // What was said about statements inside stays.
+                Err(Obstacle { reason, at }) if finding.related.iter().all(|related| related.message != *reason) => {
+                    finding.related(*reason, "", *at)
+                }
+                _ => finding,
+            };
+            self.cx.report(finding);
+        }
+        1
+    }
+
+    fn mark(&self) -> (super::Mark, tapdeck_ebpf::ir::Mark) {
+        (self.cx.mark(), self.b.mark())
+    }
+
+    fn back_to(&mut self, mark: (super::Mark, tapdeck_ebpf::ir::Mark), locals: Vec<LocalSlot>) -> Diagnostics {
+        self.lens.truncate(locals.len());
+        self.uses.truncate(locals.len());
+        self.locals = locals;
+        self.b.back_to(mark.1);
+        self.cx.back_to(mark.0)
     }
 
     fn one_stmt(&mut self, stmt: &Stmt) {

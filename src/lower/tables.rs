@@ -160,7 +160,7 @@ impl BodyLower<'_, '_> {
                 let kernel_format = kernel_format(&format);
                 let format = self.cx.format_id(format, Stream::Output);
                 let (inputs, args) = (vec![InputTy::Long], vec![Recipe::Input(0)]);
-                let site = self.cx.add_print_site(PrintSite { format, inputs, args, kernel_format });
+                let site = self.cx.add_print_site(PrintSite { format, inputs, args, runs: None, kernel_format });
                 self.emit(Op::Sprint { dst, site, inputs: vec![Arg::Long(number)] });
             }
         }

@@ -530,10 +530,11 @@ impl Engine {
     /// The hot path: a line of output.
     fn print_record(&mut self, bytes: &[u8]) {
         let Some(id) = bytes.get(4..8).and_then(|id| id.try_into().ok()).map(u32::from_le_bytes) else { return };
-        if id as usize >= self.plan.lowered.ir.print_sites.len() {
-            return;
-        }
+        let Some(site) = self.plan.lowered.ir.print_sites.get(id as usize) else { return };
         let id = PrintId(id);
+        if site.runs.is_some() {
+            return self.run_rest(id, bytes);
+        }
         let stream = self.interpreter.stream(id);
         let rendered = if stream == Stream::Output {
             self.interpreter.render_record(id, bytes, &self.stores, self.outbox.pending())
@@ -545,6 +546,20 @@ impl Engine {
         };
         self.outbox.flush_if_full();
         if let Err(error) = rendered {
+            self.shared.control.count_error();
+            self.tell_error(&error.message, error.tag, String::new());
+        }
+    }
+
+    /// What is left to do of an event handler.
+    fn run_rest(&mut self, site: PrintId, bytes: &[u8]) {
+        let mut effects = Doing {
+            shared: &mut self.shared,
+            outbox: &mut self.outbox,
+            inputs: self.inputs.as_ref(),
+            deadline: self.deadline,
+        };
+        if let Outcome::Error(error) = self.interpreter.run_record(site, bytes, &mut self.stores, &mut effects) {
             self.shared.control.count_error();
             self.tell_error(&error.message, error.tag, String::new());
         }

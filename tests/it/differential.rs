@@ -577,6 +577,7 @@ fn lowered(stmts: &[Stmt]) -> Arc<Lowered> {
             format: 0,
             inputs: vec![InputTy::Long, InputTy::Str { cap: 64 }],
             args: vec![Recipe::Input(0), Recipe::Input(1)],
+            runs: None,
             kernel_format: None,
         }],
         entries: vec![Entry {

@@ -7,6 +7,11 @@ use crate::{
     layout::{counters, record, ring},
 };
 
+/// What a record counts as that found no room: a line of output, or a handler that did not run to its end.
+fn lost_as(site: &PrintSite) -> u32 {
+    if site.runs.is_some() { counters::SKIPPED } else { counters::RING_DROPS }
+}
+
 impl Emitter<'_, '_> {
     pub fn print(&mut self, id: PrintId, inputs: &[Arg]) -> Result<(), GenerateError> {
         let program = self.shared.program;
@@ -24,7 +29,7 @@ impl Emitter<'_, '_> {
 
     fn print_fixed(&mut self, id: PrintId, site: &PrintSite, inputs: &[Arg], size: u32) {
         let done = self.asm.label();
-        let full = self.count_and(counters::RING_DROPS, done);
+        let full = self.count_and(lost_as(site), done);
         self.take_record(RecordSize::Fixed(size), full);
         let mut at = record::HEADER;
         for (input, arg) in site.inputs.iter().zip(inputs) {
@@ -75,7 +80,7 @@ impl Emitter<'_, '_> {
         self.asm.store_imm(Size::W, base, off + 4, id.0 as i32);
         self.append_inputs(temp, site, inputs, fixed);
         let size = RecordSize::InSlot { slot: TMP1, most: record::most_bytes(site) };
-        self.send(temp, size, Haste::None);
+        self.send_or_count(temp, size, Haste::None, lost_as(site));
     }
 
     /// Writes the inputs of a record at `temp`, which leaves its size in TMP1.

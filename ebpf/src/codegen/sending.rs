@@ -119,8 +119,13 @@ impl Emitter<'_, '_> {
     /// Sends a record that was put together elsewhere, the size in its head still 0; counts it when there is no room.
     /// Uses r0-r5.
     pub fn send(&mut self, mem: Mem, size: RecordSize, haste: Haste) {
+        self.send_or_count(mem, size, haste, counters::RING_DROPS);
+    }
+
+    /// The same; what is lost counts there.
+    pub fn send_or_count(&mut self, mem: Mem, size: RecordSize, haste: Haste, counter: u32) {
         let done = self.asm.label();
-        let full = self.count_and(counters::RING_DROPS, done);
+        let full = self.count_and(counter, done);
         self.take_record(size, full);
         if size.most() > 8 {
             self.asm.store(Size::DW, R10, TMP0, R0);

@@ -28,6 +28,17 @@ pub struct BodyBuilder {
     n_iters: u32,
 }
 
+/// A place in the writing of a body.
+#[derive(Debug)]
+pub struct Mark {
+    n_vars: usize,
+    n_blocks: usize,
+    /// The open block, its instructions and what catches its errors.
+    current: Option<(Block, usize, Option<Catch>)>,
+    catch: Option<Catch>,
+    n_iters: u32,
+}
+
 #[derive(Debug, Default)]
 struct Draft {
     insts: Vec<Inst>,
@@ -65,6 +76,37 @@ impl BodyBuilder {
     pub fn new_iter(&mut self) -> Iter {
         self.n_iters += 1;
         Iter(self.n_iters - 1)
+    }
+
+    /// Where the writing is now, to come [back](Self::back_to) to.
+    pub fn mark(&self) -> Mark {
+        let current = self.current.map(|block| {
+            let draft = &self.blocks[block.index()];
+            (block, draft.insts.len(), draft.catch.clone())
+        });
+        Mark {
+            n_vars: self.vars.len(),
+            n_blocks: self.blocks.len(),
+            current,
+            catch: self.catch.clone(),
+            n_iters: self.n_iters,
+        }
+    }
+
+    /// Forgets what was written since. Blocks made before and filled since must not be: the one that was open then is
+    /// open again.
+    pub fn back_to(&mut self, mark: Mark) {
+        self.vars.truncate(mark.n_vars);
+        self.blocks.truncate(mark.n_blocks);
+        self.current = mark.current.map(|(block, n_insts, catch)| {
+            let draft = &mut self.blocks[block.index()];
+            draft.insts.truncate(n_insts);
+            draft.term = None;
+            draft.catch = catch;
+            block
+        });
+        self.catch = mark.catch;
+        self.n_iters = mark.n_iters;
     }
 
     /// An empty block; [`switch_to`](Self::switch_to) it to fill it.
@@ -286,6 +328,28 @@ mod tests {
         assert_eq!(body.blocks.len(), 2);
         assert_eq!(body.blocks[0].term, Term::Jump(Block(1)));
         assert!(!body.has_loops);
+    }
+
+    #[test]
+    fn what_was_written_since_a_mark_is_forgotten() {
+        let write = |b: &mut BodyBuilder| {
+            let v = b.new_var(Ty::Long);
+            b.emit(Op::Copy { dst: v, src: Operand::Imm(1) }, NO);
+            b.set_catch(Some(Catch { block: Block(0), message: None }));
+            let next = b.new_block();
+            b.jump(next, NO);
+            b.switch_to(next);
+            b.emit(Op::Exit, NO);
+        };
+        let mut b = BodyBuilder::new();
+        b.emit(Op::Exit, NO);
+        let mark = b.mark();
+        write(&mut b);
+        b.back_to(mark);
+        b.emit(Op::Exit, NO);
+        let body = b.finish(NO);
+        assert_eq!((body.blocks.len(), body.blocks[0].insts.len(), body.vars.len()), (1, 2, 0));
+        assert_eq!(body.blocks[0].catch, None);
     }
 
     #[test]

@@ -176,7 +176,7 @@ pub enum Op {
         index: Operand,
     },
 
-    /// Sends a record to the output. `inputs` match the site's (a Memory input takes two longs: address, length).
+    /// Sends a record to the output, or runs the site's [`Rest`]. `inputs` match the site's (a Memory input takes two longs: address, length).
     Print {
         site: PrintId,
         inputs: Vec<Arg>,

@@ -289,8 +289,18 @@ pub struct PrintSite {
     pub inputs: Vec<InputTy>,
     /// The format's arguments, computed from the inputs in user space.
     pub args: Vec<Recipe>,
+    /// Instead of being printed, the arguments go to a function, which user space runs when it reads the record.
+    pub runs: Option<Rest>,
     /// The same format in `bpf_snprintf`'s dialect (bpf-helpers(7)), for [`Op::Sprint`] in the kernel; `None` if it can't.
     pub kernel_format: Option<Vec<u8>>,
+}
+
+/// What is left to do of a handler, and may only be done in user space.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rest {
+    pub function: FunctionId,
+    /// What it is told when it asks about the current task, the processor and the clocks: the input that says it.
+    pub context: Vec<(Intrinsic, usize)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@
 //! 5. A body has a block; every block can be reached; `has_loops` is set where there is a cycle, and in recursive functions.
 //! 6. A `catch` variable is a string. A loop's `step` goes with one `begin` of its iterator, and takes at most its keys.
 //! 7. `recursive` is set on every function that can reach itself. A `pure` function touches nothing but its arguments and
-//!    calls only pure ones; deferred arguments (recipes) call only pure functions.
+//!    calls only pure ones; deferred arguments (recipes) call only pure functions. A site's rest is no text.
 //! 8. What runs in the kernel has no user-only instruction, touches only stores that live there, formats text only with
 //!    a kernel format, and reads only what its entry's context has.
 
@@ -111,6 +111,11 @@ impl<'p> Verifier<'p> {
         for (idx, site) in self.program.print_sites.iter().enumerate() {
             self.place = format!("print p{idx}");
             site.args.iter().for_each(|recipe| self.recipe(recipe, site));
+            if let Some(Rest { function, context }) = &site.runs {
+                let n_params = self.program.functions.get(function.index()).map(|function| function.n_params);
+                self.check(n_params == Some(site.args.len()), "no such function to run");
+                self.check(context.iter().all(|(_, input)| *input < site.inputs.len()), "no such input");
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!    0 ring_drops   records that found no room in the ring buffer
-//!    8 skipped      handler runs that found no scratch memory (nested too deep)
+//!    8 skipped      handler runs that found no scratch memory (nested too deep), or no room in the ring for their rest
 //!   16 truncated    strings cut because they were longer than their place, which is MAXSTRINGLEN
 //!   24 errors       script errors
 //!   32 lost         map updates the kernel refused for another reason than a full map

@@ -325,6 +325,7 @@ mod tests {
             format: 0,
             inputs: vec![InputTy::Str { cap: 512 }, InputTy::Long, InputTy::Str { cap: 8 }, InputTy::Str { cap: 128 }],
             args: vec![],
+            runs: None,
             kernel_format: None,
         };
         let program = Program { print_sites: vec![site], ..Program::default() };

@@ -140,6 +140,7 @@ mod tests {
                 format: 0,
                 inputs: vec![crate::ir::InputTy::Str { cap }],
                 args: Vec::new(),
+                runs: None,
                 kernel_format: None,
             };
             let mut seen = Vec::new();

@@ -69,6 +69,7 @@ const CASES: &[(&str, Body)] = &[
             format: 0,
             inputs: vec![InputTy::Long, InputTy::Long, InputTy::Long],
             args: vec![],
+            runs: None,
             kernel_format: None,
         }];
         let (a, c) = (pid(b), Arg::Long(nr(b)));
@@ -79,6 +80,7 @@ const CASES: &[(&str, Body)] = &[
             format: 0,
             inputs: vec![InputTy::Str { cap: 16 }, InputTy::Long, InputTy::Str { cap: 512 }],
             args: vec![],
+            runs: None,
             kernel_format: None,
         }];
         let text = b.new_var(Ty::Str { cap: 512 });

@@ -415,6 +415,7 @@ fn printing() {
         format: 0,
         inputs,
         args: vec![],
+        runs: None,
         kernel_format: kernel_format.map(<[u8]>::to_vec),
     };
     s.program.print_sites = vec![

@@ -7,6 +7,24 @@ fn error(kind: &'static str, message: impl Into<String>, at: Span) -> Diagnostic
     Diagnostic::new(kind, Severity::Error, Stage::Generate, message).at(at)
 }
 
+/// Findings that say that only user space can do something.
+const ONLY_USER_SPACE: &[&str] = &[
+    "only-in-user-space",
+    "deferred-text",
+    "text-too-large",
+    "kept-in-user-space",
+    "kernel-format",
+    "kernel-sorted-foreach",
+    "kernel-foreach-histogram",
+    "kernel-wildcard-key",
+    "kernel-regex",
+];
+
+/// Whether user space could do what was refused in the kernel.
+pub fn user_space_can(finding: &Diagnostic) -> bool {
+    ONLY_USER_SPACE.contains(&finding.kind)
+}
+
 /// A builtin or function whose result is needed while an event handler runs, and only user space can compute it.
 /// `because` names what in it only user space has.
 pub fn only_in_user_space(name: &str, because: Option<&str>, at: Span) -> Diagnostic {
@@ -47,6 +65,15 @@ pub fn text_needed(what: Option<&str>, because: &str, at: Span) -> Diagnostic {
 pub fn text_grows(limit: u32, at: Span) -> Diagnostic {
     error("text-too-large", format!("the pieces this text is made of may come to more than {limit} bytes"), at)
         .help("keep fewer of them, or put the text together in an end or timer probe")
+}
+
+/// A global that user space keeps, since something is done to it that only user space can do, at `because`, is needed in
+/// the kernel.
+pub fn kept_in_user_space(name: &str, at: Span, because: Span) -> Diagnostic {
+    error("kept-in-user-space", format!("global '{name}' cannot be asked for here: it is kept in user space"), at)
+        .token(format!("identifier '{name}'"))
+        .related("because of what an event handler does to it here", format!("identifier '{name}'"), because)
+        .help("do both in user space: in a timer or end probe; or keep what is needed here in another global")
 }
 
 /// `sprintf` in an event handler with conversions `bpf_snprintf` does not have.

@@ -161,12 +161,23 @@ impl Interpreter {
         let mut machine = Machine::new(self, site, stores, effects);
         machine.here = here;
         machine.frames.push(Frame::new(body, Vec::new(), None, self.limit()));
-        match machine.run() {
-            Ok(_) => Outcome::Done,
-            Err(Stop::Next) => Outcome::Next,
-            Err(Stop::Abort) => Outcome::Abort,
-            Err(Stop::Error(error)) => Outcome::Error(error),
-        }
+        machine.run_out()
+    }
+
+    /// Runs a function for what it does, in the name of an event.
+    fn run_function_as(
+        &self,
+        here: &Surroundings,
+        function: ir::FunctionId,
+        args: Vec<Value>,
+        stores: &mut dyn Stores,
+        effects: &mut dyn Effects,
+    ) -> Outcome {
+        let body = &self.lowered.ir.functions[function.index()].body;
+        let mut machine = Machine::new(self, SiteId(0), stores, effects);
+        machine.here = here;
+        machine.frames.push(Frame::new(body, args, None, self.limit()));
+        machine.run_out()
     }
 
     /// Runs a pure function over values, for [`ir::Recipe::Apply`]. A function without a value gives 0.
@@ -265,6 +276,16 @@ impl<'p: 'e, 'e> Machine<'p, 'e> {
             actions: 0,
             matched: None,
             text: Vec::new(),
+        }
+    }
+
+    /// To the end, whichever it is.
+    fn run_out(mut self) -> Outcome {
+        match self.run() {
+            Ok(_) => Outcome::Done,
+            Err(Stop::Next) => Outcome::Next,
+            Err(Stop::Abort) => Outcome::Abort,
+            Err(Stop::Error(error)) => Outcome::Error(error),
         }
     }
 

@@ -5,7 +5,7 @@ use tapdeck_ebpf::{
     layout::record::{self, InputRef},
 };
 
-use super::{Interpreter, RuntimeError, Stores, stores::NoStores};
+use super::{Effects, Interpreter, Outcome, RuntimeError, Stores, stores::NoStores};
 use crate::{
     builtins::{Stream, Value},
     output::{
@@ -102,6 +102,31 @@ impl Interpreter {
         out: &mut Vec<u8>,
     ) -> Result<(), RuntimeError> {
         self.with_record(site, bytes, |args| self.render(site, args, stores, out))
+    }
+
+    /// Runs the rest of a handler over a record that lies at `bytes`. A site without one does nothing.
+    pub fn run_record(
+        &self,
+        site: PrintId,
+        bytes: &[u8],
+        stores: &mut dyn Stores,
+        effects: &mut dyn Effects,
+    ) -> Outcome {
+        let print_site = &self.lowered.ir.print_sites[site.index()];
+        let Some(rest) = &print_site.runs else { return Outcome::Done };
+        let mut here = self.surroundings.clone();
+        let args = self.with_record(site, bytes, |inputs| {
+            here.told = rest
+                .context
+                .iter()
+                .filter_map(|(op, input)| Some((*op, owned(inputs.get(*input).copied()?))))
+                .collect();
+            self.values(&print_site.args, inputs, stores)
+        });
+        match args {
+            Ok(args) => self.run_function_as(&here, rest.function, args, stores, effects),
+            Err(error) => Outcome::Error(error),
+        }
     }
 
     /// The text of a packed one, [`tapdeck_ebpf::ir::Ty::Packed`].
@@ -202,7 +227,7 @@ impl Interpreter {
         })
     }
 
-    fn values(
+    pub(super) fn values(
         &self,
         recipes: &[Recipe],
         inputs: &[PrintArg<'_>],
@@ -211,11 +236,17 @@ impl Interpreter {
         let value = |recipe| {
             Ok(match self.compute(recipe, inputs, stores)? {
                 Computed::Made(value) => value,
-                Computed::Input(PrintArg::Long(n)) => Value::Long(n),
-                Computed::Input(PrintArg::Str(text) | PrintArg::Memory(text)) => Value::Str(text.to_vec()),
+                Computed::Input(arg) => owned(arg),
             })
         };
         recipes.iter().map(value).collect()
+    }
+}
+
+fn owned(arg: PrintArg<'_>) -> Value {
+    match arg {
+        PrintArg::Long(n) => Value::Long(n),
+        PrintArg::Str(text) | PrintArg::Memory(text) => Value::Str(text.to_vec()),
     }
 }
 

@@ -209,6 +209,9 @@ impl<'p> Machine<'p, '_> {
                 frame.set_long(*dst, *count.ok_or("histogram index out of range")? as i64);
             }
 
+            Op::Print { site, inputs } if program.print_sites[site.index()].runs.is_some() => {
+                self.run_rest(*site, inputs)?;
+            }
             Op::Print { site, inputs } => {
                 self.print_text(*site, inputs)?;
                 let format = program.print_sites[site.index()].format as usize;
@@ -261,6 +264,20 @@ impl<'p> Machine<'p, '_> {
 
     fn frame(&mut self) -> &mut Frame<'p> {
         self.frames.last_mut().expect("an instruction runs in a frame")
+    }
+
+    /// The rest of a handler, when the whole of it runs here.
+    fn run_rest(&mut self, site: PrintId, inputs: &[Arg]) -> Result<(), Failure> {
+        let print_site = &self.program.print_sites[site.index()];
+        let Some(rest) = &print_site.runs else { return Ok(()) };
+        let mut args = Vec::new();
+        self.with_inputs(site, inputs, |interpreter, inputs, stores, _| {
+            args = interpreter.values(&print_site.args, inputs, stores)?;
+            Ok(())
+        })?;
+        let body = &self.program.functions[rest.function.index()].body;
+        self.frames.push(Frame::new(body, args, None, self.interpreter.limit()));
+        Ok(())
     }
 
     /// `self.text` as the value of a variable.
@@ -346,6 +363,9 @@ impl<'p> Machine<'p, '_> {
             _ => b"",
         };
         let here = self.here;
+        if let Some(answer) = here.answer(op) {
+            return Ok(answer.clone());
+        }
         Ok(match op {
             Intrinsic::Pid | Intrinsic::Tid => Value::Long(here.pid),
             Intrinsic::Ppid => Value::Long(here.ppid),

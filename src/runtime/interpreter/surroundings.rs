@@ -3,6 +3,10 @@
 
 use std::fs;
 
+use tapdeck_ebpf::ir::Intrinsic;
+
+use crate::builtins::Value;
+
 #[derive(Clone, Debug)]
 pub struct Surroundings {
     pub pid: i64,
@@ -13,6 +17,8 @@ pub struct Surroundings {
     pub egid: i64,
     pub execname: Vec<u8>,
     pub pexecname: Vec<u8>,
+    /// Answers an event gave beforehand, for what is run in its name later.
+    pub told: Vec<(Intrinsic, Value)>,
 }
 
 impl Surroundings {
@@ -38,7 +44,13 @@ impl Surroundings {
             egid: field("Gid:", 1).unwrap_or(0),
             execname: comm(&pid.to_string()),
             pexecname: comm(&ppid.to_string()),
+            told: Vec::new(),
         }
+    }
+
+    /// What the event said, if it was asked.
+    pub fn answer(&self, op: Intrinsic) -> Option<&Value> {
+        self.told.iter().find(|(asked, _)| *asked == op).map(|(_, answer)| answer)
     }
 
     /// The processor this thread last ran on: field 39 of stat.

@@ -77,6 +77,7 @@ impl Script {
             format: self.formats.len() as u32 - 1,
             inputs: vec![InputTy::Long; inputs],
             args: (0..inputs).map(Recipe::Input).collect(),
+            runs: None,
             kernel_format: None,
         });
         PrintId(self.ir.print_sites.len() as u32 - 1)

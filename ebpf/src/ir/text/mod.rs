@@ -187,8 +187,12 @@ impl Display for HistShape {
 
 impl Display for PrintSite {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let PrintSite { format, inputs, args, kernel_format } = self;
+        let PrintSite { format, inputs, args, runs, kernel_format } = self;
         write!(f, "format={format} inputs=[{}] args=[{}]", List(inputs), List(args))?;
+        if let Some(Rest { function, context }) = runs {
+            let context: Vec<String> = context.iter().map(|(op, input)| format!("{op} in{input}")).collect();
+            write!(f, " runs={function}[{}]", List(&context))?;
+        }
         kernel_format.as_ref().map_or(Ok(()), |format| write!(f, " kernel={}", Quoted(format)))
     }
 }

@@ -465,12 +465,23 @@ fn print_site(line: &mut Line<'_>) -> Result2<PrintSite> {
     line.field("args")?;
     line.expect('[')?;
     let args = line.list(']', recipe)?;
+    let mut runs = None;
+    if line.eat_word("runs") {
+        line.expect('=')?;
+        let function = FunctionId(line.entity("f")?);
+        line.expect('[')?;
+        let context = line.list(']', |line| {
+            let op = line.plain(Intrinsic::from_word)?;
+            Ok((op, line.entity("in")? as usize))
+        })?;
+        runs = Some(Rest { function, context });
+    }
     let mut kernel_format = None;
     if line.eat_word("kernel") {
         line.expect('=')?;
         kernel_format = Some(line.text()?);
     }
-    Ok(PrintSite { format, inputs, args, kernel_format })
+    Ok(PrintSite { format, inputs, args, runs, kernel_format })
 }
 
 fn recipe(line: &mut Line<'_>) -> Result2<Recipe> {
