@@ -1,6 +1,6 @@
 //! The probe browser's catalogue: families of this kernel and the tapset's aliases.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use super::live_engine::SharedCompiler;
 use crate::{
@@ -27,10 +27,13 @@ impl LiveCatalogue {
         let public = library.aliases().filter(|(name, _, definition)| !name.starts_with("__") && !definition.private);
         let mut entries: Vec<_> = public
             .map(|(name, file, definition)| CatalogueEntry {
-                point: name.to_owned(),
-                group: format!("tapset/{}", name.split('.').next().unwrap_or(name)),
+                point: name.into(),
+                group: format!("tapset/{}", name.split('.').next().unwrap_or(name)).into(),
                 has_return: false,
-                doc: docs::doc_above(&library.file(file).text, definition.at).unwrap_or_default().replace('\n', " "),
+                doc: docs::doc_above(&library.file(file).text, definition.at)
+                    .unwrap_or_default()
+                    .replace('\n', " ")
+                    .into(),
             })
             .collect();
         entries.sort_by(|a, b| a.point.cmp(&b.point));
@@ -48,19 +51,25 @@ fn alias_variables(compiler: &Compiler, point: &str) -> Vec<Variable> {
 impl Catalogue for LiveCatalogue {
     fn load(&self, sink: &mut dyn FnMut(Vec<CatalogueEntry>) -> bool) {
         let compiler = self.compiler.get();
-        let shown = |entry: catalogue::CatalogueEntry| CatalogueEntry {
-            // The browser's tree goes by `/`.
-            group: entry.group.replace(' ', "/").replace("begin/and/end", "begin and end"),
-            point: entry.point,
-            has_return: entry.has_return,
-            doc: entry.doc,
+        let mut groups: HashMap<String, Arc<str>> = HashMap::new();
+        let mut shown = |entry: catalogue::CatalogueEntry| {
+            let group = groups.entry(entry.group).or_insert_with_key(|group| {
+                // The browser's tree goes by `/`.
+                group.replace(' ', "/").replace("begin/and/end", "begin and end").into()
+            });
+            CatalogueEntry {
+                group: Arc::clone(group),
+                point: entry.point.into(),
+                has_return: entry.has_return,
+                doc: entry.doc.into(),
+            }
         };
-        let families = catalogue::catalogue(&compiler.world).into_iter().map(shown).collect();
+        let families = catalogue::catalogue(&compiler.world).into_iter().map(&mut shown).collect();
         if !sink(families) || !sink(self.aliases()) {
             return;
         }
         // In parts, so that keys are heard between them.
-        let mut functions = catalogue::functions(&compiler.world).into_iter().map(shown).peekable();
+        let mut functions = catalogue::functions(&compiler.world).into_iter().map(&mut shown).peekable();
         while functions.peek().is_some() {
             if !sink(functions.by_ref().take(FUNCTIONS_AT_ONCE).collect()) {
                 return;

@@ -484,7 +484,7 @@ impl Model {
             Pane::Probes if self.browser.selected_running().is_some() => self.browser.selected_running(),
             Pane::Probes => {
                 let entry = self.browser.selected_entry()?;
-                let point = entry.point.as_str();
+                let point = &*entry.point;
                 let with_return = format!("{point}.return");
                 info.probes.iter().position(|probe| probe.written == point || probe.written == with_return)
             }

@@ -2,7 +2,7 @@
 //! and a catalogue of probe points. The command line implements them over the real pipeline; [`super::fake`] and
 //! [`super::replay`] implement them for demos and tests. Nothing here draws, compiles or asks the machine.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use tokio::sync::mpsc;
 
@@ -155,13 +155,13 @@ pub trait Catalogue: Send + Sync {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CatalogueEntry {
     /// As it is written in a script: `syscall.openat`, `kernel.trace("sched:sched_switch")`.
-    pub point: String,
-    /// Path in the tree, parts separated by `/`: `syscall`, `kernel.trace/sched`.
-    pub group: String,
+    pub point: Box<str>,
+    /// Path in the tree, parts separated by `/`: `syscall`, `kernel.trace/sched`. Shared: there are sixty thousand entries.
+    pub group: Arc<str>,
     /// `point.return` exists.
     pub has_return: bool,
     /// One line.
-    pub doc: String,
+    pub doc: Box<str>,
 }
 
 impl CatalogueEntry {

@@ -5,7 +5,7 @@ use super::{
     model::live::{Column, Live, average, columns},
     shape,
 };
-use crate::runtime::session::{Datum, Row, Snapshot, StatValue};
+use crate::runtime::session::{Datum, Row, Snapshot, StatValue, TableInfo};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -13,6 +13,8 @@ pub enum Format {
     Json,
     /// Columns separated by tabs, for the clipboard.
     Text,
+    /// As SystemTap prints globals.
+    Raw,
 }
 
 /// The table on show; `None` when there is none.
@@ -49,6 +51,7 @@ pub fn table(live: &Live, snapshot: &Snapshot, format: Format) -> Option<String>
             }
             out
         }
+        Format::Raw => shown.map(|row| printed(info, row) + "\n").collect(),
         Format::Json => {
             let rows: Vec<serde_json::Value> = shown
                 .map(|row| {
@@ -87,6 +90,25 @@ fn cell(row: &Row, column: Column) -> String {
         Column::Avg => stat(row).map(|s| format!("{:.2}", average(s))).unwrap_or_default(),
         Column::Max => stat(row).map(|s| s.max.to_string()).unwrap_or_default(),
     }
+}
+
+/// A row as SystemTap prints a global that nothing read: `lat["nginx",80] @count=3 @min=1 @max=4 @sum=7 @avg=2`.
+pub fn printed(info: &TableInfo, row: &Row) -> String {
+    let part = |datum: &Datum| match datum {
+        Datum::Str(_) => format!("\"{}\"", shape::datum(datum)),
+        other => shape::datum(other),
+    };
+    let keys: Vec<String> = row.keys.iter().map(part).collect();
+    let keys = if keys.is_empty() { String::new() } else { format!("[{}]", keys.join(",")) };
+    let value = match &row.value {
+        Datum::Stat(stat) if stat.count == 0 => " @count=0x0".to_owned(),
+        Datum::Stat(stat) => {
+            let (count, sum) = (stat.count, stat.sum);
+            format!(" @count={count} @min={} @max={} @sum={sum} @avg={}", stat.min, stat.max, sum / count)
+        }
+        other => format!("={}", part(other)),
+    };
+    format!("{}{keys}{value}", info.name)
 }
 
 fn json(row: &Row, column: Column) -> serde_json::Value {

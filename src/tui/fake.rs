@@ -413,7 +413,7 @@ const SYSCALLS: &[&str] = &[
 impl Catalogue for FakeCatalogue {
     fn load(&self, sink: &mut dyn FnMut(Vec<CatalogueEntry>) -> bool) {
         let entry = |point: String, group: &str, has_return: bool, doc: &str| CatalogueEntry {
-            point,
+            point: point.into(),
             group: group.into(),
             has_return,
             doc: doc.into(),

@@ -137,7 +137,7 @@ mod tests {
             point: "syscall.openat".into(),
             group: "syscall".into(),
             has_return: true,
-            doc: String::new(),
+            doc: "".into(),
         };
         let (name, text) = script(Quick::Latency(TraceKey::Process), &openat, None);
         assert_eq!(name, "openat-latency.stp");

@@ -147,7 +147,7 @@ pub static ACTIONS: &[Action] = &[
     row!(Enter, "enter", "drill", "Go into the selected row; from a probe's cost to its line in the script", LIVE,
          ["Enter"], 10, can_enter),
     row!(DrillUp, "drill-up", "up", "Come out again", LIVE, ["Backspace"], 0, is_drilled),
-    row!(View, "view", "view", "Next view: histogram, heatmap, sparklines, table alone", LIVE, ["v"], 28, in_table),
+    row!(View, "view", "view", "Next view: histogram, heatmap, sparklines, table alone, raw", LIVE, ["v"], 28, in_table),
     row!(Sort, "sort", "sort", "Choose the column to sort by", LIVE, ["s"], 20, in_table),
     row!(Reverse, "reverse", "reverse", "Reverse the order", LIVE, ["S"], 0, in_table),
     row!(Columns, "columns", "columns", "Choose the columns to show", LIVE, ["c"], 33, in_table),

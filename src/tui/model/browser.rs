@@ -4,6 +4,7 @@
 use std::{
     cell::RefCell,
     collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
 };
 
 use nucleo_matcher::{
@@ -17,7 +18,7 @@ use crate::tui::engine::{CatalogueEntry, ProbeDetail};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BrowserRow {
     Group {
-        path: String,
+        path: Arc<str>,
         depth: usize,
         open: bool,
         count: usize,
@@ -33,6 +34,21 @@ pub enum BrowserRow {
     },
 }
 
+/// A point that fits the filter. In order: by falling score, then the shorter, then as the catalogue has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Match(u64);
+
+impl Match {
+    fn new(score: u32, len: usize, idx: u32) -> Self {
+        let score = u64::from(u16::MAX - score.min(u16::MAX.into()) as u16);
+        Self(score << 48 | (len.min(u16::MAX.into()) as u64) << 32 | u64::from(idx))
+    }
+
+    fn idx(self) -> u32 {
+        self.0 as u32
+    }
+}
+
 /// Groups of our own above those of the catalogue.
 const RUNNING: &str = "running";
 const PINNED: &str = "pinned";
@@ -40,10 +56,10 @@ const PINNED: &str = "pinned";
 pub struct Browser {
     entries: Vec<CatalogueEntry>,
     /// Entries of each full group path.
-    groups: BTreeMap<String, Vec<usize>>,
+    groups: BTreeMap<Arc<str>, Vec<u32>>,
     /// Top-level groups as they first came.
     group_order: Vec<String>,
-    open: HashSet<String>,
+    open: HashSet<Arc<str>>,
     /// Points that stay at the top.
     pub pinned: Vec<String>,
     /// Probes of the running script, as it wrote them.
@@ -52,7 +68,10 @@ pub struct Browser {
     pub filter: TextInput,
     /// Characters go into the filter.
     pub typing: bool,
-    matches: Vec<(u32, usize)>,
+    /// What fits the filter, best first.
+    matches: Vec<Match>,
+    /// The filter they fit.
+    ranked: String,
     pub selected: usize,
     pub scroll: usize,
     pub loading: bool,
@@ -69,13 +88,14 @@ impl Default for Browser {
             entries: Vec::new(),
             groups: BTreeMap::new(),
             group_order: Vec::new(),
-            open: [RUNNING, PINNED].map(str::to_owned).into(),
+            open: [RUNNING, PINNED].map(Arc::from).into(),
             pinned: Vec::new(),
             running: Vec::new(),
             rows: Vec::new(),
             filter: TextInput::default(),
             typing: false,
             matches: Vec::new(),
+            ranked: String::new(),
             selected: 0,
             scroll: 0,
             loading: true,
@@ -122,13 +142,13 @@ impl Browser {
             if !self.group_order.contains(&top) {
                 self.group_order.push(top);
             }
-            self.groups.entry(entry.group.clone()).or_default().push(self.entries.len());
+            self.groups.entry(Arc::clone(&entry.group)).or_default().push(self.entries.len() as u32);
             self.entries.push(entry);
         }
         if self.filter.text().is_empty() {
             self.rebuild();
         } else {
-            self.rank(first);
+            self.rank(first as u32..self.entries.len() as u32);
             self.show_matches();
         }
         self.select_again(kept);
@@ -185,44 +205,57 @@ impl Browser {
     fn name_of(&self, row: &BrowserRow) -> String {
         match row {
             BrowserRow::Group { path, .. } => format!("/{path}"),
-            BrowserRow::Entry { idx, .. } => self.entries[*idx].point.clone(),
+            BrowserRow::Entry { idx, .. } => self.entries[*idx].point.to_string(),
             BrowserRow::Running { written, .. } => format!("={written}"),
         }
     }
 
     /// To be called when the filter's text changed.
     pub fn refilter(&mut self) {
-        self.matches.clear();
         self.selected = 0;
         self.scroll = 0;
-        if self.filter.text().is_empty() {
+        let text = self.filter.text();
+        if text.is_empty() {
+            self.matches.clear();
+            self.ranked.clear();
             self.rebuild();
-        } else {
-            self.rank(0);
-            self.show_matches();
+            return;
         }
+        // More characters leave fewer matches, but for those that say what must not be there.
+        let narrows = !self.ranked.is_empty() && text.starts_with(&self.ranked) && !text.contains('!');
+        let before = std::mem::take(&mut self.matches);
+        if narrows {
+            self.rank(before.into_iter().map(Match::idx));
+        } else {
+            self.rank(0..self.entries.len() as u32);
+        }
+        self.show_matches();
     }
 
-    fn rank(&mut self, first: usize) {
-        let pattern = Pattern::parse(self.filter.text(), CaseMatching::Smart, Normalization::Smart);
-        for (idx, entry) in self.entries.iter().enumerate().skip(first) {
-            if let Some(score) = pattern.score(Utf32Str::new(&entry.point, &mut self.utf32), &mut self.matcher) {
-                self.matches.push((score, idx));
+    /// Adds those of `candidates` that fit the filter.
+    fn rank(&mut self, candidates: impl Iterator<Item = u32>) {
+        self.filter.text().clone_into(&mut self.ranked);
+        let pattern = Pattern::parse(&self.ranked, CaseMatching::Smart, Normalization::Smart);
+        for idx in candidates {
+            let point = &self.entries[idx as usize].point;
+            if let Some(score) = pattern.score(Utf32Str::new(point, &mut self.utf32), &mut self.matcher) {
+                self.matches.push(Match::new(score, point.len(), idx));
             }
         }
-        let entries = &self.entries;
-        self.matches.sort_by_key(|(score, idx)| (std::cmp::Reverse(*score), entries[*idx].point.len(), *idx));
+        self.matches.sort_unstable();
     }
 
     fn show_matches(&mut self) {
-        self.rows = self.matches.iter().map(|(_, idx)| BrowserRow::Entry { idx: *idx, depth: 0 }).collect();
+        let entry = |found: &Match| BrowserRow::Entry { idx: found.idx() as usize, depth: 0 };
+        self.rows.clear();
+        self.rows.extend(self.matches.iter().map(entry));
     }
 
     fn rebuild(&mut self) {
         let mut rows = Vec::new();
         let head = |path: &str, count: usize| {
             let open = self.open.contains(path);
-            (BrowserRow::Group { path: path.to_owned(), depth: 0, open, count }, open)
+            (BrowserRow::Group { path: path.into(), depth: 0, open, count }, open)
         };
         if !self.running.is_empty() {
             let (row, open) = head(RUNNING, self.running.len());
@@ -234,28 +267,29 @@ impl Browser {
             let (row, open) = head(PINNED, self.pinned.len());
             rows.push(row);
             let known = self.pinned.iter().filter(|_| open);
-            let known = known.filter_map(|point| self.entries.iter().position(|entry| entry.point == *point));
+            let known = known.filter_map(|point| self.entries.iter().position(|entry| *entry.point == **point));
             rows.extend(known.map(|idx| BrowserRow::Entry { idx, depth: 1 }));
         }
         for top in &self.group_order {
             let prefix = format!("{top}/");
-            let direct = self.groups.get(top).map_or(&[][..], Vec::as_slice);
-            let below = self.groups.range(prefix.clone()..).take_while(|(path, _)| path.starts_with(&prefix));
+            let direct = self.groups.get(top.as_str()).map_or(&[][..], Vec::as_slice);
+            let below =
+                self.groups.range(Arc::from(prefix.as_str())..).take_while(|(path, _)| path.starts_with(&prefix));
             let below: Vec<_> = below.collect();
             let count = direct.len() + below.iter().map(|(_, list)| list.len()).sum::<usize>();
-            let open = self.open.contains(top);
-            rows.push(BrowserRow::Group { path: top.clone(), depth: 0, open, count });
+            let open = self.open.contains(top.as_str());
+            rows.push(BrowserRow::Group { path: top.as_str().into(), depth: 0, open, count });
             if !open {
                 continue;
             }
             for (path, list) in below {
                 let open = self.open.contains(path);
-                rows.push(BrowserRow::Group { path: path.clone(), depth: 1, open, count: list.len() });
+                rows.push(BrowserRow::Group { path: Arc::clone(path), depth: 1, open, count: list.len() });
                 if open {
-                    rows.extend(list.iter().map(|idx| BrowserRow::Entry { idx: *idx, depth: 2 }));
+                    rows.extend(list.iter().map(|idx| BrowserRow::Entry { idx: *idx as usize, depth: 2 }));
                 }
             }
-            rows.extend(direct.iter().map(|idx| BrowserRow::Entry { idx: *idx, depth: 1 }));
+            rows.extend(direct.iter().map(|idx| BrowserRow::Entry { idx: *idx as usize, depth: 1 }));
         }
         self.rows = rows;
         self.selected = self.selected.min(self.rows.len().saturating_sub(1));
@@ -323,9 +357,9 @@ impl Browser {
     /// The points that fit the filter, or all.
     pub fn points(&self) -> impl Iterator<Item = &str> {
         let filtered = self.n_matches().is_some();
-        let matching = self.matches.iter().map(|(_, idx)| *idx).filter(move |_| filtered);
+        let matching = self.matches.iter().map(|found| found.idx() as usize).filter(move |_| filtered);
         let all = (0..self.entries.len()).filter(move |_| !filtered);
-        matching.chain(all).map(|idx| self.entries[idx].point.as_str())
+        matching.chain(all).map(|idx| &*self.entries[idx].point)
     }
 
     /// Bytes of `point` the filter matched.
@@ -360,7 +394,7 @@ mod tests {
             point: point.into(),
             group: group.into(),
             has_return: true,
-            doc: String::new(),
+            doc: "".into(),
         };
         browser.extend(vec![
             entry("syscall.openat", "syscall"),
@@ -420,7 +454,7 @@ mod tests {
         let mut browser = browser();
         browser.filter = TextInput::new("openat");
         browser.refilter();
-        assert_eq!(browser.selected_entry().unwrap().point, "syscall.openat");
+        assert_eq!(&*browser.selected_entry().unwrap().point, "syscall.openat");
         browser.step(1);
         let kept = browser.selected_entry().unwrap().point.clone();
         browser.extend(vec![CatalogueEntry { point: "openat".into(), group: "x".into(), ..Default::default() }]);
@@ -428,11 +462,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_typed_at_once_or_bit_by_bit_finds_the_same() {
+        let mut browser = browser();
+        for text in ["open at", "sched !wakeup", "OPEN", "a2", "!open"] {
+            browser.look_for(text);
+            let at_once = show(&browser);
+            browser.look_for("");
+            for end in (1..=text.len()).filter(|end| text.is_char_boundary(*end)) {
+                browser.filter = TextInput::new(&text[..end]);
+                browser.refilter();
+            }
+            assert_eq!(show(&browser), at_once, "{text}");
+        }
+        browser.look_for("!open");
+        assert_eq!(show(&browser), "sched_switch\n");
+    }
+
+    #[test]
     fn sixty_thousand_points_filter_quickly() {
         let mut browser = Browser::default();
         let entry = |n: usize| CatalogueEntry {
-            point: format!("kernel.trace(\"group{}:event_{n}\")", n % 90),
-            group: format!("kernel.trace/group{}", n % 90),
+            point: format!("kernel.trace(\"group{}:event_{n}\")", n % 90).into(),
+            group: format!("kernel.trace/group{}", n % 90).into(),
             ..Default::default()
         };
         browser.extend((0..60_000).map(entry).collect());

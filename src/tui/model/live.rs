@@ -23,16 +23,19 @@ pub enum LiveView {
     /// A sparkline in every row.
     Spark,
     Table,
+    /// The rows as SystemTap prints them.
+    Raw,
     /// What each probe costs.
     Costs,
 }
 
 impl LiveView {
-    pub const NAMES: [(LiveView, &'static str); 5] = [
+    pub const NAMES: [(LiveView, &'static str); 6] = [
         (LiveView::Histogram, "histogram"),
         (LiveView::Heatmap, "heatmap"),
         (LiveView::Spark, "spark"),
         (LiveView::Table, "table"),
+        (LiveView::Raw, "raw"),
         (LiveView::Costs, "probes"),
     ];
 

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::runtime::recording::Recording;
 
+mod actions;
 mod line;
 mod unsaved;
 
@@ -63,28 +64,32 @@ impl Drive {
     fn send(&mut self, msg: Msg) {
         let effects = update(&mut self.model, msg);
         for effect in effects {
-            match effect {
-                Effect::Start(request) => self.engine.start(request),
-                Effect::Command(command) => self.engine.command(command),
-                Effect::Check { version, text } => self.send(Msg::Checked { version, list: FakeChecker.check(&text) }),
-                Effect::Complete { text, cursor } => {
-                    self.send(Msg::Completed { list: FakeChecker.complete(&text, cursor) });
-                }
-                Effect::Detail(point) => {
-                    let detail = FakeCatalogue::default().detail(&point);
-                    self.send(Msg::Detail { point, detail });
-                }
-                Effect::LoadTheme(name) => self.send(Msg::ThemeLoaded(Theme::load(&name, None, Depth::Indexed))),
-                Effect::Disk(job) if self.keeper.is_some() => {
-                    if let Some(answer) = disk::work(job, self.keeper.as_mut()) {
-                        self.send(answer);
-                    }
-                }
-                other => self.left.push(other),
-            }
+            self.do_effect(effect);
         }
         while let Ok(event) = self.events.try_recv() {
             self.send(Msg::Engine(event));
+        }
+    }
+
+    fn do_effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Start(request) => self.engine.start(request),
+            Effect::Command(command) => self.engine.command(command),
+            Effect::Check { version, text } => self.send(Msg::Checked { version, list: FakeChecker.check(&text) }),
+            Effect::Complete { text, cursor } => {
+                self.send(Msg::Completed { list: FakeChecker.complete(&text, cursor) });
+            }
+            Effect::Detail(point) => {
+                let detail = FakeCatalogue::default().detail(&point);
+                self.send(Msg::Detail { point, detail });
+            }
+            Effect::LoadTheme(name) => self.send(Msg::ThemeLoaded(Theme::load(&name, None, Depth::Indexed))),
+            Effect::Disk(job) if self.keeper.is_some() => {
+                if let Some(answer) = disk::work(job, self.keeper.as_mut()) {
+                    self.send(answer);
+                }
+            }
+            other => self.left.push(other),
         }
     }
 
@@ -384,7 +389,7 @@ fn columns_are_sorted_by_and_hidden() {
 fn probes_are_pinned_read_and_switched_where_they_are_browsed() {
     let mut drive = tracing(120, 40);
     drive.press("1");
-    assert_eq!(drive.model.browser.selected_entry().unwrap().point, "syscall.openat");
+    assert_eq!(&*drive.model.browser.selected_entry().unwrap().point, "syscall.openat");
     drive.press("p<esc>");
     let screen = drive.screen();
     assert!(screen.contains("running") && screen.contains("pinned"), "{screen}");

@@ -318,7 +318,7 @@ fn follow_log(model: &mut Model) {
 fn copy(model: &mut Model, effects: &mut Vec<Effect>) {
     let until = model.until();
     let text = match model.focus {
-        Pane::Probes => model.browser.selected_entry().map(|entry| entry.point.clone()),
+        Pane::Probes => model.browser.selected_entry().map(|entry| entry.point.to_string()),
         Pane::Script => Some(model.script.copy()),
         Pane::Log => model.log.selected_line(until).map(|line| line.text.clone()),
         Pane::Live => model.live.state().and_then(|state| {

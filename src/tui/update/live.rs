@@ -45,7 +45,8 @@ pub fn perform(model: &mut Model, act: Act, effects: &mut Vec<Effect>) {
                 LiveView::Histogram => LiveView::Heatmap,
                 LiveView::Heatmap => LiveView::Spark,
                 LiveView::Spark => LiveView::Table,
-                LiveView::Table | LiveView::Costs => LiveView::Histogram,
+                LiveView::Table => LiveView::Raw,
+                LiveView::Raw | LiveView::Costs => LiveView::Histogram,
             };
             model.live.drilled = false;
         }

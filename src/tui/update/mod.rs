@@ -94,7 +94,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
 }
 
 fn selected_point(model: &Model) -> Option<String> {
-    model.browser.selected_entry().map(|entry| entry.point.clone())
+    model.browser.selected_entry().map(|entry| entry.point.to_string())
 }
 
 fn deadlines(model: &mut Model, effects: &mut Vec<Effect>) {

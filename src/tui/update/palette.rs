@@ -78,7 +78,9 @@ pub fn items(model: &Model, query: &str) -> Vec<PaletteItem> {
             Some((name.map_or(0, |s| s * 2).max(title.unwrap_or(0)), item)).filter(|_| name.or(title).is_some())
         })
         .collect();
-    ranked.sort_by_key(|(score, item)| (std::cmp::Reverse(*score), item.disabled.is_some()));
+    // A name typed whole is what is meant, whatever else it is the beginning of.
+    let whole = |item: &PaletteItem| item.name == query.trim();
+    ranked.sort_by_key(|(score, item)| (!whole(item), std::cmp::Reverse(*score), item.disabled.is_some()));
     let mut items: Vec<PaletteItem> = ranked.into_iter().map(|(_, item)| item).collect();
     // A command of the prompt, typed as it is, comes first.
     let command = COMMANDS.iter().find(|(name, _)| *name == query.trim());

@@ -50,7 +50,7 @@ pub fn latency_by(model: &mut Model, key: TraceKey, effects: &mut Vec<Effect>) {
 }
 
 fn pin(model: &mut Model) {
-    let Some(point) = model.browser.selected_entry().map(|entry| entry.point.clone()) else { return };
+    let Some(point) = model.browser.selected_entry().map(|entry| entry.point.to_string()) else { return };
     let pinned = model.browser.pin(&point);
     model.say(format!("{point} {}", if pinned { "is pinned: it stays at the top" } else { "is no longer pinned" }));
 }
@@ -63,7 +63,7 @@ fn documentation(model: &mut Model) {
         return;
     };
     let mut lines: Vec<String> = Vec::new();
-    let doc = if detail.doc.is_empty() { &entry.doc } else { &detail.doc };
+    let doc: &str = if detail.doc.is_empty() { &entry.doc } else { &detail.doc };
     lines.extend(doc.lines().map(str::to_owned));
     if !detail.origin.is_empty() {
         lines.extend([String::new(), detail.origin.clone()]);
@@ -79,7 +79,7 @@ fn documentation(model: &mut Model) {
             variables.iter().map(|v| format!("  {:width$}  {:types$}  {}", v.name, v.ty, v.note).trim_end().to_owned()),
         );
     }
-    model.layers.push(Layer::Text { title: entry.point, lines, scroll: 0, diff: false });
+    model.layers.push(Layer::Text { title: entry.point.into(), lines, scroll: 0, diff: false });
 }
 
 fn quick_trace(model: &mut Model, what: Quick, effects: &mut Vec<Effect>) {

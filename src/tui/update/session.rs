@@ -232,6 +232,7 @@ pub fn ask_export(model: &mut Model) {
         options.push(('c', "CSV file", Answer::Export(ExportAs::Table(export::Format::Csv))));
         options.push(('j', "JSON file", Answer::Export(ExportAs::Table(export::Format::Json))));
         options.push(('t', "text file", Answer::Export(ExportAs::Table(export::Format::Text))));
+        options.push(('r', "raw, as stap prints it", Answer::Export(ExportAs::Table(export::Format::Raw))));
     } else if model.focus != Pane::Live {
         text.push("The lines this pane shows are written, filtered as they are.".to_owned());
         options.push(('t', "text file", Answer::Export(ExportAs::Lines)));
@@ -249,7 +250,11 @@ pub fn ask_export(model: &mut Model) {
 /// The lines or the table of the focused pane.
 pub fn shown_text(model: &Model) -> Option<String> {
     match model.focus {
-        Pane::Live => export::table(&model.live, &model.sample()?.snapshot, export::Format::Text),
+        Pane::Live => {
+            let raw = model.live.view == LiveView::Raw;
+            let format = if raw { export::Format::Raw } else { export::Format::Text };
+            export::table(&model.live, &model.sample()?.snapshot, format)
+        }
         Pane::Log => {
             let until = model.until();
             Some(model.log.shown(until).map(|line| format!("{}\n", line.text)).collect())
@@ -267,7 +272,7 @@ pub fn export(model: &mut Model, what: ExportAs, effects: &mut Vec<Effect>) {
             let extension = match format {
                 export::Format::Csv => "csv",
                 export::Format::Json => "json",
-                export::Format::Text => "txt",
+                export::Format::Text | export::Format::Raw => "txt",
             };
             let text = export::table(&model.live, &sample.snapshot, format);
             let name = model.live.table_info().map(|info| format!("{}-{stamp}.{extension}", info.name));

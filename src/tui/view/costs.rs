@@ -74,20 +74,17 @@ pub fn draw(model: &Model, pen: &mut Pen) {
         let total = super::status::rates(model);
         let kernel = total.cpu.map_or(none.to_owned(), |c| format!("{:.2}%", c * 100.0));
         let own = self_cpu.map_or(none.to_owned(), |c| format!("{c:.2}%"));
-        let text = format!(
-            "probes {kernel} of one CPU, tapdeck itself {own}; lost: {} records, {} inserts, {} runs",
-            cost.ring_drops, cost.overflows, cost.missed
-        );
+        let spent = format!("probes {kernel} of one CPU, tapdeck itself {own}");
+        let lost = format!("lost: {} records, {} inserts, {} runs", cost.ring_drops, cost.overflows, cost.missed);
         let width = width.saturating_sub(2);
-        pen.cut(1, y, width, &text, model.theme.get(Role::Dim), &model.glyphs);
         let line = model.line_rate.map(|rate| {
             let frame = model.slowed.unwrap_or(model.profile.frame()).as_millis();
             format!("the terminal gets {}/s, data at most every {frame} ms", shape::bytes(rate as u64))
         });
         let off = "time per hit is unknown: the kernel's BPF statistics are off";
-        let more = line.into_iter().chain(total.cpu.is_none().then(|| off.to_owned()));
-        for (row, text) in more.enumerate() {
-            pen.cut(1, y + 1 + row as u16, width, &text, model.theme.get(Role::Dim), &model.glyphs);
+        let lines = [spent, lost].into_iter().chain(line).chain(total.cpu.is_none().then(|| off.to_owned()));
+        for (row, text) in lines.enumerate() {
+            pen.cut(1, y + row as u16, width, &text, model.theme.get(Role::Dim), &model.glyphs);
         }
     }
 }

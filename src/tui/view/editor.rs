@@ -228,12 +228,7 @@ fn annotate(model: &Model, pen: &mut Pen, idx: usize) {
     let (Some(info), Some(sample)) = (model.info().filter(|_| model.is_tracing()), model.sample()) else { return };
     let Some(probe) = info.probes.iter().position(|p| p.line as usize == idx + 1) else { return };
     let Some(cost) = sample.snapshot.cost.probes.get(probe) else { return };
-    let rate = model.history.before(model.cursor).and_then(|before| {
-        let seconds = sample.snapshot.at.saturating_sub(before.snapshot.at).as_secs_f64();
-        let old = before.snapshot.cost.probes.get(probe)?;
-        (seconds > 0.0).then(|| cost.hits.saturating_sub(old.hits) as f64 / seconds)
-    });
-    let rate = rate.map_or(model.glyphs.none.to_owned(), shape::short);
+    let rate = super::status::hit_rate(model, probe).map_or(model.glyphs.none.to_owned(), shape::short);
     let ns = cost.run_time_ns.filter(|_| cost.hits > 0).map(|ns| ns as f64 / cost.hits as f64);
     let ns = ns.map_or(String::new(), |ns| format!(" {:>6}", shape::sample(ns.round(), shape::Unit::Ns)));
     let text = if cost.enabled { format!("{rate:>5}/s{ns}") } else { "off".to_owned() };

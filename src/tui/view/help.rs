@@ -91,9 +91,10 @@ pub fn draw(model: &Model, scroll: usize, buf: &mut Buffer) {
                 let x = pen.text(start, y, keys, model.theme.get(role)).max(key_width) + 2;
                 let label = if disabled.is_some() { Role::KeyOff } else { Role::KeyLabel };
                 let room = pen.width().saturating_sub(x);
+                // The reason why not, whole or not at all: the key says it too.
                 let text = match disabled {
-                    Some(why) => format!("{title} ({why})"),
-                    None => (*title).to_owned(),
+                    Some(why) if text_width(title) + text_width(why) + 3 <= room.into() => format!("{title} ({why})"),
+                    _ => (*title).to_owned(),
                 };
                 pen.cut(x, y, room, &text, model.theme.get(label), &model.glyphs);
             }

@@ -16,24 +16,33 @@ use crate::{
 };
 
 /// Buckets as the small histograms of a table show them: all rows on one scale.
-pub type Span = Vec<i64>;
+pub struct Span {
+    buckets: Vec<i64>,
+    /// Neighbours that share a column where there are more buckets than columns.
+    per_column: usize,
+}
 
-/// The buckets that the rows have between them, at most `width`; the highest are kept when there are more.
-pub fn shared_span<'a>(stats: impl Iterator<Item = &'a StatValue>, width: usize) -> Span {
+/// Every bucket between the lowest and the highest that the rows have.
+pub fn all_buckets<'a>(stats: impl Iterator<Item = &'a StatValue>) -> Vec<i64> {
     let mut all: Vec<(i64, u64)> = stats.flat_map(|stat| stat.log2.iter().copied()).collect();
     all.sort_by_key(|(bucket, _)| *bucket);
-    let span: Vec<i64> = shape::dense_buckets(&all).into_iter().map(|(bucket, _)| bucket).collect();
-    span[span.len().saturating_sub(width)..].to_vec()
+    all.dedup_by_key(|(bucket, _)| *bucket);
+    shape::dense_buckets(&all).into_iter().map(|(bucket, _)| bucket).collect()
+}
+
+/// The buckets that the rows have between them, in at most `width` columns.
+pub fn shared_span<'a>(stats: impl Iterator<Item = &'a StatValue>, width: usize) -> Span {
+    let buckets = all_buckets(stats);
+    let per_column = buckets.len().div_ceil(width.max(1)).max(1);
+    Span { buckets, per_column }
 }
 
 pub fn mini(stat: &StatValue, span: &Span, glyphs: &Glyphs) -> String {
-    let top = stat.log2.iter().map(|(_, n)| *n).max().unwrap_or(1).max(1) as f64;
-    span.iter()
-        .map(|bucket| {
-            let n = stat.log2.iter().find(|(b, _)| b == bucket).map_or(0, |(_, n)| *n);
-            if n == 0 { " " } else { glyphs.spark[((n as f64 / top * 8.0).ceil() as usize).clamp(1, 8)] }
-        })
-        .collect()
+    let count = |bucket: &i64| stat.log2.iter().find(|(b, _)| b == bucket).map_or(0, |(_, n)| *n);
+    let columns: Vec<u64> = span.buckets.chunks(span.per_column).map(|share| share.iter().map(count).sum()).collect();
+    let top = columns.iter().copied().max().unwrap_or(1).max(1) as f64;
+    let level = |n: u64| ((n as f64 / top * 8.0).ceil() as usize).clamp(1, 8);
+    columns.into_iter().map(|n| if n == 0 { " " } else { glyphs.spark[level(n)] }).collect()
 }
 
 /// One bar.
@@ -162,9 +171,11 @@ mod tests {
         let stat = |log2: &[(i64, u64)]| StatValue { log2: log2.to_vec(), ..Default::default() };
         let (a, b) = (stat(&[(1, 8), (2, 4)]), stat(&[(4, 1)]));
         let span = shared_span([&a, &b].into_iter(), 24);
-        assert_eq!(span, [1, 2, 4]);
+        assert_eq!(span.buckets, [1, 2, 4]);
         assert_eq!(mini(&a, &span, &UNICODE), "█▄ ");
         assert_eq!(mini(&b, &span, &UNICODE), "  █");
-        assert_eq!(shared_span([&a, &b].into_iter(), 2), [2, 4]);
+        // Two columns: the first holds two buckets, and none is lost.
+        let narrow = shared_span([&a, &b].into_iter(), 2);
+        assert_eq!((mini(&a, &narrow, &UNICODE), mini(&b, &narrow, &UNICODE)), ("█ ".into(), " █".into()));
     }
 }

@@ -100,7 +100,7 @@ fn draw_row(model: &Model, pen: &mut Pen, row: &BrowserRow) {
         BrowserRow::Entry { idx, depth } => {
             let entry = model.browser.entry(*idx);
             let filtered = model.browser.n_matches().is_some();
-            let name = if filtered { entry.point.as_str() } else { entry.label() };
+            let name = if filtered { &*entry.point } else { entry.label() };
             let x = if filtered { 2 } else { 3 + 2 * *depth as u16 };
             let mark = if entry.has_return { ".return" } else { "" };
             let room = usize::from(width.saturating_sub(x + 1));
@@ -118,17 +118,89 @@ fn draw_row(model: &Model, pen: &mut Pen, row: &BrowserRow) {
     }
 }
 
+/// What a group holds, for those who meet it first. `{action}` is its key.
+const GROUPS: &[(&str, &str)] = &[
+    ("running", "The probes of the script that runs, with their hits so far. {toggle} switches one off or on."),
+    ("pinned", "Probes you keep at hand; {pin} pins one or lets it go."),
+    ("begin and end", "Once, when a script starts, ends or fails: for headings and reports."),
+    ("timer", "Again and again: every so many seconds, or at each tick of every CPU (timer.profile)."),
+    ("process", "A process begins, ends, or comes by a line or a function of its program."),
+    ("syscall", "Every system call of this kernel, with its arguments in words; .return has its result."),
+    ("kernel.trace", "Tracepoints: places the kernel's own developers marked, cheap and with their arguments."),
+    ("tapset", "Names for common events, with variables that stay the same from kernel to kernel."),
+    ("kernel.function", "Functions of the kernel, by the first word of their names, with arguments and results."),
+];
+
+fn group_detail(model: &Model, pen: &mut Pen, path: &str) {
+    let (top, rest) = path.split_once('/').unwrap_or((path, ""));
+    section(pen, 0, if rest.is_empty() { top } else { rest }, "", model);
+    let said = GROUPS.iter().find(|(name, _)| *name == top).map_or("", |(_, said)| *said);
+    let keys = "{enter} opens it. On a probe {latency} {count} {args} {errors} trace at once; the script they write is in \
+                pane {script}.";
+    let mut y = 1;
+    for (text, role) in [(said, Role::Text), ("", Role::Text), (keys, Role::Dim)] {
+        y = paragraph(pen, y, &model.fill(text), model.theme.get(role)).max(y + 1);
+    }
+}
+
+/// Words over as many lines as they take; gives the row after them.
+fn paragraph(pen: &mut Pen, mut y: u16, text: &str, style: ratatui::style::Style) -> u16 {
+    let room = usize::from(pen.width().saturating_sub(2));
+    let mut line = String::new();
+    for word in text.split(' ') {
+        if !line.is_empty() && text_width(&line) + 1 + text_width(word) > room {
+            pen.text(1, y, &std::mem::take(&mut line), style);
+            y += 1;
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    if !line.is_empty() {
+        pen.text(1, y, &line, style);
+        y += 1;
+    }
+    y
+}
+
+/// A probe that runs: where it stands, how often it is hit and what that costs.
+fn running_detail(model: &Model, pen: &mut Pen, probe: usize) {
+    let Some(state) = model.info().and_then(|info| info.probes.get(probe)) else { return };
+    section(pen, 0, &state.written, "", model);
+    let mut lines = Vec::new();
+    let place = if state.in_kernel { "in the kernel" } else { "in user space" };
+    lines.push(match state.n_sites {
+        0 | 1 => format!("line {} of the script, runs {place}", state.line),
+        n => format!("line {} of the script, {n} sites, runs {place}", state.line),
+    });
+    if let Some(cost) = model.sample().and_then(|sample| sample.snapshot.cost.probes.get(probe)) {
+        let rate = super::status::hit_rate(model, probe);
+        let per_s = rate.map_or(String::new(), |rate| format!(", {}/s now", shape::short(rate)));
+        lines.push(format!("{} hits{per_s}", shape::short(cost.hits as f64)));
+        if let Some(ns) = cost.run_time_ns.filter(|_| cost.hits > 0).map(|ns| ns as f64 / cost.hits as f64) {
+            let share = rate.map_or(String::new(), |rate| format!(" = {:.2} % of one CPU", rate * ns / 1e7));
+            lines.push(format!("{} each{share}", shape::sample(ns.round(), shape::Unit::Ns)));
+        }
+        lines.push(model.fill(if cost.enabled {
+            "on; {toggle} switches it off"
+        } else {
+            "off; {toggle} switches it on"
+        }));
+    }
+    for (n, line) in lines.iter().enumerate() {
+        let width = pen.width().saturating_sub(2);
+        pen.cut(1, n as u16 + 1, width, line, model.theme.get(Role::Text), &model.glyphs);
+    }
+}
+
 fn detail(model: &Model, pen: &mut Pen) {
     let width = pen.width();
-    let Some(entry) = model.browser.selected_entry() else {
-        section(pen, 0, "", "", model);
-        let lines =
-            ["Enter opens a group.", "H T A E on a probe trace it at once:", "the script they run is in pane 2."];
-        for (y, text) in lines.iter().enumerate() {
-            let text = cut(text, width.saturating_sub(2).into(), model.glyphs.ellipsis);
-            pen.text(1, y as u16 + 1, &text, model.theme.get(Role::Dim));
-        }
-        return;
+    let entry = match model.browser.selected_row() {
+        Some(BrowserRow::Entry { idx, .. }) => model.browser.entry(*idx),
+        Some(BrowserRow::Group { path, .. }) => return group_detail(model, pen, path),
+        Some(BrowserRow::Running { probe, .. }) => return running_detail(model, pen, *probe),
+        None => return,
     };
     section(pen, 0, &entry.point, "", model);
     let known = model.browser.detail(&entry.point);

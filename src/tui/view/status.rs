@@ -51,6 +51,14 @@ pub fn rates(model: &Model) -> Rates {
     rates
 }
 
+/// Hits per second of a running probe over the last sample.
+pub fn hit_rate(model: &Model, probe: usize) -> Option<f64> {
+    let (now, before) = (model.sample()?, model.history.before(model.cursor)?);
+    let hits = |sample: &Sample| sample.snapshot.cost.probes.get(probe).map(|cost| cost.hits);
+    let seconds = seconds_between(before, now);
+    (seconds > 0.0).then(|| Some(hits(now)?.saturating_sub(hits(before)?) as f64 / seconds))?
+}
+
 fn seconds_between(a: &Sample, b: &Sample) -> f64 {
     b.snapshot.at.saturating_sub(a.snapshot.at).as_secs_f64()
 }
@@ -165,15 +173,15 @@ fn parts(model: &Model, wide: bool) -> Vec<Part> {
             if cost.unshown_bytes > 0 {
                 parts.push(vec![(format!("unshown {}", shape::bytes(cost.unshown_bytes)), Role::StatusWarn)]);
             }
-            // Grows with every sample.
-            if model.profile.shows_seconds() {
-                let (n, bytes) = (model.history.len(), model.history.bytes() as u64);
-                parts.push(vec![(format!("{n} samples {}", shape::bytes(bytes)), Role::Dim)]);
-            }
         }
     }
     if let Some(rate) = model.line_rate.filter(|_| model.is_tracing()) {
         parts.push(vec![(format!("out {}/s", shape::bytes(rate as u64)), Role::Dim)]);
+    }
+    // Grows with every sample.
+    if wide && !model.history.is_empty() && model.profile.shows_seconds() {
+        let (n, bytes) = (model.history.len(), model.history.bytes() as u64);
+        parts.push(vec![(format!("{n} samples {}", shape::bytes(bytes)), Role::Dim)]);
     }
     parts
 }
@@ -224,6 +232,9 @@ fn state(model: &Model) -> Part {
     }
     vec![("not running".to_owned(), Role::StatusStop)]
 }
+
+/// From this place in the key bar on: help, palette.
+const LEADS_ON: u8 = 95;
 
 /// The live bindings of the focused pane, the likeliest first.
 pub fn keys(model: &Model, pen: &mut Pen) {
@@ -287,8 +298,11 @@ fn hints(model: &Model) -> Vec<(String, String, bool)> {
             }
         }
     }
-    rows.sort_by_key(|(row, _)| row.bar);
-    rows.into_iter().map(|(row, key)| (key, row.short.to_owned(), (row.enabled)(model).is_ok())).collect()
+    // What leads to all others stays last; before it, what can be done comes before what cannot.
+    let mut hints: Vec<(bool, u8, String, &str)> =
+        rows.into_iter().map(|(row, key)| ((row.enabled)(model).is_ok(), row.bar, key, row.short)).collect();
+    hints.sort_by_key(|(enabled, bar, ..)| (*bar >= LEADS_ON, !enabled, *bar));
+    hints.into_iter().map(|(enabled, _, key, short)| (key, short.to_owned(), enabled)).collect()
 }
 
 /// Prompt or message; gives the cursor's place in a prompt.

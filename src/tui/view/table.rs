@@ -11,6 +11,7 @@ use crate::{
     runtime::session::{ColumnKind, Datum, StatValue, TableInfo, ValueKind},
     tui::{
         app::Model,
+        export,
         layout::Pane,
         model::live::{Column, LiveView, RowView, TableState, amount, average, columns, find_row},
         shape,
@@ -41,6 +42,9 @@ fn parts(model: &Model, inside: u16) -> Parts {
     let Some(info) = live.table_info() else {
         return Parts { tabs, scalars: left, table: 0, below: 0 };
     };
+    if live.view == LiveView::Raw {
+        return Parts { tabs, scalars: 0, table: left, below: 0 };
+    }
     let scalars = n_scalars.div_ceil(3).min(3).min(left / 4);
     left = left.saturating_sub(scalars);
     // A statistic without keys is one row: the histogram is what counts.
@@ -48,7 +52,7 @@ fn parts(model: &Model, inside: u16) -> Parts {
     let wants_below = match live.view {
         LiveView::Histogram => info.value != ValueKind::Str,
         LiveView::Heatmap => info.value != ValueKind::Str,
-        _ => false,
+        LiveView::Spark | LiveView::Table | LiveView::Raw | LiveView::Costs => false,
     };
     if !wants_below || left < 9 {
         return Parts { tabs, scalars, table: left, below: 0 };
@@ -58,9 +62,24 @@ fn parts(model: &Model, inside: u16) -> Parts {
     } else if info.value == ValueKind::Long {
         left.saturating_sub(5).max(left * 2 / 3)
     } else {
-        (left * 48 / 100).max(4)
+        // The rule, the buckets any row has, and a line for the legend: what they do not need is the table's.
+        let wanted = n_buckets(model) as u16 + 2;
+        left.saturating_sub(wanted.clamp(4, left - (left * 48 / 100).max(4)))
     };
     Parts { tabs, scalars, table, below: left.saturating_sub(table) }
+}
+
+/// Buckets between the lowest and the highest that any row of the table on show has.
+fn n_buckets(model: &Model) -> usize {
+    let table = model.sample().zip(model.live.current_table()).and_then(|(s, idx)| s.snapshot.tables.get(idx));
+    let rows = table.map_or(&[][..], |table| &table.rows);
+    let stats = rows.iter().filter_map(|row| match &row.value {
+        Datum::Stat(stat) => Some(&**stat),
+        _ => None,
+    });
+    // Linear histograms have as many bars as the script says.
+    let linear = stats.clone().filter_map(|stat| stat.linear.as_ref()).map(|linear| linear.counts.len()).max();
+    linear.unwrap_or_else(|| histogram::all_buckets(stats).len())
 }
 
 /// Rows of the table that are on screen.
@@ -94,7 +113,9 @@ pub fn draw(model: &Model, pen: &mut Pen) {
         scalars(model, &mut inner.inner(0, y, width, parts.scalars));
         y += parts.scalars;
     }
-    if parts.table > 0 {
+    if parts.table > 0 && live.view == LiveView::Raw {
+        raw(model, &mut inner.inner(0, y, width, parts.table));
+    } else if parts.table > 0 {
         rows(model, &mut inner.inner(0, y, width, parts.table));
         y += parts.table;
     }
@@ -399,6 +420,25 @@ fn rows(model: &Model, pen: &mut Pen) {
         if selected && !info.keys.is_empty() {
             let role = if model.focus == Pane::Live { Role::RowSelected } else { Role::RowBlur };
             let width = pen.width();
+            pen.paint(0, y, width, model.theme.get(role));
+        }
+    }
+}
+
+/// Every row as `stap` prints a global at the end of a run, in the order of the table.
+fn raw(model: &Model, pen: &mut Pen) {
+    let live = &model.live;
+    let (Some(info), Some(state), Some(idx)) = (live.table_info(), live.state(), live.current_table()) else { return };
+    let Some(table) = model.sample().and_then(|sample| sample.snapshot.tables.get(idx)) else { return };
+    pen.text(2, 0, "as stap prints it", model.theme.get(Role::TableHeader));
+    let (width, height) = (pen.width(), usize::from(pen.height().saturating_sub(1)));
+    for (n, view) in state.order.iter().skip(state.scroll).take(height).enumerate() {
+        let Some(row) = table.rows.get(view.idx) else { continue };
+        let y = n as u16 + 1;
+        pen.cut(2, y, width.saturating_sub(3), &export::printed(info, row), model.theme.get(Role::Text), &model.glyphs);
+        if state.selected.as_ref() == Some(&view.key) {
+            let role = if model.focus == Pane::Live { Role::RowSelected } else { Role::RowBlur };
+            pen.text(1, y, model.glyphs.pointer, model.theme.get(Role::Key));
             pen.paint(0, y, width, model.theme.get(role));
         }
     }

@@ -6,6 +6,9 @@ use super::{
 };
 use crate::{diagnostics::Severity, tui::engine::EditorDiagnostic};
 
+/// Columns after the cursor that are kept in view.
+const AHEAD: usize = 10;
+
 impl Script {
     /// Shows what a check found, in order of lines.
     pub fn set_diagnostics(&mut self, mut list: Vec<EditorDiagnostic>) {
@@ -131,13 +134,16 @@ impl Script {
         self.top = self.top.min(self.lines().len() - 1);
         let column = display_column(&self.lines()[line], byte);
         let width = width.max(1);
+        // What follows the cursor is seen too, as far as the line goes: an error is more than its first column.
+        let end = display_column(&self.lines()[line], usize::MAX);
+        let wanted = (column + AHEAD.min(width / 4)).min(end.max(column));
         if column < self.left {
             self.left = column.saturating_sub(4);
-        } else if column >= self.left + width {
-            self.left = column + 1 - width + (width / 4);
+        } else if wanted >= self.left + width {
+            self.left = wanted + 1 - width + (width / 4);
         }
         // Back to the margin as soon as the cursor fits without scrolling.
-        if column < width && self.left > 0 && column < self.left + 4 {
+        if wanted < width && self.left > 0 && column < self.left + 4 {
             self.left = 0;
         }
     }
