@@ -9,7 +9,7 @@ use super::{
     access::{Access, AccessBase},
     members::Walk,
     pretty,
-    site::{ContextError, ContextScope, ContextVariable, Depth, PathStep, Pretty, PrettyArg},
+    site::{ContextError, ContextScope, ContextVariable, Depth, PathStep, Pretty},
 };
 use crate::debuginfo::{
     Types as _, World,
@@ -191,16 +191,9 @@ impl ContextScope for DwarfScope {
     }
 
     fn summary(&self, name: &str, depth: Option<Depth>, _world: &World) -> Result<Pretty, ContextError> {
-        let nothing = Pretty { format: String::new(), args: Vec::new() };
         match name {
-            "$name" => {
-                let name = PrettyArg::Text(self.function.to_string());
-                Ok(Pretty { format: "%s".to_owned(), args: vec![name] })
-            }
-            "$return" => match self.result() {
-                Some(walk) => pretty::of_values(std::iter::once(("return".to_owned(), Some(walk))), depth),
-                None => Ok(nothing),
-            },
+            "$name" => Ok(Pretty::text(&*self.function)),
+            "$return" => pretty::of_result(self.result(), depth),
             "$vars" => self.summary_of(&self.declared(), depth),
             "$parms" | "$locals" => {
                 let mut variables = self.declared();

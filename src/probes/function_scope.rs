@@ -11,7 +11,7 @@ use super::{
     access::{Access, AccessBase},
     members::Walk,
     pretty,
-    site::{ContextError, ContextScope, ContextVariable, Depth, PathStep, Pretty, PrettyArg},
+    site::{ContextError, ContextScope, ContextVariable, Depth, PathStep, Pretty},
 };
 use crate::debuginfo::{
     Btf, Types, World,
@@ -130,17 +130,10 @@ impl ContextScope for FunctionScope {
     }
 
     fn summary(&self, name: &str, depth: Option<Depth>, _world: &World) -> Result<Pretty, ContextError> {
-        let nothing = Pretty { format: String::new(), args: Vec::new() };
         match name {
-            "$name" => {
-                let name = PrettyArg::Text(self.function.to_string());
-                Ok(Pretty { format: "%s".to_owned(), args: vec![name] })
-            }
-            "$locals" => Ok(nothing),
-            "$return" => match self.prototype.as_ref().and_then(|prototype| self.result(prototype)) {
-                Some(walk) => pretty::of_values(std::iter::once(("return".to_owned(), Some(walk))), depth),
-                None => Ok(nothing),
-            },
+            "$name" => Ok(Pretty::text(&*self.function)),
+            "$locals" => Ok(Pretty::default()),
+            "$return" => pretty::of_result(self.prototype.as_ref().and_then(|prototype| self.result(prototype)), depth),
             "$vars" | "$parms" => {
                 let prototype = self.prototype()?;
                 let params = prototype.params().map(|(idx, name, ty)| (name, Some(self.walk(prototype, idx, ty))));

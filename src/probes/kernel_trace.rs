@@ -14,7 +14,7 @@ use super::{
     members::Walk,
     pattern::{glob_matches, is_wildcard, nearest, parts},
     pretty,
-    site::{ContextError, ContextScope, ContextVariable, Depth, PathStep, Pretty, PrettyArg, ProbeSite},
+    site::{ContextError, ContextScope, ContextVariable, Depth, PathStep, Pretty, ProbeSite},
 };
 use crate::{
     debuginfo::{
@@ -152,11 +152,10 @@ impl ContextScope for Tracepoint {
     }
 
     fn summary(&self, name: &str, depth: Option<Depth>, _world: &World) -> Result<Pretty, ContextError> {
-        let text = |text: &str| Pretty { format: "%s".to_owned(), args: vec![PrettyArg::Text(text.to_owned())] };
         match name {
-            "$name" => return Ok(text(&self.name)),
-            "$system" => return Ok(text(&self.system)),
-            "$locals" | "$return" => return Ok(Pretty { format: String::new(), args: Vec::new() }),
+            "$name" => return Ok(Pretty::text(&self.name)),
+            "$system" => return Ok(Pretty::text(&self.system)),
+            "$locals" | "$return" => return Ok(Pretty::default()),
             "$vars" | "$parms" => {}
             _ => {
                 let alternatives = ["$$vars", "$$parms", "$$name", "$$system"].map(str::to_owned).into();

@@ -15,7 +15,7 @@ const MAX_DEPTH: usize = 6;
 
 /// The value a walk came to, as text.
 pub(super) fn of_walk(mut walk: Walk<'_>, depth: Depth) -> Result<Pretty, ContextError> {
-    let mut out = Pretty { format: String::new(), args: Vec::new() };
+    let mut out = Pretty::default();
     for _ in 0..MAX_DEPTH {
         let Shape::Pointer(to) = walk.shape() else { break };
         match walk.types().base_shape(to) {
@@ -44,7 +44,7 @@ pub(super) fn of_values<'a>(
     values: impl Iterator<Item = (String, Option<Walk<'a>>)>,
     depth: Option<Depth>,
 ) -> Result<Pretty, ContextError> {
-    let mut out = Pretty { format: String::new(), args: Vec::new() };
+    let mut out = Pretty::default();
     for (idx, (name, walk)) in values.enumerate() {
         if idx > 0 {
             out.format.push(' ');
@@ -70,7 +70,17 @@ pub(super) fn of_values<'a>(
     Ok(out)
 }
 
+/// `$$return`: nothing where there is no result.
+pub(super) fn of_result(result: Option<Walk<'_>>, depth: Option<Depth>) -> Result<Pretty, ContextError> {
+    of_values(result.map(|walk| ("return".to_owned(), Some(walk))).into_iter(), depth)
+}
+
 impl Pretty {
+    /// A text known beforehand.
+    pub(super) fn text(text: impl Into<String>) -> Self {
+        Self { format: "%s".to_owned(), args: vec![PrettyArg::Text(text.into())] }
+    }
+
     fn push(&mut self, format: &str, arg: PrettyArg) {
         self.format.push_str(format);
         self.args.push(arg);

@@ -89,7 +89,7 @@ pub enum Depth {
 }
 
 /// A value shown as text: `{.pid=%i, .comm="%s"}`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pretty {
     /// printf format.
     pub format: String,

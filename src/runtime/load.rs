@@ -19,7 +19,7 @@ use crate::sys::{
 const LICENSE: &CStr = c"Dual MIT/GPL";
 /// Room for the verifier's statistics on the first try.
 const SHORT_LOG: usize = 4 << 10;
-/// Room for its log when a program was refused. The kernel keeps the end.
+/// Room for its log when a program was refused. The kernel keeps the end; before Linux 6.4, the beginning.
 const LONG_LOG: usize = 1 << 20;
 const LOG_STATISTICS: u32 = 4;
 const LOG_INSTRUCTIONS: u32 = 1;
@@ -230,6 +230,16 @@ pub(crate) fn relocate(program: &ProgramDef, maps: &[Map]) -> Vec<u8> {
     code
 }
 
+/// A log of instructions that ends in why, even where the kernel cut it off before: the short one has that.
+fn with_verdict(mut instructions: Vec<u8>, short: &[u8]) -> Vec<u8> {
+    // One byte ends the text.
+    if instructions.is_empty() || instructions.len() + 1 >= LONG_LOG {
+        instructions.push(b'\n');
+        instructions.extend_from_slice(short);
+    }
+    instructions
+}
+
 fn load_program(
     program: &ProgramDef,
     program_idx: usize,
@@ -298,8 +308,7 @@ fn load_program(
     let log = match sys::bpf::prog_load(&spec, &mut vec![0; LONG_LOG]) {
         // It fitted this time: memory was short, or a signal came between.
         Ok(fd) => return Ok(fd),
-        Err(second) if second.log.len() > first.log.len() => second.log,
-        Err(_) => first.log,
+        Err(second) => with_verdict(second.log, &first.log),
     };
     Err(LoadError::Rejected(Box::new(Rejection {
         program: program.name.clone(),
@@ -307,4 +316,19 @@ fn load_program(
         log: String::from_utf8_lossy(&log).into_owned(),
         source: first.error,
     })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_says_why_although_it_was_cut() {
+        let short = b"The sequence of 8193 jumps is too complex.\nverification time 9 usec\n";
+        let cut = with_verdict(vec![b'x'; LONG_LOG - 1], short);
+        assert!(cut.ends_with(short), "{}", String::from_utf8_lossy(&cut));
+        let whole = b"1: (bf) r1 = r2\nThe sequence of 8193 jumps is too complex.\n".to_vec();
+        assert_eq!(with_verdict(whole.clone(), short), whole);
+        assert!(with_verdict(Vec::new(), short).ends_with(short));
+    }
 }

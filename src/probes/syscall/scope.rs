@@ -195,7 +195,7 @@ impl ContextScope for SyscallScope {
     }
 
     fn summary(&self, name: &str, depth: Option<Depth>, world: &World) -> Result<Pretty, ContextError> {
-        let mut out = Pretty { format: String::new(), args: Vec::new() };
+        let mut out = Pretty::default();
         if matches!(name, "$vars" | "$parms") {
             for (idx, param) in self.params(world).iter().enumerate() {
                 let space = if idx > 0 { " " } else { "" };
