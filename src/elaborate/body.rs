@@ -221,7 +221,7 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
 
     fn delete(&mut self, what: &ast::Expr, span: Span) -> StmtKind {
         match &what.kind {
-            ast::ExprKind::Var(name) => match self.known(name, what.at) {
+            ast::ExprKind::Var(name) => match self.known(name) {
                 Some(Name::Global(global)) => StmtKind::Delete { global, keys: Vec::new() },
                 Some(Name::Local(local)) => {
                     // Back to zero or "", whichever it is.
@@ -254,14 +254,14 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
 
     /// What a bare name is: its local is made when there is nothing else of that name.
     fn lookup(&mut self, name: &Arc<str>, span: Span) -> Name {
-        match self.known(name, span) {
+        match self.known(name) {
             Some(found) => found,
             None => Name::Local(self.new_local(name, span)),
         }
     }
 
     /// A parameter, a global of this file, a local, a global of another tapset file, in this order.
-    fn known(&mut self, name: &Arc<str>, span: Span) -> Option<Name> {
+    fn known(&mut self, name: &Arc<str>) -> Option<Name> {
         let local = self.by_name.get(name).copied();
         if let Some(local) = local
             && (local.index() < self.n_params)
@@ -274,7 +274,7 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
         if let Some(local) = local {
             return Some(Name::Local(local));
         }
-        self.cx.library_global(name, self.home, span).map(Name::Global)
+        self.cx.library_global(name, self.home).map(Name::Global)
     }
 
     /// The array a name means, with this many keys. Reports what is not one.
@@ -284,7 +284,7 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
             self.cx.report(say::unresolved_array("", n_keys, &at));
             return None;
         };
-        let global = match self.known(name, base.at) {
+        let global = match self.known(name) {
             Some(Name::Global(global)) => global,
             _ => {
                 let at = self.cx.spot(base.at);
@@ -303,7 +303,7 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
     fn statistic(&mut self, target: &ast::Expr, operator: Span) -> Option<(GlobalId, Vec<Expr>)> {
         self.cx.draft.names_at.insert(operator, target.at);
         match &target.kind {
-            ast::ExprKind::Var(name) => match self.known(name, target.at) {
+            ast::ExprKind::Var(name) => match self.known(name) {
                 Some(Name::Global(global)) => self.scalar(global, target.at).then(|| (global, Vec::new())),
                 _ => {
                     let at = self.cx.spot(target.at);

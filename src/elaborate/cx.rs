@@ -130,21 +130,16 @@ impl<'a> Cx<'a> {
         Some(self.add_global(found, home))
     }
 
-    pub fn library_global(&mut self, name: &Arc<str>, home: Home, span: Span) -> Option<GlobalId> {
+    pub fn library_global(&mut self, name: &Arc<str>, home: Home) -> Option<GlobalId> {
         let found = self.linker.library_global(name, home, self.sources)?;
-        let id = match self.global_ids.get(&(found.unit.home, name.clone())) {
-            Some(id) => *id,
+        match self.global_ids.get(&(found.unit.home, name.clone())) {
+            Some(id) => Some(*id),
             None => {
                 let owner = found.unit.home;
                 self.linker.used(&found.unit.clone());
-                self.add_global(found, owner)
+                Some(self.add_global(found, owner))
             }
-        };
-        if home == Home::User {
-            let at = self.spot(span);
-            self.report(say::cross_file_global(name, &at));
         }
-        Some(id)
     }
 
     fn add_global(&mut self, found: GlobalRef, home: Home) -> GlobalId {

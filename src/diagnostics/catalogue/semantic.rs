@@ -84,11 +84,6 @@ pub fn wrapping_scalar(at: &Spot) -> Diagnostic {
     error("wrapping-scalar", "wrapping not supported for scalars", at)
 }
 
-pub fn cross_file_global(name: &str, at: &Spot) -> Diagnostic {
-    warning("cross-file-global", format!("cross-file global variable reference to '{name}' of the tapset library"), at)
-        .help("another name keeps the script's own variable apart")
-}
-
 pub fn not_a_variable(at: &Spot) -> Diagnostic {
     error("not-assignable", "Expecting lvalue for assignment", at)
 }

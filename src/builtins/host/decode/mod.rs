@@ -146,6 +146,8 @@ mod tests {
         flag("file_mode", 0o100644, "S_IFREG|0644");
         flag("prot", 3, "PROT_READ|PROT_WRITE");
         flag("prot", 0, "PROT_NONE");
+        flag("gfp", 0xcc0, "GFP_KERNEL");
+        flag("gfp", 0x2d20, "GFP_ATOMIC|__GFP_ZERO|__GFP_DIRECT_RECLAIM|__GFP_NOWARN");
         flag("mmap_flags", 0x22, "MAP_PRIVATE|MAP_ANONYMOUS");
         flag("sock_domain", 10, "AF_INET6");
         flag("sock_type", 0x80801, "SOCK_STREAM|SOCK_CLOEXEC|SOCK_NONBLOCK");
