@@ -45,6 +45,9 @@ pub enum Command {
 pub struct DashboardArgs {
     /// Script to open
     pub script: Option<PathBuf>,
+    /// Its arguments: $1 @1 …
+    #[arg(value_name = "ARGS")]
+    pub args: Vec<String>,
     /// Show the bundled recording of a real session; needs no privilege
     #[arg(long)]
     pub demo: bool,
@@ -54,6 +57,9 @@ pub struct DashboardArgs {
     /// Trace only this process: what target() gives
     #[arg(short = 'x', value_name = "PID")]
     pub target: Option<u32>,
+    /// Run this command with the script: target() is its process
+    #[arg(short = 'c', value_name = "CMD", conflicts_with = "target", allow_hyphen_values = true)]
+    pub target_command: Option<String>,
     #[command(flatten)]
     pub look: LookArgs,
     /// Save everything the session shows to FILE, for `tapdeck replay`

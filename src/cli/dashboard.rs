@@ -34,9 +34,13 @@ pub fn main(args: DashboardArgs) -> ExitCode {
         Arc::new(LiveCatalogue::new(compiler)),
     );
     options.autorun = args.run;
-    options.start = StartOptions { target: args.target, ..StartOptions::default() };
+    options.start = given(&args);
     options.script = args.script;
     show(options, args.look)
+}
+
+fn given(args: &DashboardArgs) -> StartOptions {
+    StartOptions { args: args.args.clone(), target: args.target, command: args.target_command.clone() }
 }
 
 /// The bundled recording. `why`: what keeps this machine from tracing; the editor and the browser work all the same.
@@ -52,6 +56,7 @@ fn demo(args: &DashboardArgs, why: Option<String>) -> ExitCode {
     options.notice = why;
     // A script that was asked for can be read and checked, though not run.
     options.script = args.script.clone();
+    options.start = given(args);
     show(options, args.look.clone())
 }
 

@@ -2,6 +2,8 @@
 //! editor, the catalogue of probe points.
 
 use std::{
+    io::{self, Read},
+    os::fd::OwnedFd,
     path::PathBuf,
     sync::{Arc, Mutex, OnceLock, mpsc as std_mpsc},
     time::{Duration, Instant},
@@ -23,7 +25,10 @@ use crate::{
         target::Target,
     },
     source::{Origin, SourceMap, Span},
-    tui::engine::{Checker, CompletionList, EditorDiagnostic, Engine, EngineEvent, RunId, StartOptions, StartRequest},
+    tui::{
+        engine::{Checker, CompletionList, EditorDiagnostic, Engine, EngineEvent, RunId, StartOptions, StartRequest},
+        given::stap_line,
+    },
 };
 
 /// Time between snapshots of a session somebody watches.
@@ -125,14 +130,21 @@ impl Worker {
             );
             return self.tell(EngineEvent::Failed { run, message, help: None });
         };
+        let command_output = match self.command_output(&request) {
+            Ok(output) => output,
+            Err(error) => {
+                return self.tell(EngineEvent::Failed { run, message: format!("no pipe: {error}"), help: None });
+            }
+        };
         let plan = LoadPlan {
             lowered,
             object,
             sources: compiled.sources.clone(),
             options: SessionOptions {
                 script_name: request.file_name.clone(),
-                stap_line: format!("stap {}", request.file_name),
+                stap_line: stap_line(&request.file_name, &request.options),
                 target: target(&request.options),
+                command_output,
                 snapshot_every: SNAPSHOT_EVERY,
                 run_time_statistics: true,
                 live_histograms: true,
@@ -166,6 +178,19 @@ impl Worker {
         let _ = std::thread::Builder::new().name("tapdeck-events".to_owned()).spawn(move || forward.pump(events));
     }
 
+    /// The screen is the dashboard's: what a command of `-c` writes goes to the log.
+    fn command_output(&self, request: &StartRequest) -> io::Result<Option<Arc<OwnedFd>>> {
+        if request.options.command.is_none() {
+            return Ok(None);
+        }
+        let (output, input) = io::pipe()?;
+        let (run, to) = (request.run, self.events.clone());
+        let shown = move |event| to.send(EngineEvent::Session { run, event }).is_ok();
+        let name = "tapdeck-command".to_owned();
+        std::thread::Builder::new().name(name).spawn(move || forward_output(output, shown))?;
+        Ok(Some(Arc::new(input.into())))
+    }
+
     fn refuse(&self, run: RunId, error: &StartError, compiled: &Compiled) {
         if let StartError::Rejected { diagnostic, log } = error {
             let list = editor_diagnostic(diagnostic, &compiled.sources).into_iter().collect();
@@ -173,6 +198,37 @@ impl Worker {
             self.tell(EngineEvent::Note(log.clone()));
         }
         self.tell(EngineEvent::Failed { run, message: error.to_string(), help: error.way_out() });
+    }
+}
+
+/// Hands on what a command writes. It is never held up: what is too much to read is left out, and how much that was is said.
+fn forward_output(mut output: impl Read, shown: impl Fn(SessionEvent) -> bool) {
+    const A_SECOND: usize = 256 << 10;
+    let (mut since, mut taken, mut left_out) = (Instant::now(), 0, 0);
+    let mut bytes = [0; 8192];
+    loop {
+        let n = match output.read(&mut bytes) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Ok(n) => n,
+            Err(_) => 0,
+        };
+        if n == 0 || since.elapsed() >= Duration::from_secs(1) {
+            if left_out > 0 {
+                shown(SessionEvent::Warning(format!("{left_out} bytes of the command's output are left out")));
+            }
+            (since, taken, left_out) = (Instant::now(), 0, 0);
+        }
+        if n == 0 {
+            return;
+        }
+        if taken < A_SECOND {
+            taken += n;
+            if !shown(SessionEvent::Output(bytes[..n].to_vec())) {
+                return;
+            }
+        } else {
+            left_out += n;
+        }
     }
 }
 
@@ -251,7 +307,10 @@ fn editor_diagnostic(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<Edi
         columns,
         severity: diagnostic.severity,
         message,
-        help: diagnostic.help.clone(),
+        help: diagnostic.help.clone().or_else(|| {
+            let lacks = diagnostic.kind == "argument-out-of-range";
+            lacks.then(|| "{arguments} gives the script its arguments".to_owned())
+        }),
         fix: diagnostic.fix.clone(),
     })
 }
@@ -281,11 +340,16 @@ impl LiveChecker {
 }
 
 impl Checker for LiveChecker {
-    fn check(&self, text: &str) -> Vec<EditorDiagnostic> {
+    fn check(&self, text: &str, args: &[String]) -> Vec<EditorDiagnostic> {
         if text.trim().is_empty() {
             return Vec::new();
         }
-        let input = Input { name: "<input>".to_owned(), text: text.as_bytes().to_vec(), ..Input::default() };
+        let input = Input {
+            name: "<input>".to_owned(),
+            text: text.as_bytes().to_vec(),
+            args: args.to_vec(),
+            ..Input::default()
+        };
         let options = CompileOptions {
             last: Pass::Generate,
             live: true,

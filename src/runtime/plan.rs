@@ -1,6 +1,7 @@
 //! What pass 5 gets: programs, user handlers, attach plans and formats, nothing left to decide.
 
 use std::{
+    os::fd::OwnedFd,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -34,6 +35,8 @@ pub struct SessionOptions {
     /// Command line of the equivalent `stap` run.
     pub stap_line: String,
     pub target: Target,
+    /// Where a command of `-c` writes, with nothing to read; `None`: it has our own input and output.
+    pub command_output: Option<Arc<OwnedFd>>,
     /// -D MAXERRORS: script errors survived.
     pub max_errors: u64,
     /// -T.
@@ -59,6 +62,7 @@ impl Default for SessionOptions {
             script_name: "<input>".to_owned(),
             stap_line: String::new(),
             target: Target::None,
+            command_output: None,
             max_errors: 0,
             timeout: None,
             snapshot_every: Duration::ZERO,

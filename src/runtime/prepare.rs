@@ -3,6 +3,7 @@
 
 use std::{
     io,
+    os::fd::AsFd,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -88,7 +89,8 @@ pub struct Prepared {
 
 /// Loads the programs and holds the target's command.
 pub fn prepare(plan: LoadPlan) -> Result<Prepared, StartError> {
-    let target = LiveTarget::open(&plan.options.target)?;
+    let output = plan.options.command_output.as_ref().map(|output| output.as_fd());
+    let target = LiveTarget::open(&plan.options.target, output)?;
     let loaded = if plan.object.programs.is_empty() {
         None
     } else {

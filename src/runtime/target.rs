@@ -54,7 +54,9 @@ pub enum LiveTarget {
 
 impl LiveTarget {
     /// Starts (held) or looks up the target.
-    pub fn open(target: &Target) -> Result<Self, TargetError> {
+    ///
+    /// `output`: where a command writes, which then reads nothing; else it has our own input and output.
+    pub fn open(target: &Target, output: Option<BorrowedFd>) -> Result<Self, TargetError> {
         match target {
             Target::None => Ok(LiveTarget::None),
             Target::Pid(pid) => match sys::signals::kill(*pid, 0) {
@@ -64,7 +66,7 @@ impl LiveTarget {
                 }
                 _ => Ok(LiveTarget::Pid(*pid)),
             },
-            Target::Command(command) => hold(command).map(LiveTarget::Command),
+            Target::Command(command) => hold(command, output).map(LiveTarget::Command),
         }
     }
 
@@ -125,7 +127,7 @@ fn signal_name(signal: i32) -> &'static str {
     }
 }
 
-fn hold(command: &str) -> Result<HeldChild, TargetError> {
+fn hold(command: &str, output: Option<BorrowedFd>) -> Result<HeldChild, TargetError> {
     // Plain words run directly, so that target() is the command itself; what only a shell understands runs in one.
     let words = match split_words(command) {
         Some(words) => words,
@@ -135,12 +137,12 @@ fn hold(command: &str) -> Result<HeldChild, TargetError> {
     let program = find_program(first).ok_or_else(|| TargetError::NotFound { command: first.clone() })?;
     let to_c = |bytes: &[u8]| CString::new(bytes).map_err(|_| TargetError::Nul);
     let argv = words.iter().map(|word| to_c(word.as_bytes())).collect::<Result<Vec<_>, _>>()?;
-    HeldChild::spawn(to_c(program.as_os_str().as_bytes())?, argv)
+    HeldChild::spawn(to_c(program.as_os_str().as_bytes())?, argv, output)
         .map_err(|source| TargetError::Start { command: command.to_owned(), source })
 }
 
 /// Splits at blanks, with quotes and backslashes as a shell reads them. `None` when a shell is needed for more.
-fn split_words(command: &str) -> Option<Vec<String>> {
+pub fn split_words(command: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut chars = command.chars().peekable();
@@ -221,7 +223,7 @@ mod tests {
         let mark = std::env::temp_dir().join(format!("tapdeck-target-{}", std::process::id()));
         let _ = std::fs::remove_file(&mark);
         let command = format!("touch {}; exit 3", mark.display());
-        let mut target = LiveTarget::open(&Target::Command(command)).unwrap();
+        let mut target = LiveTarget::open(&Target::Command(command), None).unwrap();
         std::thread::sleep(std::time::Duration::from_millis(30));
         assert!(!mark.exists(), "it ran before its release");
         assert!(target.try_wait().is_none());
@@ -234,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_command_never_released_leaves_no_process() {
-        let target = LiveTarget::open(&Target::Command("sleep 100".to_owned())).unwrap();
+        let target = LiveTarget::open(&Target::Command("sleep 100".to_owned()), None).unwrap();
         let pid = target.pid().unwrap();
         drop(target);
         assert!(sys::signals::kill(pid, 0).is_err());
@@ -242,9 +244,9 @@ mod tests {
 
     #[test]
     fn says_what_is_not_there() {
-        let error = LiveTarget::open(&Target::Command("no-such-command-here x".to_owned())).unwrap_err();
+        let error = LiveTarget::open(&Target::Command("no-such-command-here x".to_owned()), None).unwrap_err();
         assert_eq!(error.to_string(), "command \"no-such-command-here\" not found");
-        let error = LiveTarget::open(&Target::Pid(0x3fff_fff0)).unwrap_err();
+        let error = LiveTarget::open(&Target::Pid(0x3fff_fff0), None).unwrap_err();
         assert_eq!(error.to_string(), "there is no process 1073741808");
     }
 }

@@ -27,7 +27,9 @@ impl HeldChild {
     /// Forks a child that waits for [`HeldChild::release`] and then executes `program` (a path) with `argv`.
     ///
     /// In the child signals are at their defaults and unblocked. If the exec fails it exits with 127.
-    pub fn spawn(program: CString, argv: Vec<CString>) -> io::Result<Self> {
+    /// `output`: its standard output and error, with /dev/null for input; `None`: ours, all three.
+    pub fn spawn(program: CString, argv: Vec<CString>, output: Option<BorrowedFd>) -> io::Result<Self> {
+        let nothing = output.map(|_| std::fs::File::open("/dev/null")).transpose()?;
         let mut pointers: Vec<*const libc::c_char> = argv.iter().map(|arg| arg.as_ptr()).collect();
         pointers.push(std::ptr::null());
         let mut pipe = [0i32; 2];
@@ -47,6 +49,11 @@ impl HeldChild {
                     n = libc::read(hold.as_raw_fd(), (&raw mut byte).cast(), 1);
                 }
                 if n == 1 {
+                    if let (Some(output), Some(nothing)) = (output, &nothing) {
+                        libc::dup2(nothing.as_raw_fd(), 0);
+                        libc::dup2(output.as_raw_fd(), 1);
+                        libc::dup2(output.as_raw_fd(), 2);
+                    }
                     let mut none: libc::sigset_t = std::mem::zeroed();
                     libc::sigemptyset(&mut none);
                     libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut());

@@ -13,7 +13,7 @@ use super::{
     export::Format,
     files::{OnDisk, SaveError, Stamp},
     input::{keymap::Keymap, keys::Chord},
-    layout::{Areas, Layout, Pane},
+    layout::{Areas, Border, Layout, Pane},
     model::{
         browser::Browser,
         history::{History, Sample},
@@ -40,6 +40,13 @@ pub enum Msg {
         x: u16,
         y: u16,
     },
+    /// The mouse moves with its button down.
+    Drag {
+        x: u16,
+        y: u16,
+    },
+    /// The button is up again.
+    Release,
     /// Rows, positive is down.
     Wheel {
         x: u16,
@@ -112,6 +119,7 @@ pub enum Effect {
     Check {
         version: u64,
         text: String,
+        args: Vec<String>,
     },
     Complete {
         text: String,
@@ -200,6 +208,10 @@ pub enum PromptKind {
     LiveFilter,
     Grep,
     GoToTime,
+    /// What the script is given; then it runs, if it was asked for because it has to be there.
+    Given {
+        run: bool,
+    },
 }
 
 /// What saving is for. It goes with the request, so that giving up a save gives up what was to follow.
@@ -266,6 +278,8 @@ pub struct RunState {
     pub current: Option<RunId>,
     /// Script version that runs.
     pub version: u64,
+    /// The script whose saved sort orders and filters are on its tables.
+    pub shown: Option<u64>,
     /// Version being compiled, and its text for column names.
     pub pending: (u64, String),
     pub stopping: bool,
@@ -273,6 +287,15 @@ pub struct RunState {
     /// Why the last start failed.
     pub failed: Option<String>,
     pub ended: Option<EndReport>,
+}
+
+/// What the mouse moves while its button is down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// A border, and how far behind the pointer it is.
+    Border { border: Border, behind: i32 },
+    /// The end of a selection in the script that began at this line and character.
+    Selection { from: (usize, usize) },
 }
 
 /// A save that would have written over what another program wrote.
@@ -356,12 +379,15 @@ pub struct Model {
     pub layers: Vec<Layer>,
     pub toast: Option<Toast>,
     pub mouse: bool,
+    /// What the mouse has hold of.
+    pub held: Option<Held>,
     pub profile: Profile,
     /// Bytes a second that the terminal got lately.
     pub line_rate: Option<f64>,
     /// The line does not keep up: data is drawn only so often.
     pub slowed: Option<Duration>,
     pub demo: bool,
+    /// What scripts are given that say nothing else.
     pub start_options: StartOptions,
 
     pub browser: Browser,
@@ -409,6 +435,7 @@ impl Model {
             layers: Vec::new(),
             toast: None,
             mouse: true,
+            held: None,
             profile: Profile::default(),
             line_rate: None,
             slowed: None,

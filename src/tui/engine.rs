@@ -72,6 +72,7 @@ pub struct EditorDiagnostic {
     pub columns: Range<usize>,
     pub severity: Severity,
     pub message: String,
+    /// The way out. `{action}` is its key.
     pub help: Option<String>,
     /// Text that replaces `columns`.
     pub fix: Option<String>,
@@ -79,7 +80,8 @@ pub struct EditorDiagnostic {
 
 /// Checks and completes. Called on a worker thread, one call at a time.
 pub trait Checker: Send + Sync {
-    fn check(&self, text: &str) -> Vec<EditorDiagnostic>;
+    /// `args` are the script's arguments.
+    fn check(&self, text: &str, args: &[String]) -> Vec<EditorDiagnostic>;
     /// `cursor` is a byte offset into `text`.
     fn complete(&self, text: &str, cursor: usize) -> CompletionList;
     /// Coloured pieces of the text, ascending and not overlapping. Called on every edit, on the screen's thread.

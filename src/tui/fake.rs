@@ -9,9 +9,12 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::engine::{
-    Catalogue, CatalogueEntry, Checker, Completion, CompletionKind, CompletionList, EditorDiagnostic, Engine,
-    EngineEvent, ProbeDetail, RunId, StartRequest, Variable,
+use super::{
+    engine::{
+        Catalogue, CatalogueEntry, Checker, Completion, CompletionKind, CompletionList, EditorDiagnostic, Engine,
+        EngineEvent, ProbeDetail, RunId, StartRequest, Variable,
+    },
+    given,
 };
 use crate::{
     diagnostics::Severity,
@@ -205,7 +208,7 @@ impl Engine for FakeEngine {
     fn start(&mut self, request: StartRequest) {
         let text = String::from_utf8_lossy(&request.text).into_owned();
         let run = request.run;
-        let errors = FakeChecker.check(&text);
+        let errors = FakeChecker.check(&text, &request.options.args);
         let old;
         {
             let mut state = self.state();
@@ -232,7 +235,7 @@ impl Engine for FakeEngine {
                 start_up: Duration::from_millis(38),
                 started_at_ns: 0,
                 target: request.options.target,
-                stap_line: format!("stap {}", request.file_name),
+                stap_line: given::stap_line(&request.file_name, &request.options),
             };
             state.enabled = vec![true; info.probes.len()];
             state.info = info.clone();
@@ -295,7 +298,7 @@ impl Engine for FakeEngine {
 pub struct NoChecker;
 
 impl Checker for NoChecker {
-    fn check(&self, _: &str) -> Vec<EditorDiagnostic> {
+    fn check(&self, _: &str, _: &[String]) -> Vec<EditorDiagnostic> {
         Vec::new()
     }
 
@@ -320,7 +323,7 @@ const WORDS: &[(&str, &str, &str, CompletionKind)] = &[
 ];
 
 impl Checker for FakeChecker {
-    fn check(&self, text: &str) -> Vec<EditorDiagnostic> {
+    fn check(&self, text: &str, _: &[String]) -> Vec<EditorDiagnostic> {
         let mut out = Vec::new();
         for (idx, line) in text.lines().enumerate() {
             if let Some(at) = line.find("get_time(") {

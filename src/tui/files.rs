@@ -19,7 +19,7 @@ use crate::runtime::{
 const CLOCK_COARSENESS: Duration = Duration::from_secs(2);
 
 /// A file as it was at one time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stamp {
     modified_ns: i64,
     len: u64,

@@ -91,11 +91,13 @@ pub enum Border {
     Script,
     /// Above the log, of the height from below.
     Log,
+    /// Below the heatmap, of what it shares with the costs.
+    Heat,
 }
 
 impl Border {
-    pub const ALL: [(Border, &'static str); 3] =
-        [(Border::Probes, "probes"), (Border::Script, "script"), (Border::Log, "log")];
+    pub const ALL: [(Border, &'static str); 4] =
+        [(Border::Probes, "probes"), (Border::Script, "script"), (Border::Log, "log"), (Border::Heat, "heat")];
 }
 
 /// The layout and the borders a person has moved in it.
@@ -103,7 +105,7 @@ impl Border {
 pub struct Layout {
     pub mode: LayoutMode,
     pub zoom: bool,
-    shares: [[Option<f64>; 3]; 5],
+    shares: [[Option<f64>; 4]; 5],
 }
 
 /// A part that a border may give a pane.
@@ -132,38 +134,120 @@ impl Layout {
         let at = areas(size, self, focus);
         let (Some(pane), false) = (at.pane(focus), self.zoom) else { return false };
         let across = columns != 0;
-        // The border this pane has in that direction, the extent it divides, and which side of it the pane is on.
-        let probes = at.probes.filter(|probes| probes.width < size.0);
-        let side_by_side = at.script.zip(at.live).filter(|(script, live)| script.y == live.y);
-        let stacked = at.script.zip(at.live).filter(|(script, live)| script.x == live.x);
-        let rest = size.0 - probes.map_or(0, |probes| probes.width);
-        let body = at.log.map_or(size.1, |log| log.bottom().saturating_sub(1));
-        let found = match (focus, across) {
-            (Pane::Probes, true) => probes.map(|probes| (Border::Probes, size.0, probes.width, 1)),
-            (Pane::Script, true) if side_by_side.is_some() => Some((Border::Script, rest, pane.width, 1)),
-            (Pane::Live, true) if side_by_side.is_some() || at.heat.is_some() => {
-                let before = if at.heat.is_some() { pane.width } else { rest - pane.width };
-                Some((Border::Script, rest, before, if at.heat.is_some() { 1 } else { -1 }))
-            }
-            (Pane::Script | Pane::Live, true) => probes.map(|probes| (Border::Probes, size.0, probes.width, -1)),
-            (Pane::Script, false) if stacked.is_some() => {
-                stacked.map(|(a, b)| (Border::Script, a.height + b.height, a.height, 1))
-            }
-            (Pane::Live, false) if stacked.is_some() => {
-                stacked.map(|(a, b)| (Border::Script, a.height + b.height, a.height, -1))
-            }
-            (Pane::Log, false) => Some((Border::Log, body, pane.height, 1)),
-            (_, false) => at.log.map(|log| (Border::Log, body, log.height, -1)),
-            (Pane::Log, true) => None,
+        let (from, to) = if across { (pane.x, pane.right()) } else { (pane.y, pane.bottom()) };
+        // The border between script and live tables is nearer than those around both.
+        let edges = self.edges(size, focus);
+        let beside = |edge: &&Edge| edge.across == across && (edge.at == from || edge.at == to) && edge.touches(pane);
+        let Some(edge) = edges.iter().filter(beside).max_by_key(|edge| edge.border == Border::Script) else {
+            return false;
         };
-        let Some((border, whole, cells, sign)) = found else { return false };
-        let wanted = i32::from(cells) + sign * (columns + rows);
-        self.set_share(self.mode, border, Some(f64::from(wanted) / f64::from(whole.max(1))));
+        let further = if edge.at == to { columns + rows } else { -columns - rows };
+        self.move_edge(edge, i32::from(edge.at) + further);
         areas(size, self, focus) != at
     }
 
+    /// The border at a cell, and how far it is from there.
+    pub fn border_at(&self, size: (u16, u16), focus: Pane, x: u16, y: u16) -> Option<(Border, i32)> {
+        let edges = self.edges(size, focus);
+        let found = edges.iter().find(|edge| {
+            let (along, beside) = if edge.across { (y, x) } else { (x, y) };
+            edge.span.contains(&along) && (edge.at == beside || edge.at == beside + 1)
+        });
+        found.map(|edge| (edge.border, i32::from(edge.at) - i32::from(if edge.across { x } else { y })))
+    }
+
+    /// Moves a border to a column or a row, whichever it divides.
+    pub fn drag(&mut self, size: (u16, u16), focus: Pane, border: Border, (x, y): (i32, i32)) {
+        if let Some(edge) = self.edges(size, focus).into_iter().find(|edge| edge.border == border) {
+            self.move_edge(&edge, if edge.across { x } else { y });
+        }
+    }
+
+    fn move_edge(&mut self, edge: &Edge, to: i32) {
+        let cells = if edge.border == Border::Log { edge.end() - to } else { to - i32::from(edge.start) };
+        self.set_share(self.mode, edge.border, Some(f64::from(cells) / f64::from(edge.whole.max(1))));
+    }
+
+    /// The borders on screen that can be moved.
+    fn edges(&self, size: (u16, u16), focus: Pane) -> Vec<Edge> {
+        let at = areas(size, self, focus);
+        let mut edges = Vec::new();
+        let (Some(log), false) = (at.log, self.zoom) else { return edges };
+        let body = Rect::new(0, 1, size.0, log.bottom().saturating_sub(1));
+        if body.height <= log.height {
+            return edges;
+        }
+        edges.push(Edge {
+            border: Border::Log,
+            across: false,
+            start: body.y,
+            whole: body.height,
+            at: log.y,
+            span: 0..size.0,
+        });
+        let main = body.y..log.y;
+        if let Some(probes) = at.probes.filter(|probes| probes.width < size.0) {
+            let at = probes.right();
+            edges.push(Edge { border: Border::Probes, across: true, start: 0, whole: size.0, at, span: main.clone() });
+        }
+        let beside = |border, a: Rect, b: Rect, span| Edge {
+            border,
+            across: true,
+            start: a.x,
+            whole: b.right() - a.x,
+            at: b.x,
+            span,
+        };
+        let stacked = |border, a: Rect, b: Rect| Edge {
+            border,
+            across: false,
+            start: a.y,
+            whole: b.bottom() - a.y,
+            at: b.y,
+            span: a.x..a.right(),
+        };
+        match (at.script, at.live, at.heat.zip(at.costs)) {
+            (Some(script), Some(live), _) if script.y == live.y => {
+                edges.push(beside(Border::Script, script, live, main));
+            }
+            (Some(script), Some(live), _) => edges.push(stacked(Border::Script, script, live)),
+            (None, Some(live), Some((heat, costs))) => {
+                edges.push(beside(Border::Script, live, heat, main));
+                edges.push(stacked(Border::Heat, heat, costs));
+            }
+            _ => (),
+        }
+        edges
+    }
+
     pub fn even(&mut self) {
-        self.shares[self.mode as usize] = [None; 3];
+        self.shares[self.mode as usize] = [None; 4];
+    }
+}
+
+/// A border on screen.
+#[derive(Debug)]
+struct Edge {
+    border: Border,
+    /// It divides columns; else rows.
+    across: bool,
+    /// What it divides: the first cell and how many.
+    start: u16,
+    whole: u16,
+    /// The first cell behind it.
+    at: u16,
+    /// How far it reaches in the other direction.
+    span: std::ops::Range<u16>,
+}
+
+impl Edge {
+    fn end(&self) -> i32 {
+        i32::from(self.start) + i32::from(self.whole)
+    }
+
+    fn touches(&self, pane: Rect) -> bool {
+        let (from, to) = if self.across { (pane.y, pane.bottom()) } else { (pane.x, pane.right()) };
+        self.span.start < to && from < self.span.end
     }
 }
 
@@ -287,7 +371,8 @@ pub fn areas(size: (u16, u16), layout: &Layout, focus: Pane) -> Areas {
         LayoutMode::Browse => areas.script = Some(rest),
         LayoutMode::Incident => {
             let (live, right) = beside(rest.width * 55 / 100);
-            let heat = right.height * 55 / 100;
+            let heat = layout.cells(Border::Heat, right.height, right.height * 55 / 100);
+            let heat = heat.clamp(4, right.height.saturating_sub(4).max(4)).min(right.height);
             areas.live = Some(live);
             areas.heat = Some(Rect { height: heat, ..right });
             areas.costs = Some(Rect { y: right.y + heat, height: right.height - heat, ..right });
@@ -363,6 +448,30 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn every_border_on_screen_can_be_dragged() {
+        for size in [(100, 30), (120, 40), (200, 50)] {
+            for (mode, _) in LayoutMode::ALL {
+                let edges = Layout::new(mode).edges(size, Pane::Live);
+                assert!(edges.iter().any(|edge| edge.border == Border::Log), "{size:?} {mode:?}");
+                assert_eq!(Layout::new(mode).border_at(size, Pane::Live, 50, 0), None);
+                for edge in edges {
+                    let mut layout = Layout::new(mode);
+                    let along = edge.span.start + 1;
+                    for (beside, behind) in [(edge.at, 0), (edge.at - 1, 1)] {
+                        let (x, y) = if edge.across { (beside, along) } else { (along, beside) };
+                        assert_eq!(layout.border_at(size, Pane::Live, x, y), Some((edge.border, behind)));
+                    }
+                    let to = i32::from(edge.at) - 2;
+                    layout.drag(size, Pane::Live, edge.border, (to, to));
+                    let moved = layout.edges(size, Pane::Live).into_iter().find(|other| other.border == edge.border);
+                    assert_eq!(moved.map(|edge| i32::from(edge.at)), Some(to), "{size:?} {mode:?} {:?}", edge.border);
+                }
+            }
+        }
+        assert_eq!(Layout::default().border_at((80, 24), Pane::Live, 0, 10), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod disk;
 pub mod export;
 pub mod fake;
 pub mod files;
+pub mod given;
 pub mod highlight;
 pub mod input;
 pub mod layout;

@@ -140,7 +140,7 @@ fn build_model(options: &TuiOptions) -> io::Result<Model> {
     model.keymap = settings.keymap.clone();
     model.vim = settings.vim.then(super::model::vim::Vim::default);
     model.settings = settings.clone();
-    model.start_options = options.start.clone();
+    model.start_options = StartOptions { args: Vec::new(), ..options.start.clone() };
     let start_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as i64);
     model.clock = WallClock { start_ns, utc_offset: chrono::Local::now().offset().local_minus_utc() };
     for problem in &problems {
@@ -218,6 +218,14 @@ async fn main(options: TuiOptions) -> io::Result<Outcome> {
         model.focus = Pane::Live;
     } else {
         model.browser.typing = true;
+    }
+    let StartOptions { args, target, command } = options.start;
+    let given = &mut model.script.given;
+    if !args.is_empty() {
+        given.args = args;
+    }
+    if target.is_some() || command.is_some() {
+        (given.target, given.command) = (target, command);
     }
     model.script.tokens = options.checker.highlight(&model.script.text());
     if options.script.is_some() || !model.demo {
@@ -503,7 +511,7 @@ impl Runner {
         match effect {
             Effect::Start(request) => self.engine.start(request),
             Effect::Command(command) => self.engine.command(command),
-            Effect::Check { version, text } => drop(self.ask.send(Ask::Check { version, text })),
+            Effect::Check { version, text, args } => drop(self.ask.send(Ask::Check { version, text, args })),
             Effect::Complete { text, cursor } => drop(self.ask.send(Ask::Complete { text, cursor })),
             Effect::Detail(point) => drop(self.detail.send(point)),
             Effect::Copy(text) => match guard::clipboard(&text) {

@@ -264,19 +264,19 @@ mod tests {
 
     #[test]
     fn presets_and_overrides() {
-        let text = "[keys]\nrun = ['F9', 'C-x r']\n[keys.live]\nsort = 'Z'\n[editor]\nmode = 'modeless'\n";
+        let text = "[keys]\nrun = ['F10', 'C-x r']\n[keys.live]\nsort = 'Z'\n[editor]\nmode = 'modeless'\n";
         let settings = Settings::parse(&format!("keymap = 'vim'\ntheme = 'dark'\n{text}"), "c");
         assert_eq!(settings.problems, Vec::<String>::new());
         assert_eq!((settings.keymap.preset, settings.vim), (Preset::Vim, false));
-        assert_eq!(does(&settings, "F9", &[Where::Everywhere]), Lookup::Action(Act::Run));
+        assert_eq!(does(&settings, "F10", &[Where::Everywhere]), Lookup::Action(Act::Run));
         assert_eq!(does(&settings, "F5", &[Where::Everywhere]), Lookup::None);
         assert_eq!(does(&settings, "Z", &[Where::Live]), Lookup::Action(Act::Sort));
     }
 
     #[test]
     fn what_is_wrong_is_said_with_file_line_and_key() {
-        let text = "keymap = 'nano'\nfly = 1\nmouse = 'yes'\n[keys]\nrun = ['F9']\nsave = ['Hyper-x']\nfly = ['a']\n\
-                    stop = ['F9']\nzoom = 3\nnext-error = 'e'\n[keys.live]\nsort = 'o'\nwrap = 'W'\n[keys.moon]\na = 'b'\n";
+        let text = "keymap = 'nano'\nfly = 1\nmouse = 'yes'\n[keys]\nrun = ['F10']\nsave = ['Hyper-x']\nfly = ['a']\n\
+                    stop = ['F10']\nzoom = 3\nnext-error = 'e'\n[keys.live]\nsort = 'o'\nwrap = 'W'\n[keys.moon]\na = 'b'\n";
         let settings = Settings::parse(text, "config.toml");
         expect_test::expect![[r#"
             config.toml:1: keymap: expected "default", "vim" or "emacs"
@@ -289,7 +289,7 @@ mod tests {
             config.toml:9: keys.zoom: expected a key or a list of keys
             config.toml:3: mouse: expected true or false
             config.toml:12: keys.sort: 'sort' and 'toggle' share the key o in 'live'; it does 'sort'
-            config.toml:8: keys.stop: 'run' and 'stop' share the key F9 in 'everywhere'; it does 'run'"#]]
+            config.toml:8: keys.stop: 'run' and 'stop' share the key F10 in 'everywhere'; it does 'run'"#]]
         .assert_eq(&settings.problems.join("\n"));
         assert_eq!(does(&settings, "o", &[Where::Live]), Lookup::Action(Act::Sort));
         assert_eq!(settings.keymap.conflicts(), []);

@@ -14,7 +14,7 @@ use super::{
 
 /// A question for the checker's thread.
 pub enum Ask {
-    Check { version: u64, text: String },
+    Check { version: u64, text: String, args: Vec<String> },
     Complete { text: String, cursor: usize },
 }
 
@@ -33,7 +33,7 @@ pub fn checker(checker: Arc<dyn Checker>, tx: mpsc::UnboundedSender<Msg>) -> std
             // Someone waits for the completion; the check can wait.
             for ask in [complete, check].into_iter().flatten() {
                 let msg = match ask {
-                    Ask::Check { version, text } => Msg::Checked { version, list: checker.check(&text) },
+                    Ask::Check { version, text, args } => Msg::Checked { version, list: checker.check(&text, &args) },
                     Ask::Complete { text, cursor } => Msg::Completed { list: checker.complete(&text, cursor) },
                 };
                 if tx.send(msg).is_err() {

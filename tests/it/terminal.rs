@@ -333,3 +333,34 @@ fn a_terminal_that_is_stuck_holds_up_nothing() {
     drop(stopped);
     tmux.assert_restored();
 }
+
+#[test]
+fn arguments_are_given_and_a_border_is_dragged() {
+    let Some(tmux) = Tmux::open("arguments", 120, 40) else { return };
+    let script = tmux.folder.file("every.stp", "probe timer.ms($1) { printf(\"said %s\\n\", @2) exit() }\n");
+    tmux.dashboard(&format!("{} 300 'a b'", script.display()));
+    tmux.wait("the script and its arguments", |screen| screen.contains("every.stp 300 'a b'"));
+    assert!(!tmux.screen().contains("out of range"), "{}", tmux.screen());
+    // The right border of the browser, by the reports a terminal sends.
+    let corner = |screen: &str| screen.lines().nth(1).and_then(|line| line.chars().position(|c| "╮┓".contains(c)));
+    let before = corner(&tmux.screen()).expect("the browser's border");
+    let report = |button: u16, x: usize, end: char| format!("\x1b[<{button};{};15{end}", x + 1);
+    for bytes in [report(0, before, 'M'), report(32, before + 5, 'M'), report(0, before + 5, 'm')] {
+        tmux.keys(&["-l", &bytes]);
+    }
+    tmux.wait("the border where it was dragged", |screen| corner(screen) == Some(before + 5));
+    if !require_bpf() {
+        return;
+    }
+    tmux.keys(&["F9"]);
+    tmux.wait("the prompt", |screen| screen.contains("-c COMMAND: 300 'a b'"));
+    tmux.keys(&[" -c 'echo the command says hello'", "Enter", "F5"]);
+    tmux.wait("what the command said", |screen| {
+        screen.contains("$ stap every.stp")
+            && screen.contains("ms: 1 probe")
+            && screen.contains("the command says hello")
+    });
+    // The click went to the browser, where q leaves.
+    tmux.keys(&["q"]);
+    tmux.assert_restored();
+}

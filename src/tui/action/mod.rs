@@ -11,6 +11,7 @@ use super::app::Model;
 pub enum Act {
     Run,
     Stop,
+    Arguments,
     Save,
     SaveAs,
     Open,

@@ -275,6 +275,8 @@ fn mouse_report(parameters: &str, last: u8) -> Option<Msg> {
     let (button, x, y) = (numbers.next()??, numbers.next()??.checked_sub(1)?, numbers.next()??.checked_sub(1)?);
     match (button, last) {
         (0, b'M') => Some(Msg::Click { x, y }),
+        (32, b'M') => Some(Msg::Drag { x, y }),
+        (0, b'm') => Some(Msg::Release),
         (64, b'M') => Some(Msg::Wheel { x, y, rows: -WHEEL_ROWS }),
         (65, b'M') => Some(Msg::Wheel { x, y, rows: WHEEL_ROWS }),
         _ => None,
@@ -292,6 +294,8 @@ mod tests {
             Msg::Key(chord) => chord.to_string(),
             Msg::Paste(text) => format!("paste {text:?}"),
             Msg::Click { x, y } => format!("click {x},{y}"),
+            Msg::Drag { x, y } => format!("drag {x},{y}"),
+            Msg::Release => "release".to_owned(),
             Msg::Wheel { x, y, rows } => format!("wheel {x},{y} {rows}"),
             other => panic!("{other:?}"),
         }
@@ -349,7 +353,8 @@ mod tests {
 
     #[test]
     fn mouse_paste_and_what_is_not_known() {
-        assert_eq!(parse(b"\x1b[<0;10;5M\x1b[<0;10;5m\x1b[<65;1;1Ma"), ["click 9,4", "wheel 0,0 3", "a"]);
+        assert_eq!(parse(b"\x1b[<32;11;5M\x1b[<35;11;5M"), ["drag 10,4"]);
+        assert_eq!(parse(b"\x1b[<0;10;5M\x1b[<0;10;5m\x1b[<65;1;1Ma"), ["click 9,4", "release", "wheel 0,0 3", "a"]);
         assert_eq!(parse(b"\x1b[200~a\x1b[A\xff\nb\x1b[201~c"), ["paste \"a\\u{1b}[A\u{fffd}\\nb\"", "c"]);
         // Focus, a cursor report, an unknown key, X10's mouse, a broken sequence, bytes that are not UTF-8.
         assert_eq!(parse(b"\x1b[I\x1b[99~\x1b[M !!\x1b[12\x03\xff\xc3(z"), ["C-c", "(", "z"]);

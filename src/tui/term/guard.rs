@@ -20,9 +20,10 @@ static HOOK: Once = Once::new();
 /// Alternate screen, no wrapping at the edge, bracketed paste.
 const ENTER: &str = "\x1b[?1049h\x1b[?7l\x1b[?2004h\x1b[?25l";
 /// Everything back, whatever was on: mouse, paste, wrapping, a half-written synchronized update, colours, cursor.
-const LEAVE: &str = "\x1b[?2026l\x1b[?1006l\x1b[?1000l\x1b[?2004l\x1b[?7h\x1b[0m\x1b[?25h\x1b[?1049l";
-const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
-const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
+const LEAVE: &str = "\x1b[?2026l\x1b[?1006l\x1b[?1002l\x1b[?1000l\x1b[?2004l\x1b[?7h\x1b[0m\x1b[?25h\x1b[?1049l";
+/// Clicks, and moves only while a button is down: others would cost a slow line a report for each cell.
+const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1002h\x1b[?1006h";
+const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1002l\x1b[?1000l";
 
 /// A terminal that takes nothing for so long is left as it is.
 const PATIENCE: Duration = Duration::from_millis(500);

@@ -121,6 +121,7 @@ fn in_the_middle(drive: &mut Drive) {
 const CASES: &[Case] = &[
     case(Act::Run, Where::Everywhere, Pane::Live, &[Run], nothing),
     case(Act::Stop, Where::Everywhere, Pane::Live, &[Run], nothing),
+    case(Act::Arguments, Where::Everywhere, Pane::Live, &[Layer], nothing),
     case(Act::Save, Where::Everywhere, Pane::Live, &[Layer], nothing),
     case(Act::SaveAs, Where::Everywhere, Pane::Live, &[Layer], nothing),
     case(Act::Open, Where::Everywhere, Pane::Live, &[Layer], nothing),

@@ -75,7 +75,9 @@ impl Drive {
         match effect {
             Effect::Start(request) => self.engine.start(request),
             Effect::Command(command) => self.engine.command(command),
-            Effect::Check { version, text } => self.send(Msg::Checked { version, list: FakeChecker.check(&text) }),
+            Effect::Check { version, text, args } => {
+                self.send(Msg::Checked { version, list: FakeChecker.check(&text, &args) });
+            }
             Effect::Complete { text, cursor } => {
                 self.send(Msg::Completed { list: FakeChecker.complete(&text, cursor) });
             }
@@ -312,6 +314,63 @@ fn filters_sort_export_and_copy() {
     assert!(!drive.model.sample().unwrap().snapshot.cost.probes[0].enabled);
     drive.press("4/fsync<ret>nw&");
     assert!(drive.model.log.only);
+}
+
+#[test]
+fn a_script_gets_its_arguments() {
+    let mut drive = Drive::new(120, 40);
+    drive.press("<esc>2global n<ret>probe timer.s($1) { n[@2]++ }<C-r>");
+    assert!(!drive.model.is_tracing());
+    assert!(drive.screen().contains("this script wants 2 arguments:"), "{}", drive.screen());
+    drive.press("5 'a b<ret>");
+    assert!(drive.model.toast.as_ref().unwrap().error);
+    drive.press("'<ret>").wait(2);
+    assert!(drive.model.is_tracing());
+    let notes: Vec<&str> = drive.model.log.lines().iter().map(|line| line.text.as_str()).collect();
+    assert_eq!(notes[..2], ["$ stap untitled.stp 5 'a b'", "running after 38 ms: 1 probe, 0 kernel sites"]);
+    assert!(drive.screen().contains("untitled.stp* 5 'a b'"), "{}", drive.screen());
+    drive.press("<F9>");
+    assert!(drive.screen().contains("arguments, -x PID, -c COMMAND: 5 'a b'"), "{}", drive.screen());
+    drive.press(" -x 12<ret>");
+    assert_eq!(drive.model.script.given.target, Some(12));
+    // Saved with the script and there again with it, but not with the next.
+    drive.press("<C-s><C-u>/a/b.stp<ret>");
+    let saved = drive.left.iter().rev().find_map(|effect| match effect {
+        Effect::Disk(Job::Save { bytes, .. }) => Some(String::from_utf8(bytes.clone()).unwrap()),
+        _ => None,
+    });
+    let saved = saved.unwrap();
+    assert!(saved.contains("#: args = [\"5\", \"a b\"]\n") && saved.contains("#: target = 12\n"), "{saved}");
+    drive.press("<esc>1/openat<ret>H");
+    assert_eq!(drive.model.script.given, super::engine::StartOptions::default());
+    let found = super::files::OnDisk { bytes: saved.into_bytes(), stamp: Default::default() };
+    super::update::open_script(&mut drive.model, std::path::Path::new("/a/b.stp"), Some(&found));
+    assert_eq!((drive.model.script.given.args.len(), drive.model.script.given.target), (2, Some(12)));
+}
+
+#[test]
+fn the_mouse_moves_borders_and_selects_text() {
+    let mut drive = tracing(120, 40);
+    let before = drive.model.areas();
+    let (probes, log) = (before.probes.unwrap(), before.log.unwrap());
+    for (from, to) in [((9, log.y), (9, log.y - 4)), ((probes.right(), 20), (probes.right() + 7, 3))] {
+        drive.send(Msg::Click { x: from.0, y: from.1 });
+        drive.send(Msg::Drag { x: to.0, y: to.1 });
+        drive.send(Msg::Release);
+        drive.send(Msg::Drag { x: 1, y: 1 });
+    }
+    let now = drive.model.areas();
+    assert_eq!(now.probes.unwrap().width, probes.width + 7);
+    assert_eq!(now.log.unwrap().height, log.height + 4);
+    let script = now.script.unwrap();
+    drive.send(Msg::Click { x: 80, y: script.bottom() - 1 });
+    drive.send(Msg::Drag { x: 80, y: script.bottom() + 2 });
+    drive.send(Msg::Release);
+    assert_eq!(drive.model.areas().script.unwrap().height, script.height + 3);
+    drive.send(Msg::Click { x: script.x + 7, y: script.y + 1 });
+    drive.send(Msg::Drag { x: script.x + 10, y: script.y + 1 });
+    drive.send(Msg::Release);
+    assert_eq!(drive.model.script.selection(), Some(((0, 0), (0, 3))));
 }
 
 #[test]

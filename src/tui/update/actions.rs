@@ -10,6 +10,7 @@ use crate::{
         app::{AfterSave, Effect, Layer, Model, PromptKind},
         disk::Job,
         engine::StartRequest,
+        given,
         layout::Pane,
         model::{live::LiveView, text_input::TextInput},
         shape,
@@ -21,7 +22,9 @@ const FORCE_WITHIN: Duration = Duration::from_secs(2);
 
 pub fn perform(model: &mut Model, act: Act, effects: &mut Vec<Effect>) {
     match act {
+        Act::Run if lacks_arguments(model) => ask_given(model, true),
         Act::Run => run(model, effects),
+        Act::Arguments => ask_given(model, false),
         Act::Stop => stop(model, effects),
         Act::Save => session::save(model, AfterSave::Stay, effects),
         Act::SaveAs => {
@@ -185,6 +188,16 @@ fn settings(model: &mut Model) {
     model.layers.push(Layer::Text { title: "Settings".into(), lines, scroll: 0, diff: false });
 }
 
+/// The script needs more arguments than it has.
+fn lacks_arguments(model: &Model) -> bool {
+    given::wanted(&model.script.text(), &model.script.tokens) > model.script.given.args.len()
+}
+
+fn ask_given(model: &mut Model, run: bool) {
+    let line = given::line(&model.script.given);
+    session::ask(model, PromptKind::Given { run }, &line);
+}
+
 /// Compiles and runs the editor's text; what runs now goes on until the new one does.
 pub fn run(model: &mut Model, effects: &mut Vec<Effect>) {
     let run = model.run.next;
@@ -197,7 +210,7 @@ pub fn run(model: &mut Model, effects: &mut Vec<Effect>) {
         run,
         text: model.script.bytes(),
         file_name: model.script.display_name(),
-        options: model.start_options.clone(),
+        options: model.script.given.clone(),
     }));
 }
 

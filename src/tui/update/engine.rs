@@ -31,7 +31,7 @@ pub fn event(model: &mut Model, event: EngineEvent, effects: &mut Vec<Effect>) {
             }
             let is_latest = run + 1 == model.run.next;
             if is_latest && model.run.pending.0 == model.script.version {
-                model.script.set_diagnostics(list);
+                super::set_findings(model, list);
                 if model.script.n_errors() > 0 {
                     model.script.jump(0, 0);
                     let first = model.script.diagnostics.iter().find(|d| d.severity == Severity::Error).cloned();
@@ -78,22 +78,22 @@ fn session(model: &mut Model, run: u64, event: SessionEvent, effects: &mut Vec<E
             if model.run.current.is_some_and(|current| current != run) { " (the script before has ended)" } else { "" };
         let many = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
         let (probes, places) = (many(info.probes.len(), "probe"), many(in_kernel, "kernel site"));
-        let line = format!("running after {} ms: {probes}, {places}{swapped}", info.start_up.as_millis());
-        model.log.note(LineKind::Note, &line, now);
         if !info.stap_line.is_empty() {
             model.log.note(LineKind::Note, &format!("$ {}", info.stap_line), now);
         }
+        let line = format!("running after {} ms: {probes}, {places}{swapped}", info.start_up.as_millis());
+        model.log.note(LineKind::Note, &line, now);
         model.run.current = Some(run);
         model.run.stopping = false;
         model.run.ended = None;
         model.run.failed = None;
         model.history.clear();
         model.cursor = None;
-        let first = model.live.info.is_none();
+        let first = model.run.shown.replace(model.script.id) != Some(model.script.id);
         model.browser.set_running(info.probes.iter().map(|probe| probe.written.clone()).collect());
         model.live.start(Arc::new(*info), &text);
         if first {
-            super::session::apply_block(model);
+            super::block::apply(model);
         }
         model.live.refresh(&model.history, None, now);
         return;

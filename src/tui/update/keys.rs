@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyModifiers};
 
-use super::{actions::perform, focus, layers, palette};
+use super::{actions::perform, layers, palette};
 use crate::tui::{
     action::{self, Act, Where},
     app::{Effect, Layer, Model},
@@ -224,67 +224,5 @@ pub fn paste(model: &mut Model, text: &str) {
             model.browser.refilter();
         }
         None => (),
-    }
-}
-
-pub fn click(model: &mut Model, x: u16, y: u16) {
-    if !model.layers.is_empty() {
-        return;
-    }
-    let areas = model.areas();
-    if let Some(pane) = areas.tabs.filter(|tabs| tabs.y == y).and_then(|_| crate::tui::view::tab_at(model, x)) {
-        focus(model, pane);
-        return;
-    }
-    let Some((pane, area)) = areas.pane_at(x, y) else { return };
-    focus(model, pane);
-    model.live.hold_until = model.now + live::HOLD;
-    let row = usize::from(y.saturating_sub(area.y + 1));
-    match pane {
-        Pane::Probes => {
-            // Below the filter line.
-            if let Some(row) = row.checked_sub(1)
-                && row < crate::tui::view::probes::list_height(model, area)
-            {
-                let at = model.browser.scroll + row;
-                if at < model.browser.rows().len() {
-                    let again = model.browser.selected == at;
-                    model.browser.selected = at;
-                    if again {
-                        model.browser.toggle(None);
-                    }
-                }
-            }
-        }
-        Pane::Script => crate::tui::view::editor::click(&mut model.script, area, x, y),
-        Pane::Live => crate::tui::view::table::click(model, area, y),
-        Pane::Log => (),
-    }
-}
-
-pub fn wheel(model: &mut Model, x: u16, y: u16, rows: isize) {
-    let help = crate::tui::view::help::max_scroll(model);
-    let text = match model.layers.last() {
-        Some(Layer::Text { lines, .. }) => crate::tui::view::popup::max_scroll(model, lines.len()),
-        _ => 0,
-    };
-    match model.layers.last_mut() {
-        Some(Layer::Help { scroll }) => return *scroll = scroll.saturating_add_signed(rows).min(help),
-        Some(Layer::Text { scroll, .. }) => return *scroll = scroll.saturating_add_signed(rows).min(text),
-        Some(_) => return,
-        None => (),
-    }
-    let Some((pane, _)) = model.areas().pane_at(x, y) else { return };
-    match pane {
-        Pane::Probes => model.browser.step(rows),
-        Pane::Script => model.script.page(rows, false),
-        Pane::Live => {
-            model.live.hold_until = model.now + live::HOLD;
-            super::live::step(model, rows);
-        }
-        Pane::Log => {
-            let until = model.until();
-            model.log.step(rows, until);
-        }
     }
 }

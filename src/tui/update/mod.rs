@@ -2,11 +2,13 @@
 //! messages always give the same screens.
 
 mod actions;
+mod block;
 mod editor;
 mod engine;
 mod keys;
 mod layers;
 mod live;
+mod mouse;
 mod palette;
 mod probes;
 mod session;
@@ -17,6 +19,7 @@ use std::time::Duration;
 
 use super::{
     app::{Effect, Model, Msg},
+    engine::EditorDiagnostic,
     layout::Pane,
     model::script::Script,
 };
@@ -39,13 +42,15 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             keys::key(model, chord, &mut effects);
         }
         Msg::Paste(text) => keys::paste(model, &text),
-        Msg::Click { x, y } => keys::click(model, x, y),
-        Msg::Wheel { x, y, rows } => keys::wheel(model, x, y, rows),
+        Msg::Click { x, y } => mouse::click(model, x, y),
+        Msg::Wheel { x, y, rows } => mouse::wheel(model, x, y, rows),
+        Msg::Drag { x, y } => mouse::drag(model, x, y),
+        Msg::Release => model.held = None,
         Msg::Resize(width, height) => model.size = (width, height),
         Msg::Engine(event) => engine::event(model, event, &mut effects),
         Msg::Checked { version, list } => {
             if version == model.script.version {
-                model.script.set_diagnostics(list);
+                set_findings(model, list);
             }
         }
         Msg::Completed { list } => model.script.show_completions(list),
@@ -93,6 +98,14 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     effects
 }
 
+/// Helps may name keys.
+pub(super) fn set_findings(model: &mut Model, mut list: Vec<EditorDiagnostic>) {
+    for help in list.iter_mut().filter_map(|finding| finding.help.as_mut()) {
+        *help = model.fill(help);
+    }
+    model.script.set_diagnostics(list);
+}
+
 fn selected_point(model: &Model) -> Option<String> {
     model.browser.selected_entry().map(|entry| entry.point.to_string())
 }
@@ -100,7 +113,11 @@ fn selected_point(model: &Model) -> Option<String> {
 fn deadlines(model: &mut Model, effects: &mut Vec<Effect>) {
     if model.check_due.is_some_and(|due| due <= model.now) {
         model.check_due = None;
-        effects.push(Effect::Check { version: model.script.version, text: model.script.text() });
+        effects.push(Effect::Check {
+            version: model.script.version,
+            text: model.script.text(),
+            args: model.script.given.args.clone(),
+        });
     }
     keys::sequence_timeout(model, effects);
     if model.toast.as_ref().is_some_and(|toast| toast.until <= model.now) {
@@ -142,6 +159,7 @@ pub(super) fn put_script(model: &mut Model, name: &str, text: &str) {
 fn replace_script(model: &mut Model, script: Script) {
     let version = model.script.version;
     let old = std::mem::replace(&mut model.script, script.after(version));
+    model.script.given = model.start_options.clone();
     if old.is_unsaved() {
         model.say(format!("{} is put aside; {{previous-script}} brings it back", old.display_name()));
         model.aside.push(old);

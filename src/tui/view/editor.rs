@@ -16,6 +16,7 @@ use crate::{
     tui::{
         app::Model,
         engine::TokenClass,
+        given,
         layout::Pane,
         model::script::{Script, VirtualKind, VirtualLine, char_columns, display_column, is_raw_byte},
         shape,
@@ -58,7 +59,7 @@ fn visual_rows(script: &Script, height: usize, width: usize) -> Vec<VisualRow> {
 pub fn draw(model: &Model, pen: &mut Pen) -> Option<Position> {
     let script = &model.script;
     let dirty = if script.is_modified() { "*" } else { "" };
-    let title = format!("{}{dirty}", script.display_name());
+    let title = format!("{}{dirty} {}", script.display_name(), given::line(&script.given));
     let (line, column) = script.cursor();
     let mut note = format!("{}ln {} col {}", super::mode_name(model), line + 1, column + 1);
     if script.n_errors() > 0 {
@@ -68,7 +69,7 @@ pub fn draw(model: &Model, pen: &mut Pen) -> Option<Position> {
         note = format!("{} changed on disk  {note}", model.glyphs.warning);
     }
     let focused = model.focus == Pane::Script;
-    let mut inner = frame(model, pen, Pane::Script, &title, &note);
+    let mut inner = frame(model, pen, Pane::Script, title.trim_end(), &note);
     let gutter = gutter_width(script);
     let (height, width) = (inner.height() as usize, inner.width());
     if script.is_empty() && !focused && script.lines().len() <= 2 {
@@ -291,7 +292,7 @@ pub fn draw_popup(model: &Model, buf: &mut Buffer, area: Rect) {
 }
 
 /// Puts the cursor where the mouse was pressed.
-pub fn click(script: &mut Script, area: Rect, x: u16, y: u16) {
+pub fn place_at(script: &Script, area: Rect, x: u16, y: u16) -> (usize, usize) {
     let (height, width) = text_size(script, area);
     let rows = visual_rows(script, height, width);
     let row = usize::from(y.saturating_sub(area.y + 1));
@@ -309,6 +310,5 @@ pub fn click(script: &mut Script, area: Rect, x: u16, y: u16) {
         }
         character += 1;
     }
-    script.cancel_selection();
-    script.jump(line, character);
+    (line, character)
 }

@@ -6,6 +6,7 @@ use super::pen::{Pen, text_width};
 use crate::tui::{
     action::{ACTIONS, Action},
     app::{Layer, Model, PickerKind, PromptKind},
+    given,
     layout::Pane,
     model::history::Sample,
     shape,
@@ -309,6 +310,8 @@ fn hints(model: &Model) -> Vec<(String, String, bool)> {
 pub fn message(model: &Model, pen: &mut Pen) -> Option<Position> {
     let bottom = pen.width();
     if let Some(Layer::Prompt { kind, input }) = model.layers.last() {
+        let wanted = given::wanted(&model.script.text(), &model.script.tokens);
+        let wants = format!("this script wants {wanted} argument{}", if wanted == 1 { "" } else { "s" });
         let label = match kind {
             PromptKind::Find => "find",
             PromptKind::GoToLine => "go to line",
@@ -317,6 +320,8 @@ pub fn message(model: &Model, pen: &mut Pen) -> Option<Position> {
             PromptKind::LiveFilter => "filter",
             PromptKind::Grep => "grep",
             PromptKind::GoToTime => "go to time",
+            PromptKind::Given { run: false } => "arguments, -x PID, -c COMMAND",
+            PromptKind::Given { run: true } => wants.as_str(),
         };
         pen.fill(model.theme.get(Role::Text));
         let x = pen.text(1, 0, &format!("{label}: "), model.theme.get(Role::Key));

@@ -17,7 +17,7 @@ use crossterm::event::{KeyCode, KeyModifiers};
 use tui_textarea::{CursorMove, TextArea};
 
 use crate::tui::{
-    engine::{Completion, EditorDiagnostic, Token},
+    engine::{Completion, EditorDiagnostic, StartOptions, Token},
     files::{OnDisk, Stamp},
     input::keys::Chord,
 };
@@ -76,6 +76,8 @@ pub struct Script {
     pub recovered_from: Option<PathBuf>,
     /// Session block of the file, kept with keys we do not know.
     pub block: toml::Table,
+    /// Arguments and target.
+    pub given: StartOptions,
     undo: Vec<Moment>,
     redo: Vec<Moment>,
     undo_bytes: usize,
@@ -126,6 +128,7 @@ impl Script {
             kept: None,
             recovered_from: None,
             block: toml::Table::new(),
+            given: StartOptions::default(),
             undo: Vec::new(),
             redo: Vec::new(),
             undo_bytes: 0,
