@@ -67,6 +67,8 @@ pub struct CompileOptions {
     pub unoptimized: bool,
     pub skip_badvars: bool,
     pub suppress_handler_errors: bool,
+    /// `--no-global-var-display`.
+    pub no_global_var_display: bool,
     pub globals: Vec<(String, String)>,
     pub limits: ir::Limits,
     pub max_map_entries: u32,
@@ -89,6 +91,7 @@ impl Default for CompileOptions {
             unoptimized: false,
             skip_badvars: false,
             suppress_handler_errors: false,
+            no_global_var_display: false,
             globals: Vec::new(),
             limits: ir::Limits::default(),
             max_map_entries: 2048,
@@ -105,7 +108,8 @@ impl Default for CompileOptions {
 #[derive(Debug, Default)]
 pub struct Compiled {
     pub sources: SourceMap,
-    pub script: ast::Script,
+    /// The script's file and those of `-E` texts, in order.
+    pub scripts: Vec<(FileId, ast::Script)>,
     pub program: Option<Program>,
     pub lowered: Option<Arc<Lowered>>,
     pub object: Option<Object>,
@@ -164,7 +168,7 @@ impl Compiler {
         let mut parse = self.parse_options(options, &mut out);
         parse.args = input.args.clone();
         let scripts = parse_all(input, &parse, &mut out);
-        out.script = scripts.first().map(|(_, script)| script.clone()).unwrap_or_default();
+        out.scripts = scripts.clone();
         if lap(Pass::Parse, &mut out) {
             return out;
         }
@@ -177,6 +181,7 @@ impl Compiler {
             unoptimized: options.unoptimized,
             skip_badvars: options.skip_badvars,
             suppress_handler_errors: options.suppress_handler_errors,
+            no_global_var_display: options.no_global_var_display,
             globals: options.globals.clone(),
         };
         let (program, found) =
@@ -306,7 +311,7 @@ impl Compiled {
     /// What `-pN` prints after pass N.
     pub fn text_form(&self, pass: Pass) -> String {
         match pass {
-            Pass::Parse => language::print::script(&self.script),
+            Pass::Parse => self.tree_dump(),
             Pass::Elaborate => self.program.as_ref().map(elaborate::print::print).unwrap_or_default(),
             Pass::Lower => self.lowered.as_ref().map(|lowered| lowered.ir.to_string()).unwrap_or_default(),
             Pass::Generate | Pass::Run => {
@@ -315,6 +320,13 @@ impl Compiled {
                 listings.collect()
             }
         }
+    }
+
+    /// The files of pass 1 as SystemTap dumps them.
+    fn tree_dump(&self) -> String {
+        let name = |file: &FileId| self.sources.get(*file).map_or("", |file| &file.name).to_owned();
+        let files = self.scripts.iter().map(|(file, script)| language::tree_dump::file(&name(file), script));
+        format!("# parse tree dump\n{}\n", files.collect::<String>())
     }
 
     /// The object file of pass 4, its line information pointing into the script.

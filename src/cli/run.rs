@@ -80,6 +80,7 @@ fn run(mut args: StapArgs) -> Result<ExitCode, String> {
         unoptimized: args.unoptimized,
         skip_badvars: args.skip_badvars,
         suppress_handler_errors: args.suppress_handler_errors,
+        no_global_var_display: args.no_global_var_display,
         globals,
         limits: script_limits.ir.clone(),
         max_map_entries: script_limits.max_map_entries,
@@ -137,7 +138,7 @@ fn unknown_global<'o>(compiled: &Compiled, options: &'o CompileOptions) -> Optio
     let elaborated = |name: &str| {
         // What was unused is gone from the program and still no mistake.
         compiled.program.as_ref().is_none_or(|program| program.globals.iter().any(|global| &*global.name == name))
-            || compiled.script.globals.iter().any(|global| &*global.name.text == name)
+            || compiled.scripts.iter().flat_map(|(_, s)| &s.globals).any(|global| &*global.name.text == name)
     };
     options.globals.iter().map(|(name, _)| name.as_str()).find(|name| !elaborated(name))
 }
@@ -302,7 +303,7 @@ fn pass_five(compiled: Compiled, args: &StapArgs, limits: &ScriptLimits, begun: 
 }
 
 fn script_name(compiled: &Compiled) -> Option<String> {
-    let probe = compiled.script.probes.first()?;
+    let probe = compiled.scripts.first()?.1.probes.first()?;
     Some(compiled.sources.get(probe.span.file)?.name.clone())
 }
 
@@ -347,7 +348,7 @@ fn open_recorder(args: &StapArgs, compiled: &Compiled) -> Result<Option<Recorder
 
 fn recording_header(compiled: &Compiled) -> recording::Header {
     let name = script_name(compiled).unwrap_or_else(|| "<input>".to_owned());
-    let text = compiled.script.probes.first().and_then(|probe| compiled.sources.get(probe.span.file));
+    let text = compiled.scripts.first().and_then(|(file, _)| compiled.sources.get(*file));
     super::replay::header(&name, text.map_or(&[][..], |file| &file.text))
 }
 

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     debuginfo::probing,
     diagnostics::{Diagnostic, catalogue::semantic as say},
-    language::{self, ParseOptions, ast},
+    language::{self, ParseOptions, ast, tree_dump},
     probes::{
         self, MISMATCH, NoMatch, Resolved,
         attach_plan::{AttachPlan, FunctionHook},
@@ -27,6 +27,8 @@ use crate::{
 /// A `probe` statement to derive.
 pub struct Source<'s> {
     pub points: &'s [ast::ProbePoint],
+    /// The file it is in.
+    pub script: &'s ast::Script,
     pub body: Segment,
     pub span: Span,
     /// Which `probe` of the user's script.
@@ -66,8 +68,8 @@ pub struct SiteVars {
 
 /// Builds the handlers of one `probe` statement into the draft.
 pub fn derive(source: &Source<'_>, vars: &mut SiteVars, cx: &mut Cx<'_>) {
-    let list: Vec<String> = source.points.iter().map(expand_aliases::written).collect();
-    let trail = Trail { derivation: list.join(","), ..Trail::default() };
+    let list: Vec<String> = source.points.iter().map(|point| written(point, source.script, cx)).collect();
+    let trail = Trail { derivation: format!(" <- {}", list.join(",")), ..Trail::default() };
     let (derived, errors) = resolve_list(source.points, source.body.home, &trail, cx);
     errors.into_iter().for_each(|error| cx.report(error));
     for derived in derived {
@@ -78,6 +80,12 @@ pub fn derive(source: &Source<'_>, vars: &mut SiteVars, cx: &mut Cx<'_>) {
         }
         build(source, derived, vars, cx);
     }
+}
+
+/// A point of the list as `-p2` shows it: an alias makes a copy of the condition, and what was written stays as it is.
+fn written(point: &ast::ProbePoint, script: &ast::Script, cx: &mut Cx<'_>) -> String {
+    let resolved = point.condition.is_some() && !expand_aliases::is_alias(point, &mut cx.linker, cx.sources);
+    tree_dump::point(point, resolved, &script.spellings)
 }
 
 /// It is known, but this kernel cannot probe it.
@@ -191,6 +199,8 @@ pub fn build(source: &Source<'_>, derived: Derived, vars: &mut SiteVars, cx: &mu
         trail.prologues.iter().chain([&source.body]).chain(&trail.epilogues).cloned().collect();
     let (mentions, entries) = mentions_of(&segments, cx);
     let groups = group(sites, &mentions, vars, cx);
+    let conditions: Vec<&ast::Expr> = trail.conditions.iter().rev().map(|(_, condition)| condition).collect();
+    let suffix: Arc<str> = tree_dump::suffix(&point, &conditions, &source.script.spellings).into();
     for group in groups {
         let handler = handler::Handler {
             point: &point,
@@ -198,6 +208,7 @@ pub fn build(source: &Source<'_>, derived: Derived, vars: &mut SiteVars, cx: &mu
             segments: &segments,
             trail: &trail,
             written: written.clone(),
+            suffix: suffix.clone(),
             entries: &entries,
             source_probe: source.number,
             span: source.span,

@@ -5,8 +5,11 @@ use std::{rc::Rc, sync::Arc};
 
 use super::link::{Home, Linker, Unit};
 use crate::{
-    language::ast::{AliasStyle, Expr, ProbeAlias, ProbePoint, ProbePointPart, Stmt},
-    probes::pattern::{glob_matches, is_wildcard, point_text},
+    language::{
+        ast::{AliasStyle, Expr, ProbeAlias, ProbePoint, ProbePointPart, Script, Stmt},
+        tree_dump,
+    },
+    probes::pattern::{glob_matches, is_wildcard},
     source::{SourceMap, Span},
 };
 
@@ -29,7 +32,7 @@ pub struct Trail {
     pub epilogues: Vec<Segment>,
     /// Alias names, outermost first.
     pub via: Vec<Arc<str>>,
-    /// `x = a, b <- user's list`, as -p2 prints it.
+    /// ` <- x = a, b /*  <- user's list */  <- user's list`, as -p2 prints it.
     pub derivation: String,
     pub conditions: Vec<(Home, Expr)>,
     /// The points that were replaced by their aliases' lists; one that comes again leads to itself.
@@ -75,7 +78,7 @@ pub fn expand(point: &ProbePoint, trail: &Trail, linker: &mut Linker<'_>, source
     for found in matches {
         let alias = found.alias();
         let suffix = &point.parts[found.n_parts..];
-        let points = alias.points.iter().map(|inner| with_suffix(inner, suffix, point)).collect();
+        let points = alias.points.iter().map(|inner| with_suffix(inner, suffix)).collect();
         let mut trail = extended(trail, &found);
         trail.replaced.push(point.span);
         lists.push((points, found.unit.home, trail));
@@ -97,16 +100,16 @@ fn extended(trail: &Trail, found: &Match) -> Trail {
     }
     trail.via.push(found.name.as_str().into());
     let sign = if alias.style == AliasStyle::Prologue { "=" } else { "+=" };
-    let points: Vec<String> = alias.points.iter().map(written).collect();
-    trail.derivation = format!("{} {sign} {} <- {}", found.name, points.join(", "), trail.derivation);
+    let names = written(&alias.names, " = ", &found.unit.script);
+    let points = written(&alias.points, ", ", &found.unit.script);
+    trail.derivation = format!(" <- {names} {sign} {points} /* {0} */ {0}", trail.derivation);
     trail
 }
 
-/// The alias's point with what stood behind the alias name, and the flags of both.
-fn with_suffix(inner: &ProbePoint, suffix: &[ProbePointPart], outer: &ProbePoint) -> ProbePoint {
+/// The alias's point with what stood behind the alias name.
+fn with_suffix(inner: &ProbePoint, suffix: &[ProbePointPart]) -> ProbePoint {
     let mut point = inner.clone();
     point.parts.extend(suffix.iter().cloned());
-    point.optional |= outer.optional;
     point
 }
 
@@ -145,6 +148,11 @@ fn add_matches(point: &ProbePoint, unit: &Unit, found: &mut Vec<Match>) {
     }
 }
 
+/// Whether a point goes through an alias.
+pub fn is_alias(point: &ProbePoint, linker: &mut Linker<'_>, sources: &mut SourceMap) -> bool {
+    !find(point, linker, sources).is_empty()
+}
+
 /// How many parts of the point an alias name covers; `None` when it is not that alias.
 fn matched_parts(point: &ProbePoint, name: &str) -> Option<usize> {
     let mut n_parts = 0;
@@ -170,13 +178,8 @@ pub fn dotted(point: &ProbePoint) -> String {
     point.parts.iter().map(|part| &*part.name).collect::<Vec<_>>().join(".")
 }
 
-/// A point as written, with its flags.
-pub fn written(point: &ProbePoint) -> String {
-    let mut text = point_text(&point.parts);
-    if point.sufficient {
-        text.push('!');
-    } else if point.optional {
-        text.push('?');
-    }
-    text
+/// A list of points as written, with their flags and conditions.
+pub fn written(points: &[ProbePoint], separator: &str, script: &Script) -> String {
+    let points = points.iter().map(|point| tree_dump::point(point, false, &script.spellings));
+    points.collect::<Vec<_>>().join(separator)
 }

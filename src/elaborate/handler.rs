@@ -72,6 +72,7 @@ pub struct Handler<'h> {
     pub segments: &'h [Segment],
     pub trail: &'h Trail,
     pub written: Arc<str>,
+    pub suffix: Arc<str>,
     /// Every `@entry` expression in it, with where it stands.
     pub entries: &'h [(Home, ast::Expr)],
     pub source_probe: u32,
@@ -162,6 +163,7 @@ fn finish(builder: BodyBuilder<'_, '_>, stmts: Vec<Stmt>, condition: Option<Expr
         body: Stmt { kind: StmtKind::Block(stmts), span },
         condition,
         written: handler.written,
+        suffix: handler.suffix,
         via: handler.trail.via.clone(),
         derivation: handler.trail.derivation.as_str().into(),
         source_probe: handler.source_probe,
@@ -226,6 +228,7 @@ fn build_entry(
             segments: &[],
             trail: handler.trail,
             written: handler.written.clone(),
+            suffix: handler.suffix.clone(),
             entries: &[],
             source_probe: handler.source_probe,
             span: handler.span,

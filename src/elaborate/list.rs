@@ -124,8 +124,8 @@ fn shown(derived: &Derived, point: &ast::ProbePoint) -> String {
 /// Builds the alias's body alone, for its variables.
 fn build_alias(derived: &Derived, cx: &mut Cx<'_>) {
     let nothing = ast::Stmt { kind: ast::StmtKind::Null, span: Span::NONE };
-    let source =
-        Source { points: &[], body: Segment { home: Home::Site, body: Rc::new(nothing) }, span: Span::NONE, number: 0 };
+    let body = Segment { home: Home::Site, body: Rc::new(nothing) };
+    let source = Source { points: &[], script: &ast::Script::default(), body, span: Span::NONE, number: 0 };
     let copy = Derived {
         point: derived.point.clone(),
         sites: derived.sites.iter().take(1).cloned().collect(),

@@ -66,6 +66,8 @@ pub struct ElaborateOptions {
     pub skip_badvars: bool,
     /// `--suppress-handler-errors`: every handler is inside a `try`.
     pub suppress_handler_errors: bool,
+    /// `--no-global-var-display`: globals nobody reads are not printed at the end.
+    pub no_global_var_display: bool,
     /// `-G name=value`.
     pub globals: Vec<(String, String)>,
 }
@@ -95,6 +97,7 @@ pub fn elaborate(
     derive_all(&mut cx);
     build_uncalled_functions(&mut cx);
     let Cx { mut draft, mut diagnostics, linker, sources, .. } = cx;
+    draft.program.unoptimized = options.unoptimized;
     diagnostics.extend(linker.diagnostics);
     diagnostics.extend(check::check(&draft, sources));
     if diagnostics.has_errors() {
@@ -150,7 +153,7 @@ fn derive_all(cx: &mut Cx<'_>) {
 fn derive_unit(unit: &Unit, number: &mut u32, vars: &mut SiteVars, cx: &mut Cx<'_>) {
     for probe in &unit.script.probes {
         let body = Segment { home: unit.home, body: Rc::new(probe.body.clone()) };
-        let source = Source { points: &probe.points, body, span: probe.span, number: *number };
+        let source = Source { points: &probe.points, script: &unit.script, body, span: probe.span, number: *number };
         *number += 1;
         derive_sites::derive(&source, vars, cx);
     }
@@ -190,7 +193,10 @@ fn settle(draft: &mut Draft, options: &ElaborateOptions) {
     }
     for (idx, global) in draft.program.globals.iter_mut().enumerate() {
         let id = program::GlobalId(idx as u32);
-        global.write_only = global.user && used.globals_written.contains(&id) && !used.globals_read.contains(&id);
+        global.write_only = !options.no_global_var_display
+            && global.user
+            && used.globals_written.contains(&id)
+            && !used.globals_read.contains(&id);
         // -G gives text; the type says what it is.
         global.init = match (global.init.take(), global.value) {
             (Some(GlobalInit::Long(value)), Type::Str) => Some(GlobalInit::Str(value.to_string().into_bytes())),

@@ -1,7 +1,9 @@
 //! A program as `-p2` prints it: globals, functions and probes with their types.
 
-use std::collections::BTreeSet;
-use std::fmt::Write;
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt::Write,
+};
 
 use super::program::{Expr, ExprKind, Global, Local, Program};
 use crate::{builtins, elaborate::walk, language::types::Type};
@@ -36,20 +38,64 @@ pub fn print(program: &Program) -> String {
     if !program.probes.is_empty() {
         out += "# probes\n";
     }
-    for probe in &program.probes {
-        for site in &probe.sites {
-            let _ = writeln!(out, "{} /* <- {} */", site.point, probe.derivation);
-            print_locals(&mut out, &probe.locals);
-        }
+    for (head, locals) in combined(program) {
+        let _ = writeln!(out, "{head}");
+        print_locals(&mut out, &locals);
     }
     print_display_probes(&mut out, program);
+    if program.probes.iter().any(|probe| probe.condition.is_some()) {
+        // SystemTap's own, which looks at the conditions for the first time.
+        out += "begin /*  <- begin */ \n";
+    }
     out
+}
+
+/// A line for each point with the locals there. Handlers at one point are one to SystemTap's optimizer, which keeps the
+/// error of each and counts up the names of the locals.
+fn combined(program: &Program) -> Vec<(String, Vec<Local>)> {
+    struct Head {
+        text: String,
+        locals: Vec<Local>,
+        n_handlers: usize,
+    }
+    let mut heads: Vec<Head> = Vec::new();
+    let mut by_point: HashMap<String, usize> = HashMap::new();
+    for probe in &program.probes {
+        for site in &probe.sites {
+            let point = format!("{}{}", site.point, probe.suffix);
+            let is_alone = program.unoptimized || probe.condition.is_some();
+            if let Some(&idx) = by_point.get(&point).filter(|_| !is_alone) {
+                let head = &mut heads[idx];
+                if head.n_handlers == 1 {
+                    head.locals.push(error_local("__combined_probe_error__"));
+                    head.locals.push(error_local("__error_0__"));
+                }
+                let n = head.n_handlers;
+                head.locals.extend(
+                    probe.locals.iter().map(|local| Local { name: format!("{}_{n}", local.name).into(), ty: local.ty }),
+                );
+                head.locals.push(error_local(&format!("__error_{n}__")));
+                head.n_handlers += 1;
+                continue;
+            }
+            if !is_alone {
+                by_point.insert(point.clone(), heads.len());
+            }
+            let text = format!("{point} /* {} */ ", probe.derivation);
+            heads.push(Head { text, locals: probe.locals.clone(), n_handlers: 1 });
+        }
+    }
+    heads.into_iter().map(|head| (head.text, head.locals)).collect()
+}
+
+fn error_local(name: &str) -> Local {
+    Local { name: name.into(), ty: Type::Str }
 }
 
 /// The probes that show, at the end, each global nobody reads.
 fn print_display_probes(out: &mut String, program: &Program) {
     for global in program.globals.iter().filter(|global| global.write_only) {
-        *out += "end /* <- end */\n";
+        *out += "end /*  <- end */ \n";
         let mut locals: Vec<Local> = Vec::new();
         for (idx, ty) in global.keys.iter().enumerate() {
             locals.push(Local { name: format!("__idx{idx}").into(), ty: *ty });

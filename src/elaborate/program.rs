@@ -42,6 +42,8 @@ pub struct Program {
     pub globals: Vec<Global>,
     pub functions: Vec<Function>,
     pub probes: Vec<Probe>,
+    /// Made with `-u`: nothing unused was taken out.
+    pub unoptimized: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -114,9 +116,11 @@ pub struct Probe {
     pub condition: Option<Expr>,
     /// The probe point as the script wrote it: `pn()`.
     pub written: Arc<str>,
+    /// The `?`, `!` and `if (…)` its point ends in, as `-p2` prints them.
+    pub suffix: Arc<str>,
     /// Alias names it went through, outermost first, for `-t`.
     pub via: Vec<Arc<str>>,
-    /// The way to the user's list of points, as `-p2` prints it: `a = begin, end <- a,timer.s(1)`.
+    /// The way to the user's list of points, as `-p2` prints it: ` <- a = begin /*  <- a */  <- a`.
     pub derivation: Arc<str>,
     /// Which `probe` of the user's script this came from, in order; for on/off and hit counts per source probe.
     pub source_probe: u32,

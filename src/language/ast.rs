@@ -1,6 +1,6 @@
 //! The tree as written: what the parser makes and `-p1` prints. Every node knows its span; nothing is resolved.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{format::Format, types::Type};
 use crate::source::Span;
@@ -25,6 +25,9 @@ pub struct Script {
     pub used_args: Vec<usize>,
     /// Something was left after preprocessing, right or wrong; without it SystemTap calls a file empty.
     pub has_text: bool,
+    /// How string literals were written, where [`escape`](super::token::escape) would write them otherwise: by the span
+    /// of their first token, and that of the part or name they belong to in probe points, globals and formats.
+    pub spellings: HashMap<Span, Arc<[u8]>>,
 }
 
 #[derive(Clone, Debug)]

@@ -165,7 +165,7 @@ impl<'a> Preprocessor<'a> {
             };
             let (left, op, right) = (operand()?, operand()?, operand()?);
             all &= self.compare(&left, &op, &right)?;
-            let next = self.pull().ok_or_else(|| junk(open, say::condition_incomplete()))?;
+            let next = self.pull().ok_or_else(|| junk(open, say::expected_conditional_marker()))?;
             match next.kind {
                 Kind::Op("&&") => {}
                 Kind::Op("||") => {
@@ -201,7 +201,7 @@ impl<'a> Preprocessor<'a> {
                 match op.kind {
                     Kind::Op("==") if has_wildcard => Ok(glob(wanted.as_bytes(), ours.as_bytes())),
                     Kind::Op("!=") if has_wildcard => Ok(!glob(wanted.as_bytes(), ours.as_bytes())),
-                    _ if has_wildcard => Err(junk(op, say::wildcard_with_order())),
+                    Kind::Op("<" | "<=" | ">" | ">=") if has_wildcard => Err(junk(op, say::wildcard_with_order())),
                     _ => ordered(op, version_cmp(ours, &wanted)),
                 }
             }
@@ -217,7 +217,8 @@ impl<'a> Preprocessor<'a> {
                 let wanted = match (&right.kind, right.name()) {
                     (Kind::Number, "0") => false,
                     (Kind::Number, "1") => true,
-                    _ => return Err(junk(op, say::expected_zero_or_one())),
+                    (Kind::Number, _) => return Err(junk(op, say::expected_zero_or_one())),
+                    _ => return Err(junk(right, say::expected_number())),
                 };
                 Ok((c.guru_mode == wanted) == equality()?)
             }

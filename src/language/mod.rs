@@ -19,6 +19,7 @@ pub mod print;
 pub mod regex;
 pub mod similar;
 pub mod token;
+pub mod tree_dump;
 pub mod types;
 pub mod visit;
 

@@ -1,6 +1,6 @@
 //! Tokens: what the lexer makes and the parser reads, with the words SystemTap uses for them in messages.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use crate::{diagnostics::Diagnostic, source::Span};
 
@@ -138,16 +138,21 @@ impl Token {
         }
     }
 
+    /// The inside of a string as the script spells it.
+    pub fn spelled(&self) -> Cow<'_, [u8]> {
+        match &self.spelling {
+            Some(spelling) => Cow::Borrowed(spelling),
+            None => Cow::Owned(escape(&self.text).into_bytes()),
+        }
+    }
+
     /// The token in SystemTap's words: `identifier 'x'`, `operator '='`, `keyword`.
     pub fn describe(&self) -> String {
         match &self.kind {
             Kind::Ident => format!("identifier '{}'", self.name()),
             Kind::Keyword(_) => "keyword".to_owned(),
             Kind::Number => format!("number '{}'", self.name()),
-            Kind::Str => match &self.spelling {
-                Some(spelling) => format!("string '{}'", String::from_utf8_lossy(spelling)),
-                None => format!("string '{}'", escape(&self.text)),
-            },
+            Kind::Str => format!("string '{}'", String::from_utf8_lossy(&self.spelled())),
             Kind::Op(op) => format!("operator '{op}'"),
             Kind::AtWord => format!("operator '{}'", self.name()),
             Kind::Embedded => "embedded-code".to_owned(),

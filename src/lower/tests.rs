@@ -132,6 +132,7 @@ fn probe(attach: AttachPlan, locals: Vec<Local>, body: Vec<Stmt>) -> Probe {
         written: "the.*".into(),
         via: Vec::new(),
         derivation: "".into(),
+        suffix: "".into(),
         source_probe: 0,
         span: Span::new(FileId(0), 0, 5),
     }
@@ -206,11 +207,11 @@ fn run(program: &Program) -> String {
 }
 
 fn begin(globals: Vec<Global>, locals: Vec<Local>, body: Vec<Stmt>) -> Program {
-    Program { globals, functions: Vec::new(), probes: vec![probe(BEGIN, locals, body)] }
+    Program { globals, functions: Vec::new(), probes: vec![probe(BEGIN, locals, body)], ..Program::default() }
 }
 
 fn kernel(globals: Vec<Global>, locals: Vec<Local>, body: Vec<Stmt>) -> Program {
-    Program { globals, functions: Vec::new(), probes: vec![probe(SYSCALL, locals, body)] }
+    Program { globals, functions: Vec::new(), probes: vec![probe(SYSCALL, locals, body)], ..Program::default() }
 }
 
 fn ops(lowered: &Lowered) -> Vec<Op> {
@@ -456,7 +457,7 @@ fn overloads_go_on_with_next() {
         vec![function(vec![when(1, next()), give("one")], Some(1)), function(vec![when(2, next()), give("two")], None)];
     let called = |value| e(ExprKind::Call { function: FunctionId(0), args: vec![n(value)] }, Type::Str);
     let body = vec![printf("%s %s\n", vec![called(1), called(2)]), printf("%s\n", vec![called(3)])];
-    let program = Program { globals: Vec::new(), functions, probes: vec![probe(BEGIN, Vec::new(), body)] };
+    let program = Program { functions, probes: vec![probe(BEGIN, Vec::new(), body)], ..Program::default() };
     assert_eq!(run(&program), "one two\n<all functions exhausted>");
 }
 

@@ -35,7 +35,14 @@ impl<'t> Parser<'t> {
 
     /// One declaration; false at the end of the file.
     fn declaration(&mut self) -> Parsed<bool> {
-        let Some(token) = self.peek()? else { return Ok(false) };
+        let token = match self.peek() {
+            Ok(None) => return Ok(false),
+            Ok(Some(token)) => token,
+            Err(junk) => {
+                self.script.has_text |= say::LEXER.contains(&junk.kind);
+                return Err(junk);
+            }
+        };
         self.script.has_text = true;
         self.n_operators = 0;
         self.in_function = false;
@@ -166,7 +173,9 @@ impl<'t> Parser<'t> {
                 if global.size.is_some() {
                     return Err(self.fail(say::initialized_array()));
                 }
-                global.init = Some(self.literal()?.0);
+                let (init, place) = self.literal()?;
+                global.init = Some(init);
+                self.spell_as(place, global.name.span);
             }
             global.span = self.since(token.span);
             self.script.globals.push(global);
@@ -289,7 +298,9 @@ impl<'t> Parser<'t> {
         match token.kind {
             Kind::Str if !negative => {
                 let bytes = self.glued_strings(token)?;
-                Ok((Literal::Str(bytes), self.since(token.span)))
+                let span = self.since(token.span);
+                self.spell_as(token.span, span);
+                Ok((Literal::Str(bytes), span))
             }
             Kind::Number => Ok((Literal::Long(self.number(token, negative)?), token.span)),
             _ => Err(self.fail(say::expected_literal())),
@@ -299,13 +310,27 @@ impl<'t> Parser<'t> {
     /// The bytes of `first` and of the string literals right behind it.
     pub(super) fn glued_strings(&mut self, first: &Token) -> Parsed<std::sync::Arc<[u8]>> {
         if !self.peek_is(|t| matches!(t.kind, Kind::Str))? {
+            if let Some(spelling) = &first.spelling {
+                self.script.spellings.insert(first.span, spelling.clone());
+            }
             return Ok(first.text.clone());
         }
         let mut bytes = first.text.to_vec();
+        let mut spelling = first.spelled().into_owned();
         while self.peek_is(|t| matches!(t.kind, Kind::Str))? {
-            bytes.extend_from_slice(&self.next()?.text);
+            let token = self.next()?;
+            bytes.extend_from_slice(&token.text);
+            spelling.extend_from_slice(&token.spelled());
         }
+        self.script.spellings.insert(first.span, spelling.into());
         Ok(bytes.into())
+    }
+
+    /// The literal that began at `literal` is also the one of `owner`.
+    pub(super) fn spell_as(&mut self, literal: Span, owner: Span) {
+        if let Some(spelling) = self.script.spellings.get(&literal).cloned() {
+            self.script.spellings.insert(owner, spelling);
+        }
     }
 }
 

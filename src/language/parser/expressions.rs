@@ -258,6 +258,7 @@ impl<'t> Parser<'t> {
         }
         let pattern = self.glued_strings(literal)?;
         let pattern_span = self.since(literal.span);
+        self.spell_as(literal.span, pattern_span);
         let span = left.span.to(self.consumed);
         Ok(node(ExprKind::Regex { negated, left: Box::new(left), pattern, pattern_span }, span, token))
     }
@@ -459,8 +460,15 @@ impl<'t> Parser<'t> {
                         // Named after what follows the literal, which has been looked at for gluing.
                         self.fail(say::format_invalid(message))
                     })?;
+                    // Not all of a spelling is in a format.
+                    let spelling = format.to_bytes() != *bytes;
+                    if spelling && !self.script.spellings.contains_key(&literal.span) {
+                        self.script.spellings.insert(literal.span, literal.spelled().into());
+                    }
+                    self.spell_as(literal.span, token.span);
                     PrintShape::Format(format)
                 } else {
+                    self.spell_as(literal.span, token.span);
                     PrintShape::Delimited(bytes)
                 }
             }

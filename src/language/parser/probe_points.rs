@@ -146,9 +146,11 @@ impl Parser<'_> {
         let mut part = ProbePointPart { name: name.into(), arg: None, span: self.since(token.span) };
         if self.accept_op("(")?.is_some() {
             self.peek()?;
-            part.arg = Some(self.literal()?.0);
+            let (arg, place) = self.literal()?;
+            part.arg = Some(arg);
             self.expect_op(")")?;
             part.span = self.since(token.span);
+            self.spell_as(place, part.span);
         }
         Ok(vec![Path { parts: vec![part], ..Path::default() }])
     }

@@ -159,10 +159,6 @@ impl Parser<'_> {
             self.expect_op(")")?;
             let then = self.body()?;
             chain.push((start, cond, then));
-            // A statement has taken its `;` along; behind a block one may stand before the `else`.
-            if self.peek_op(";")? && self.tokens.get(self.pos + 1).is_some_and(|t| t.is_keyword("else")) {
-                self.next()?;
-            }
             if !self.accept_keyword("else")? {
                 break;
             }
