@@ -66,7 +66,6 @@ pub struct CompileOptions {
     pub guru: bool,
     pub unoptimized: bool,
     pub skip_badvars: bool,
-    pub suppress_handler_errors: bool,
     /// `--no-global-var-display`.
     pub no_global_var_display: bool,
     pub globals: Vec<(String, String)>,
@@ -90,7 +89,6 @@ impl Default for CompileOptions {
             guru: false,
             unoptimized: false,
             skip_badvars: false,
-            suppress_handler_errors: false,
             no_global_var_display: false,
             globals: Vec::new(),
             limits: ir::Limits::default(),
@@ -180,7 +178,6 @@ impl Compiler {
             parse,
             unoptimized: options.unoptimized,
             skip_badvars: options.skip_badvars,
-            suppress_handler_errors: options.suppress_handler_errors,
             no_global_var_display: options.no_global_var_display,
             globals: options.globals.clone(),
         };

@@ -214,7 +214,7 @@ pub struct StapArgs {
     /// Context variables that do not resolve are 0, with a warning
     #[arg(long)]
     pub skip_badvars: bool,
-    /// Errors in handlers are caught
+    /// Errors in handlers and skipped probes are counted and do not end the run
     #[arg(long)]
     pub suppress_handler_errors: bool,
     /// Go on after errors of pass 2

@@ -64,8 +64,6 @@ pub struct ElaborateOptions {
     pub unoptimized: bool,
     /// `--skip-badvars`: a context variable that is not there is 0, with a warning.
     pub skip_badvars: bool,
-    /// `--suppress-handler-errors`: every handler is inside a `try`.
-    pub suppress_handler_errors: bool,
     /// `--no-global-var-display`: globals nobody reads are not printed at the end.
     pub no_global_var_display: bool,
     /// `-G name=value`.
@@ -205,9 +203,6 @@ fn settle(draft: &mut Draft, options: &ElaborateOptions) {
         };
     }
     mark_pointers(draft);
-    if options.suppress_handler_errors {
-        draft.program.probes.iter_mut().for_each(wrap_in_try);
-    }
 }
 
 /// Globals that are given the value of a context pointer.
@@ -227,11 +222,4 @@ fn mark_pointers(draft: &mut Draft) {
     for global in pointers {
         draft.program.globals[global.index()].pointer = true;
     }
-}
-
-fn wrap_in_try(probe: &mut program::Probe) {
-    let span = probe.body.span;
-    let null = || program::Stmt { kind: program::StmtKind::Null, span };
-    let body = std::mem::replace(&mut probe.body, null());
-    probe.body.kind = program::StmtKind::Try { body: Box::new(body), var: None, catch: Box::new(null()) };
 }

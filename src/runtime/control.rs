@@ -25,6 +25,14 @@ pub enum State {
     Stopping,
 }
 
+/// What made a session stop by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoppedBy {
+    TooManyErrors,
+    /// Too many statements were lost that were to run in user space.
+    TooManySkipped,
+}
+
 /// The control words. Without kernel programs they live in this process alone.
 #[derive(Debug)]
 pub struct Control {
@@ -72,17 +80,26 @@ impl Control {
         self.words.compare_exchange_u32(control::STATE as usize, control::STARTING, control::RUNNING)
     }
 
-    /// More errors than allowed.
-    pub fn stopped_by_error(&self) -> bool {
-        self.words.read_u32(control::STOPPED_BY_ERROR as usize) != 0
+    /// Which limit was exceeded.
+    pub fn stopped_by(&self) -> Option<StoppedBy> {
+        match self.words.read_u32(control::STOPPED_BY as usize) {
+            control::TOO_MANY_ERRORS => Some(StoppedBy::TooManyErrors),
+            control::TOO_MANY_UNDONE => Some(StoppedBy::TooManySkipped),
+            _ => None,
+        }
     }
 
     pub fn set_target(&self, pid: u32) {
         self.words.write_u64(control::TARGET as usize, u64::from(pid));
     }
 
-    pub fn set_max_errors(&self, n: u64) {
-        self.words.write_u64(control::MAX_ERRORS as usize, n);
+    /// `None`: no limit, and programs do not tell of errors.
+    pub fn set_max_errors(&self, n: Option<u64>) {
+        self.words.write_u64(control::MAX_ERRORS as usize, n.unwrap_or(control::UNLIMITED));
+    }
+
+    pub fn set_max_skipped(&self, n: Option<u64>) {
+        self.words.write_u64(control::MAX_UNDONE as usize, n.unwrap_or(control::UNLIMITED));
     }
 
     /// Uncaught script errors so far, of both sides.
@@ -94,7 +111,7 @@ impl Control {
     pub fn count_error(&self) {
         let before = self.words.add_u64(control::ERRORS as usize, 1);
         if before + 1 > self.words.read_u64(control::MAX_ERRORS as usize) {
-            self.words.write_u32(control::STOPPED_BY_ERROR as usize, 1);
+            self.words.write_u32(control::STOPPED_BY as usize, control::TOO_MANY_ERRORS);
             self.set_state(State::Stopping);
         }
     }

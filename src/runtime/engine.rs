@@ -35,7 +35,7 @@ use tapdeck_ebpf::{
 
 use super::{
     attach::Links,
-    control::{Control, State, read_counters},
+    control::{Control, State, StoppedBy, read_counters},
     exit_report,
     interpreter::{CompositeStores, Effects, Interpreter, Outcome, Surroundings},
     load::Loaded,
@@ -78,6 +78,8 @@ const TIMERS_A_TURN: usize = 64;
 const CLOCK_REFRESH: i64 = 1000 * MS;
 /// … and when it is not.
 const CLOCK_STALE: i64 = 5000 * MS;
+/// SystemTap's words.
+const SKIPPED_TOO_MANY: &str = "Skipped too many probes, check MAXSKIPPED or try again with stap -t for more details.";
 /// How long programs may still finish a record they began before they were detached.
 const LAST_RECORDS: Duration = Duration::from_millis(20);
 
@@ -93,8 +95,8 @@ struct UserRun {
 enum Cause {
     /// `end` handlers run.
     Soft,
-    /// `error` handlers run.
-    TooManyErrors,
+    /// Too many errors or losses: `error` handlers run.
+    TooMany,
     /// None run.
     Kill,
 }
@@ -147,7 +149,6 @@ struct Shared {
     target: i64,
     /// Runs of user handlers, by probe.
     hits: Vec<u64>,
-    n_errors: u64,
     memory: Memory,
 }
 
@@ -185,7 +186,6 @@ impl Engine {
             state: HashMap::new(),
             target: target.pid().map_or(0, i64::from),
             hits: vec![0; plan.lowered.probes.len()],
-            n_errors: 0,
             memory: Memory::Unopened,
         };
         let stores = CompositeStores::new(&plan.lowered.ir, stores);
@@ -476,8 +476,8 @@ impl Engine {
 
     /// What the control words say.
     fn check_state(&self) -> Option<Cause> {
-        if self.shared.control.stopped_by_error() {
-            return Some(Cause::TooManyErrors);
+        if self.shared.control.stopped_by().is_some() {
+            return Some(Cause::TooMany);
         }
         (self.shared.control.state() == State::Stopping).then_some(Cause::Soft)
     }
@@ -602,7 +602,9 @@ impl Engine {
     }
 
     fn tell_error(&mut self, message: &[u8], tag: SourceTag, probe: String) {
-        self.shared.n_errors += 1;
+        if self.plan.options.max_errors.is_none() {
+            return;
+        }
         let span = self.plan.lowered.spans.get(tag.index()).copied().unwrap_or(Span::NONE);
         let file = self.shared.sources.get(span.file);
         let error = ScriptError {
@@ -652,13 +654,13 @@ impl Engine {
     }
 
     fn cost(&self, counters: &Counters, overflows: u64) -> Cost {
-        let mut missed = counters.skipped + self.missed_by_links + self.links.missed();
+        let mut reentrant = counters.skipped;
         let mut kernel_runs = 0;
         let mut kernel_time = 0;
         let mut times: HashMap<u32, u64> = HashMap::new();
         for (program, fd) in self.plan.object.programs.iter().zip(self.loaded.iter().flat_map(|l| &l.programs)) {
             let Ok(stats) = sys::bpf::prog_stats(fd.as_fd()) else { continue };
-            missed += stats.recursion_misses;
+            reentrant += stats.recursion_misses;
             kernel_runs += stats.run_cnt;
             kernel_time += stats.run_time_ns;
             self.share_time(program.entry, stats.run_time_ns, counters, &mut times);
@@ -681,10 +683,13 @@ impl Engine {
             ring_drops: counters.ring_drops,
             ring_used: self.ring.as_ref().map_or(0, Ring::used),
             ring_size: self.ring.as_ref().map_or(0, Ring::size),
-            missed,
+            missed: reentrant + counters.undone + self.missed_by_links + self.links.missed(),
+            reentrant,
+            undone: counters.undone,
+            refused: counters.lost,
             truncated: counters.truncated + self.interpreter.n_cut(),
             overflows,
-            errors: self.shared.n_errors,
+            errors: self.shared.control.errors(),
             self_cpu_ns: now_ns(Clock::ProcessCpu) as u64,
             map_bytes: self.loaded.as_ref().map_or(0, |loaded| loaded.memory_bytes()),
             unshown_bytes: self.outbox.dropped_bytes,
@@ -724,12 +729,17 @@ impl Engine {
             }
         }
         // An error may have been in the last records.
-        if cause == Cause::Soft && self.shared.control.stopped_by_error() {
-            cause = Cause::TooManyErrors;
+        let stopped_by = self.shared.control.stopped_by();
+        if cause == Cause::Soft && stopped_by.is_some() {
+            cause = Cause::TooMany;
+        }
+        if cause == Cause::TooMany && stopped_by == Some(StoppedBy::TooManySkipped) {
+            let message = SKIPPED_TOO_MANY.to_owned();
+            self.outbox.event(SessionEvent::Error(ScriptError { message, ..ScriptError::default() }));
         }
         let runs = match cause {
             Cause::Soft => std::mem::take(&mut self.ends),
-            Cause::TooManyErrors => std::mem::take(&mut self.errors),
+            Cause::TooMany => std::mem::take(&mut self.errors),
             Cause::Kill => Vec::new(),
         };
         for run in runs {
@@ -743,15 +753,16 @@ impl Engine {
             let text = exit_report::globals(&self.plan.lowered, &self.stores);
             self.outbox.output(&text);
         }
-        for warning in exit_report::warnings(&last.cost) {
+        for warning in exit_report::warnings(&last.cost, self.plan.options.timing) {
             self.outbox.event(SessionEvent::Warning(warning));
         }
-        if self.shared.n_errors > 0 || cause == Cause::TooManyErrors {
+        let told = self.plan.options.max_errors.is_some();
+        if told && last.cost.errors > 0 || cause == Cause::TooMany {
             self.exit_code = 1;
         }
         let report = EndReport {
             exit_code: self.exit_code,
-            n_errors: self.shared.n_errors,
+            n_errors: last.cost.errors,
             n_skipped: last.cost.missed,
             last: Some(last),
             ran: self.started.elapsed(),

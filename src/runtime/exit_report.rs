@@ -96,11 +96,23 @@ fn statistic(merged: &tapdeck_ebpf::stats::Merged, _shape: &StatShape, out: &mut
     };
 }
 
-/// Losses and errors, one line each; nothing when all went well.
-pub fn warnings(cost: &Cost) -> Vec<String> {
+/// Losses and errors, one line each; nothing when all went well. `timing`: with the reasons why probes were skipped.
+pub fn warnings(cost: &Cost, timing: bool) -> Vec<String> {
     let mut list = Vec::new();
     if cost.errors > 0 || cost.missed > 0 {
         list.push(format!("Number of errors: {}, skipped probes: {}", cost.errors, cost.missed));
+    }
+    if timing && cost.reentrant > 0 {
+        list.push(format!("Skipped due to reentrancy: {}", cost.reentrant));
+    }
+    if cost.undone > 0 {
+        list.push(format!(
+            "{} statements that were to run in user space were lost: the buffer was full. A larger one may help: -s MEGABYTES",
+            cost.undone
+        ));
+    }
+    if cost.refused > 0 {
+        list.push(format!("{} changes of arrays were lost: the kernel had no memory for them", cost.refused));
     }
     if cost.ring_drops > 0 {
         list.push(format!(

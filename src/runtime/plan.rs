@@ -37,14 +37,18 @@ pub struct SessionOptions {
     pub target: Target,
     /// Where a command of `-c` writes, with nothing to read; `None`: it has our own input and output.
     pub command_output: Option<Arc<OwnedFd>>,
-    /// -D MAXERRORS: script errors survived.
-    pub max_errors: u64,
+    /// -D MAXERRORS: script errors survived. `None`: any number, counted and not told (--suppress-handler-errors).
+    pub max_errors: Option<u64>,
+    /// -D MAXSKIPPED: statements that may be lost on their way to user space. `None`: any number.
+    pub max_skipped: Option<u64>,
     /// -T.
     pub timeout: Option<Duration>,
     /// Time between snapshots; zero for none.
     pub snapshot_every: Duration,
     /// Measure the run time of programs (needs CAP_SYS_ADMIN; costs about 50 ns an event).
     pub run_time_statistics: bool,
+    /// -t: at the end it is said why probes were skipped.
+    pub timing: bool,
     /// As in `codegen::Target`.
     pub live_histograms: bool,
     pub delivery: Delivery,
@@ -63,10 +67,12 @@ impl Default for SessionOptions {
             stap_line: String::new(),
             target: Target::None,
             command_output: None,
-            max_errors: 0,
+            max_errors: Some(0),
+            max_skipped: Some(100),
             timeout: None,
             snapshot_every: Duration::ZERO,
             run_time_statistics: false,
+            timing: false,
             live_histograms: false,
             delivery: Delivery::Lossless,
             catch_signals: false,

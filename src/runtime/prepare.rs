@@ -107,6 +107,7 @@ pub fn prepare(plan: LoadPlan) -> Result<Prepared, StartError> {
     let control = Control::new(layout.control, loaded.as_deref()).map_err(system("map the control words"))?;
     control.set_target(target.pid().unwrap_or(0));
     control.set_max_errors(plan.options.max_errors);
+    control.set_max_skipped(plan.options.max_skipped);
     let interpreter = Arc::new(Interpreter::new(plan.lowered.clone()));
     let stores = KernelStores::new(layout.clone(), interpreter.clone(), loaded.clone())
         .map_err(system("map the script's globals"))?;

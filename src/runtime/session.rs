@@ -137,8 +137,18 @@ pub struct Cost {
     /// Bytes waiting in the ring buffer, and its size.
     pub ring_used: u64,
     pub ring_size: u64,
-    /// Handler runs the kernel skipped (recursion, kretprobes beyond their number) or that found no scratch memory.
+    /// Handlers that did not run, or not to their end: `reentrant`, `undone`, and returns beyond the number of calls
+    /// the kernel follows at a time.
     pub missed: u64,
+    /// Handler runs that would have interrupted one of the same script.
+    #[serde(default)]
+    pub reentrant: u64,
+    /// Statements that were to run in user space and found no room in the buffer.
+    #[serde(default)]
+    pub undone: u64,
+    /// Changes of arrays the kernel refused, for lack of memory.
+    #[serde(default)]
+    pub refused: u64,
     /// Strings cut at their limit.
     pub truncated: u64,
     /// Inserts refused by full arrays, all tables.

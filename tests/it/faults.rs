@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::binary::{Running, TempDir, finish, require_bpf, require_program, run, start, tapdeck, wait_until};
+use crate::binary::{Ran, Running, TempDir, finish, require_bpf, require_program, run, start, tapdeck, wait_until};
 
 /// Names of BPF programs a process holds; the kernel lists them under its file descriptors.
 fn programs_of(pid: u32) -> usize {
@@ -200,16 +200,10 @@ fn without_kernel_types_one_sentence_says_so() {
     assert!(ran.err.contains("BTF"), "{}", ran.err);
 }
 
-#[test]
-fn a_flood_is_counted_where_it_is_lost() {
-    if !require_bpf() {
-        return;
-    }
-    // The consumer is stopped while the command floods a buffer of a megabyte.
-    let script = "probe begin { println(\"ready\") } probe syscall.getppid { if (ppid() != 0) printf(\"%s %d %d\\n\", \
-                  \"some text to fill the buffer with, some text to fill the buffer with\", tid(), gettimeofday_ns()) }";
+/// Runs a script that says `ready`, with a buffer of a megabyte that nobody empties while `getppid` is called so often.
+fn flooded(options: &[&str], script: &str, n_calls: usize) -> Ran {
     let mut command = tapdeck();
-    command.args(["run", "-s", "1", "-e", script]);
+    command.args(["run", "-s", "1"]).args(options).args(["-e", script]);
     let mut running = start(command);
     running.wait_output("ready\n");
     let pid = running.child.id();
@@ -218,12 +212,52 @@ fn a_flood_is_counted_where_it_is_lost() {
     wait_until("it stands still", || {
         fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") T "))
     });
-    for _ in 0..60_000 {
+    for _ in 0..n_calls {
         let _ = std::os::unix::process::parent_id();
     }
     running.signal(18);
     running.signal(2);
-    let ran = running.finish();
+    running.finish()
+}
+
+#[test]
+fn statements_that_are_lost_end_the_run() {
+    if !require_bpf() {
+        return;
+    }
+    // A tokenize whose result decides something is for user space.
+    let script = "global n, lost = \"some text to fill the buffer with, some text to fill the buffer with\" \
+                  probe begin { println(\"ready\") } \
+                  probe syscall.getppid { if (tokenize(execname(), \"/\") != \"\") n[execname(), lost, tid(), cpu()] = 1 } \
+                  probe end { println(\"end\") } probe error { println(\"error\") }";
+    let too_many = "ERROR: Skipped too many probes, check MAXSKIPPED or try again with stap -t for more details.\n";
+    let counts = |ran: &Ran| -> usize {
+        let line = ran.err.lines().find_map(|line| line.strip_prefix("WARNING: Number of errors: 0, skipped probes: "));
+        line.unwrap_or_else(|| panic!("{ran:?}")).parse().unwrap()
+    };
+    let own_line = |ran: &Ran| ran.err.contains("statements that were to run in user space were lost");
+    for (options, least) in [(&[][..], 101), (&["-D", "MAXSKIPPED=7"], 8)] {
+        let ran = flooded(options, script, 40_000);
+        assert_eq!((ran.out.as_str(), ran.code), ("error\n", 1), "{ran:?}");
+        assert!(ran.err.contains(too_many) && own_line(&ran), "{ran:?}");
+        // Another processor's handlers may be under way.
+        assert!((least..least + 8).contains(&counts(&ran)), "{ran:?}");
+    }
+    for option in ["--suppress-handler-errors", "-DMAXSKIPPED=1000000"] {
+        let ran = flooded(&[option], script, 40_000);
+        assert!(ran.out.starts_with("end\n") && ran.code == 0, "{ran:?}");
+        assert!(!ran.err.contains("ERROR") && own_line(&ran) && counts(&ran) > 101, "{ran:?}");
+    }
+}
+
+#[test]
+fn a_flood_is_counted_where_it_is_lost() {
+    if !require_bpf() {
+        return;
+    }
+    let script = "probe begin { println(\"ready\") } probe syscall.getppid { if (ppid() != 0) printf(\"%s %d %d\\n\", \
+                  \"some text to fill the buffer with, some text to fill the buffer with\", tid(), gettimeofday_ns()) }";
+    let ran = flooded(&[], script, 60_000);
     assert_eq!(ran.code, 0, "{}", ran.err);
     let lost =
         ran.err.lines().find(|line| line.contains("output records were lost")).unwrap_or_else(|| {

@@ -32,6 +32,10 @@ pub enum StubKind {
         counter: u32,
         then: Label,
     },
+    /// Counts statements that will not run, ends the session when there are too many, and goes on.
+    Undone {
+        then: Label,
+    },
     /// Cuts a text that was too long for its place and counts it, then goes on.
     Cut {
         text: Text,
@@ -103,6 +107,10 @@ impl Emitter<'_, '_> {
                 StubKind::Count { counter, then } => {
                     self.count(counter);
                     self.asm.jump(then);
+                }
+                StubKind::Undone { then } => {
+                    self.count(counters::UNDONE);
+                    self.count_towards(control::UNDONE, control::MAX_UNDONE, control::TOO_MANY_UNDONE, then);
                 }
                 StubKind::Cut { text, then } => {
                     self.terminate(text);
@@ -188,21 +196,35 @@ impl Emitter<'_, '_> {
     fn report(&mut self) {
         let (report, failed, end) = (self.cx.report, self.cx.failed, self.cx.end);
         self.asm.bind(report);
+        self.skip_untold();
         let work = self.cx.frame.work;
         self.handler_and_site(work);
         self.send(work, RecordSize::Fixed(record::ERROR_TEXT), Haste::Now);
         self.asm.bind(failed);
         self.count(counters::ERRORS);
+        self.count_towards(control::ERRORS, control::MAX_ERRORS, control::TOO_MANY_ERRORS, end);
+    }
+
+    /// One more of what must not become too many, on all processors together; then goes on there. Uses r0-r5.
+    fn count_towards(&mut self, count: u32, limit: u32, stopped_by: u32, then: Label) {
         let control = self.shared.control();
         self.asm.mov_imm(R1, 1);
         self.asm.map_value(R2, control, 0);
-        self.asm.atomic(AtomicOp::FetchAdd, R2, control::ERRORS as i16, R1);
-        self.asm.load(Size::DW, R3, R2, control::MAX_ERRORS as i16);
+        self.asm.atomic(AtomicOp::FetchAdd, R2, count as i16, R1);
+        self.asm.load(Size::DW, R3, R2, limit as i16);
         // The old count: the limit is exceeded when it was reached before.
-        self.asm.jump_if(Cond::Lt, R1, R3, end);
-        self.asm.store_imm(Size::W, R2, control::STOPPED_BY_ERROR as i16, 1);
+        self.asm.jump_if(Cond::Lt, R1, R3, then);
+        self.asm.store_imm(Size::W, R2, control::STOPPED_BY as i16, stopped_by as i32);
         self.asm.store_imm(Size::W, R2, control::STATE as i16, control::STOPPING as i32);
-        self.asm.jump(end);
+        self.wake();
+        self.asm.jump(then);
+    }
+
+    /// To `failed` when errors are only counted. Uses r1 and r2.
+    fn skip_untold(&mut self) {
+        let failed = self.cx.failed;
+        self.control_word(R1, control::MAX_ERRORS);
+        self.asm.jump_if_imm(Cond::Eq, R1, control::UNLIMITED as i64 as i32, failed);
     }
 
     fn handler_and_site(&mut self, work: Mem) {
@@ -247,6 +269,7 @@ impl Emitter<'_, '_> {
                 self.asm.jump(to);
             }
             (message, None) => {
+                self.skip_untold();
                 let (temp, text) = (self.cx.frame.temp, self.text(message));
                 let (base, off) = self.base(temp, R2);
                 let tag = self.cx.tag;

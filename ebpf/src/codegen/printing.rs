@@ -4,12 +4,11 @@ use super::{GenerateError, emit::*, frame::*, sending::*};
 use crate::{
     ir::*,
     isa::*,
-    layout::{counters, record, ring},
+    layout::{record, ring},
 };
 
-/// What a record counts as that found no room: a line of output, or a handler that did not run to its end.
-fn lost_as(site: &PrintSite) -> u32 {
-    if site.runs.is_some() { counters::SKIPPED } else { counters::RING_DROPS }
+fn lost_as(site: &PrintSite) -> Loss {
+    if site.runs.is_some() { Loss::Statements } else { Loss::Record }
 }
 
 impl Emitter<'_, '_> {
@@ -29,7 +28,7 @@ impl Emitter<'_, '_> {
 
     fn print_fixed(&mut self, id: PrintId, site: &PrintSite, inputs: &[Arg], size: u32) {
         let done = self.asm.label();
-        let full = self.count_and(lost_as(site), done);
+        let full = self.lost(lost_as(site), done);
         self.take_record(RecordSize::Fixed(size), full);
         let mut at = record::HEADER;
         for (input, arg) in site.inputs.iter().zip(inputs) {

@@ -38,7 +38,23 @@ pub enum Haste {
     Now,
 }
 
+/// What a record that finds no room counts as.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    Record,
+    /// Statements that were to run in user space: too many of them end the session.
+    Statements,
+}
+
 impl Emitter<'_, '_> {
+    /// A place that counts a loss and comes back to `then`.
+    pub fn lost(&mut self, loss: Loss, then: Label) -> Label {
+        match loss {
+            Loss::Record => self.count_and(counters::RING_DROPS, then),
+            Loss::Statements => self.stub(None, StubKind::Undone { then }),
+        }
+    }
+
     /// r0 = where a record of that size goes; to `full` when there is no room. Uses r1-r5.
     pub fn take_record(&mut self, size: RecordSize, full: Label) {
         let (again, taken) = (self.asm.label(), self.asm.label());
@@ -119,13 +135,13 @@ impl Emitter<'_, '_> {
     /// Sends a record that was put together elsewhere, the size in its head still 0; counts it when there is no room.
     /// Uses r0-r5.
     pub fn send(&mut self, mem: Mem, size: RecordSize, haste: Haste) {
-        self.send_or_count(mem, size, haste, counters::RING_DROPS);
+        self.send_or_count(mem, size, haste, Loss::Record);
     }
 
     /// The same; what is lost counts there.
-    pub fn send_or_count(&mut self, mem: Mem, size: RecordSize, haste: Haste, counter: u32) {
+    pub fn send_or_count(&mut self, mem: Mem, size: RecordSize, haste: Haste, loss: Loss) {
         let done = self.asm.label();
-        let full = self.count_and(counter, done);
+        let full = self.lost(loss, done);
         self.take_record(size, full);
         if size.most() > 8 {
             self.asm.store(Size::DW, R10, TMP0, R0);

@@ -2,11 +2,12 @@
 //!
 //! ```text
 //!    0 ring_drops   records that found no room in the ring buffer
-//!    8 skipped      handler runs that found no scratch memory (nested too deep), or no room in the ring for their rest
+//!    8 skipped      handler runs that found no scratch memory (nested too deep)
 //!   16 truncated    strings cut because they were longer than their place, which is MAXSTRINGLEN
 //!   24 errors       script errors
 //!   32 lost         map updates the kernel refused for another reason than a full map
-//!   40 hits[probe]  handler runs, with `Target::live_probes`
+//!   40 undone       statements that were to run in user space and found no room in the ring
+//!   48 hits[probe]  handler runs, with `Target::live_probes`
 //!      overflows[store]  inserts refused by a full map
 //! ```
 
@@ -17,7 +18,8 @@ pub const SKIPPED: u32 = 8;
 pub const TRUNCATED: u32 = 16;
 pub const ERRORS: u32 = 24;
 pub const LOST: u32 = 32;
-const HITS: u32 = 40;
+pub const UNDONE: u32 = 40;
+const HITS: u32 = 48;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CounterLayout {
@@ -33,6 +35,7 @@ pub struct Counters {
     pub truncated: u64,
     pub errors: u64,
     pub lost: u64,
+    pub undone: u64,
     /// By probe.
     pub hits: Vec<u64>,
     /// By store.
@@ -62,6 +65,7 @@ impl CounterLayout {
             truncated: sum(TRUNCATED),
             errors: sum(ERRORS),
             lost: sum(LOST),
+            undone: sum(UNDONE),
             hits: (0..self.n_probes).map(|p| sum(self.hits(p))).collect(),
             overflows: (0..self.n_stores).map(|s| sum(self.overflow(s))).collect(),
         }

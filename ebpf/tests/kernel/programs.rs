@@ -781,7 +781,7 @@ fn syscalls_inline_and_dispatched() {
         loaded.run(0, &[0, 300]);
         assert_eq!(loaded.array(seen).len(), 1 + n_handlers as usize);
         assert_eq!(loaded.counters().hits[0], 2);
-        loaded.edit_control(|c| c[64] = 0);
+        loaded.edit_control(|c| c[tapdeck_ebpf::layout::control::ENABLED as usize] = 0);
         loaded.run(0, &[0, 11]);
         assert_eq!(loaded.counters().hits[0], 2);
     }

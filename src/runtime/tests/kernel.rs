@@ -277,7 +277,7 @@ fn exit_in_the_kernel_ends_the_session() {
 #[test]
 fn an_error_in_the_kernel_is_told_and_ends_the_session() {
     let Some(_guard) = require_bpf() else { return };
-    for (max_errors, output, n_errors) in [(0, "error\n", 1), (5, "end\n", 3)] {
+    for (max_errors, output, n_errors) in [(Some(0), "error\n", 1), (Some(5), "end\n", 3)] {
         let mut script = Script::default();
         let zero = script.store("zero", Vec::new(), StoreTy::Long, true);
         on_getppid(&mut script, |b| {
@@ -312,7 +312,8 @@ fn a_full_array_is_an_error() {
         let key = vec![Arg::Long(Operand::Var(after))];
         b.emit(Op::Add { store: keys, keys: key, delta: Operand::Imm(1), result: None }, T);
     });
-    let (handle, mut events) = start_here(script, SessionOptions { max_errors: 1000, ..SessionOptions::default() });
+    let (handle, mut events) =
+        start_here(script, SessionOptions { max_errors: Some(1000), ..SessionOptions::default() });
     wait_started(&mut events);
     hammer(15);
     let said = stop(&handle, events);
