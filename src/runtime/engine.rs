@@ -123,6 +123,8 @@ pub(super) struct Engine {
     target: LiveTarget,
     outbox: Outbox,
     inputs: Option<Inputs>,
+    /// Requests to end, by signals and commands. The first is soft.
+    n_requests: u32,
     /// Keeps run-time statistics on.
     statistics: Option<OwnedFd>,
     layout: Layout,
@@ -201,6 +203,7 @@ impl Engine {
             target,
             outbox,
             inputs: None,
+            n_requests: 0,
             statistics,
             layout,
             begins: Vec::new(),
@@ -447,15 +450,16 @@ impl Engine {
         let mut inputs = self.inputs.take()?;
         inputs.bell.answer();
         let mut cause = None;
+        let before = self.n_requests;
         if let Some((_, n)) = inputs.signals.as_ref().and_then(StopSignals::take) {
-            cause = Some(if n > 1 { Cause::Kill } else { Cause::Soft });
+            self.n_requests += n;
         }
         while let Ok(command) = inputs.commands.try_recv() {
             if matches!(command, SessionCommand::Stop | SessionCommand::Kill) {
                 inputs.stops_heard = inputs.stops_heard.wrapping_add(1);
             }
             match command {
-                SessionCommand::Stop => cause = cause.or(Some(Cause::Soft)),
+                SessionCommand::Stop => self.n_requests += 1,
                 SessionCommand::Kill => cause = Some(Cause::Kill),
                 SessionCommand::Clear => self.clear(),
                 SessionCommand::SetEnabled { probe, enabled } => {
@@ -466,7 +470,8 @@ impl Engine {
             }
         }
         self.inputs = Some(inputs);
-        cause
+        let asked = (self.n_requests > before).then_some(if self.n_requests > 1 { Cause::Kill } else { Cause::Soft });
+        cause.or(asked)
     }
 
     /// -T is over.
@@ -723,7 +728,8 @@ impl Engine {
         self.deadline = None;
         if cause != Cause::Kill {
             self.drain_last();
-            // Ctrl-C reaches the command too, and its end may be seen before the signal is: that is one request.
+            // Ctrl-C reaches the command too, and its end may be seen before the signal is: that is one request. A second
+            // one may be here already.
             if self.hear() == Some(Cause::Kill) {
                 cause = Cause::Kill;
             }
@@ -881,6 +887,7 @@ impl HostContext for Doing<'_> {
 impl Effects for Doing<'_> {
     fn print(&mut self, stream: Stream, text: &[u8]) {
         emit(self.outbox, stream, text);
+        self.outbox.flush_if_due();
     }
 
     fn exit(&mut self) {
@@ -889,6 +896,7 @@ impl Effects for Doing<'_> {
 
     /// A handler that loops for ever ends with the session. What asked for it stays for `hear`.
     fn interrupted(&mut self) -> bool {
+        self.outbox.flush_if_due();
         let asked = self.inputs.is_some_and(|inputs| {
             inputs.stops_sent.load(Ordering::Acquire) != inputs.stops_heard
                 || inputs.signals.as_ref().is_some_and(|signals| signals.pending() > 0)

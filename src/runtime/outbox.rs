@@ -5,14 +5,19 @@ use std::mem;
 use tokio::sync::mpsc::{Sender, error::TrySendError};
 
 use super::{plan::Delivery, session::SessionEvent};
+use crate::sys::clock::{Clock, now_ns};
 
 /// Output is handed over at this size, bytes.
 pub const BATCH: usize = 128 << 10;
+/// … or when a handler that still runs printed it so long ago.
+const PATIENCE_NS: i64 = 10_000_000;
 
 pub struct Outbox {
     sender: Sender<SessionEvent>,
     delivery: Delivery,
     pending: Vec<u8>,
+    /// When output was handed over last, on the monotonic clock.
+    flushed_at: i64,
     /// Bytes of output nobody took in time.
     pub dropped_bytes: u64,
     /// Nobody listens any more.
@@ -26,7 +31,14 @@ impl Outbox {
     }
 
     pub fn new(sender: Sender<SessionEvent>, delivery: Delivery) -> Self {
-        Self { sender, delivery, pending: Vec::with_capacity(BATCH + 4096), dropped_bytes: 0, closed: false }
+        Self {
+            sender,
+            delivery,
+            pending: Vec::with_capacity(BATCH + 4096),
+            flushed_at: 0,
+            dropped_bytes: 0,
+            closed: false,
+        }
     }
 
     /// Where output is appended; follow with [`Outbox::flush_if_full`].
@@ -41,6 +53,18 @@ impl Outbox {
 
     pub fn flush_if_full(&mut self) {
         if self.pending.len() >= BATCH {
+            self.flush();
+        }
+    }
+
+    /// While a handler runs: nobody has to wait for its end to see what it printed.
+    pub fn flush_if_due(&mut self) {
+        if self.pending.is_empty() {
+            return;
+        }
+        let now = now_ns(Clock::Monotonic);
+        if now - self.flushed_at >= PATIENCE_NS {
+            self.flushed_at = now;
             self.flush();
         }
     }

@@ -85,6 +85,27 @@ fn a_loop_in_begin_can_be_interrupted() {
 }
 
 #[test]
+fn a_handler_that_runs_for_long_is_read_while_it_runs() {
+    let count = "{ println(\"first\"); while (1) if (i++ % 100000 == 99999) println(i) }";
+    for at in ["begin", "timer.ms(1)"] {
+        let mut command = tapdeck();
+        command.args(["run", "-e", &format!("probe {at} {count} probe end {{ println(\"end\") }}")]);
+        let mut running = start(command);
+        running.wait_output("first\n100000\n200000\n");
+        running.signal(2);
+        let ran = running.finish();
+        assert!(ran.out.ends_with("end\n") && ran.code == 0, "{at}: {ran:?}");
+    }
+    // Nothing more is printed, and warnings keep their place.
+    let mut command = tapdeck();
+    command.args(["run", "-e", "probe end { print(\"last \"); print(\"words\"); while (1) i++ }", "-T", "0.01"]);
+    let mut running = start(command);
+    running.wait_output("last words");
+    running.signal(2);
+    assert_eq!(running.finish().code, 0);
+}
+
+#[test]
 fn a_second_signal_does_not_wait_for_end_probes() {
     let mut running = start({
         let mut command = tapdeck();

@@ -178,8 +178,7 @@ fn the_demo_says_that_it_is_a_recording() {
     tmux.wait("live rows of the recording", |screen| screen.contains('[') && screen.contains("per s"));
     tmux.keys(&["q"]);
     // A recording that still runs is asked about.
-    let screen =
-        tmux.wait("the end, or the question whether", |screen| screen.contains("Quit?") || !tmux.alternate());
+    let screen = tmux.wait("the end, or the question whether", |screen| screen.contains("Quit?") || !tmux.alternate());
     if screen.contains("Quit?") {
         tmux.keys(&["q"]);
     }
