@@ -16,7 +16,7 @@ use std::{
 use tapdeck_ebpf::{
     codegen::Target,
     ir, isa,
-    object::{Object, elf, line_info::SourceLine},
+    object::{Object, elf},
 };
 
 use crate::{
@@ -73,6 +73,8 @@ pub struct CompileOptions {
     pub max_map_entries: u32,
     /// Someone watches: histograms of every statistic, switches and hit counts for every probe.
     pub live: bool,
+    /// -t: how long handlers run is measured.
+    pub timing: bool,
     /// -c or -x is given, so processes without a name of their own mean its.
     pub has_target: bool,
     /// Bytes of the output buffer; a power of two.
@@ -94,6 +96,7 @@ impl Default for CompileOptions {
             limits: ir::Limits::default(),
             max_map_entries: 2048,
             live: false,
+            timing: false,
             has_target: false,
             ring_bytes: 4 << 20,
             compatible: None,
@@ -247,6 +250,7 @@ impl Compiler {
     pub fn target(&self, options: &CompileOptions) -> Target {
         Target {
             ring_bytes: options.ring_bytes,
+            timing: options.timing,
             live_probes: options.live,
             live_histograms: options.live,
             ..self.target.clone()
@@ -329,7 +333,7 @@ impl Compiled {
     /// The object file of pass 4, its line information pointing into the script.
     pub fn elf(&self) -> Option<Vec<u8>> {
         let (object, lowered) = (self.object.as_ref()?, self.lowered.as_ref()?);
-        Some(elf::write(object, &|tag| source_line(&self.sources, lowered, tag)))
+        Some(elf::write(object, &|tag| lowered.source_line(&self.sources, tag)))
     }
 
     pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
@@ -343,13 +347,4 @@ fn with_token(mut finding: Diagnostic, sources: &SourceMap) -> Diagnostic {
         finding.token = elaborate::spot(sources, span).token;
     }
     finding
-}
-
-/// Where a source tag points, for line information.
-fn source_line(sources: &SourceMap, lowered: &Lowered, tag: ir::SourceTag) -> Option<SourceLine> {
-    let span = *lowered.spans.get(tag.index())?;
-    let file = sources.get(span.file)?;
-    let (line, column) = file.line_col(span.start);
-    let text = String::from_utf8_lossy(file.line(line)).trim().to_owned();
-    Some(SourceLine { file: file.name.clone(), line, col: column, text })
 }

@@ -83,7 +83,8 @@ fn run(mut args: StapArgs) -> Result<ExitCode, String> {
         globals,
         limits: script_limits.ir.clone(),
         max_map_entries: script_limits.max_map_entries,
-        live: args.record.is_some() || args.timing,
+        live: args.record.is_some(),
+        timing: args.timing,
         has_target: args.command.is_some() || args.target.is_some(),
         ring_bytes: ring_bytes(args.buffer_mb),
         compatible: args.compatible.clone(),
@@ -264,9 +265,9 @@ fn pass_five(compiled: Compiled, args: &StapArgs, limits: &ScriptLimits, begun: 
         max_skipped: (!args.suppress_handler_errors).then_some(limits.max_skipped.into()),
         timeout: args.timeout.map(|s| Duration::try_from_secs_f64(s).unwrap_or(Duration::MAX)),
         snapshot_every: if args.record.is_some() { Duration::from_secs(1) } else { Duration::ZERO },
-        run_time_statistics: args.timing || args.record.is_some(),
+        run_time_statistics: args.record.is_some(),
         timing: args.timing,
-        live_histograms: args.record.is_some() || args.timing,
+        live_histograms: args.record.is_some(),
         catch_signals: true,
         print_globals: !args.no_global_var_display,
         begun,
@@ -291,9 +292,6 @@ fn pass_five(compiled: Compiled, args: &StapArgs, limits: &ScriptLimits, begun: 
     };
     let manner = headless::Manner { suppress_warnings: args.no_warnings };
     let report = headless::pump(&handle, &mut events, &mut sink, recorder.as_mut(), manner);
-    if args.timing {
-        timing_report(&compiled, &report);
-    }
     if args.verbose > 0 {
         eprintln!("Pass 5: run completed in {:.0}real ms.", started.elapsed().as_secs_f64() * 1e3);
     }
@@ -371,23 +369,4 @@ fn cannot_start(error: &StartError, compiled: &Compiled, verbose: u8) -> ExitCod
     }
     let _ = writeln!(err, "Pass 5: run failed.  [man error::pass5]");
     ExitCode::FAILURE
-}
-
-/// -t: hits and time of each probe.
-fn timing_report(compiled: &Compiled, report: &crate::runtime::session::EndReport) {
-    let (Some(lowered), Some(last)) = (&compiled.lowered, &report.last) else { return };
-    println!("----- probe hit report:");
-    for (index, (probe, cost)) in lowered.probes.iter().zip(&last.cost.probes).enumerate() {
-        if cost.hits == 0 {
-            continue;
-        }
-        let point = probe.points.first().map_or(probe.written.as_str(), String::as_str);
-        let place = compiled.sources.place(probe.span);
-        let time = cost.run_time_ns.map_or("-".to_owned(), |ns| format!("{}avg", ns / cost.hits.max(1)));
-        let from = if probe.via.is_empty() { probe.written.clone() } else { probe.via.join(" <- ") };
-        println!("{point}, ({place}), hits: {}, ns: {time}, from: {from}, index: {index}", cost.hits);
-    }
-    if let (Some(ns), events @ 1..) = (last.cost.run_time_ns, last.cost.events) {
-        println!("----- {events} events, {:.0} ns each, in the kernel", ns as f64 / events as f64);
-    }
 }

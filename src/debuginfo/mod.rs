@@ -196,6 +196,7 @@ pub fn ebpf_target(btf: Option<&Btf>, arch: &str, n_cpus: u32) -> Target {
         offsets: task_offsets(btf, arch),
         ring_bytes: 0,
         stores_in_order: arch == "x86_64",
+        timing: false,
         live_probes: false,
         live_histograms: false,
     }

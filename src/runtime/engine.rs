@@ -29,6 +29,7 @@ use tapdeck_ebpf::{
         Layout,
         counters::Counters,
         record::{self, Record},
+        times::Times,
     },
     object::MapRole,
 };
@@ -151,6 +152,8 @@ struct Shared {
     target: i64,
     /// Runs of user handlers, by probe.
     hits: Vec<u64>,
+    /// How long they took, by probe; empty without -t.
+    times: Vec<Times>,
     memory: Memory,
 }
 
@@ -188,6 +191,7 @@ impl Engine {
             state: HashMap::new(),
             target: target.pid().map_or(0, i64::from),
             hits: vec![0; plan.lowered.probes.len()],
+            times: vec![Times::default(); if plan.options.timing { plan.lowered.probes.len() } else { 0 }],
             memory: Memory::Unopened,
         };
         let stores = CompositeStores::new(&plan.lowered.ir, stores);
@@ -594,10 +598,14 @@ impl Engine {
             deadline: self.deadline,
         };
         let (interpreter, stores) = (&self.interpreter, &mut self.stores);
+        let begun = Instant::now();
         let outcome = match task {
             None => interpreter.run_handler(run.handler, run.site, stores, &mut effects),
             Some(task) => interpreter.run_handler_as(task, run.handler, run.site, stores, &mut effects),
         };
+        if let Some(times) = self.shared.times.get_mut(probe) {
+            times.add(begun.elapsed().as_nanos() as u64);
+        }
         if let Outcome::Error(error) = outcome {
             let site = self.plan.lowered.ir.sites.get(run.site.index());
             let probe = site.map(|site| String::from_utf8_lossy(&site.pp).into_owned()).unwrap_or_default();
@@ -701,6 +709,18 @@ impl Engine {
         }
     }
 
+    /// How long the handlers of each probe ran, on both sides.
+    fn times(&self) -> Vec<Times> {
+        let mut all = self.shared.times.clone();
+        let Some(map) = self.loaded.as_ref().and_then(|loaded| loaded.map(MapRole::Times)) else { return all };
+        for (probe, times) in all.iter_mut().enumerate() {
+            if let Ok(Some(per_cpu)) = map.lookup(&(probe as u32).to_ne_bytes()) {
+                times.merge(&Times::decode(&per_cpu));
+            }
+        }
+        all
+    }
+
     /// Divides a program's time among the probes it serves, by their hits: an estimate where it serves several.
     fn share_time(&self, entry: Option<usize>, time_ns: u64, counters: &Counters, times: &mut HashMap<u32, u64>) {
         let ir = &self.plan.lowered.ir;
@@ -757,6 +777,10 @@ impl Engine {
         let last = Arc::new(self.snapshot());
         if cause == Cause::Soft && self.plan.options.print_globals {
             let text = exit_report::globals(&self.plan.lowered, &self.stores);
+            self.outbox.output(&text);
+        }
+        if self.plan.options.timing {
+            let text = exit_report::times(&self.plan.lowered, &self.plan.sources, &self.times());
             self.outbox.output(&text);
         }
         for warning in exit_report::warnings(&last.cost, self.plan.options.timing) {

@@ -2,14 +2,17 @@
 
 use std::io::Write;
 
-use tapdeck_ebpf::ir::{StatShape, StoreTy};
+use tapdeck_ebpf::{
+    ir::{StatShape, StoreTy},
+    layout::times::Times,
+};
 
 use super::{
     interpreter::{Element, ElementValue, Stores},
     plan::{GlobalInfo, Lowered},
     session::Cost,
 };
-use crate::builtins::Value;
+use crate::{builtins::Value, source::SourceMap};
 
 /// Globals that are written and never read, arrays by falling value.
 pub fn globals(lowered: &Lowered, stores: &dyn Stores) -> Vec<u8> {
@@ -94,6 +97,25 @@ fn statistic(merged: &tapdeck_ebpf::stats::Merged, _shape: &StatShape, out: &mut
         let avg = merged.sum / merged.count;
         write!(out, " @count={} @min={} @max={} @sum={} @avg={avg}", merged.count, merged.min, merged.max, merged.sum)
     };
+}
+
+/// -t: how often each probe's handler ran and how long, in SystemTap's form. Its word for nanoseconds is `nsecs`.
+pub fn times(lowered: &Lowered, sources: &SourceMap, times: &[Times]) -> Vec<u8> {
+    let mut out = b"----- probe hit report: \n".to_vec();
+    for (index, (probe, times)) in lowered.probes.iter().zip(times).enumerate().filter(|(_, (_, times))| times.runs > 0)
+    {
+        let point = probe.points.first().unwrap_or(&probe.written);
+        let place = sources.place(probe.span);
+        let (min, avg, max, variance) = (times.min(), times.avg(), times.max, times.variance());
+        let via = probe.via.iter().rev().filter(|name| **name != probe.written).chain([&probe.written]);
+        let from: String = via.map(|name| format!(" from: {name}")).collect();
+        let _ = writeln!(
+            out,
+            "{point}, ({place}), hits: {}, nsecs: {min}min/{avg}avg/{max}max, variance: {variance},{from}, index: {index}",
+            times.runs
+        );
+    }
+    out
 }
 
 /// Losses and errors, one line each; nothing when all went well. `timing`: with the reasons why probes were skipped.

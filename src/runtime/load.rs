@@ -7,7 +7,7 @@ use std::{
     os::fd::{AsFd, AsRawFd, OwnedFd},
 };
 
-use tapdeck_ebpf::object::{MapDef, MapIndex, MapRole, Object, ProgramDef, ProgramKind};
+use tapdeck_ebpf::object::{MapDef, MapIndex, MapRole, Object, ProgramDef, ProgramKind, line_info::WithLines};
 use thiserror::Error;
 
 use crate::sys::{
@@ -140,13 +140,14 @@ impl Loaded {
     }
 }
 
-/// Makes the maps and loads the programs.
-pub fn load(object: &Object) -> Result<Loaded, LoadError> {
+/// Makes the maps and loads the programs. `lines`: the script's, for whoever looks at the programs in the kernel; they
+/// are left out where the kernel does not want them.
+pub fn load(object: &Object, lines: &WithLines) -> Result<Loaded, LoadError> {
     let maps = object.maps.iter().map(make_map).collect::<Result<Vec<_>, _>>()?;
-    let btf = load_btf(object)?;
+    let types = load_types(object, lines)?;
     let mut programs = Vec::with_capacity(object.programs.len());
     for (program_idx, program) in object.programs.iter().enumerate() {
-        programs.push(load_program(program, program_idx, &maps, btf.as_ref())?);
+        programs.push(load_program(program, program_idx, &maps, &types)?);
     }
     for (program, fd) in object.programs.iter().zip(&programs) {
         if let Some((MapIndex(map), index)) = program.tail {
@@ -195,6 +196,19 @@ fn make_map(def: &MapDef) -> Result<Map, LoadError> {
     Ok(map)
 }
 
+/// Type information in the kernel, and each program's lines that point into it.
+struct Types<'l> {
+    btf: Option<OwnedFd>,
+    lines: &'l [Vec<u8>],
+}
+
+fn load_types<'l>(object: &Object, lines: &'l WithLines) -> Result<Types<'l>, LoadError> {
+    match sys::bpf::btf_load(&lines.btf) {
+        Ok(fd) => Ok(Types { btf: Some(fd), lines: &lines.programs }),
+        Err(_) => Ok(Types { btf: load_btf(object)?, lines: &[] }),
+    }
+}
+
 fn load_btf(object: &Object) -> Result<Option<OwnedFd>, LoadError> {
     if object.btf.is_empty() {
         return Ok(None);
@@ -240,12 +254,7 @@ fn with_verdict(mut instructions: Vec<u8>, short: &[u8]) -> Vec<u8> {
     instructions
 }
 
-fn load_program(
-    program: &ProgramDef,
-    program_idx: usize,
-    maps: &[Map],
-    btf: Option<&OwnedFd>,
-) -> Result<OwnedFd, LoadError> {
+fn load_program(program: &ProgramDef, program_idx: usize, maps: &[Map], types: &Types) -> Result<OwnedFd, LoadError> {
     let code = relocate(program, maps);
     let func_info: Vec<u8> =
         program.functions.iter().flat_map(|(insn, ty)| [insn.to_le_bytes(), ty.to_le_bytes()].concat()).collect();
@@ -273,19 +282,26 @@ fn load_program(
         kind,
         code: &code,
         license: LICENSE,
-        btf: if func_info.is_empty() { None } else { btf.map(AsFd::as_fd) },
+        btf: types.btf.as_ref().map(AsFd::as_fd),
         func_info: &func_info,
-        line_info: &[],
+        line_info: types.lines.get(program_idx).map_or(&[][..], Vec::as_slice),
         attach_kind,
         attach_btf_id,
         attach_btf: module_btf.as_ref().map(AsFd::as_fd),
         log_level: LOG_STATISTICS,
     };
     // Logging every instruction triples the time, so only a refused program is verified again with it.
-    let first = match sys::bpf::prog_load(&spec, &mut [0; SHORT_LOG]) {
+    let mut first = match sys::bpf::prog_load(&spec, &mut [0; SHORT_LOG]) {
         Ok(fd) => return Ok(fd),
         Err(refused) => refused,
     };
+    if String::from_utf8_lossy(&first.log).contains("line_info") {
+        spec.line_info = &[];
+        first = match sys::bpf::prog_load(&spec, &mut [0; SHORT_LOG]) {
+            Ok(fd) => return Ok(fd),
+            Err(refused) => refused,
+        };
+    }
     // That the log did not fit says nothing about the program. The kernel counts what it wrote on ways it gave up, too,
     // so even statistics may be too long.
     if first.error.raw_os_error() == Some(libc_errno::ENOSPC) {

@@ -478,7 +478,7 @@ impl Stores for KernelStores {
 mod tests {
     use tapdeck_ebpf::{
         ir::{HistShape, StatShape, Ty},
-        object::{MapDef, Object},
+        object::{MapDef, Object, line_info::WithLines},
     };
 
     use super::*;
@@ -524,7 +524,7 @@ mod tests {
             }
         }
         let object = Object { maps, ..Object::default() };
-        let loaded = load::load(&object).map_err(|error| eprintln!("SKIPPED: {error}")).ok()?;
+        let loaded = load::load(&object, &WithLines::default()).map_err(|error| eprintln!("SKIPPED: {error}")).ok()?;
         Some(KernelStores::new(layout, Arc::new(Interpreter::new(lowered)), Some(Arc::new(loaded))).unwrap())
     }
 

@@ -16,8 +16,8 @@ pub struct Outbox {
     sender: Sender<SessionEvent>,
     delivery: Delivery,
     pending: Vec<u8>,
-    /// When output was handed over last, on the monotonic clock.
-    flushed_at: i64,
+    /// Since when a handler that still runs has output here, on the monotonic clock.
+    waiting_since: Option<i64>,
     /// Bytes of output nobody took in time.
     pub dropped_bytes: u64,
     /// Nobody listens any more.
@@ -35,7 +35,7 @@ impl Outbox {
             sender,
             delivery,
             pending: Vec::with_capacity(BATCH + 4096),
-            flushed_at: 0,
+            waiting_since: None,
             dropped_bytes: 0,
             closed: false,
         }
@@ -63,14 +63,14 @@ impl Outbox {
             return;
         }
         let now = now_ns(Clock::Monotonic);
-        if now - self.flushed_at >= PATIENCE_NS {
-            self.flushed_at = now;
+        if now - *self.waiting_since.get_or_insert(now) >= PATIENCE_NS {
             self.flush();
         }
     }
 
     /// Hands over what is pending.
     pub fn flush(&mut self) {
+        self.waiting_since = None;
         if self.pending.is_empty() {
             return;
         }

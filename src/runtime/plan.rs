@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tapdeck_ebpf::{ir, object::Object};
+use tapdeck_ebpf::{
+    ir,
+    object::{Object, line_info::SourceLine},
+};
 
 use super::target::Target;
 use crate::{
@@ -47,7 +50,7 @@ pub struct SessionOptions {
     pub snapshot_every: Duration,
     /// Measure the run time of programs (needs CAP_SYS_ADMIN; costs about 50 ns an event).
     pub run_time_statistics: bool,
-    /// -t: at the end it is said why probes were skipped.
+    /// -t: at the end comes how long handlers ran, and why some did not.
     pub timing: bool,
     /// As in `codegen::Target`.
     pub live_histograms: bool,
@@ -107,6 +110,17 @@ pub struct Lowered {
     pub globals: Vec<GlobalInfo>,
     /// Functions by name for host calls are indices into `builtins`; kept here to print messages.
     pub warnings: Vec<String>,
+}
+
+impl Lowered {
+    /// Where a source tag points, for line information.
+    pub fn source_line(&self, sources: &SourceMap, tag: ir::SourceTag) -> Option<SourceLine> {
+        let span = *self.spans.get(tag.index())?;
+        let file = sources.get(span.file)?;
+        let (line, column) = file.line_col(span.start);
+        let text = String::from_utf8_lossy(file.line(line)).trim().to_owned();
+        Some(SourceLine { file: file.name.clone(), line, col: column, text })
+    }
 }
 
 /// A probe as the dashboard and `-t` show it; `ir::Handler::probe` and control-map flags index these.

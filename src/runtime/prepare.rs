@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use tapdeck_ebpf::layout::Layout;
+use tapdeck_ebpf::{layout::Layout, object::line_info};
 use thiserror::Error;
 use tokio::sync::mpsc;
 
@@ -94,7 +94,8 @@ pub fn prepare(plan: LoadPlan) -> Result<Prepared, StartError> {
     let loaded = if plan.object.programs.is_empty() {
         None
     } else {
-        let loaded = load::load(&plan.object).map_err(|error| match error {
+        let lines = line_info::build(&plan.object, &|tag| plan.lowered.source_line(&plan.sources, tag));
+        let loaded = load::load(&plan.object, &lines).map_err(|error| match error {
             LoadError::Rejected(rejection) => StartError::Rejected {
                 diagnostic: Box::new(verifier_log::diagnose(&rejection, &plan.object, &plan.lowered.spans)),
                 log: rejection.log,

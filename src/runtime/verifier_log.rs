@@ -104,7 +104,9 @@ pub fn diagnose(rejection: &Rejection, object: &Object, spans: &[Span]) -> Diagn
 fn explain(complaint: &Complaint, rejection: &Rejection) -> (&'static str, String, String) {
     let reason = complaint.reason.as_str();
     let errno = rejection.source.raw_os_error();
-    let says = |words: &[&str]| words.iter().any(|word| reason.contains(word) || rejection.log.contains(word));
+    // Lines of the script are in the log, too, and may say anything.
+    let log = || rejection.log.lines().filter(|line| !line.starts_with(';'));
+    let says = |words: &[&str]| words.iter().any(|word| reason.contains(word) || log().any(|line| line.contains(word)));
     if says(&["BPF program is too large", "too complex", "back-edge", "infinite loop"])
         || errno == Some(super::load::libc_errno::E2BIG)
     {

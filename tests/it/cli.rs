@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::symlink, process::Stdio};
 
-use crate::binary::{Ran, TempDir, finish, require_bpf, require_program, run, start, tapdeck};
+use crate::binary::{Ran, TempDir, finish, require_bpf, require_program, run, start, tapdeck, wait_until};
 
 /// `probe begin { BODY exit() }`, run with more arguments.
 fn begin(body: &str, more: &[&str]) -> Ran {
@@ -287,17 +287,41 @@ fn unread_globals_are_printed_at_the_end() {
     assert_eq!(run(&["--no-global-var-display", "-e", script]).ok(), "4\n");
 }
 
+/// The numbers in a line behind some words.
+fn numbers_after(line: &str, words: &str) -> Vec<u64> {
+    let (_, rest) = line.split_once(words).unwrap_or_else(|| panic!("{line}"));
+    rest.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect()
+}
+
 #[test]
 fn timing_reports_each_probe() {
     if !require_bpf() {
         return;
     }
-    let script = "global n probe syscall.* { if (pid() == target()) n++ } probe end { println(n > 10) }";
-    let text = run(&["-t", "-c", "cat /dev/null", "-e", script]).ok();
-    assert!(text.contains("probe hit report"), "{text}");
-    let line = text.lines().find(|line| line.contains("hits: ")).expect("a line for the probe");
-    let hits: u64 = line.split("hits: ").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
-    assert!(hits > 10, "{line}");
+    let folder = TempDir::new("timing");
+    let out = folder.0.join("out");
+    let script = "global n probe syscall.* { if (pid() == target()) n++ } probe end { println(n > 10) }
+        probe begin { for (i = 0; i < 30000; i++) s .= \"x\" } probe never { n = 0 } probe end(1) { error(\"late\") }";
+    let ran = run(&["-t", "-o", out.to_str().unwrap(), "-c", "cat /dev/null", "-e", script]);
+    assert_eq!(ran.out, "");
+    let text = fs::read_to_string(&out).unwrap();
+    // Behind all the script says.
+    let (before, report) = text.split_once("----- probe hit report: \n").unwrap_or_else(|| panic!("{text}"));
+    assert_eq!(before, "1\n");
+    let lines: Vec<_> = report.lines().collect();
+    let heads = ["syscall.", "end, (<input>:1:", "begin, (<input>:2:", "end(1), (<input>:2:"];
+    assert!(lines.len() == 4 && lines.iter().zip(heads).all(|(line, head)| line.starts_with(head)), "{report}");
+    let all: Vec<Vec<u64>> = lines.iter().map(|line| numbers_after(line, "hits: ")).collect();
+    for (numbers, ends) in
+        all.iter().zip([" from: syscall.*, index: ", " from: end, ", " from: begin, ", " from: end(1), "])
+    {
+        let [hits, min, avg, max, variance, ..] = numbers[..] else { panic!("{report}") };
+        assert!(hits > 0 && min <= avg && avg <= max && (hits == 1) == (variance == 0), "{report}");
+        assert!(report.contains(&format!("variance: {variance},{ends}")), "{report}");
+    }
+    assert!(all[0][0] > 10 && all[0][1] > 0 && all[1][0] == 1, "{report}");
+    // Thirty thousand rounds take longer than a line.
+    assert!(all[2][1] > 10 * all[3][1] && all[2][1] > 100_000, "{report}");
 }
 
 #[test]
@@ -342,6 +366,39 @@ fn an_object_file_reads_with_the_usual_tools() {
         let _ = fs::remove_dir_all(&pin);
         assert!(ran.code == 0 && pinned > 0, "{ran:#?}");
     }
+}
+
+#[test]
+fn programs_in_the_kernel_name_the_lines_of_the_script() {
+    if !require_bpf() || !require_program("bpftool") {
+        return;
+    }
+    let folder = TempDir::new("lines");
+    let text = "global reads\nprobe begin { println(\"ready\") }\nprobe syscall.read {\n\treads++ // caf\u{e9}\n}\n\
+                probe end { println(reads > 0) }\n";
+    let path = folder.file("lines.stp", text);
+    let mut command = tapdeck();
+    command.arg("run").arg(&path);
+    let mut running = start(command);
+    running.wait_output("ready\n");
+    let pid = running.child.id();
+    let ids = || -> Vec<String> {
+        let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fdinfo")) else { return Vec::new() };
+        let texts = entries.filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok());
+        texts
+            .filter_map(|text| Some(text.lines().find_map(|line| line.strip_prefix("prog_id:"))?.trim().to_owned()))
+            .collect()
+    };
+    wait_until("programs are loaded", || !ids().is_empty());
+    let mut bpftool = std::process::Command::new("bpftool");
+    bpftool.args(["prog", "dump", "xlated", "id", &ids()[0], "linum"]);
+    let dump = finish(bpftool).ok();
+    running.signal(2);
+    assert_eq!(running.finish().code, 0);
+    assert!(
+        dump.contains("; reads++ // caf\u{e9} [file:") && dump.contains("lines.stp line_num:4 line_col:"),
+        "{dump}"
+    );
 }
 
 #[test]

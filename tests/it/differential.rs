@@ -29,7 +29,7 @@ use tapdeck_ebpf::{
         Layout,
         record::{self, Record},
     },
-    object::MapRole,
+    object::{MapRole, line_info::WithLines},
     stats::Merged,
 };
 
@@ -717,7 +717,7 @@ fn target() -> Option<Target> {
 /// `None` when code generation says that it cannot, or the verifier gives up on its size.
 fn run_in_kernel(lowered: &Arc<Lowered>, target: &Target) -> Result<Option<Seen>, String> {
     let Ok(object) = generate(&lowered.ir, target) else { return Ok(None) };
-    let loaded = match load::load(&object) {
+    let loaded = match load::load(&object, &WithLines::default()) {
         Ok(loaded) => loaded,
         // E2BIG: more steps than it takes; ENOSPC: so many that its log does not fit.
         Err(LoadError::Rejected(rejection))

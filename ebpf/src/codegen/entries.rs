@@ -22,7 +22,7 @@ use super::{
 use crate::{
     ir::*,
     isa::*,
-    layout::{control, counters},
+    layout::{control, counters, times},
     object::{MapIndex, ProgramDef, ProgramKind, btf::FunctionKind},
 };
 
@@ -112,7 +112,8 @@ impl<'a> Programs<'_, 'a> {
             }
             coalesce_copies(&mut body);
             drop_dead(&mut body);
-            let needs = Needs::of(self.shared.program, &self.shared.layout, &body);
+            let mut needs = Needs::of(self.shared.program, &self.shared.layout, &body);
+            needs.timed = self.shared.target.timing;
             self.prepared.insert(key, Prepared { body, needs });
         }
         Ok(&self.prepared[&key])
@@ -430,6 +431,10 @@ impl Emitter<'_, '_> {
             let hits = self.shared.layout.counters.hits(probe);
             self.count(hits);
         }
+        if needs.timed {
+            self.asm.call(helpers::KTIME_GET_NS);
+            self.asm.store(Size::DW, R10, BEGUN, R0);
+        }
         let uses_scratch = frame.scratch_size > 0;
         if frame.scratch_size > 32_000 {
             return Err(GenerateError { tag: handler.tag, reason: "too many long strings in one handler".to_owned() });
@@ -457,12 +462,49 @@ impl Emitter<'_, '_> {
         };
         self.handler(needs)?;
         self.asm.bind(end);
+        if needs.timed {
+            self.count_time(probe);
+        }
         if uses_scratch {
             self.asm.load(Size::DW, R1, R10, SCRATCH);
             self.asm.store_imm(Size::DW, R1, 0, 0);
         }
         self.asm.bind(skip);
         Ok(())
+    }
+
+    /// The handler of this probe ran to its end.
+    fn count_time(&mut self, probe: u32) {
+        let times = self.shared.times();
+        let (not_shorter, not_longer, done) = (self.asm.label(), self.asm.label(), self.asm.label());
+        self.asm.call(helpers::KTIME_GET_NS);
+        self.asm.load(Size::DW, R1, R10, BEGUN);
+        self.asm.alu(Alu::Sub, R0, R1);
+        self.asm.store(Size::DW, R10, TMP1, R0);
+        self.asm.store_imm(Size::W, R10, TMP0, probe as i32);
+        self.asm.mov(R2, R10);
+        self.asm.add_imm(R2, TMP0.into());
+        self.asm.map(R1, times);
+        self.asm.call(helpers::MAP_LOOKUP_ELEM);
+        self.asm.jump_if_imm(Cond::Eq, R0, 0, done);
+        self.asm.load(Size::DW, R1, R10, TMP1);
+        self.asm.mov_imm(R2, 1);
+        self.asm.atomic(AtomicOp::Add, R0, times::RUNS as i16, R2);
+        self.asm.atomic(AtomicOp::Add, R0, times::SUM as i16, R1);
+        self.asm.mov(R2, R1);
+        self.asm.alu_imm(Alu::Xor, R2, -1);
+        self.asm.load(Size::DW, R3, R0, times::NOT_MIN as i16);
+        self.asm.jump_if(Cond::Ge, R3, R2, not_shorter);
+        self.asm.store(Size::DW, R0, times::NOT_MIN as i16, R2);
+        self.asm.bind(not_shorter);
+        self.asm.load(Size::DW, R3, R0, times::MAX as i16);
+        self.asm.jump_if(Cond::Ge, R3, R1, not_longer);
+        self.asm.store(Size::DW, R0, times::MAX as i16, R1);
+        self.asm.bind(not_longer);
+        self.asm.mov(R2, R1);
+        self.asm.alu(Alu::Mul, R2, R1);
+        self.asm.atomic(AtomicOp::Add, R0, times::SQUARES as i16, R2);
+        self.asm.bind(done);
     }
 
     /// The first free level of this processor's scratch memory; nested deeper, the run is counted and skipped. Taken by an

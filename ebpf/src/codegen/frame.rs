@@ -11,6 +11,7 @@
 //!    -56   │ syscall number       │
 //!    -64   │ user registers       │
 //!    -72   │ current task         │
+//!    -80   │ (when it began)      │
 //!          ├──────────────────────┤
 //!          │ work, key, value     │   areas for building what helpers are given
 //!          │ longs without a      │
@@ -40,6 +41,8 @@ pub const BUDGET: i16 = -48;
 pub const NR: i16 = -56;
 pub const REGS: i16 = -64;
 pub const TASK: i16 = -72;
+/// Only in handlers whose time is taken: when they began.
+pub const BEGUN: i16 = -80;
 const FIXED: i32 = 72;
 const STACK: i32 = 480;
 /// Start of scratch memory: u64 busy, u64 nesting level.
@@ -98,7 +101,8 @@ impl Frame {
         let conflicts = conflicts(body);
         let order = by_weight(body);
         let mut locs = vec![Loc::None; body.vars.len()];
-        let mut space = Space { stack: FIXED, scratch: HEADER };
+        let fixed = if needs.timed { -i32::from(BEGUN) } else { FIXED };
+        let mut space = Space { stack: fixed, scratch: HEADER };
         let work = space.area(needs.work.max(32), true);
         let key = space.area(needs.key, true);
         let value = space.area(needs.value, true);

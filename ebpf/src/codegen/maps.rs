@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::Target;
 use crate::{
     ir::*,
-    layout::{FrontLayout, Layout, Place, ring},
+    layout::{FrontLayout, Layout, Place, ring, times},
     object::{MapDef, MapIndex, MapRole},
 };
 
@@ -84,6 +84,12 @@ impl<'a> Shared<'a> {
 
     pub fn counters(&mut self) -> MapIndex {
         self.map("counters", |s| map_def(PERCPU_ARRAY, 4, s.layout.counters.size(), 1, 0, MapRole::Counters))
+    }
+
+    pub fn times(&mut self) -> MapIndex {
+        self.map("times", |s| {
+            map_def(PERCPU_ARRAY, 4, times::SIZE, s.layout.counters.n_probes.max(1), 0, MapRole::Times)
+        })
     }
 
     /// The ring, with room for a record of `size` bytes behind its end.

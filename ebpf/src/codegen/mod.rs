@@ -58,6 +58,8 @@ pub struct Target {
     pub ring_bytes: u32,
     /// Other processors see stores in the order they were made (x86), so the last one may say that all are done.
     pub stores_in_order: bool,
+    /// Measure every run of every handler: [`crate::layout::times`].
+    pub timing: bool,
     /// Check the on/off switch of each probe and count its hits.
     pub live_probes: bool,
     /// Keep log2 buckets of every statistic, for live histograms.

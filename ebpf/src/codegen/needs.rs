@@ -15,6 +15,8 @@ pub struct Needs {
     pub work: u32,
     /// Bytes for strings and records being put together.
     pub temp: u32,
+    /// How long it runs is measured.
+    pub timed: bool,
     /// The user's `pt_regs`.
     pub regs: bool,
     /// `Op::Actions` counts.

@@ -17,6 +17,7 @@ fn target() -> Target {
         offsets: TaskOffsets { comm: Some(1752), ..TaskOffsets::default() },
         ring_bytes: 4096,
         stores_in_order: true,
+        timing: false,
         live_probes: false,
         live_histograms: false,
     }

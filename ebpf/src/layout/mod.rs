@@ -10,6 +10,7 @@ pub mod key;
 pub mod record;
 pub mod ring;
 pub mod stat;
+pub mod times;
 pub mod value;
 
 use crate::ir::{Const, InputTy, Program, StatShape, StoreId, StoreTy, Ty};

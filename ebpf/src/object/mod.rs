@@ -54,6 +54,8 @@ pub enum MapRole {
     Control,
     /// Loss counters for each CPU: [`crate::layout::counters`].
     Counters,
+    /// How long the handlers of each probe ran: [`crate::layout::times`].
+    Times,
     /// Literals and site texts; frozen.
     Rodata,
     /// Scalars of the script, all in one mmapable element.

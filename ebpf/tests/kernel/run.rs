@@ -50,6 +50,7 @@ pub fn target() -> Target {
         offsets: offsets(),
         ring_bytes: 1 << 20,
         stores_in_order: cfg!(target_arch = "x86_64"),
+        timing: false,
         live_probes: false,
         live_histograms: false,
     }
