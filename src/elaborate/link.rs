@@ -97,13 +97,21 @@ impl<'a> Linker<'a> {
         }
     }
 
-    /// Every function a call from `home` can mean, of any number of parameters, in order of priority.
+    /// Every function a call from `home` can mean, of any number of parameters, in order of priority. A script's function
+    /// takes the place of the library's in the library as well, as `tcpmib_filter_key()` is made for; names private to a
+    /// file are safe from that.
     pub fn functions(&mut self, name: &str, home: Home, sources: &mut SourceMap) -> Vec<FunctionRef> {
         let mut found = Vec::new();
         let mut units: Vec<Unit> = Vec::new();
         match home {
             Home::User => units.extend(self.user.iter().cloned()),
-            Home::Tapset(id) => units.push(self.load(id, sources)),
+            Home::Tapset(id) => {
+                let own = self.load(id, sources);
+                if !own.script.functions.iter().any(|function| function.private && *function.name.text == *name) {
+                    units.extend(self.user.iter().cloned());
+                }
+                units.push(own);
+            }
             Home::Site => {}
         }
         for id in self.library.files_with_function(name).to_vec() {

@@ -53,6 +53,16 @@ fn the_scripts_function_wins_and_next_goes_on_to_the_librarys() {
 }
 
 #[test]
+fn the_scripts_function_takes_the_librarys_place_in_the_library_too() {
+    let text = "function f() { return 1 }\nprivate function own() { return 2 }\nfunction g() { return own() + f() }";
+    let script =
+        "function f:long() { return 7 } function own:string() { return \"b\" } probe begin { println(g(), own()) }";
+    let text = elaborated(&[("a.stp", text)], script);
+    assert_eq!(text.matches("f:long ()").count(), 1, "{text}");
+    assert!(text.contains("own:long ()") && text.contains("own:string ()"), "{text}");
+}
+
+#[test]
 fn probes_of_a_file_come_in_with_it() {
     let library = [
         ("a.stp", "global n\nfunction count() { return n }\nprobe timer.s(1) { n++ }"),

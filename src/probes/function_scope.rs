@@ -47,13 +47,29 @@ impl Prototype {
         }
     }
 
-    /// Parameters that can be read, with the number of their register: those in front of the first that is not in one.
+    /// Parameters that can be read, with the number of their register: those in front of the first that is not in
+    /// registers. A struct of up to 16 bytes takes two, and is passed over.
     fn params(&self) -> impl Iterator<Item = (u8, String, TypeId)> {
-        let params = self.btf.params(self.id).into_iter().take(N_REGISTERS).enumerate();
-        params.take_while(|(_, param)| param.ty != 0 && self.fits(param.ty)).map(|(idx, param)| {
-            let name = if param.name.is_empty() { format!("arg{}", idx + 1) } else { param.name.to_owned() };
-            (idx as u8, name, param.ty)
-        })
+        let mut found = Vec::new();
+        let mut register = 0;
+        for (idx, param) in self.btf.params(self.id).into_iter().enumerate() {
+            let is_wide = param.ty != 0 && self.is_pair(param.ty);
+            let is_narrow = param.ty != 0 && self.fits(param.ty);
+            if !is_narrow && !is_wide || register + usize::from(is_wide) >= N_REGISTERS {
+                break;
+            }
+            if is_narrow {
+                let name = if param.name.is_empty() { format!("arg{}", idx + 1) } else { param.name.to_owned() };
+                found.push((register as u8, name, param.ty));
+            }
+            register += 1 + usize::from(is_wide);
+        }
+        found.into_iter()
+    }
+
+    /// Two general registers hold a value of the type.
+    fn is_pair(&self, ty: TypeId) -> bool {
+        matches!(self.btf.base_shape(ty), Shape::Struct | Shape::Union) && (9..=16).contains(&self.btf.size_of(ty))
     }
 
     /// One general register holds a value of the type.

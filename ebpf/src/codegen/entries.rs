@@ -315,7 +315,7 @@ fn raw_tracepoint(name: &str) -> (String, ProgramKind, String) {
     (format!("raw_tp/{name}"), ProgramKind::RawTracepoint { name: name.to_owned() }, name.to_owned())
 }
 
-/// At most 15 bytes of letters, digits, `_` and `.`, as the kernel wants.
+/// At most 15 bytes of letters, digits and `_`, the first no digit, as the kernel wants.
 fn program_name(text: &str) -> String {
     let name: String = text
         .chars()
@@ -323,7 +323,7 @@ fn program_name(text: &str) -> String {
         .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
         .collect();
     let tail = name.len().saturating_sub(15);
-    let name = name[tail..].trim_start_matches('_').to_owned();
+    let name = name[tail..].trim_start_matches(|c: char| c == '_' || c.is_ascii_digit()).to_owned();
     if name.is_empty() { "handler".to_owned() } else { name }
 }
 
@@ -531,5 +531,17 @@ impl Emitter<'_, '_> {
         self.asm.jump(skip);
         self.asm.bind(taken);
         self.asm.store(Size::DW, R10, SCRATCH, R0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::program_name;
+
+    #[test]
+    fn names_of_programs_are_what_the_kernel_takes() {
+        assert_eq!(program_name("kernel.function(\"vfs_read\")"), "nction_vfs_read");
+        assert_eq!(program_name("tcp_ipv4.c:1740.return"), "c_1740_return");
+        assert_eq!(program_name("123"), "handler");
     }
 }
