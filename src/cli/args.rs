@@ -68,6 +68,9 @@ pub struct DashboardArgs {
     /// Folder with more tapset scripts; may be repeated
     #[arg(short = 'I', value_name = "DIR")]
     pub tapset_dirs: Vec<PathBuf>,
+    /// Kernel to look around in: a release, a vmlinux, or the folder it was built in
+    #[arg(short = 'r', value_name = "RELEASE|FILE")]
+    pub release: Option<String>,
 }
 
 /// How the dashboard looks.

@@ -4,11 +4,13 @@ use std::{process::ExitCode, sync::Arc};
 
 use super::{
     args::{Color, DashboardArgs, LookArgs, ReplayArgs},
+    host,
     live_catalogue::LiveCatalogue,
     live_engine::{LiveChecker, LiveEngine, SharedCompiler},
 };
 use crate::{
     embedded,
+    host::{Host, Live},
     runtime::{features, recording::Recording},
     tui::{
         TuiOptions,
@@ -20,13 +22,18 @@ use crate::{
 };
 
 pub fn main(args: DashboardArgs) -> ExitCode {
-    if args.demo {
-        return demo(&args, None);
+    let host = match host(args.release.as_deref()) {
+        Ok(host) => host,
+        Err(why) => {
+            eprintln!("{why}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let is_live = host.is_running() && !args.demo;
+    if args.demo || (is_live && !features::can_trace()) {
+        return demo(&args, is_live.then(features::why_not), host);
     }
-    if !features::can_trace() {
-        return demo(&args, Some(features::why_not()));
-    }
-    let compiler = SharedCompiler::new(args.tapset_dirs.clone());
+    let compiler = SharedCompiler::new(args.tapset_dirs.clone(), host);
     let engine = LiveEngine::new(compiler.clone(), args.record.clone());
     let mut options = TuiOptions::new(
         Box::new(engine),
@@ -44,7 +51,7 @@ fn given(args: &DashboardArgs) -> StartOptions {
 }
 
 /// The bundled recording. `why`: what keeps this machine from tracing; the editor and the browser work all the same.
-fn demo(args: &DashboardArgs, why: Option<String>) -> ExitCode {
+fn demo(args: &DashboardArgs, why: Option<String>, host: Arc<dyn Host>) -> ExitCode {
     let recording = match Recording::parse(embedded::DEMO) {
         Ok(recording) => recording,
         Err(error) => {
@@ -52,7 +59,7 @@ fn demo(args: &DashboardArgs, why: Option<String>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let mut options = replay_options(recording, args.tapset_dirs.clone(), true);
+    let mut options = replay_options(recording, SharedCompiler::new(args.tapset_dirs.clone(), host), true);
     options.notice = why;
     // A script that was asked for can be read and checked, though not run.
     options.script = args.script.clone();
@@ -61,11 +68,10 @@ fn demo(args: &DashboardArgs, why: Option<String>) -> ExitCode {
 }
 
 pub fn replay(recording: Recording, args: ReplayArgs) -> ExitCode {
-    show(replay_options(recording, Vec::new(), false), args.look)
+    show(replay_options(recording, SharedCompiler::new(Vec::new(), Arc::new(Live)), false), args.look)
 }
 
-fn replay_options(recording: Recording, include: Vec<std::path::PathBuf>, looping: bool) -> TuiOptions {
-    let compiler = SharedCompiler::new(include);
+fn replay_options(recording: Recording, compiler: Arc<SharedCompiler>, looping: bool) -> TuiOptions {
     let Recording { header, events, .. } = recording;
     let events = events.into_iter().map(|timed| (timed.at(), timed.event)).collect();
     let engine = ReplayEngine::new(events, 1.0);

@@ -1,13 +1,20 @@
 //! The probe browser's catalogue: families of this kernel and the tapset's aliases.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, OnceLock},
+};
 
 use super::live_engine::SharedCompiler;
 use crate::{
     pipeline::{CompileOptions, Compiler, Input},
-    probes::catalogue,
+    probes::{
+        browse::{self, Inside},
+        catalogue,
+    },
+    runtime::features,
     tapset::docs,
-    tui::engine::{Catalogue, CatalogueEntry, ProbeDetail, Variable},
+    tui::engine::{Catalogue, CatalogueEntry, Holds, ProbeDetail, Statement, Variable},
 };
 
 /// Functions of the kernel handed over in one part.
@@ -15,11 +22,18 @@ const FUNCTIONS_AT_ONCE: usize = 8192;
 
 pub struct LiveCatalogue {
     compiler: Arc<SharedCompiler>,
+    /// Why functions of the kernel cannot be probed, once that was tried.
+    no_functions: OnceLock<Option<String>>,
 }
 
 impl LiveCatalogue {
     pub fn new(compiler: Arc<SharedCompiler>) -> Self {
-        Self { compiler }
+        Self { compiler, no_functions: OnceLock::new() }
+    }
+
+    fn why_no_functions(&self) -> Option<String> {
+        let tried = self.no_functions.get_or_init(|| self.compiler.is_running().then(features::why_no_functions)?);
+        tried.clone()
     }
 
     fn aliases(&self) -> Vec<CatalogueEntry> {
@@ -45,7 +59,11 @@ impl LiveCatalogue {
 fn alias_variables(compiler: &Compiler, point: &str) -> Vec<Variable> {
     let (points, _) = compiler.list(point, true, &Input::default(), &CompileOptions::default());
     let vars = points.into_iter().flat_map(|point| point.vars);
-    vars.map(|(name, ty)| Variable { name, ty, note: String::new() }).collect()
+    let variable = |(name, ty): (String, String)| {
+        let holds = if ty == "string" { Holds::Text } else { Holds::Number };
+        Variable { name, ty, note: String::new(), holds }
+    };
+    vars.map(variable).collect()
 }
 
 impl Catalogue for LiveCatalogue {
@@ -86,32 +104,59 @@ impl Catalogue for LiveCatalogue {
                 doc: docs::doc_above(text, definition.at).unwrap_or_default(),
                 origin: format!("tapset {}", compiler.library.file(file).name),
                 variables: alias_variables(compiler, point),
-                return_variables: Vec::new(),
+                ..ProbeDetail::default()
             };
         }
-        let variables = |point: &str| -> Vec<Variable> {
-            let Some(details) = catalogue::details(point, world) else { return Vec::new() };
-            let vars = details.vars.iter().map(|var| Variable {
-                name: var.name.to_string(),
-                ty: var.ty.to_string(),
-                note: String::new(),
-            });
-            let context = details.context.into_iter().map(|var| Variable {
-                name: var.name,
-                ty: var.type_text,
-                note: String::new(),
-            });
-            vars.chain(context).collect()
-        };
+        let interior = |point: &str| browse::interior(point, world).unwrap_or_default();
+        let (mut at_entry, at_return) = (interior(point), interior(&format!("{point}.return")));
+        // What the kernel was built with is not all: a policy may forbid it.
+        if !at_entry.is_refused
+            && point.starts_with("kernel.function(")
+            && let Some(why) = self.why_no_functions()
+        {
+            (at_entry.how, at_entry.is_refused) = (why, true);
+        }
         let origin = match point.split_once("(\"") {
             Some(("kernel.trace", name)) => format!("tracepoint {}", name.trim_end_matches("\")")),
             _ => String::new(),
         };
+        // What is seen at both is said once.
+        let only_there = at_return.variables.into_iter().filter(|variable| !at_entry.variables.contains(variable));
+        let copies = at_entry.copies.into_iter().map(|copy| (copy.caller, copy.how.to_string()));
+        let lines = at_entry.lines.into_iter().map(|line| Statement {
+            point: line.point,
+            line: line.line,
+            note: if line.n_places == 1 { String::new() } else { format!("in {} places", line.n_places) },
+        });
         ProbeDetail {
             doc: String::new(),
             origin,
-            variables: variables(point),
-            return_variables: variables(&format!("{point}.return")),
+            how: at_entry.how,
+            is_refused: at_entry.is_refused,
+            return_variables: only_there.map(shown).collect(),
+            variables: at_entry.variables.into_iter().map(shown).collect(),
+            copies: copies.collect(),
+            lines: lines.collect(),
         }
     }
+
+    fn members(&self, point: &str, expression: &str) -> Vec<Variable> {
+        browse::members(point, expression, &self.compiler.get().world).into_iter().map(shown).collect()
+    }
+
+    fn with_type(&self, part: &str) -> HashSet<String> {
+        browse::with_type(part, &self.compiler.get().world)
+    }
+}
+
+fn shown(inside: Inside) -> Variable {
+    let holds = match inside.holds {
+        browse::Holds::Number => Holds::Number,
+        browse::Holds::Text => Holds::Text,
+        browse::Holds::KernelText => Holds::KernelText,
+        browse::Holds::UserText => Holds::UserText,
+        browse::Holds::Members => Holds::Members,
+        browse::Holds::Other => Holds::Other,
+    };
+    Variable { name: inside.name, ty: inside.type_text, note: inside.absent, holds }
 }

@@ -13,7 +13,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::{
     diagnostics::{Diagnostic, Severity},
-    host::Live,
+    host::Host,
     language::Recovery,
     pipeline::{CompileOptions, Compiled, Compiler, Input, Pass},
     runtime::{
@@ -37,16 +37,22 @@ const SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
 /// The compiler everything shares, made by whoever needs it first so that the screen need not wait for it.
 pub struct SharedCompiler {
     include: Vec<PathBuf>,
+    host: Arc<dyn Host>,
     compiler: OnceLock<Compiler>,
 }
 
 impl SharedCompiler {
-    pub fn new(include: Vec<PathBuf>) -> Arc<Self> {
-        Arc::new(Self { include, compiler: OnceLock::new() })
+    pub fn new(include: Vec<PathBuf>, host: Arc<dyn Host>) -> Arc<Self> {
+        Arc::new(Self { include, host, compiler: OnceLock::new() })
     }
 
     pub fn get(&self) -> &Compiler {
-        self.compiler.get_or_init(|| Compiler::new(Arc::new(Live), &self.include))
+        self.compiler.get_or_init(|| Compiler::new(self.host.clone(), &self.include))
+    }
+
+    /// The machine scripts run on, and not some other kernel that is looked at.
+    pub fn is_running(&self) -> bool {
+        self.host.is_running()
     }
 }
 
@@ -112,6 +118,11 @@ impl Worker {
 
     fn start(&self, request: StartRequest) {
         let run = request.run;
+        if !self.compiler.is_running() {
+            let message = "this dashboard shows another kernel (-r); scripts run on the one that runs".to_owned();
+            let help = Some("start tapdeck without -r to trace".to_owned());
+            return self.tell(EngineEvent::Failed { run, message, help });
+        }
         let begun = Instant::now();
         self.tell(EngineEvent::Compiling { run });
         let input = input(&request);

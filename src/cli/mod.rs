@@ -80,7 +80,14 @@ fn usage(error: &clap::Error) -> ExitCode {
 /// # Errors
 /// There is no such kernel: what is missing, and what helps in the second line.
 fn compiler(include: &[PathBuf], release: Option<&str>) -> Result<Compiler, String> {
+    Ok(Compiler::new(host(release)?, include))
+}
+
+/// The machine, or what is known of the kernel `-r` names.
+///
+/// # Errors
+/// As [`compiler`].
+fn host(release: Option<&str>) -> Result<Arc<dyn Host>, String> {
     let host: Arc<dyn Host> = Arc::new(Live);
-    let host = release.map_or(Ok(host.clone()), |name| named_kernel(host, name))?;
-    Ok(Compiler::new(host, include))
+    release.map_or(Ok(host.clone()), |name| named_kernel(host, name))
 }

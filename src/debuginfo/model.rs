@@ -97,6 +97,19 @@ pub enum NotTraceable {
     InitText,
 }
 
+impl NotTraceable {
+    /// The reason as a sentence.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            NotTraceable::NoKprobe => "the kernel bars it (NOKPROBE): a probe there could come into itself",
+            NotTraceable::NoInstrumentation => {
+                "it runs before the kernel can be traced (noinstr: entry and exception code)"
+            }
+            NotTraceable::InitText => "it is gone: the kernel frees it when it has started (__init)",
+        }
+    }
+}
+
 impl fmt::Display for Traceable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

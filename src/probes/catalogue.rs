@@ -2,13 +2,9 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{
-    FAMILIES, Resolved, kernel_trace,
-    site::{ContextVariable, SiteVar},
-    syscall,
-};
+use super::{FAMILIES, kernel_trace, syscall};
 use crate::{
-    debuginfo::{Types as _, World},
+    debuginfo::{Types as _, World, dwarf::index::Index},
     language::ast::{Literal, ProbePoint, ProbePointPart},
     source::Span,
 };
@@ -26,15 +22,6 @@ pub struct CatalogueEntry {
     pub doc: String,
     /// Words are to be replaced before it is a probe point.
     pub is_form: bool,
-}
-
-/// What a handler at an entry sees.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Details {
-    /// Script variables.
-    pub vars: Vec<SiteVar>,
-    /// `$…` with their types.
-    pub context: Vec<ContextVariable>,
 }
 
 /// Every entry but tapset aliases, grouped; groups in the order begin, timer, process, syscall, kernel.trace.
@@ -85,9 +72,17 @@ pub fn catalogue(world: &World) -> Vec<CatalogueEntry> {
 /// A group of functions has at least so many; the rest go together.
 const MIN_GROUP: usize = 8;
 
-/// The kernel's functions, tens of thousands, by the first word of their names (`vfs` of `vfs_read`), with the names of
-/// their parameters.
+/// `kernel.function("vfs_read")`
+pub fn function_point(name: &str) -> String {
+    format!("kernel.function(\"{name}\")")
+}
+
+/// The kernel's functions, tens of thousands, with the names of their parameters: by the file they are in where there is
+/// debug information, else by the first word of their names (`vfs` of `vfs_read`).
 pub fn functions(world: &World) -> Vec<CatalogueEntry> {
+    if let Ok(dwarf) = world.dwarf() {
+        return by_source(dwarf.index());
+    }
     let Ok(btf) = world.btf() else { return Vec::new() };
     let mut found: Vec<(&str, u32)> = btf.functions().map(|(name, _, proto)| (name, proto)).collect();
     found.sort_unstable();
@@ -104,7 +99,7 @@ pub fn functions(world: &World) -> Vec<CatalogueEntry> {
         let group = if sizes[&group] < MIN_GROUP { "other".to_owned() } else { group };
         let params: Vec<&str> = btf.params(*proto).into_iter().map(|param| param.name).collect();
         CatalogueEntry {
-            point: format!("kernel.function(\"{name}\")"),
+            point: function_point(name),
             group: format!("kernel.function {group}"),
             has_return: true,
             doc: format!("({})", params.join(", ")),
@@ -114,11 +109,51 @@ pub fn functions(world: &World) -> Vec<CatalogueEntry> {
     found.iter().map(entry).collect()
 }
 
-/// Variables at a probe point out of [`catalogue`] (with or without `.return`); `None` when it does not resolve.
-pub fn details(point: &str, world: &World) -> Option<Details> {
-    let Resolved::Sites(sites) = super::resolve(&simple_point(point)?, world)? else { return None };
-    let site = sites.into_iter().next()?;
-    Some(Details { context: site.scope.variables(world), vars: site.vars })
+/// The point of each group of an index, in its order: by name, with the file where others have the name too, with the line
+/// where even that is not enough.
+pub fn points_in(index: &Index) -> impl Iterator<Item = String> + '_ {
+    // Groups of the same name follow each other.
+    let group = |idx: usize| (idx < index.n_groups()).then(|| index.group(idx));
+    let mut run = (0, 0);
+    (0..index.n_groups()).map(move |idx| {
+        let here = index.group(idx);
+        if idx >= run.1 {
+            let same = (idx..).take_while(|other| group(*other).is_some_and(|other| other.name == here.name));
+            run = (idx, idx + same.count());
+        }
+        let name = index.text(here.name);
+        if run.1 - run.0 == 1 || here.file == 0 {
+            return function_point(name);
+        }
+        let file = index.text(here.file);
+        let in_file = (run.0..run.1).filter(|other| group(*other).is_some_and(|other| other.file == here.file)).count();
+        if in_file == 1 {
+            function_point(&format!("{name}@{file}"))
+        } else {
+            function_point(&format!("{name}@{file}:{}", here.line))
+        }
+    })
+}
+
+/// Every function of an index, files in the order of their names.
+fn by_source(index: &Index) -> Vec<CatalogueEntry> {
+    let entry = |(idx, point): (usize, String)| {
+        let group = index.group(idx);
+        let mut instances = index.instances(idx).map(|instance| index.instance(instance));
+        let arguments = instances.clone().next().map_or(0, |instance| instance.arguments);
+        let names: Vec<&str> = index.arguments(arguments).map(|pair| index.argument(pair).0).collect();
+        let file = index.text(group.file);
+        CatalogueEntry {
+            point,
+            group: if file.is_empty() { "kernel.function other".to_owned() } else { format!("kernel.function {file}") },
+            has_return: instances.any(|instance| !instance.is_inline),
+            doc: format!("({})", names.join(", ")),
+            is_form: false,
+        }
+    };
+    let mut entries: Vec<CatalogueEntry> = points_in(index).enumerate().map(entry).collect();
+    entries.sort_by(|a, b| (&a.group, &a.point).cmp(&(&b.group, &b.point)));
+    entries
 }
 
 /// A point out of plain text: names, whole numbers, strings without escapes. `None` for anything else.
@@ -159,6 +194,7 @@ pub fn simple_point(text: &str) -> Option<ProbePoint> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probes::browse;
 
     #[test]
     fn simple_points_parse() {
@@ -188,8 +224,15 @@ mod tests {
         assert!(entry("syscall_any").is_some_and(|entry| entry.has_return && entry.group == "syscall"));
         let switch = entries.iter().find(|entry| entry.point.contains("sched_switch")).expect("every kernel has it");
         assert!(switch.doc.contains("next"), "{}", switch.doc);
-        let details = details(&switch.point, &world).expect("resolves");
-        assert!(details.context.iter().any(|variable| variable.name == "$next"));
+        let inside = browse::interior(&switch.point, &world).expect("resolves");
+        let next = inside.variables.iter().find(|variable| variable.name == "$next").expect("the next task");
+        assert_eq!(next.holds, browse::Holds::Members);
+        let members = browse::members(&switch.point, "$next->mm", &world);
+        assert!(members.iter().any(|member| member.name == "mm_users" && member.holds == browse::Holds::Members));
+        assert!(members.iter().any(|member| member.name == "total_vm" && member.holds == browse::Holds::Number));
+        let points = browse::with_type("sk_buff", &world);
+        assert!(points.contains("kernel.function(\"netif_rx\")") && !points.contains("kernel.function(\"vfs_read\")"));
+        assert!(points.contains("kernel.trace(\"net:netif_rx\")") && !points.contains(&switch.point));
         let started = std::time::Instant::now();
         let functions = functions(&world);
         println!("{} functions in {:?}", functions.len(), started.elapsed());

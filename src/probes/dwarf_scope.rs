@@ -7,6 +7,7 @@ use tapdeck_ebpf::ir::{ContextField, Space};
 
 use super::{
     access::{Access, AccessBase},
+    browse::{self, Look},
     members::Walk,
     pretty,
     site::{ContextError, ContextScope, ContextVariable, Depth, PathStep, Pretty},
@@ -121,7 +122,7 @@ impl DwarfScope {
             "return" if self.exit => self.result().ok_or_else(|| self.no_such(name))?,
             name => {
                 let variable = self.find(name).ok_or_else(|| self.no_such(name))?;
-                self.walk(&variable).ok_or_else(|| self.absent(&variable))?
+                self.walk(&variable).ok_or_else(|| self.not_here(&variable))?
             }
         };
         walk.follow(path)?;
@@ -137,7 +138,7 @@ impl DwarfScope {
         ContextError::NoSuchVariable { name: name.to_owned(), alternatives }
     }
 
-    fn absent(&self, variable: &Variable) -> ContextError {
+    fn not_here(&self, variable: &Variable) -> ContextError {
         let why = match &variable.location {
             Location::Absent(Absent::OptimizedOut) => "it was optimised out".to_owned(),
             Location::Absent(Absent::NotHere) => "it has no value here".to_owned(),
@@ -206,6 +207,24 @@ impl ContextScope for DwarfScope {
 
     fn pretty(&self, name: &str, path: &[PathStep], depth: Depth, _world: &World) -> Result<Pretty, ContextError> {
         pretty::of_walk(self.walk_to(name, path)?, depth)
+    }
+
+    fn look(&self, name: &str, path: &[PathStep], _world: &World) -> Option<Look> {
+        self.walk_to(name, path).ok().map(|walk| browse::look(&walk))
+    }
+
+    fn absent(&self, _world: &World) -> Vec<(ContextVariable, String)> {
+        let gone = self.declared().into_iter().filter(|variable| matches!(variable.location, Location::Absent(_)));
+        let said = gone.map(|variable| {
+            let type_text = self.dwarf.listed_type(variable.ty);
+            let why = match self.not_here(&variable) {
+                ContextError::NotHere { why, elsewhere: (0, _) | (_, 1), .. } => why,
+                ContextError::NotHere { why, elsewhere: (n, of), .. } => format!("{why}; {n} of {of} copies have it"),
+                _ => String::new(),
+            };
+            (ContextVariable { name: format!("${}", variable.name), type_text }, why)
+        });
+        said.collect()
     }
 
     fn is_of_entry(&self, name: &str, is_plain: bool) -> bool {

@@ -9,6 +9,7 @@ use tapdeck_ebpf::ir::{ContextField, Space};
 
 use super::{
     access::{Access, AccessBase},
+    browse::{self, Look},
     members::Walk,
     pretty,
     site::{ContextError, ContextScope, ContextVariable, Depth, PathStep, Pretty},
@@ -164,6 +165,10 @@ impl ContextScope for FunctionScope {
 
     fn pretty(&self, name: &str, path: &[PathStep], depth: Depth, _world: &World) -> Result<Pretty, ContextError> {
         pretty::of_walk(self.walk_to(name, path)?, depth)
+    }
+
+    fn look(&self, name: &str, path: &[PathStep], _world: &World) -> Option<Look> {
+        self.walk_to(name, path).ok().map(|walk| browse::look(&walk))
     }
 
     fn is_of_entry(&self, name: &str, is_plain: bool) -> bool {

@@ -11,6 +11,7 @@ use super::{
     NoMatch, Pattern, ProbeFamily, Resolved,
     access::{Access, AccessBase},
     attach_plan::AttachPlan,
+    browse::{self, Look},
     members::Walk,
     pattern::{glob_matches, is_wildcard, nearest, parts},
     pretty,
@@ -96,6 +97,11 @@ impl Tracepoint {
         format!("({})", names.join(", "))
     }
 
+    /// One of its arguments has a type with `part` in its name.
+    pub fn has_type(&self, part: &str) -> bool {
+        self.args().any(|(_, ty)| self.btf.type_text(ty).contains(part))
+    }
+
     fn site(self) -> ProbeSite {
         let n_args = self.args().count() as u8;
         let attach = AttachPlan::Tracepoint { name: self.name.clone(), n_args, task_arg: None };
@@ -163,6 +169,10 @@ impl ContextScope for Tracepoint {
             }
         }
         pretty::of_values(self.args().enumerate().map(|(idx, (name, ty))| (name, Some(self.walk(idx, ty)))), depth)
+    }
+
+    fn look(&self, name: &str, path: &[PathStep], _world: &World) -> Option<Look> {
+        self.walk_to(name, path).ok().map(|walk| browse::look(&walk))
     }
 
     fn pretty(&self, name: &str, path: &[PathStep], depth: Depth, _world: &World) -> Result<Pretty, ContextError> {

@@ -370,6 +370,11 @@ impl<'a> Walk<'a> {
         if address_of { self.address() } else { self.load() }
     }
 
+    /// Whose memory it is in.
+    pub fn space(&self) -> Space {
+        self.space
+    }
+
     pub fn types(&self) -> &'a dyn Types {
         self.types
     }

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod attach_plan;
 pub mod begin_end;
+pub mod browse;
 pub mod catalogue;
 mod dwarf_scope;
 pub mod forms;
@@ -19,7 +20,7 @@ pub mod syscall;
 pub mod timer;
 pub mod unsupported;
 
-pub use catalogue::{CatalogueEntry, Details, catalogue, details};
+pub use catalogue::{CatalogueEntry, catalogue};
 pub use members::{pretty_cast, resolve_cast};
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{access::Access, attach_plan::AttachPlan};
+use super::{access::Access, attach_plan::AttachPlan, browse::Look};
 use crate::debuginfo::World;
 
 /// SystemTap's derived probe.
@@ -52,6 +52,16 @@ pub trait ContextScope: std::fmt::Debug + Send + Sync {
 
     /// `$x$` and `$x$$` with a path.
     fn pretty(&self, name: &str, path: &[PathStep], depth: Depth, world: &World) -> Result<Pretty, ContextError>;
+
+    /// What `$name` and a path lead to, for browsing; `None` where that cannot be told.
+    fn look(&self, _name: &str, _path: &[PathStep], _world: &World) -> Option<Look> {
+        None
+    }
+
+    /// Variables that are declared here and have no value here, each with the reason.
+    fn absent(&self, _world: &World) -> Vec<(ContextVariable, String)> {
+        Vec::new()
+    }
 
     /// Whether there is anything to look at.
     fn has_context(&self) -> bool {

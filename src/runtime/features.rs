@@ -96,6 +96,12 @@ pub fn why_not() -> String {
     })
 }
 
+/// Why functions of the kernel cannot be probed here, and what helps; `None` where they can.
+pub fn why_no_functions() -> Option<String> {
+    let check = functions();
+    (!check.is_ok()).then(|| format!("{}; {}", check.detail, check.way_out))
+}
+
 /// CAP_BPF with CAP_PERFMON, or CAP_SYS_ADMIN, is effective in this process.
 pub fn has_bpf_capabilities() -> bool {
     let caps = effective_capabilities();

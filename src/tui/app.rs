@@ -1,21 +1,21 @@
 //! The whole state of the dashboard and the messages that change it. [`super::update`] is the only place that does, as a
 //! pure function of model and message; what must happen outside comes back as [`Effect`]s.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::HashSet, path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
     action::{Act, Preset, Where},
     disk::Job,
     engine::{
         CatalogueEntry, Checker, CompletionList, EditorDiagnostic, EngineEvent, ProbeDetail, RunId, StartOptions,
-        StartRequest,
+        StartRequest, Variable,
     },
     export::Format,
     files::{OnDisk, SaveError, Stamp},
     input::{keymap::Keymap, keys::Chord},
     layout::{Areas, Border, Layout, Pane},
     model::{
-        browser::Browser,
+        browser::{Browser, Look},
         history::{History, Sample},
         live::Live,
         log::Log,
@@ -67,6 +67,15 @@ pub enum Msg {
     Detail {
         point: String,
         detail: ProbeDetail,
+    },
+    Members {
+        point: String,
+        expression: String,
+        members: Vec<Variable>,
+    },
+    WithType {
+        part: String,
+        points: HashSet<String>,
     },
     Saved {
         script: u64,
@@ -125,7 +134,8 @@ pub enum Effect {
         text: String,
         cursor: usize,
     },
-    Detail(String),
+    /// Something of the catalogue is wanted.
+    Look(Look),
     Copy(String),
     /// Files are read or written.
     Disk(Job),

@@ -2,7 +2,7 @@
 //! and a catalogue of probe points. The command line implements them over the real pipeline; [`super::fake`] and
 //! [`super::replay`] implement them for demos and tests. Nothing here draws, compiles or asks the machine.
 
-use std::{ops::Range, sync::Arc};
+use std::{collections::HashSet, ops::Range, sync::Arc};
 
 use tokio::sync::mpsc;
 
@@ -150,8 +150,16 @@ pub enum TokenClass {
 pub trait Catalogue: Send + Sync {
     /// Hands over entries in batches until all are told or `sink` says `false`. Called on a worker thread.
     fn load(&self, sink: &mut dyn FnMut(Vec<CatalogueEntry>) -> bool);
-    /// Called on a worker thread.
+    /// Called on a worker thread, as all below.
     fn detail(&self, point: &str) -> ProbeDetail;
+    /// The members behind `$file->f_path` at a point.
+    fn members(&self, _point: &str, _expression: &str) -> Vec<Variable> {
+        Vec::new()
+    }
+    /// Points where a type is seen that has `part` in its name.
+    fn with_type(&self, _part: &str) -> HashSet<String> {
+        HashSet::new()
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -189,16 +197,47 @@ pub struct ProbeDetail {
     pub doc: String,
     /// Where it is defined: `tapset linux/syscalls.stp:21`, `tracepoint sched:sched_switch`.
     pub origin: String,
+    /// How it is probed, or why it cannot be; empty where nothing is to be said.
+    pub how: String,
+    /// It cannot be probed here.
+    pub is_refused: bool,
     pub variables: Vec<Variable>,
     /// Only in `.return`.
     pub return_variables: Vec<Variable>,
+    /// Functions that have a copy of it inside, with a word on each.
+    pub copies: Vec<(String, String)>,
+    pub lines: Vec<Statement>,
+}
+
+/// A line of a function with code, as a point of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Statement {
+    pub point: String,
+    pub line: u32,
+    pub note: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Variable {
+    /// As it is written: `$file`, `retval`; a member's name alone.
     pub name: String,
     /// `long`, `string`, `struct task_struct*`.
     pub ty: String,
-    /// What it holds, or empty.
+    /// What it is, or why it has no value there; or empty.
     pub note: String,
+    pub holds: Holds,
+}
+
+/// What a variable is good for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Holds {
+    Number,
+    Text,
+    /// The address of a text of the kernel's, or of the process's.
+    KernelText,
+    UserText,
+    /// More: members behind it.
+    Members,
+    #[default]
+    Other,
 }

@@ -2,6 +2,7 @@
 //! hand; demos and hand trials let it tick once a second.
 
 use std::{
+    collections::HashSet,
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::Duration,
@@ -12,7 +13,7 @@ use tokio::sync::mpsc;
 use super::{
     engine::{
         Catalogue, CatalogueEntry, Checker, Completion, CompletionKind, CompletionList, EditorDiagnostic, Engine,
-        EngineEvent, ProbeDetail, RunId, StartRequest, Variable,
+        EngineEvent, Holds, ProbeDetail, RunId, StartRequest, Variable,
     },
     given,
 };
@@ -413,6 +414,21 @@ const SYSCALLS: &[&str] = &[
     "write",
 ];
 
+fn named(name: &str, ty: &str, note: &str) -> Variable {
+    Variable { name: name.into(), ty: ty.into(), note: note.into(), holds: Holds::Other }
+}
+
+/// By what a type looks like.
+fn holds(ty: &str) -> Holds {
+    match ty {
+        "string" => Holds::Text,
+        _ if ty.starts_with("struct") => Holds::Members,
+        _ if ty.starts_with("char") => Holds::KernelText,
+        _ if ty.ends_with('*') => Holds::Other,
+        _ => Holds::Number,
+    }
+}
+
 impl Catalogue for FakeCatalogue {
     fn load(&self, sink: &mut dyn FnMut(Vec<CatalogueEntry>) -> bool) {
         let entry = |point: String, group: &str, has_return: bool, doc: &str| CatalogueEntry {
@@ -468,8 +484,7 @@ impl Catalogue for FakeCatalogue {
     }
 
     fn detail(&self, point: &str) -> ProbeDetail {
-        let variable =
-            |name: &str, ty: &str, note: &str| Variable { name: name.into(), ty: ty.into(), note: note.into() };
+        let variable = |name: &str, ty: &str, note: &str| Variable { holds: holds(ty), ..named(name, ty, note) };
         if point.starts_with("syscall.") {
             return ProbeDetail {
                 doc: format!("{}(2), entered by a process", point.trim_start_matches("syscall.")),
@@ -483,13 +498,32 @@ impl Catalogue for FakeCatalogue {
                     variable("mode", "long", ""),
                 ],
                 return_variables: vec![variable("retval", "long", ""), variable("retstr", "string", "")],
+                ..ProbeDetail::default()
             };
         }
         ProbeDetail {
             doc: format!("{point} fires"),
             origin: "tracepoint".into(),
             variables: vec![variable("$prev", "struct task_struct*", ""), variable("$next", "struct task_struct*", "")],
-            return_variables: Vec::new(),
+            ..ProbeDetail::default()
         }
+    }
+
+    fn members(&self, _: &str, expression: &str) -> Vec<Variable> {
+        let member = |(name, ty): (&str, &str)| Variable { holds: holds(ty), ..named(name, ty, "") };
+        if expression.ends_with("mm") {
+            return [("mm_users", "int"), ("total_vm", "long unsigned int")].map(member).into();
+        }
+        [("pid", "int"), ("comm", "char[16]"), ("mm", "struct mm_struct*"), ("sched_class", "void*")].map(member).into()
+    }
+
+    fn with_type(&self, part: &str) -> HashSet<String> {
+        let mut found = HashSet::new();
+        self.load(&mut |batch| {
+            let sched = batch.into_iter().filter(|entry| &*entry.group == "kernel.trace/sched");
+            found.extend(sched.map(|entry| entry.point.to_string()).filter(|_| "task_struct".contains(part)));
+            true
+        });
+        found
     }
 }

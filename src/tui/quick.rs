@@ -1,14 +1,38 @@
 //! Quick traces: the script a single key in the probe browser writes. It lands in the editor, so one learns the language by
 //! looking at what ran.
 
-use super::engine::{CatalogueEntry, ProbeDetail};
+use super::engine::{CatalogueEntry, Holds, ProbeDetail};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Quick {
     Latency(TraceKey),
     Count,
     Arguments,
     Errors,
+    /// A histogram of an expression's values.
+    Values(String),
+    /// How often each value of an expression comes by.
+    CountBy(Counted),
+}
+
+/// An expression, and the script text that can be a key for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted {
+    pub expression: String,
+    pub key: String,
+}
+
+impl Counted {
+    /// `None`: a script cannot have its value as a key.
+    pub fn new(expression: &str, holds: Holds) -> Option<Self> {
+        let key = match holds {
+            Holds::Number | Holds::Text => expression.to_owned(),
+            Holds::KernelText => format!("kernel_string({expression})"),
+            Holds::UserText => format!("user_string({expression})"),
+            Holds::Members | Holds::Other => return None,
+        };
+        Some(Self { expression: expression.to_owned(), key })
+    }
 }
 
 /// What a row of a latency table stands for.
@@ -43,7 +67,7 @@ impl TraceKey {
 }
 
 /// The script and what to call it.
-pub fn script(quick: Quick, entry: &CatalogueEntry, detail: Option<&ProbeDetail>) -> (String, String) {
+pub fn script(quick: &Quick, entry: &CatalogueEntry, detail: Option<&ProbeDetail>) -> (String, String) {
     let base = entry.point.strip_suffix(".return").unwrap_or(&entry.point);
     let label: String = entry
         .label()
@@ -74,6 +98,16 @@ pub fn script(quick: Quick, entry: &CatalogueEntry, detail: Option<&ProbeDetail>
              probe {point} {{\n  {}\n}}\n",
             print_arguments(entry, detail)
         ),
+        Quick::Values(expression) => format!(
+            "# The values of {expression} at {point}, by process.\n\
+             global values\n\n\
+             probe {point} {{\n  values[execname()] <<< {expression}\n}}\n"
+        ),
+        Quick::CountBy(Counted { expression, key }) => format!(
+            "# How often {point} comes by with each {expression}.\n\
+             global calls\n\n\
+             probe {point} {{\n  calls[{key}]++\n}}\n"
+        ),
         Quick::Errors => {
             let result = if is_syscall(entry) { "retval" } else { "$return" };
             format!(
@@ -86,6 +120,8 @@ pub fn script(quick: Quick, entry: &CatalogueEntry, detail: Option<&ProbeDetail>
         }
     };
     let what = match quick {
+        Quick::Values(_) => "values",
+        Quick::CountBy(_) => "count",
         Quick::Latency(_) => "latency",
         Quick::Count => "count",
         Quick::Arguments => "args",
@@ -97,6 +133,11 @@ pub fn script(quick: Quick, entry: &CatalogueEntry, detail: Option<&ProbeDetail>
 /// The probe as `+` inserts it.
 pub fn stub(entry: &CatalogueEntry) -> String {
     format!("probe {} {{\n  \n}}\n", entry.point)
+}
+
+/// A probe that prints the value of an expression.
+pub fn stub_with(entry: &CatalogueEntry, expression: &str) -> String {
+    format!("probe {} {{\n  println({expression})\n}}\n", entry.point)
 }
 
 fn is_syscall(entry: &CatalogueEntry) -> bool {
@@ -132,6 +173,22 @@ mod tests {
     use crate::tui::engine::Variable;
 
     #[test]
+    fn values_and_what_they_are_counted_by() {
+        let read = CatalogueEntry {
+            point: "kernel.function(\"vfs_read\")".into(),
+            group: "kernel.function/fs".into(),
+            ..Default::default()
+        };
+        let (name, text) = script(&Quick::Values("$count".into()), &read, None);
+        assert_eq!(name, "vfs_read-values.stp");
+        assert!(text.ends_with("{\n  values[execname()] <<< $count\n}\n"), "{text}");
+        let key = |holds| Counted::new("$x->y", holds).map(|counted| counted.key);
+        assert_eq!(key(Holds::Number).as_deref(), Some("$x->y"));
+        assert_eq!(key(Holds::UserText).as_deref(), Some("user_string($x->y)"));
+        assert_eq!(key(Holds::Members), None);
+    }
+
+    #[test]
     fn scripts() {
         let openat = CatalogueEntry {
             point: "syscall.openat".into(),
@@ -139,7 +196,7 @@ mod tests {
             has_return: true,
             doc: "".into(),
         };
-        let (name, text) = script(Quick::Latency(TraceKey::Process), &openat, None);
+        let (name, text) = script(&Quick::Latency(TraceKey::Process), &openat, None);
         assert_eq!(name, "openat-latency.stp");
         expect_test::expect![[r#"
             # How long syscall.openat takes, in microseconds, by process.
@@ -151,12 +208,12 @@ mod tests {
         "#]]
         .assert_eq(&text);
         let alias = CatalogueEntry { point: "netdev.receive".into(), group: "netdev".into(), ..Default::default() };
-        let variable = |name: &str, ty: &str| Variable { name: name.into(), ty: ty.into(), note: String::new() };
+        let variable = |name: &str, ty: &str| Variable { name: name.into(), ty: ty.into(), ..Variable::default() };
         let detail = ProbeDetail {
             variables: vec![variable("dev_name", "string"), variable("length", "long")],
             ..Default::default()
         };
-        let (_, text) = script(Quick::Arguments, &alias, Some(&detail));
+        let (_, text) = script(&Quick::Arguments, &alias, Some(&detail));
         assert!(
             text.contains(r#"printf("%s[%d] dev_name=%s length=%d\n", execname(), pid(), dev_name, length)"#),
             "{text}"

@@ -23,6 +23,7 @@ use super::{
     engine::{Catalogue, Checker, Engine, EngineEvent, StartOptions},
     files,
     layout::Pane,
+    model::browser::Look,
     profile::{Pace, Profile},
     settings::{self, Settings},
     term::{
@@ -176,7 +177,7 @@ struct Runner {
     input: Input,
     engine: Box<dyn Engine>,
     ask: std_mpsc::Sender<Ask>,
-    detail: std_mpsc::Sender<String>,
+    look: std_mpsc::Sender<Look>,
     disk: Disk,
     /// On the script's file, to hear of other programs' changes.
     watch: Option<(PathBuf, Option<AsyncFd<OwnedFd>>)>,
@@ -239,7 +240,7 @@ async fn main(options: TuiOptions) -> io::Result<Outcome> {
     let now = Instant::now();
     let mut runner = Runner {
         ask: workers::checker(Arc::clone(&options.checker), tx.clone()),
-        detail: workers::catalogue(options.catalogue, tx.clone()),
+        look: workers::catalogue(options.catalogue, tx.clone()),
         disk: Disk::start(tx.clone()),
         watch: None,
         screen: Screen::new(model.size),
@@ -513,7 +514,7 @@ impl Runner {
             Effect::Command(command) => self.engine.command(command),
             Effect::Check { version, text, args } => drop(self.ask.send(Ask::Check { version, text, args })),
             Effect::Complete { text, cursor } => drop(self.ask.send(Ask::Complete { text, cursor })),
-            Effect::Detail(point) => drop(self.detail.send(point)),
+            Effect::Look(look) => drop(self.look.send(look)),
             Effect::Copy(text) => match guard::clipboard(&text) {
                 Some(bytes) => self.write(&bytes),
                 None => self.toast("too much for the terminal's clipboard; export writes a file", true),

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use super::{
     app::Msg,
     engine::{Catalogue, Checker},
+    model::browser::Look,
 };
 
 /// A question for the checker's thread.
@@ -45,22 +46,38 @@ pub fn checker(checker: Arc<dyn Checker>, tx: mpsc::UnboundedSender<Msg>) -> std
     ask_tx
 }
 
-/// Lists all probes, then answers what one of them offers.
-pub fn catalogue(catalogue: Arc<dyn Catalogue>, tx: mpsc::UnboundedSender<Msg>) -> std_mpsc::Sender<String> {
-    let (point_tx, point_rx) = std_mpsc::channel::<String>();
+/// Lists all probes, then answers what is asked of them.
+pub fn catalogue(catalogue: Arc<dyn Catalogue>, tx: mpsc::UnboundedSender<Msg>) -> std_mpsc::Sender<Look> {
+    let (look_tx, look_rx) = std_mpsc::channel::<Look>();
     let (loader, load_tx) = (Arc::clone(&catalogue), tx.clone());
     thread::spawn(move || {
         loader.load(&mut |batch| load_tx.send(Msg::Catalogue(batch)).is_ok());
         let _ = load_tx.send(Msg::CatalogueDone);
     });
     thread::spawn(move || {
-        while let Ok(first) = point_rx.recv() {
-            let point = point_rx.try_iter().last().unwrap_or(first);
-            let detail = catalogue.detail(&point);
-            if tx.send(Msg::Detail { point, detail }).is_err() {
-                return;
+        while let Ok(first) = look_rx.recv() {
+            // Of the points walked over and the names being typed only the last is still wanted.
+            let (mut detail, mut with_type, mut others) = (None, None, Vec::new());
+            for look in std::iter::once(first).chain(look_rx.try_iter()) {
+                match look {
+                    Look::Detail(_) => detail = Some(look),
+                    Look::WithType(_) => with_type = Some(look),
+                    Look::Members { .. } => others.push(look),
+                }
+            }
+            for look in others.into_iter().chain(with_type).chain(detail) {
+                let msg = match look {
+                    Look::Detail(point) => Msg::Detail { detail: catalogue.detail(&point), point },
+                    Look::Members { point, expression } => {
+                        Msg::Members { members: catalogue.members(&point, &expression), point, expression }
+                    }
+                    Look::WithType(part) => Msg::WithType { points: catalogue.with_type(&part), part },
+                };
+                if tx.send(msg).is_err() {
+                    return;
+                }
             }
         }
     });
-    point_tx
+    look_tx
 }

@@ -364,3 +364,30 @@ fn arguments_are_given_and_a_border_is_dragged() {
     tmux.keys(&["q"]);
     tmux.assert_restored();
 }
+
+#[test]
+fn functions_open_to_their_arguments_members_and_lines() {
+    let Some(tmux) = Tmux::open("functions", 120, 40) else { return };
+    tmux.dashboard(&format!("-r {}/tests/programs/dwarf/vmlinux", env!("CARGO_MANIFEST_DIR")));
+    tmux.keys(&["type:shape"]);
+    let screen = tmux.wait("the functions with that type", |screen| screen.contains(" 3 matches"));
+    assert!(screen.contains("▸ count") && screen.contains("shapes.c"), "{screen}");
+    tmux.keys(&["C-u", "file:kernel.c swap"]);
+    tmux.wait("the one function of that file", |screen| screen.contains(" 1 match"));
+    tmux.keys(&["Right"]);
+    tmux.wait("its argument and its lines", |screen| {
+        screen.contains("▸ $pair struct pair") && screen.contains("▸ lines")
+    });
+    tmux.keys(&["Enter", "Down", "Right"]);
+    tmux.wait("the members", |screen| screen.contains("▾ $pair") && screen.contains(" second long"));
+    tmux.keys(&["Left", "Down", "Down", "Down", "Down", "Right"]);
+    tmux.wait("the lines", |screen| screen.contains("▾ lines") && screen.contains("     :"));
+    tmux.keys(&["Down", "Enter"]);
+    tmux.wait("a probe of the line", |screen| screen.contains("│probe kernel.statement(\"swap@"));
+    tmux.keys(&["F5"]);
+    tmux.wait("why it cannot run", |screen| screen.contains("another kernel"));
+    tmux.keys(&["F6"]);
+    tmux.keys(&["q"]);
+    tmux.keys(&["d"]);
+    tmux.assert_restored();
+}

@@ -13,6 +13,7 @@ use crate::{
     debuginfo::{World, events},
     probes::{
         access::{Access, AccessBase, Load},
+        browse::{self, Holds, Look},
         members::Walk,
         pretty,
         site::{ContextError, ContextScope, ContextVariable, Depth, PathStep, Pretty, PrettyArg},
@@ -192,6 +193,23 @@ impl ContextScope for SyscallScope {
             path => walk.follow(path)?,
         }
         walk.finish(address_of)
+    }
+
+    fn look(&self, name: &str, path: &[PathStep], world: &World) -> Option<Look> {
+        let number = Look { holds: Holds::Number, members: Vec::new() };
+        if name == "return" {
+            return self.is_return.then_some(number);
+        }
+        let params = self.params(world);
+        let (idx, param) = self.find(&params, name).ok()?;
+        if is_text(param) {
+            return Some(Look { holds: Holds::UserText, ..number });
+        }
+        match self.walk(idx, param, world) {
+            Ok(mut walk) => walk.follow(path).ok().map(|()| browse::look(&walk)),
+            Err(_) if param.kind.cut == Cut::Pointer => Some(Look { holds: Holds::Other, ..number }),
+            Err(_) => Some(number),
+        }
     }
 
     fn summary(&self, name: &str, depth: Option<Depth>, world: &World) -> Result<Pretty, ContextError> {

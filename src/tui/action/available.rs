@@ -1,6 +1,11 @@
 //! Why an action cannot be done now: the reason a dead key gives, and what help and the palette say beside it.
 
-use crate::tui::{app::Model, layout::Pane, model::live::LiveView};
+use crate::tui::{
+    app::Model,
+    engine::Holds,
+    layout::Pane,
+    model::{browser::PartKind, live::LiveView},
+};
 
 type Available = Result<(), &'static str>;
 
@@ -17,10 +22,44 @@ pub(super) fn has_point(model: &Model) -> Available {
 }
 
 pub(super) fn has_return(model: &Model) -> Available {
+    if is_on_line(model) {
+        return Err("a line of a function does not return; {count} counts how often it is reached");
+    }
     match model.browser.selected_entry() {
         None => Err("select a probe first; this is a group"),
         Some(entry) if entry.has_return || entry.point.ends_with(".return") => Ok(()),
         Some(_) => Err("this probe has no .return to measure; try {count} or {args}"),
+    }
+}
+
+fn is_on_line(model: &Model) -> bool {
+    matches!(model.browser.selected_part().map(|part| &part.kind), Some(PartKind::Line(_)))
+}
+
+/// A latency, or the values of what is selected inside the probe.
+pub(super) fn has_histogram(model: &Model) -> Available {
+    match model.browser.selected_part().map(|part| &part.kind) {
+        Some(PartKind::Variable { variable, .. }) => match variable.holds {
+            Holds::Number => Ok(()),
+            Holds::Text | Holds::KernelText | Holds::UserText => Err("a text has no histogram; {count} counts by it"),
+            Holds::Members => Err("{right} shows its members; numbers among them have histograms"),
+            Holds::Other if !variable.note.is_empty() => Err("it has no value here; the pane says why"),
+            Holds::Other => Err("only numbers have histograms"),
+        },
+        _ => has_return(model),
+    }
+}
+
+/// Something to count by.
+pub(super) fn has_count(model: &Model) -> Available {
+    has_point(model)?;
+    match model.browser.selected_part().map(|part| &part.kind) {
+        Some(PartKind::Variable { variable, .. }) => match variable.holds {
+            Holds::Number | Holds::Text | Holds::KernelText | Holds::UserText => Ok(()),
+            Holds::Members => Err("{right} shows its members; numbers and texts among them can be counted by"),
+            Holds::Other => Err("only numbers and texts can be counted by"),
+        },
+        _ => Ok(()),
     }
 }
 

@@ -60,8 +60,8 @@ pub static ACTIONS: &[Action] = &[
     row!(Layout, "layout", "layout", "Next layout: trace, edit, watch, browse, incident", PANES, ["L"], 0, is_large),
     row!(Down, "down", "down", "One row down", PANES, ["j", "Down"], 0).emacs(&["C-n", "Down", "j"]),
     row!(Up, "up", "up", "One row up", PANES, ["k", "Up"], 0).emacs(&["C-p", "Up", "k"]),
-    row!(Left, "left", "left", "Collapse, or the previous table", PANES, ["h", "Left"], 0).emacs(&["C-b", "Left", "h"]),
-    row!(Right, "right", "right", "Expand, or the next table", PANES, ["l", "Right"], 0).emacs(&["C-f", "Right", "l"]),
+    row!(Left, "left", "left", "Close, or the previous table", PANES, ["Left", "h"], 0).emacs(&["C-b", "Left", "h"]),
+    row!(Right, "right", "right", "Open what is inside, or the next table", PANES, ["Right", "l"], 0).emacs(&["C-f", "Right", "l"]),
     row!(PageDown, "page-down", "page", "A page down", PANES, ["PgDn", "C-d"], 0).vim(&["C-d", "C-f", "PgDn"])
         .emacs(&["C-v", "PgDn"]),
     row!(PageUp, "page-up", "page", "A page up", PANES, ["PgUp", "C-u"], 0).vim(&["C-u", "C-b", "PgUp"])
@@ -86,9 +86,9 @@ pub static ACTIONS: &[Action] = &[
     row!(NextPane, "next-pane", "next", "Go to the next pane", WINDOWS, ["C-w w", "C-w C-w"], 0),
     // Probes
     row!(Enter, "enter", "insert", "Open a group, or insert the probe into the script", PROBES, ["Enter"], 1, has_selection),
-    row!(Latency, "latency", "latency", "Trace a latency histogram by process; again: by another key", PROBES, ["H"], 2,
-         has_return),
-    row!(CountBy, "count", "count", "Trace counts by process", PROBES, ["T"], 3, has_point),
+    row!(Latency, "latency", "histogram", "Trace a histogram: of the latency (again: by another key), on a variable of its values",
+         PROBES, ["H"], 2, has_histogram),
+    row!(CountBy, "count", "count", "Trace counts by process, on a variable by its value", PROBES, ["T"], 3, has_count),
     row!(ArgsToLog, "args", "args", "Trace the arguments to the log", PROBES, ["A"], 4, has_point),
     row!(ErrorsBy, "errors", "errors", "Trace failures by error and process", PROBES, ["E"], 5, has_return),
     row!(Insert, "insert", "insert", "Insert the probe into the script", PROBES, ["+"], 0, has_point),

@@ -25,6 +25,10 @@ impl TextInput {
         &self.text[..self.cursor]
     }
 
+    pub fn is_at_end(&self) -> bool {
+        self.cursor == self.text.len()
+    }
+
     pub fn clear(&mut self) {
         *self = Self::default();
     }

@@ -24,6 +24,7 @@ use super::{
     fake::{FakeCatalogue, FakeChecker, FakeEngine},
     input::keys::parse_keys,
     layout::Pane,
+    model::browser::Look,
     swap::Keeper,
     term::encode::Screen,
     theme::{ASCII, Depth, Theme, UNICODE},
@@ -81,9 +82,17 @@ impl Drive {
             Effect::Complete { text, cursor } => {
                 self.send(Msg::Completed { list: FakeChecker.complete(&text, cursor) });
             }
-            Effect::Detail(point) => {
+            Effect::Look(Look::Detail(point)) => {
                 let detail = FakeCatalogue::default().detail(&point);
                 self.send(Msg::Detail { point, detail });
+            }
+            Effect::Look(Look::Members { point, expression }) => {
+                let members = FakeCatalogue::default().members(&point, &expression);
+                self.send(Msg::Members { point, expression, members });
+            }
+            Effect::Look(Look::WithType(part)) => {
+                let points = FakeCatalogue::default().with_type(&part);
+                self.send(Msg::WithType { part, points });
             }
             Effect::LoadTheme(name) => self.send(Msg::ThemeLoaded(Theme::load(&name, None, Depth::Indexed))),
             Effect::Disk(job) if self.keeper.is_some() => {

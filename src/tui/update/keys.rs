@@ -126,6 +126,9 @@ fn browser_typing(model: &mut Model, chord: Chord) -> bool {
             return true;
         }
         KeyCode::Home | KeyCode::End => return false,
+        // At the end of what is typed there is nothing to the right of it; there the tree opens.
+        KeyCode::Right if chord.mods.is_empty() && model.browser.filter.is_at_end() => return false,
+        KeyCode::Left if chord.mods.is_empty() && model.browser.filter.text().is_empty() => return false,
         _ => (),
     }
     let (taken, changed) = model.browser.filter.key(chord);

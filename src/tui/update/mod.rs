@@ -21,6 +21,7 @@ use super::{
     app::{Effect, Model, Msg},
     engine::EditorDiagnostic,
     layout::Pane,
+    model::browser::Look,
     model::script::Script,
 };
 use crate::runtime::session::SessionCommand;
@@ -57,6 +58,8 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Catalogue(batch) => model.browser.extend(batch),
         Msg::CatalogueDone => model.browser.loading = false,
         Msg::Detail { point, detail } => model.browser.set_detail(point, detail),
+        Msg::Members { point, expression, members } => model.browser.set_members(point, expression, members),
+        Msg::WithType { part, points } => model.browser.set_with_type(part, points),
         Msg::Saved { script, path, version, then, result } => {
             unsaved::saved(model, script, path, version, then, result, &mut effects);
         }
@@ -92,8 +95,9 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         && let Some(point) = now_selected
         && model.browser.detail(&point).is_none()
     {
-        effects.push(Effect::Detail(point));
+        effects.push(Effect::Look(Look::Detail(point)));
     }
+    effects.extend(model.browser.take_wanted().into_iter().map(Effect::Look));
     model.settle();
     effects
 }

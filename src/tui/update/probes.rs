@@ -5,18 +5,22 @@ use crate::tui::{
     action::Act,
     app::{Answer, Choice, Effect, Layer, Model},
     layout::Pane,
-    model::live::LiveView,
-    quick::{self, Quick, TraceKey},
+    model::{browser::PartKind, live::LiveView},
+    quick::{self, Counted, Quick, TraceKey},
 };
 
 pub fn perform(model: &mut Model, act: Act, effects: &mut Vec<Effect>) {
     match act {
+        Act::Latency if let Some(expression) = selected_expression(model) => {
+            quick_trace(model, Quick::Values(expression), effects);
+        }
+        Act::CountBy if let Some(counted) = counted_by(model) => quick_trace(model, Quick::CountBy(counted), effects),
         Act::Latency if is_latency_of_selected(model) => ask_key(model),
         Act::Latency => latency_by(model, TraceKey::Process, effects),
         Act::CountBy => quick_trace(model, Quick::Count, effects),
         Act::ArgsToLog => quick_trace(model, Quick::Arguments, effects),
         Act::ErrorsBy => quick_trace(model, Quick::Errors, effects),
-        Act::Insert => insert_probe(model),
+        Act::Insert => insert(model),
         Act::Pin => pin(model),
         Act::Documentation => documentation(model),
         _ => find_probe(model),
@@ -24,9 +28,26 @@ pub fn perform(model: &mut Model, act: Act, effects: &mut Vec<Effect>) {
 }
 
 pub fn enter(model: &mut Model) {
-    match model.browser.selected_entry() {
-        Some(_) => insert_probe(model),
-        None => model.browser.toggle(None),
+    match (model.browser.selected_part().map(|part| part.kind.clone()), model.browser.selected_entry()) {
+        (Some(PartKind::Section { .. } | PartKind::Said(_) | PartKind::Copy(..)), _) | (None, None) => {
+            model.browser.toggle(None);
+        }
+        _ => insert(model),
+    }
+}
+
+/// What an insertion puts into the script: the expression at the cursor where its probe is, else a probe.
+fn insert(model: &mut Model) {
+    let Some(target) = model.browser.selected_target() else { return };
+    let Some(PartKind::Variable { expression, .. }) = model.browser.selected_part().map(|part| part.kind.clone())
+    else {
+        return insert_probe(model, &quick::stub(&target));
+    };
+    if probe_above(model).is_some_and(|point| *point == *target.point) {
+        model.script.insert(&expression);
+        focus(model, Pane::Script);
+    } else {
+        insert_probe(model, &quick::stub_with(&target, &expression));
     }
 }
 
@@ -34,7 +55,7 @@ pub fn enter(model: &mut Model) {
 fn is_latency_of_selected(model: &Model) -> bool {
     let Some(entry) = model.browser.selected_entry() else { return false };
     let text = model.script.text();
-    TraceKey::ALL.iter().any(|key| quick::script(Quick::Latency(*key), entry, None).1 == text)
+    TraceKey::ALL.iter().any(|key| quick::script(&Quick::Latency(*key), entry, None).1 == text)
 }
 
 fn ask_key(model: &mut Model) {
@@ -65,8 +86,10 @@ fn documentation(model: &mut Model) {
     let mut lines: Vec<String> = Vec::new();
     let doc: &str = if detail.doc.is_empty() { &entry.doc } else { &detail.doc };
     lines.extend(doc.lines().map(str::to_owned));
-    if !detail.origin.is_empty() {
-        lines.extend([String::new(), detail.origin.clone()]);
+    for said in [&detail.origin, &detail.how] {
+        if !said.is_empty() {
+            lines.extend([String::new(), said.clone()]);
+        }
     }
     for (title, variables) in [("Variables", &detail.variables), ("Only in .return", &detail.return_variables)] {
         if variables.is_empty() {
@@ -82,10 +105,25 @@ fn documentation(model: &mut Model) {
     model.layers.push(Layer::Text { title: entry.point.into(), lines, scroll: 0, diff: false });
 }
 
+/// The variable that is selected.
+fn selected_expression(model: &Model) -> Option<String> {
+    match &model.browser.selected_part()?.kind {
+        PartKind::Variable { expression, .. } => Some(expression.clone()),
+        _ => None,
+    }
+}
+
+fn counted_by(model: &Model) -> Option<Counted> {
+    match &model.browser.selected_part()?.kind {
+        PartKind::Variable { expression, variable, .. } => Counted::new(expression, variable.holds),
+        _ => None,
+    }
+}
+
 fn quick_trace(model: &mut Model, what: Quick, effects: &mut Vec<Effect>) {
-    let Some(entry) = model.browser.selected_entry().cloned() else { return };
+    let Some(entry) = model.browser.selected_target() else { return };
     let detail = model.browser.detail(&entry.point).cloned();
-    let (name, text) = quick::script(what, &entry, detail.as_ref());
+    let (name, text) = quick::script(&what, &entry, detail.as_ref());
     put_script(model, &name, &text);
     model.live.view = LiveView::Histogram;
     model.cursor = None;
@@ -93,9 +131,7 @@ fn quick_trace(model: &mut Model, what: Quick, effects: &mut Vec<Effect>) {
     focus(model, if what == Quick::Arguments { Pane::Log } else { Pane::Live });
 }
 
-fn insert_probe(model: &mut Model) {
-    let Some(entry) = model.browser.selected_entry().cloned() else { return };
-    let stub = quick::stub(&entry);
+fn insert_probe(model: &mut Model, stub: &str) {
     let mut text = model.script.text();
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
@@ -106,16 +142,23 @@ fn insert_probe(model: &mut Model) {
         text.clear();
     }
     let line = text.matches('\n').count() + 1;
-    text.push_str(&stub);
-    model.script.replace_all(&text, (line, 2));
+    text.push_str(stub);
+    // At the end of the handler's first line.
+    let column = stub.lines().nth(1).map_or(0, |line| line.chars().count());
+    model.script.replace_all(&text, (line, column));
     focus(model, Pane::Script);
+}
+
+/// The point of the `probe` line at or above the cursor.
+fn probe_above(model: &Model) -> Option<String> {
+    let (line, _) = model.script.cursor();
+    let above = model.script.lines()[..=line].iter().rev().find_map(|l| l.trim_start().strip_prefix("probe "));
+    above.map(|rest| rest.split(['{', ',']).next().unwrap_or("").trim().to_owned())
 }
 
 /// The probe point of the `probe` line at or above the cursor, shown in the browser.
 fn find_probe(model: &mut Model) {
-    let (line, _) = model.script.cursor();
-    let above = model.script.lines()[..=line].iter().rev().find_map(|l| l.trim_start().strip_prefix("probe "));
-    match above.map(|rest| rest.split(['{', ',']).next().unwrap_or("").trim().trim_end_matches(".return").to_owned()) {
+    match probe_above(model).map(|point| point.trim_end_matches(".return").to_owned()) {
         Some(point) if !point.is_empty() => {
             model.browser.look_for(&point);
             focus(model, Pane::Probes);

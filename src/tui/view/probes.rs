@@ -10,8 +10,9 @@ use super::{
 use crate::tui::{
     action::{ACTIONS, Act},
     app::Model,
+    engine::Holds,
     layout::Pane,
-    model::browser::BrowserRow,
+    model::browser::{BrowserRow, Part, PartKind},
     shape,
     theme::Role,
 };
@@ -48,7 +49,8 @@ pub fn draw(model: &Model, pen: &mut Pen) -> Option<Position> {
     }
     if let Some(n) = browser.n_matches() {
         let s = if n == 1 { "" } else { "es" };
-        inner.right(width.saturating_sub(1), 0, &format!(" {n} match{s}"), model.theme.get(Role::Dim));
+        let said = if browser.is_looking() { " looking ...".to_owned() } else { format!(" {n} match{s}") };
+        inner.right(width.saturating_sub(1), 0, &said, model.theme.get(Role::Dim));
     }
     if browser.typing && model.focus == Pane::Probes && inner.height() > 0 {
         let at = (3 + text_width(browser.filter.before_cursor())).min(usize::from(width.saturating_sub(1)));
@@ -56,7 +58,7 @@ pub fn draw(model: &Model, pen: &mut Pen) -> Option<Position> {
     }
     for (n, row) in browser.rows().iter().enumerate().skip(browser.scroll).take(height) {
         let y = (n - browser.scroll) as u16 + 1;
-        draw_row(model, &mut inner.inner(0, y, width, 1), row);
+        draw_row(model, &mut inner.inner(0, y, width, 1), row, n == browser.selected);
         if n == browser.selected {
             let focused = model.focus == Pane::Probes;
             inner.text(0, y, model.glyphs.pointer, model.theme.get(Role::Key));
@@ -75,7 +77,7 @@ pub fn draw(model: &Model, pen: &mut Pen) -> Option<Position> {
     cursor
 }
 
-fn draw_row(model: &Model, pen: &mut Pen, row: &BrowserRow) {
+fn draw_row(model: &Model, pen: &mut Pen, row: &BrowserRow, is_selected: bool) {
     let width = pen.width();
     match row {
         BrowserRow::Group { path, depth, open, count } => {
@@ -100,21 +102,68 @@ fn draw_row(model: &Model, pen: &mut Pen, row: &BrowserRow) {
         BrowserRow::Entry { idx, depth } => {
             let entry = model.browser.entry(*idx);
             let filtered = model.browser.n_matches().is_some();
-            let name = if filtered { &*entry.point } else { entry.label() };
-            let x = if filtered { 2 } else { 3 + 2 * *depth as u16 };
-            let mark = if entry.has_return { ".return" } else { "" };
+            // Functions are many, and their names long: where they are says more than what one writes around them.
+            let file = entry.group.strip_prefix("kernel.function/").filter(|_| filtered);
+            let name = if filtered && file.is_none() { &*entry.point } else { entry.label() };
+            let x = if filtered { 3 } else { 3 + 2 * *depth as u16 };
+            // That it opens is said where one stands.
+            let open = model.browser.is_open(*idx);
+            if open || is_selected {
+                let glyph = if open { model.glyphs.open } else { model.glyphs.closed };
+                pen.text(x.saturating_sub(2), 0, glyph, model.theme.get(if open { Role::Key } else { Role::Dim }));
+            }
+            let file = file.map(|file| if file.contains(['/', '.']) { file } else { "kernel.function" });
+            let mark = file.unwrap_or(if entry.has_return { ".return" } else { "" });
             let room = usize::from(width.saturating_sub(x + 1));
             let shown = cut(name, room, model.glyphs.ellipsis);
             let end = pen.text(x, 0, &shown, model.theme.get(Role::Text));
+            let skipped = entry.point.find(name).unwrap_or(0);
             for at in model.browser.match_indices(&entry.point) {
-                if filtered && (at as usize) < shown.chars().count() {
+                if let Some(at) =
+                    (at as usize).checked_sub(skipped).filter(|at| filtered && *at < shown.chars().count())
+                {
                     pen.paint(x + at as u16, 0, 1, model.theme.get(Role::RowMatch));
                 }
             }
-            if end + (mark.len() as u16) < width {
+            if end + 1 + (mark.len() as u16) < width {
                 pen.right(width.saturating_sub(1), 0, mark, model.theme.get(Role::TreeCount));
             }
         }
+        BrowserRow::Inside { depth, part, .. } => draw_part(model, pen, *depth, part),
+    }
+}
+
+/// Something inside an entry: a variable with its type, a heading, a copy, a line.
+fn draw_part(model: &Model, pen: &mut Pen, depth: usize, part: &Part) {
+    let width = pen.width();
+    let x = 3 + 2 * depth as u16;
+    if let Some(open) = part.open {
+        let glyph = if open { model.glyphs.open } else { model.glyphs.closed };
+        pen.text(x.saturating_sub(2), 0, glyph, model.theme.get(Role::Key));
+    }
+    let mut cut = |x: u16, text: &str, role| {
+        pen.cut(x, 0, width.saturating_sub(x + 1), text, model.theme.get(role), &model.glyphs)
+    };
+    match &part.kind {
+        PartKind::Variable { at_return, variable, .. } => {
+            let end = cut(x, &variable.name, if variable.note.is_empty() { Role::SynContext } else { Role::Dim });
+            let end = cut(end + 1, &variable.ty, Role::SynProbe);
+            let note = if variable.note.is_empty() && *at_return { "at return" } else { variable.note.as_str() };
+            cut(end + 1, note, Role::Dim);
+        }
+        PartKind::Section { name, count } => {
+            cut(x, name, Role::TreeGroup);
+            pen.right(width.saturating_sub(1), 0, &count.to_string(), model.theme.get(Role::TreeCount));
+        }
+        PartKind::Copy(caller, note) => {
+            let end = cut(x, &format!("in {caller}"), Role::Text);
+            cut(end + 2, note, Role::Dim);
+        }
+        PartKind::Line(statement) => {
+            let end = cut(x, &format!(":{}", statement.line), Role::Number);
+            cut(end + 2, &statement.note, Role::Dim);
+        }
+        PartKind::Said(text) => drop(cut(x, text, Role::Dim)),
     }
 }
 
@@ -128,15 +177,33 @@ const GROUPS: &[(&str, &str)] = &[
     ("syscall", "Every system call of this kernel, with its arguments in words; .return has its result."),
     ("kernel.trace", "Tracepoints: places the kernel's own developers marked, cheap and with their arguments."),
     ("tapset", "Names for common events, with variables that stay the same from kernel to kernel."),
-    ("kernel.function", "Functions of the kernel, by the first word of their names, with arguments and results."),
+    (
+        "kernel.function",
+        "Functions of the kernel, with arguments and results: by source file where debug information says, \
+                         else by the first word of their names.",
+    ),
 ];
+
+/// What a variable is good for.
+fn what_to_do(holds: Holds) -> &'static str {
+    match holds {
+        Holds::Number => {
+            "A number: {latency} draws a histogram of its values, {count} counts by it, {insert} inserts it."
+        }
+        Holds::Text => "A text: {count} counts by it, {insert} inserts it.",
+        Holds::KernelText => "A text of the kernel's: {count} counts by kernel_string() of it.",
+        Holds::UserText => "A text of the process's: {count} counts by user_string() of it.",
+        Holds::Members => "{right} shows its members.",
+        Holds::Other => "",
+    }
+}
 
 fn group_detail(model: &Model, pen: &mut Pen, path: &str) {
     let (top, rest) = path.split_once('/').unwrap_or((path, ""));
     section(pen, 0, if rest.is_empty() { top } else { rest }, "", model);
     let said = GROUPS.iter().find(|(name, _)| *name == top).map_or("", |(_, said)| *said);
-    let keys = "{enter} opens it. On a probe {latency} {count} {args} {errors} trace at once; the script they write is in \
-                pane {script}.";
+    let keys = "{right} opens it, and a probe to what is inside it. On a probe {latency} {count} {args} {errors} trace at once; \
+                the script they write is in pane {script}. The filter also takes type:sk_buff and fs/ext4.";
     let mut y = 1;
     for (text, role) in [(said, Role::Text), ("", Role::Text), (keys, Role::Dim)] {
         y = paragraph(pen, y, &model.fill(text), model.theme.get(role)).max(y + 1);
@@ -197,12 +264,17 @@ fn running_detail(model: &Model, pen: &mut Pen, probe: usize) {
 fn detail(model: &Model, pen: &mut Pen) {
     let width = pen.width();
     let entry = match model.browser.selected_row() {
-        Some(BrowserRow::Entry { idx, .. }) => model.browser.entry(*idx),
+        Some(BrowserRow::Entry { idx, .. } | BrowserRow::Inside { idx, .. }) => model.browser.entry(*idx),
         Some(BrowserRow::Group { path, .. }) => return group_detail(model, pen, path),
         Some(BrowserRow::Running { probe, .. }) => return running_detail(model, pen, *probe),
         None => return,
     };
-    section(pen, 0, &entry.point, "", model);
+    let part = model.browser.selected_part();
+    let title = match part.map(|part| &part.kind) {
+        Some(PartKind::Line(statement)) => &statement.point,
+        _ => &*entry.point,
+    };
+    section(pen, 0, title, "", model);
     let known = model.browser.detail(&entry.point);
     let quick: Vec<_> = [Act::Latency, Act::CountBy, Act::ArgsToLog, Act::ErrorsBy, Act::Insert]
         .into_iter()
@@ -220,7 +292,23 @@ fn detail(model: &Model, pen: &mut Pen) {
         pen.cut(1, y, room, doc, model.theme.get(Role::Text), &model.glyphs);
         y += 1;
     }
+    // Why nothing can be traced here is worth more room than what could be seen.
+    if let Some(known) = known.filter(|known| !known.how.is_empty()) {
+        let role = if known.is_refused { Role::DiagWarning } else { Role::Dim };
+        y = paragraph(&mut pen.inner(0, 0, width, bottom), y, &known.how, model.theme.get(role));
+    }
     match known {
+        Some(_) if let Some(PartKind::Variable { expression, variable, .. }) = part.map(|part| &part.kind) => {
+            let type_text = format!("{expression}  {}", variable.ty);
+            let lines = [
+                (type_text.as_str(), Role::SynContext),
+                (variable.note.as_str(), Role::DiagWarning),
+                (what_to_do(variable.holds), Role::Dim),
+            ];
+            for (text, role) in lines.into_iter().filter(|(text, _)| !text.is_empty()) {
+                y = paragraph(&mut pen.inner(0, 0, width, bottom), y, &model.fill(text), model.theme.get(role));
+            }
+        }
         None if y < bottom => {
             pen.text(1, y, "...", model.theme.get(Role::Dim));
         }
@@ -263,7 +351,10 @@ fn detail(model: &Model, pen: &mut Pen) {
             let ok = (row.enabled)(model).is_ok();
             let column = (n % per_line) as u16 * (width / per_line as u16);
             let y = bottom + 1 + (n / per_line) as u16;
+            let on_variable = matches!(part.map(|part| &part.kind), Some(PartKind::Variable { .. }));
             let label = match row.act {
+                Act::Latency if on_variable => "its values",
+                Act::CountBy if on_variable => "count by it",
                 Act::Latency => "latency hist",
                 Act::CountBy => "count table",
                 Act::ArgsToLog => "args to log",

@@ -1,5 +1,8 @@
-//! The probe browser: sixty thousand points as a tree by group, or ranked by a fuzzy filter. Only rows are kept for what is
-//! open; views draw the few on screen.
+//! The probe browser: sixty thousand points as a tree by group, or ranked by a fuzzy filter, each of which opens to what is
+//! inside it. Only rows are kept for what is open; views draw the few on screen.
+
+mod interior;
+mod query;
 
 use std::{
     cell::RefCell,
@@ -12,8 +15,26 @@ use nucleo_matcher::{
     pattern::{CaseMatching, Normalization, Pattern},
 };
 
+use self::interior::Interior;
+pub use self::{
+    interior::{Part, PartKind},
+    query::Query,
+};
 use super::text_input::TextInput;
-use crate::tui::engine::{CatalogueEntry, ProbeDetail};
+use crate::tui::engine::{CatalogueEntry, ProbeDetail, Variable};
+
+/// Something to be looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Look {
+    Detail(String),
+    /// Behind an expression at a point.
+    Members {
+        point: String,
+        expression: String,
+    },
+    /// Points where a type is seen that has this in its name.
+    WithType(String),
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BrowserRow {
@@ -31,6 +52,12 @@ pub enum BrowserRow {
     Running {
         probe: usize,
         written: String,
+    },
+    /// Something inside an entry.
+    Inside {
+        idx: usize,
+        depth: usize,
+        part: Part,
     },
 }
 
@@ -76,6 +103,10 @@ pub struct Browser {
     pub scroll: usize,
     pub loading: bool,
     details: HashMap<String, ProbeDetail>,
+    interior: Interior,
+    /// Points by the part of a type's name they were asked for.
+    with_type: Option<(String, HashSet<String>)>,
+    wanted: Vec<Look>,
     matcher: Matcher,
     /// For views, which may not change the model.
     index_matcher: RefCell<Matcher>,
@@ -100,6 +131,9 @@ impl Default for Browser {
             scroll: 0,
             loading: true,
             details: HashMap::new(),
+            interior: Interior::default(),
+            with_type: None,
+            wanted: Vec::new(),
             matcher: Matcher::new(Config::DEFAULT),
             index_matcher: RefCell::new(Matcher::new(Config::DEFAULT)),
             utf32: Vec::new(),
@@ -129,6 +163,11 @@ impl Browser {
         &self.rows
     }
 
+    /// Whether what is inside an entry is shown.
+    pub fn is_open(&self, idx: usize) -> bool {
+        self.interior.is_open(idx)
+    }
+
     pub fn entry(&self, idx: usize) -> &CatalogueEntry {
         &self.entries[idx]
     }
@@ -145,13 +184,16 @@ impl Browser {
             self.groups.entry(Arc::clone(&entry.group)).or_default().push(self.entries.len() as u32);
             self.entries.push(entry);
         }
-        if self.filter.text().is_empty() {
-            self.rebuild();
-        } else {
+        if !self.filter.text().is_empty() {
             self.rank(first as u32..self.entries.len() as u32);
-            self.show_matches();
         }
+        self.relist();
         self.select_again(kept);
+    }
+
+    /// The rows as they are now.
+    fn relist(&mut self) {
+        if self.filter.text().is_empty() { self.rebuild() } else { self.show_matches() }
     }
 
     fn kept(&self) -> Option<String> {
@@ -207,7 +249,14 @@ impl Browser {
             BrowserRow::Group { path, .. } => format!("/{path}"),
             BrowserRow::Entry { idx, .. } => self.entries[*idx].point.to_string(),
             BrowserRow::Running { written, .. } => format!("={written}"),
+            BrowserRow::Inside { idx, part, .. } => format!("{}\n{}", self.entries[*idx].point, part.key),
         }
+    }
+
+    /// What is shown is not yet what the filter says: types are being looked up.
+    pub fn is_looking(&self) -> bool {
+        let wanted = Query::parse(self.filter.text()).of_type;
+        wanted.is_some() && wanted.as_ref() != self.with_type.as_ref().map(|(known, _)| known)
     }
 
     /// To be called when the filter's text changed.
@@ -221,8 +270,8 @@ impl Browser {
             self.rebuild();
             return;
         }
-        // More characters leave fewer matches, but for those that say what must not be there.
-        let narrows = !self.ranked.is_empty() && text.starts_with(&self.ranked) && !text.contains('!');
+        // More characters leave fewer matches, but for those that say what must not be there, or what they are of.
+        let narrows = !self.ranked.is_empty() && text.starts_with(&self.ranked) && !text.contains(['!', '/', ':']);
         let before = std::mem::take(&mut self.matches);
         if narrows {
             self.rank(before.into_iter().map(Match::idx));
@@ -235,9 +284,25 @@ impl Browser {
     /// Adds those of `candidates` that fit the filter.
     fn rank(&mut self, candidates: impl Iterator<Item = u32>) {
         self.filter.text().clone_into(&mut self.ranked);
-        let pattern = Pattern::parse(&self.ranked, CaseMatching::Smart, Normalization::Smart);
+        let query = Query::parse(&self.ranked);
+        if let Some(part) = &query.of_type
+            && self.with_type.as_ref().is_none_or(|(known, _)| known != part)
+        {
+            self.wanted.push(Look::WithType(part.clone()));
+        }
+        // While one types the points of the shorter name are shown: those of the longer are among them.
+        let typed = query.of_type.as_ref();
+        let has_type = |point: &str| match (typed, &self.with_type) {
+            (None, _) => true,
+            (Some(part), Some((known, points))) => part.starts_with(known.as_str()) && points.contains(point),
+            (Some(_), None) => false,
+        };
+        let pattern = Pattern::parse(&query.words, CaseMatching::Smart, Normalization::Smart);
         for idx in candidates {
-            let point = &self.entries[idx as usize].point;
+            let CatalogueEntry { point, group, .. } = &self.entries[idx as usize];
+            if !query.files.iter().all(|file| group.contains(file.as_str())) || !has_type(point) {
+                continue;
+            }
             if let Some(score) = pattern.score(Utf32Str::new(point, &mut self.utf32), &mut self.matcher) {
                 self.matches.push(Match::new(score, point.len(), idx));
             }
@@ -246,9 +311,47 @@ impl Browser {
     }
 
     fn show_matches(&mut self) {
-        let entry = |found: &Match| BrowserRow::Entry { idx: found.idx() as usize, depth: 0 };
-        self.rows.clear();
-        self.rows.extend(self.matches.iter().map(entry));
+        let mut rows = Vec::with_capacity(self.matches.len());
+        for found in &self.matches {
+            self.push_entry(&mut rows, found.idx() as usize, 0);
+        }
+        self.rows = rows;
+        self.selected = self.selected.min(self.rows.len().saturating_sub(1));
+    }
+
+    /// An entry, and what is inside it if it is open.
+    fn push_entry(&self, rows: &mut Vec<BrowserRow>, idx: usize, depth: usize) {
+        rows.push(BrowserRow::Entry { idx, depth });
+        if self.interior.is_open(idx) {
+            let point = &*self.entries[idx].point;
+            let parts = self.interior.parts(idx, point, self.details.get(point));
+            rows.extend(parts.into_iter().map(|(below, part)| BrowserRow::Inside { idx, depth: depth + below, part }));
+        }
+    }
+
+    /// The groups below a path and their entries, then the entries right in it.
+    fn push_group(&self, rows: &mut Vec<BrowserRow>, path: &str, depth: usize) {
+        let prefix = format!("{path}/");
+        let mut below =
+            self.groups.range(Arc::from(prefix.as_str())..).take_while(|(at, _)| at.starts_with(&prefix)).peekable();
+        while let Some((at, _)) = below.peek() {
+            let name = at[prefix.len()..].split('/').next().unwrap_or("");
+            let child = format!("{prefix}{name}");
+            let is_inside =
+                |at: &str| at.strip_prefix(&child).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            let mut count = 0;
+            while let Some((_, list)) = below.next_if(|(at, _)| is_inside(at)) {
+                count += list.len();
+            }
+            let open = self.open.contains(child.as_str());
+            rows.push(BrowserRow::Group { path: child.as_str().into(), depth, open, count });
+            if open {
+                self.push_group(rows, &child, depth + 1);
+            }
+        }
+        for idx in self.groups.get(path).into_iter().flatten() {
+            self.push_entry(rows, *idx as usize, depth);
+        }
     }
 
     fn rebuild(&mut self) {
@@ -268,28 +371,19 @@ impl Browser {
             rows.push(row);
             let known = self.pinned.iter().filter(|_| open);
             let known = known.filter_map(|point| self.entries.iter().position(|entry| *entry.point == **point));
-            rows.extend(known.map(|idx| BrowserRow::Entry { idx, depth: 1 }));
+            known.for_each(|idx| self.push_entry(&mut rows, idx, 1));
         }
         for top in &self.group_order {
             let prefix = format!("{top}/");
-            let direct = self.groups.get(top.as_str()).map_or(&[][..], Vec::as_slice);
             let below =
                 self.groups.range(Arc::from(prefix.as_str())..).take_while(|(path, _)| path.starts_with(&prefix));
-            let below: Vec<_> = below.collect();
-            let count = direct.len() + below.iter().map(|(_, list)| list.len()).sum::<usize>();
+            let direct = self.groups.get(top.as_str()).map_or(0, Vec::len);
+            let count = direct + below.map(|(_, list)| list.len()).sum::<usize>();
             let open = self.open.contains(top.as_str());
             rows.push(BrowserRow::Group { path: top.as_str().into(), depth: 0, open, count });
-            if !open {
-                continue;
+            if open {
+                self.push_group(&mut rows, top, 1);
             }
-            for (path, list) in below {
-                let open = self.open.contains(path);
-                rows.push(BrowserRow::Group { path: Arc::clone(path), depth: 1, open, count: list.len() });
-                if open {
-                    rows.extend(list.iter().map(|idx| BrowserRow::Entry { idx: *idx as usize, depth: 2 }));
-                }
-            }
-            rows.extend(direct.iter().map(|idx| BrowserRow::Entry { idx: *idx as usize, depth: 1 }));
         }
         self.rows = rows;
         self.selected = self.selected.min(self.rows.len().saturating_sub(1));
@@ -299,10 +393,37 @@ impl Browser {
         self.rows.get(self.selected)
     }
 
+    /// The entry that is selected, or that what is selected is inside of.
     pub fn selected_entry(&self) -> Option<&CatalogueEntry> {
         match self.selected_row()? {
-            BrowserRow::Entry { idx, .. } => Some(&self.entries[*idx]),
+            BrowserRow::Entry { idx, .. } | BrowserRow::Inside { idx, .. } => Some(&self.entries[*idx]),
             BrowserRow::Group { .. } | BrowserRow::Running { .. } => None,
+        }
+    }
+
+    /// What is selected inside an entry.
+    pub fn selected_part(&self) -> Option<&Part> {
+        match self.selected_row()? {
+            BrowserRow::Inside { part, .. } => Some(part),
+            _ => None,
+        }
+    }
+
+    /// What a trace of the selection is of: the entry, or a line of it.
+    pub fn selected_target(&self) -> Option<CatalogueEntry> {
+        let entry = self.selected_entry()?;
+        match self.selected_part().map(|part| &part.kind) {
+            Some(PartKind::Line(statement)) => Some(CatalogueEntry {
+                point: statement.point.as_str().into(),
+                group: "kernel.statement".into(),
+                has_return: false,
+                doc: "".into(),
+            }),
+            Some(PartKind::Variable { at_return: true, .. }) => {
+                let point = format!("{}.return", entry.point).into();
+                Some(CatalogueEntry { point, has_return: false, ..entry.clone() })
+            }
+            _ => Some(entry.clone()),
         }
     }
 
@@ -310,29 +431,43 @@ impl Browser {
         self.selected = self.selected.saturating_add_signed(steps).min(self.rows.len().saturating_sub(1));
     }
 
-    /// Opens or closes the selected group; on an entry, `open == Some(false)` goes up to its group.
+    /// Opens or closes what is selected; where there is nothing to close, `Some(false)` goes up.
     pub fn toggle(&mut self, open: Option<bool>) {
         match self.selected_row().cloned() {
-            Some(BrowserRow::Group { path, open: is_open, .. }) => {
-                let want = open.unwrap_or(!is_open);
-                if want {
-                    self.open.insert(path);
-                } else if is_open {
-                    self.open.remove(&path);
-                } else {
-                    self.go_to_parent();
-                    return;
+            Some(BrowserRow::Group { path, open: is_open, .. }) => match (open.unwrap_or(!is_open), is_open) {
+                (true, _) => drop(self.open.insert(path)),
+                (false, true) => drop(self.open.remove(&path)),
+                (false, false) => return self.go_to_parent(),
+            },
+            Some(BrowserRow::Entry { idx, .. }) => {
+                let is_open = self.interior.is_open(idx);
+                match (open.unwrap_or(!is_open), is_open) {
+                    (true, _) => self.interior.open(idx, ""),
+                    (false, true) => self.interior.close(idx, ""),
+                    (false, false) => return self.go_to_parent(),
                 }
-                self.rebuild();
             }
-            Some(BrowserRow::Entry { .. } | BrowserRow::Running { .. }) if open == Some(false) => self.go_to_parent(),
-            _ => (),
+            Some(BrowserRow::Inside { idx, part, .. }) => match (part.open, open) {
+                (Some(false), None | Some(true)) => {
+                    self.interior.open(idx, &part.key);
+                    let point = &*self.entries[idx].point;
+                    self.wanted.extend(self.interior.look(point, &part));
+                }
+                (Some(true), None | Some(false)) => self.interior.close(idx, &part.key),
+                (_, Some(false)) => return self.go_to_parent(),
+                _ => return,
+            },
+            Some(BrowserRow::Running { .. }) if open == Some(false) => return self.go_to_parent(),
+            _ => return,
         }
+        self.relist();
     }
 
     fn go_to_parent(&mut self) {
         let depth_of = |row: &BrowserRow| match row {
-            BrowserRow::Group { depth, .. } | BrowserRow::Entry { depth, .. } => *depth,
+            BrowserRow::Group { depth, .. } | BrowserRow::Entry { depth, .. } | BrowserRow::Inside { depth, .. } => {
+                *depth
+            }
             BrowserRow::Running { .. } => 1,
         };
         let Some(depth) = self.selected_row().map(depth_of) else { return };
@@ -367,7 +502,8 @@ impl Browser {
         if self.filter.text().is_empty() {
             return Vec::new();
         }
-        let pattern = Pattern::parse(self.filter.text(), CaseMatching::Smart, Normalization::Smart);
+        let words = Query::parse(self.filter.text()).words;
+        let pattern = Pattern::parse(&words, CaseMatching::Smart, Normalization::Smart);
         let (mut out, mut utf32) = (Vec::new(), Vec::new());
         pattern.indices(Utf32Str::new(point, &mut utf32), &mut self.index_matcher.borrow_mut(), &mut out);
         out.sort_unstable();
@@ -381,6 +517,37 @@ impl Browser {
 
     pub fn set_detail(&mut self, point: String, detail: ProbeDetail) {
         self.details.insert(point, detail);
+        self.look_again();
+    }
+
+    pub fn set_members(&mut self, point: String, expression: String, members: Vec<Variable>) {
+        self.interior.set_members(point, expression, members);
+        self.look_again();
+    }
+
+    /// What was looked up shows where it is open.
+    fn look_again(&mut self) {
+        if self.interior.is_any_open() {
+            let kept = self.kept();
+            self.relist();
+            self.select_again(kept);
+        }
+    }
+
+    pub fn set_with_type(&mut self, part: String, points: HashSet<String>) {
+        self.with_type = Some((part, points));
+        let kept = self.kept();
+        self.matches.clear();
+        if !self.filter.text().is_empty() {
+            self.rank(0..self.entries.len() as u32);
+            self.relist();
+            self.select_again(kept);
+        }
+    }
+
+    /// What is to be looked up since it was asked last.
+    pub fn take_wanted(&mut self) -> Vec<Look> {
+        std::mem::take(&mut self.wanted)
     }
 }
 
@@ -412,8 +579,103 @@ mod tests {
             }
             BrowserRow::Entry { idx, depth } => format!("{}{}\n", "  ".repeat(*depth), browser.entry(*idx).label()),
             BrowserRow::Running { probe, written } => format!("  {probe}:{written}\n"),
+            BrowserRow::Inside { depth, part, .. } => {
+                let glyph = part.open.map_or(' ', |open| if open { 'v' } else { '>' });
+                format!("{}{glyph} {}\n", "  ".repeat(*depth), part.key)
+            }
         };
         browser.rows().iter().map(line).collect()
+    }
+
+    #[test]
+    fn entries_open_to_their_variables_and_those_to_their_members() {
+        use crate::tui::engine::{Holds, Statement};
+        let mut browser = browser();
+        browser.look_for("sched");
+        let point = "kernel.trace(\"sched:sched_switch\")";
+        browser.toggle(Some(true));
+        assert_eq!(show(&browser), "sched_switch\n    said\n");
+        let variable = |name: &str, holds| Variable { name: name.into(), holds, ..Variable::default() };
+        let detail = ProbeDetail {
+            variables: vec![variable("$preempt", Holds::Number), variable("$next", Holds::Members)],
+            return_variables: vec![variable("$return", Holds::Number)],
+            lines: vec![Statement { point: "kernel.statement(\"f@a.c:7\")".into(), line: 7, note: String::new() }],
+            ..ProbeDetail::default()
+        };
+        browser.set_detail(point.into(), detail);
+        browser.step(2);
+        browser.toggle(Some(true));
+        let asked = Look::Members { point: point.into(), expression: "$next".into() };
+        assert_eq!(browser.take_wanted(), [asked]);
+        browser.set_members(
+            point.into(),
+            "$next".into(),
+            vec![variable("mm", Holds::Members), variable("pid", Holds::Number)],
+        );
+        browser.step(2);
+        assert_eq!(browser.selected_part().unwrap().key, "$next->pid");
+        assert_eq!(&*browser.selected_target().unwrap().point, point);
+        browser.step(1);
+        assert_eq!(&*browser.selected_target().unwrap().point, format!("{point}.return"));
+        browser.step(1);
+        browser.toggle(None);
+        browser.step(1);
+        assert_eq!(&*browser.selected_target().unwrap().point, "kernel.statement(\"f@a.c:7\")");
+        expect_test::expect![[r#"
+            sched_switch
+                $preempt
+              v $next
+                > $next->mm
+                  $next->pid
+                .return $return
+              v lines
+                  kernel.statement("f@a.c:7")
+        "#]]
+        .assert_eq(&show(&browser));
+        // Up, out, and all of it away; what is below goes on.
+        browser.toggle(Some(false));
+        assert_eq!(browser.selected_part().unwrap().key, "lines");
+        browser.look_for("");
+        browser.toggle(Some(true));
+        assert!(show(&browser).starts_with("v syscall 3\n  openat\n"), "{}", show(&browser));
+    }
+
+    #[test]
+    fn files_are_a_tree_and_are_searched_with_types() {
+        let mut browser = Browser::default();
+        let entry = |name: &str, file: &str| CatalogueEntry {
+            point: format!("kernel.function(\"{name}\")").into(),
+            group: format!("kernel.function/{file}").into(),
+            ..Default::default()
+        };
+        browser.extend(vec![
+            entry("ext4_sync_file", "fs/ext4/fsync.c"),
+            entry("vfs_read", "fs/read_write.c"),
+            entry("vfs_write", "fs/read_write.c"),
+            entry("ext4_init", "fs/ext4.c"),
+            entry("_stext", "other"),
+        ]);
+        browser.toggle(Some(true));
+        browser.step(1);
+        browser.toggle(Some(true));
+        browser.step(2);
+        browser.toggle(Some(true));
+        expect_test::expect![[r#"
+            v kernel.function 5
+              v kernel.function/fs 4
+                > kernel.function/fs/ext4.c 1
+                v kernel.function/fs/ext4 1
+                  > kernel.function/fs/ext4/fsync.c 1
+                > kernel.function/fs/read_write.c 2
+              > kernel.function/other 1
+        "#]]
+        .assert_eq(&show(&browser));
+        browser.look_for("fs/ext4 sync");
+        assert_eq!(show(&browser), "ext4_sync_file\n");
+        browser.look_for("file:read_write type:iov");
+        assert_eq!((browser.take_wanted(), show(&browser)), (vec![Look::WithType("iov".into())], String::new()));
+        browser.set_with_type("iov".into(), ["kernel.function(\"vfs_write\")".to_owned()].into());
+        assert_eq!(show(&browser), "vfs_write\n");
     }
 
     #[test]
