@@ -18,8 +18,9 @@ impl Tmux {
         }
         let tmux = Self { name: format!("tapdeck-it-{name}-{}", std::process::id()), folder: TempDir::new(name) };
         let (columns, rows) = (columns.to_string(), rows.to_string());
-        let shell =
-            ["env", "-i", "HOME=/nonexistent", "PS1=$ ", "PATH=/usr/bin:/bin", "TERM=tmux-256color", "LC_ALL=C.UTF-8"];
+        // What the dashboard keeps is gone with the folder.
+        let home = format!("HOME={}", tmux.folder.0.display());
+        let shell = ["env", "-i", &home, "PS1=$ ", "PATH=/usr/bin:/bin", "TERM=tmux-256color", "LC_ALL=C.UTF-8"];
         let size = ["-f", "/dev/null", "new-session", "-d", "-x", &columns, "-y", &rows];
         tmux.command(&[&size[..], &shell, &["sh"]].concat());
         tmux.wait("a prompt", |screen| screen.contains('$'));
