@@ -4,7 +4,9 @@
 use std::{
     fs::File,
     io::{self, Write},
+    os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use tokio::sync::mpsc::Receiver;
@@ -14,32 +16,56 @@ use super::{
     recording::Recorder,
     session::{EndReport, ScriptError, SessionCommand, SessionEvent},
 };
+use crate::sys::{poll::wait_writable, signals::is_impatient};
+
+/// What a pipe that takes anything takes whole: PIPE_BUF of pipe(7).
+const AT_ONCE: usize = 4096;
+/// How often somebody who waits for a reader asks whether it is worth it.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Where a script's output goes.
 pub struct Sink {
     out: Box<dyn Write + Send>,
     /// `None` for standard output.
     path: Option<PathBuf>,
+    /// Where a reader may take his time: a pipe, a socket, a terminal.
+    slow: Option<OwnedFd>,
 }
 
 impl Sink {
     pub fn stdout() -> Self {
-        Self { out: Box::new(io::stdout()), path: None }
+        let copy = || io::stdout().as_fd().try_clone_to_owned();
+        let (Ok(out), Ok(fd)) = (copy(), copy()) else {
+            return Self { out: Box::new(io::stdout()), path: None, slow: None };
+        };
+        let out = File::from(out);
+        let is_slow = out.metadata().is_ok_and(|metadata| !metadata.is_file());
+        Self { out: Box::new(out), path: None, slow: is_slow.then_some(fd) }
     }
 
     /// Creates or truncates the file.
     pub fn file(path: &Path) -> io::Result<Self> {
-        Ok(Self { out: Box::new(File::create(path)?), path: Some(path.to_owned()) })
+        Ok(Self { out: Box::new(File::create(path)?), path: Some(path.to_owned()), slow: None })
     }
 
     pub fn to(out: Box<dyn Write + Send>) -> Self {
-        Self { out, path: None }
+        Self { out, path: None, slow: None }
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.out.write_all(bytes)?;
-        // Standard output is buffered by line; a batch is shown whole.
-        self.out.flush()
+        let Some(slow) = &self.slow else {
+            self.out.write_all(bytes)?;
+            return self.out.flush();
+        };
+        for part in bytes.chunks(AT_ONCE) {
+            while !wait_writable(slow.as_fd(), None, Some(LOOK_EVERY))? {
+                if is_impatient() {
+                    return Err(io::ErrorKind::Interrupted.into());
+                }
+            }
+            self.out.write_all(part)?;
+        }
+        Ok(())
     }
 
     fn complain(&self, error: &io::Error) -> String {
@@ -79,7 +105,7 @@ pub fn pump(
         match event {
             SessionEvent::Output(bytes) if failed.is_none() => {
                 if let Err(error) = sink.write(&bytes) {
-                    if error.kind() != io::ErrorKind::BrokenPipe {
+                    if !is_quiet(error.kind()) {
                         say(sink.complain(&error));
                     }
                     failed = Some(error.kind());
@@ -89,7 +115,7 @@ pub fn pump(
             SessionEvent::Warning(text) if !manner.suppress_warnings => say(format!("WARNING: {text}")),
             SessionEvent::Error(error) => say(error_line(&error)),
             SessionEvent::Ended(mut report) => {
-                if failed.is_some_and(|kind| kind != io::ErrorKind::BrokenPipe) {
+                if failed.is_some_and(|kind| !is_quiet(kind)) {
                     report.exit_code = 1;
                 }
                 return report;
@@ -102,6 +128,11 @@ pub fn pump(
     }
     // The session's thread went without a word: a bug, and not a success.
     EndReport { exit_code: 1, ..EndReport::default() }
+}
+
+/// Nobody wants to hear of it: the reader went, or was given up.
+fn is_quiet(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::BrokenPipe | io::ErrorKind::Interrupted)
 }
 
 /// `ERROR: division by 0 near operator '/' at f.stp:1:30`.

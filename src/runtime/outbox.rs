@@ -1,16 +1,21 @@
 //! What a session tells, on its way to whoever listens: output gathered into batches, everything in order.
 
-use std::mem;
+use std::{mem, time::Duration};
 
 use tokio::sync::mpsc::{Sender, error::TrySendError};
 
 use super::{plan::Delivery, session::SessionEvent};
-use crate::sys::clock::{Clock, now_ns};
+use crate::sys::{
+    clock::{Clock, now_ns},
+    signals::is_impatient,
+};
 
 /// Output is handed over at this size, bytes.
 pub const BATCH: usize = 128 << 10;
 /// … or when a handler that still runs printed it so long ago.
 const PATIENCE_NS: i64 = 10_000_000;
+/// Between looks for room, when there is none for [`super::prepare`]'s many events.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 pub struct Outbox {
     sender: Sender<SessionEvent>,
@@ -94,6 +99,27 @@ impl Outbox {
         self.send(event);
     }
 
+    /// Waits for room, but not for somebody who does not read when the session is asked to end for the second time. The
+    /// end itself is always told: then the receiver waits for nothing else.
+    fn send_in_time(&mut self, mut event: SessionEvent) {
+        while !self.closed {
+            match self.sender.try_send(event) {
+                Ok(()) => return,
+                Err(TrySendError::Closed(_)) => {
+                    self.closed = true;
+                    return;
+                }
+                Err(TrySendError::Full(back)) => {
+                    if is_impatient() && !matches!(back, SessionEvent::Ended(_)) {
+                        self.closed = true;
+                    }
+                    event = back;
+                    std::thread::sleep(LOOK_EVERY);
+                }
+            }
+        }
+    }
+
     fn send(&mut self, event: SessionEvent) -> bool {
         let droppable = matches!(event, SessionEvent::Output(_) | SessionEvent::Snapshot(_));
         if droppable && self.delivery == Delivery::Droppable {
@@ -106,7 +132,7 @@ impl Outbox {
                 }
             }
         } else {
-            self.closed |= self.sender.blocking_send(event).is_err();
+            self.send_in_time(event);
             true
         }
     }

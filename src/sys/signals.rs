@@ -11,10 +11,13 @@ use super::{check, poll::Bell};
 static BELL_FD: AtomicI32 = AtomicI32::new(-1);
 static LAST: AtomicI32 = AtomicI32::new(0);
 static COUNT: AtomicU32 = AtomicU32::new(0);
+/// As [`COUNT`], but nobody takes from it.
+static TOTAL: AtomicU32 = AtomicU32::new(0);
 
 extern "C" fn remember(signal: libc::c_int) {
     LAST.store(signal, Ordering::Relaxed);
     COUNT.fetch_add(1, Ordering::Relaxed);
+    TOTAL.fetch_add(1, Ordering::Relaxed);
     let fd = BELL_FD.load(Ordering::Relaxed);
     if fd >= 0 {
         super::poll::ring_fd(fd);
@@ -76,6 +79,11 @@ impl StopSignals {
             n => Some((LAST.load(Ordering::Acquire), n)),
         }
     }
+}
+
+/// Whoever asked to stop asked again: nothing may be waited for any more, not even that somebody reads what we write.
+pub fn is_impatient() -> bool {
+    TOTAL.load(Ordering::Relaxed) > 1
 }
 
 /// Sends a signal to a process; 0 only asks whether it exists.

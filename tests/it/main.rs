@@ -4,6 +4,7 @@ mod binary;
 mod cli;
 mod differential;
 mod elaborate;
+mod endings;
 mod exact;
 mod examples;
 mod faults;
