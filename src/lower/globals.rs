@@ -2,7 +2,7 @@
 
 use tapdeck_ebpf::ir::{Arg, BinOp, Extractor, Op, Operand, StoreId, StrOperand, Ty, Var, When};
 
-use super::{body::BodyLower, executor::Side, expressions::bin_op, packed::UNSIZED, packed_sizes::MAX_PACKED};
+use super::{body::BodyLower, executor::Side, expressions::bin_op, packed::UNSIZED, packed_sizes::MAX_PACKED, steps};
 use crate::{
     diagnostics::catalogue::generate,
     elaborate::program::{Expr, ExprKind, GlobalId, Target},
@@ -91,6 +91,10 @@ impl BodyLower<'_, '_> {
 
     /// An assignment, its value only where `wanted`.
     pub fn assign(&mut self, op: AssignOp, target: &Target, value: &Expr, wanted: bool) -> Arg {
+        let (op, value) = match (op, steps::increment(target, value)) {
+            (AssignOp::Set, Some((op, by))) => (AssignOp::Binary(op), by),
+            _ => (op, value),
+        };
         match target {
             Target::Local(local) => {
                 let var = self.local_var(*local);

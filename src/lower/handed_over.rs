@@ -12,7 +12,7 @@
 //! those found so far, until there are no more. What the kernel has to decide by such a global is refused.
 //!
 //! A statement is handed over when writing it for the kernel was refused. Statements behind it that use the variables it
-//! assigns go with it. Values of the event (context, memory, clocks, globals it does not write) are taken in the kernel.
+//! assigns go with it, and so do those right behind it that are refused, too: one record, one order, one end. Values of the event (context, memory, clocks, globals it does not write) are taken in the kernel.
 
 use tapdeck_ebpf::ir::{self, Intrinsic, Op, PrintSite, Recipe};
 
@@ -39,6 +39,8 @@ use crate::{
 
 /// Numbers of the locals a handed-over statement assigns, until it is known how many arguments stand before them.
 const INNER: u32 = 1 << 30;
+/// Values of the event that statements take along which need not go together.
+const MOST_ARGS: usize = 24;
 
 /// Statements on their way to user space.
 #[derive(Default)]
@@ -53,6 +55,8 @@ struct Unit {
     /// Branches and loops around the place: what is taken there may never be asked for.
     n_conditions: u32,
     n_loops: u32,
+    /// What goes wrong where values are taken comes before the other statements.
+    is_first: bool,
     /// Why they cannot wait.
     obstacle: Option<Obstacle>,
 }
@@ -108,15 +112,21 @@ impl Cx<'_> {
 }
 
 impl BodyLower<'_, '_> {
-    /// Hands over the first of these statements, and those that must go with it; gives how many.
+    /// Hands over the first `least` of these statements, and those that must go with them; gives how many.
     ///
     /// # Errors
     /// Why that is not possible.
-    pub fn hand_over(&mut self, list: &[&Stmt]) -> Result<usize, Obstacle> {
-        let n = self.go_together(list)?;
+    pub fn hand_over(&mut self, list: &[&Stmt], least: usize) -> Result<usize, Obstacle> {
+        let n = self.go_together(list, least)?;
         let mut unit = Unit { inner: assigned_in(&list[..n]), ..Unit::default() };
         let mut stmts = self.values_so_far(&list[..n], &mut unit)?;
-        stmts.extend(list[..n].iter().map(|stmt| self.handed_stmt(stmt, &mut unit)));
+        for (idx, stmt) in list[..n].iter().enumerate() {
+            unit.is_first = idx == 0;
+            stmts.push(self.handed_stmt(stmt, &mut unit));
+        }
+        if unit.args.len() > MOST_ARGS && least > 1 {
+            unit.refuse("together these want too many values of the event", list[0].span);
+        }
         if let Some(obstacle) = unit.obstacle {
             return Err(obstacle);
         }
@@ -141,8 +151,8 @@ impl BodyLower<'_, '_> {
     }
 
     /// How many statements have to go together: as far as variables the first ones assign are used.
-    fn go_together(&self, list: &[&Stmt]) -> Result<usize, Obstacle> {
-        let mut n = 1;
+    fn go_together(&self, list: &[&Stmt], least: usize) -> Result<usize, Obstacle> {
+        let mut n = least;
         loop {
             let inner = assigned_in(&list[..n]);
             let last = list.iter().rposition(|stmt| mentions_any(stmt, &inner)).map_or(n, |idx| n.max(idx + 1));
@@ -322,7 +332,8 @@ impl BodyLower<'_, '_> {
         if matches!(expr.kind, ExprKind::Long(_) | ExprKind::Str(_)) {
             return expr.clone();
         }
-        if !self.belongs_there(expr, unit) && (unit.n_conditions == 0 || !can_raise(expr)) {
+        let is_certain = unit.n_conditions == 0 && unit.is_first;
+        if !self.belongs_there(expr, unit) && (is_certain || !can_raise(expr)) {
             return self.taken(expr, unit);
         }
         let kind = match &expr.kind {

@@ -17,6 +17,7 @@ pub mod executor;
 
 mod body;
 mod statements;
+mod steps;
 
 mod foreach;
 
@@ -125,6 +126,7 @@ pub fn lower(program: &Program, options: &LowerOptions) -> (Lowered, Diagnostics
         let mut cx = Cx::new(program, options, handed_over);
         cx.everything();
         if cx.to_hand_over.is_empty() {
+            cx.warn_of_steps();
             return cx.finish();
         }
         handed_over = cx.handed_over;
@@ -133,6 +135,7 @@ pub fn lower(program: &Program, options: &LowerOptions) -> (Lowered, Diagnostics
 }
 
 /// A place in the writing of a program.
+#[derive(Clone, Copy)]
 struct Mark {
     n_refused: usize,
     n_diagnostics: usize,

@@ -14,6 +14,14 @@ use crate::{
     source::Span,
 };
 
+/// Statements of a list that were handed over together, and what it was like before.
+struct HandedOver {
+    at: usize,
+    n: usize,
+    mark: (super::Mark, tapdeck_ebpf::ir::Mark),
+    locals: Vec<LocalSlot>,
+}
+
 impl BodyLower<'_, '_> {
     pub fn stmt(&mut self, stmt: &Stmt) {
         let mut list = Vec::new();
@@ -26,26 +34,28 @@ impl BodyLower<'_, '_> {
     /// Statements in a row. A local that is assigned in one of them and only read in later ones may become a name for
     /// its value instead of a variable.
     pub fn stmts(&mut self, list: &[&Stmt]) {
-        let mut rest = list;
-        while let [first, behind @ ..] = rest {
-            let n = self.at(first.span, |body| {
+        let mut done = 0;
+        let mut before = None;
+        while let Some(first) = list.get(done) {
+            done += self.at(first.span, |body| {
                 body.emit(Op::Actions { n: 1 });
                 match body.side {
-                    Side::Kernel => body.in_kernel_or_handed_over(rest),
+                    Side::Kernel => body.in_kernel_or_handed_over(list, done, &mut before),
                     Side::User => {
                         body.one_stmt(first);
                         1
                     }
                 }
             });
-            rest = behind.get(n - 1..).unwrap_or(&[]);
         }
     }
 
-    /// Writes the first of these statements for the kernel; what cannot run there is handed over, where that is possible.
+    /// Writes a statement for the kernel; what cannot run there is handed over, where that is possible: with those right
+    /// before it, if they were, so that there is one record and an error in one keeps the others from running.
     /// Gives how many are done.
-    fn in_kernel_or_handed_over(&mut self, list: &[&Stmt]) -> usize {
+    fn in_kernel_or_handed_over(&mut self, all: &[&Stmt], at: usize, before: &mut Option<HandedOver>) -> usize {
         let (mark, locals) = (self.mark(), self.locals.clone());
+        let (list, group) = (&all[at..], before.take());
         if !self.try_defer(list[0], &list[1..]) {
             self.one_stmt(list[0]);
         }
@@ -57,11 +67,23 @@ impl BodyLower<'_, '_> {
             self.one_stmt(list[0]);
             return 1;
         }
+        if let Some(group) = group {
+            let n_before = group.n;
+            let joined = self.join(all, group, at + 1);
+            let grown = joined.n > n_before;
+            let n = joined.at + joined.n - at;
+            *before = Some(joined);
+            if grown {
+                return n;
+            }
+        }
         let mark = self.mark();
-        let handed_over = self.hand_over(list);
+        let handed_over = self.hand_over(list, 1);
         if let (Ok(n), true) = (&handed_over, self.cx.n_refused == mark.0.n_refused) {
+            *before = Some(HandedOver { at, n: *n, mark, locals });
             return *n;
         }
+        *before = None;
         self.back_to(mark, locals);
         for finding in refused {
             let finding = match &handed_over {
@@ -74,6 +96,24 @@ impl BodyLower<'_, '_> {
             self.cx.report(finding);
         }
         1
+    }
+
+    /// Hands over a group again, together with what follows up to `upto`; as it was when that cannot be.
+    fn join(&mut self, all: &[&Stmt], group: HandedOver, upto: usize) -> HandedOver {
+        let HandedOver { at, n, mark, locals } = group;
+        self.back_to(mark.clone(), locals.clone());
+        let joined = self.at(all[at].span, |body| {
+            body.emit(Op::Actions { n: (upto - at - n) as u32 });
+            body.hand_over(&all[at..], upto - at)
+        });
+        if let (Ok(joined), true) = (joined, self.cx.n_refused == mark.0.n_refused) {
+            return HandedOver { at, n: joined, mark, locals };
+        }
+        self.back_to(mark.clone(), locals.clone());
+        let again = self.at(all[at].span, |body| body.hand_over(&all[at..], n));
+        debug_assert!(again.is_ok_and(|again| again == n), "what was handed over once can be again");
+        self.emit(Op::Actions { n: (upto - at - n) as u32 });
+        HandedOver { at, n, mark, locals }
     }
 
     fn mark(&self) -> (super::Mark, tapdeck_ebpf::ir::Mark) {

@@ -29,7 +29,7 @@ pub struct BodyBuilder {
 }
 
 /// A place in the writing of a body.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Mark {
     n_vars: usize,
     n_blocks: usize,

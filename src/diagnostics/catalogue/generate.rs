@@ -111,6 +111,17 @@ pub fn literal_cut(n_bytes: usize, limit: usize, at: Span) -> Diagnostic {
         .help("a higher limit may help: -D MAXSTRINGLEN=N")
 }
 
+/// A global whose new value is made of its old one, in an event handler, by more than one access.
+pub fn several_steps(name: &str, at: Span) -> Diagnostic {
+    let message = format!(
+        "'{name}' is read and changed in separate steps: changes another processor makes between them are lost"
+    );
+    Diagnostic::new("several-steps", Severity::Warning, Stage::Generate, message)
+        .at(at)
+        .token(format!("identifier '{name}'"))
+        .help("++, --, +=, -= and <<< are one step; an element of one's own, as a[tid()] or a[cpu()], needs none")
+}
+
 /// A builtin we know and do not offer anywhere.
 pub fn refused(name: &str, help: &str, at: Span) -> Diagnostic {
     error("refused-function", format!("function '{name}' is not available"), at)
