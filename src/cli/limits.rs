@@ -35,32 +35,34 @@ const IGNORED: &[&str] = &[
 ];
 
 impl ScriptLimits {
-    /// Applies one `-D`. A name without a value is 1, as with a C compiler.
+    /// Applies one `-D`. A name without a value is 1, as with a C compiler. Gives a warning for a name that means nothing
+    /// here: SystemTap takes any.
     ///
     /// # Errors
-    /// A name no script can mean, or a value that is not a number in range.
-    pub fn define(&mut self, text: &str) -> Result<(), String> {
+    /// A value that is not a number in range.
+    pub fn define(&mut self, text: &str) -> Result<Option<String>, String> {
         let (name, value) = text.split_once('=').unwrap_or((text, "1"));
         if IGNORED.contains(&name) || name.starts_with("STP_") || name.starts_with("DEBUG_") {
-            return Ok(());
+            return Ok(None);
         }
-        let number: u32 = value.parse().map_err(|_| format!("-D {name}: '{value}' is not a number"))?;
+        let number = || value.parse::<u32>().map_err(|_| format!("-D {name}: '{value}' is not a number"));
         match name {
-            "MAXACTION" => self.ir.max_action = number,
-            "MAXACTION_INTERRUPTIBLE" => self.ir.max_action_user = number,
-            "MAXNESTING" => self.ir.max_nesting = number,
+            "MAXACTION" => self.ir.max_action = number()?,
+            "MAXACTION_INTERRUPTIBLE" => self.ir.max_action_user = number()?,
+            "MAXNESTING" => self.ir.max_nesting = number()?,
             "MAXSTRINGLEN" => {
+                let number = number()?;
                 if !(8..=4096).contains(&number) {
                     return Err(format!("-D MAXSTRINGLEN={number}: must be 8 to 4096"));
                 }
                 self.ir.max_string_len = number as u16;
             }
-            "MAXERRORS" => self.max_errors = number,
-            "MAXSKIPPED" => self.max_skipped = number,
-            "MAXMAPENTRIES" => self.max_map_entries = number.max(1),
-            _ => return Err(format!("-D {name}: no such limit")),
+            "MAXERRORS" => self.max_errors = number()?,
+            "MAXSKIPPED" => self.max_skipped = number()?,
+            "MAXMAPENTRIES" => self.max_map_entries = number()?.max(1),
+            _ => return Ok(Some(format!("-D {name}: there is no such limit, so it does nothing"))),
         }
-        Ok(())
+        Ok(None)
     }
 }
 
@@ -85,11 +87,12 @@ mod tests {
     fn limits_take_stap_names() {
         let mut limits = ScriptLimits::default();
         for text in ["MAXACTION=50", "MAXSTRINGLEN=100", "MAXERRORS=3", "STP_NO_OVERLOAD", "MAXMAPENTRIES=10"] {
-            limits.define(text).unwrap();
+            assert_eq!(limits.define(text), Ok(None));
         }
         assert_eq!((limits.ir.max_action, limits.ir.max_string_len), (50, 100));
         assert_eq!((limits.max_errors, limits.max_map_entries), (3, 10));
-        assert_eq!(limits.define("MAXFUN=1").unwrap_err(), "-D MAXFUN: no such limit");
+        let nothing = limits.define("MAXFUN=yes").unwrap().unwrap();
+        assert_eq!(nothing, "-D MAXFUN: there is no such limit, so it does nothing");
         assert_eq!(limits.define("MAXACTION=x").unwrap_err(), "-D MAXACTION: 'x' is not a number");
     }
 

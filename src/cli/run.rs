@@ -61,7 +61,9 @@ fn run(mut args: StapArgs) -> Result<ExitCode, String> {
     }
     let mut script_limits = ScriptLimits::default();
     for define in &args.defines {
-        script_limits.define(define)?;
+        if let Some(warning) = script_limits.define(define)?.filter(|_| !args.no_warnings) {
+            eprintln!("WARNING: {warning}");
+        }
     }
     let globals = args.globals.iter().map(|text| limits::global_override(text)).collect::<Result<_, _>>()?;
     let Some(input) = read_input(&mut args)? else {

@@ -99,9 +99,13 @@ impl Outbox {
         self.send(event);
     }
 
-    /// Waits for room, but not for somebody who does not read when the session is asked to end for the second time. The
-    /// end itself is always told: then the receiver waits for nothing else.
+    /// Waits for room, but not for somebody who does not read when the session is asked to end for the second time.
     fn send_in_time(&mut self, mut event: SessionEvent) {
+        // The end itself is always told: then the receiver waits for nothing else.
+        if matches!(event, SessionEvent::Ended(_)) {
+            self.closed |= self.sender.blocking_send(event).is_err();
+            return;
+        }
         while !self.closed {
             match self.sender.try_send(event) {
                 Ok(()) => return,
@@ -110,9 +114,7 @@ impl Outbox {
                     return;
                 }
                 Err(TrySendError::Full(back)) => {
-                    if is_impatient() && !matches!(back, SessionEvent::Ended(_)) {
-                        self.closed = true;
-                    }
+                    self.closed = is_impatient();
                     event = back;
                     std::thread::sleep(LOOK_EVERY);
                 }

@@ -1,6 +1,16 @@
 //! The dashboard in a real terminal: tmux with a server of its own, keys sent and screens read.
 
-use std::process::Command;
+use std::{process::Command, sync::Arc};
+
+use tapdeck::{
+    runtime::session::SessionCommand,
+    tui::{
+        TuiOptions,
+        engine::{Engine, EngineEvent, StartRequest},
+        fake::{FakeCatalogue, NoChecker},
+    },
+};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::binary::{TempDir, require_bpf, require_program, wait_until};
 
@@ -8,6 +18,8 @@ use crate::binary::{TempDir, require_bpf, require_program, wait_until};
 struct Tmux {
     name: String,
     folder: TempDir,
+    /// What the dashboard keeps is gone with it.
+    home: TempDir,
 }
 
 impl Tmux {
@@ -16,10 +28,10 @@ impl Tmux {
         if !require_program("tmux") {
             return None;
         }
-        let tmux = Self { name: format!("tapdeck-it-{name}-{}", std::process::id()), folder: TempDir::new(name) };
+        let (folder, home) = (TempDir::new(name), TempDir::new(&format!("{name}-home")));
+        let tmux = Self { name: format!("tapdeck-it-{name}-{}", std::process::id()), folder, home };
         let (columns, rows) = (columns.to_string(), rows.to_string());
-        // What the dashboard keeps is gone with the folder.
-        let home = format!("HOME={}", tmux.folder.0.display());
+        let home = format!("HOME={}", tmux.home.0.display());
         let shell = ["env", "-i", &home, "PS1=$ ", "PATH=/usr/bin:/bin", "TERM=tmux-256color", "LC_ALL=C.UTF-8"];
         let size = ["-f", "/dev/null", "new-session", "-d", "-x", &columns, "-y", &rows];
         tmux.command(&[&size[..], &shell, &["sh"]].concat());
@@ -35,8 +47,11 @@ impl Tmux {
 
     /// Opens the dashboard; the shell says how it ended.
     fn dashboard(&self, args: &str) {
-        let state = self.folder.0.display();
-        let line = format!("XDG_STATE_HOME={state} {} {args}; echo left with $?", env!("CARGO_BIN_EXE_tapdeck"));
+        self.open_with(&format!("{} {args}", env!("CARGO_BIN_EXE_tapdeck")));
+    }
+
+    fn open_with(&self, command: &str) {
+        let line = format!("XDG_STATE_HOME={} {command}; echo left with $?", self.folder.0.display());
         self.keys(&[&line, "Enter"]);
         self.wait("the alternate screen", |_| self.alternate());
     }
@@ -222,6 +237,47 @@ fn unsaved_changes_survive_a_kill() {
     tmux.keys(&["C-q"]);
     tmux.assert_restored();
     assert_eq!(std::fs::read_dir(&copies).unwrap().count(), 0);
+}
+
+/// An engine that fails as nothing should.
+struct Panics;
+
+impl Engine for Panics {
+    fn start(&mut self, _: StartRequest) {
+        panic!("on purpose");
+    }
+    fn command(&mut self, _: SessionCommand) {}
+    fn events(&mut self) -> UnboundedReceiver<EngineEvent> {
+        unbounded_channel().1
+    }
+}
+
+/// What a script's path in the environment asks [`panics_where_it_is_told_to`] for.
+const PANICS: &str = "TAPDECK_TEST_PANICS";
+
+#[test]
+#[ignore = "panics: a_panic_gives_the_terminal_back runs it in a terminal of its own"]
+fn panics_where_it_is_told_to() {
+    let Some(script) = std::env::var_os(PANICS) else { return };
+    let mut options = TuiOptions::new(Box::new(Panics), Arc::new(NoChecker), Arc::new(FakeCatalogue::default()));
+    options.script = Some(script.into());
+    let _ = tapdeck::tui::run(options);
+}
+
+#[test]
+fn a_panic_gives_the_terminal_back_and_keeps_the_text() {
+    let Some(tmux) = Tmux::open("panic", 80, 24) else { return };
+    let script = tmux.folder.file("a.stp", "probe begin { exit() }\n");
+    let test = std::env::current_exe().unwrap();
+    let name = "terminal::panics_where_it_is_told_to";
+    tmux.open_with(&format!("{PANICS}={} {} --ignored --exact {name} --nocapture", script.display(), test.display()));
+    tmux.wait("the script's text", |screen| screen.contains("probe begin"));
+    tmux.keys(&["# unsaved words", "Enter"]);
+    tmux.wait("the words", |screen| screen.contains("# unsaved words"));
+    tmux.keys(&["F5"]);
+    let screen = tmux.wait("the shell's word", |screen| screen.lines().any(|line| line.starts_with("left with ")));
+    assert!(screen.contains("on purpose") && screen.contains("unsaved changes of a.stp are kept"), "{screen}");
+    tmux.assert_restored();
 }
 
 #[test]
