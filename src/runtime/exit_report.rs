@@ -104,7 +104,8 @@ pub fn times(lowered: &Lowered, sources: &SourceMap, times: &[Times]) -> Vec<u8>
     let mut out = b"----- probe hit report: \n".to_vec();
     for (index, (probe, times)) in lowered.probes.iter().zip(times).enumerate().filter(|(_, (_, times))| times.runs > 0)
     {
-        let point = probe.points.first().unwrap_or(&probe.written);
+        // What many points share is told once, as it was written.
+        let point = probe.points.first().filter(|_| probe.n_sites == 1).unwrap_or(&probe.written);
         let place = sources.place(probe.span);
         let (min, avg, max, variance) = (times.min(), times.avg(), times.max, times.variance());
         let via = probe.via.iter().rev().filter(|name| **name != probe.written).chain([&probe.written]);
