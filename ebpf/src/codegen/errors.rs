@@ -48,6 +48,11 @@ pub enum StubKind {
         room: u32,
         then: Label,
     },
+    /// A record's place went to another processor: once more, or no room.
+    Beaten {
+        again: Label,
+        full: Label,
+    },
     /// Wakes the reader of records, then goes on there.
     Wake {
         then: Label,
@@ -121,6 +126,15 @@ impl Emitter<'_, '_> {
                     self.more_to_read(space, addr, room, then);
                     self.count(counters::TRUNCATED);
                     self.asm.jump(then);
+                }
+                StubKind::Beaten { again, full } => {
+                    if self.shared.target.may_goto {
+                        self.asm.may_goto(full);
+                    } else {
+                        self.asm.add_imm(R4, -1);
+                        self.asm.jump_if_imm(Cond::Eq, R4, 0, full);
+                    }
+                    self.asm.jump(again);
                 }
                 StubKind::Wake { then } => {
                     self.wake();

@@ -57,7 +57,7 @@ impl Emitter<'_, '_> {
 
     /// r0 = where a record of that size goes; to `full` when there is no room. Uses r1-r5.
     pub fn take_record(&mut self, size: RecordSize, full: Label) {
-        let (again, taken) = (self.asm.label(), self.asm.label());
+        let again = self.asm.label();
         let ring = self.shared.ring(size.most());
         let bytes = self.shared.ring_bytes();
         self.asm.map_value(R1, ring, ring::TAKEN);
@@ -78,17 +78,10 @@ impl Emitter<'_, '_> {
         self.asm.jump_if_imm(Cond::SLt, R3, 0, full);
         self.asm.mov(R5, R0);
         self.asm.atomic(AtomicOp::CompareExchange, R1, 0, R2);
-        self.asm.jump_if(Cond::Eq, R0, R5, taken);
-        // Another processor was faster. The verifier follows every round it can count, on every way that leads here.
-        if may_goto {
-            self.asm.may_goto(full);
-            self.asm.jump(again);
-        } else {
-            self.asm.add_imm(R4, -1);
-            self.asm.jump_if_imm(Cond::Ne, R4, 0, again);
-            self.asm.jump(full);
-        }
-        self.asm.bind(taken);
+        // Another processor may have been faster. The verifier follows every round it can count; after the way without one,
+        // so that each of them ends where it has been.
+        let beaten = self.stub(None, StubKind::Beaten { again, full });
+        self.asm.jump_if(Cond::Ne, R0, R5, beaten);
         self.asm.alu_imm(Alu::And, R0, bytes as i32 - 1);
         self.asm.map_value(R1, ring, ring::DATA);
         self.asm.alu(Alu::Add, R0, R1);

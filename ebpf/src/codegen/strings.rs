@@ -272,7 +272,7 @@ impl Emitter<'_, '_> {
     /// `isinstr(haystack, needle)`: every place, byte by byte.
     pub fn is_in_str(&mut self, dst: Var, haystack: StrOperand, needle: StrOperand) {
         let (hay, needle) = (self.text(haystack), self.text(needle));
-        let (outer, inner, next, yes, no, done) = (
+        let (outer, inner, matched, yes, no, done) = (
             self.asm.label(),
             self.asm.label(),
             self.asm.label(),
@@ -311,15 +311,17 @@ impl Emitter<'_, '_> {
         self.asm.alu(Alu::Add, R5, R4);
         self.asm.load(Size::B, R4, R5, 0);
         self.asm.jump_if_imm(Cond::Eq, R4, 0, no);
-        self.asm.jump_if(Cond::Ne, R3, R4, next);
-        self.asm.add_imm(R2, 1);
-        self.asm.jump(inner);
-        self.asm.bind(next);
+        // The verifier goes on here first and keeps the other way for later: from place to place it keeps few of them, and
+        // each ends where it has been.
+        self.asm.jump_if(Cond::Eq, R3, R4, matched);
         self.asm.add_imm(R1, 1);
         self.asm.jump_if_imm(Cond::Lt, R1, hay.cap as i32, outer);
         self.asm.bind(no);
         self.asm.mov_imm(R0, 0);
         self.asm.jump(done);
+        self.asm.bind(matched);
+        self.asm.add_imm(R2, 1);
+        self.asm.jump(inner);
         self.asm.bind(yes);
         self.asm.mov_imm(R0, 1);
         self.asm.bind(done);
