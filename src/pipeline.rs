@@ -31,7 +31,7 @@ use crate::{
     host::{Host, facts::KernelConfig},
     language::{self, Conditions, ParseOptions, Privilege, Recovery, ast},
     lower::{self, LowerOptions},
-    runtime::plan::Lowered,
+    runtime::plan::{HistStyle, Lowered},
     source::{FileId, Origin, SourceMap},
     tapset::Library,
 };
@@ -71,6 +71,7 @@ pub struct CompileOptions {
     pub globals: Vec<(String, String)>,
     pub limits: ir::Limits,
     pub max_map_entries: u32,
+    pub histogram: HistStyle,
     /// Someone watches: histograms of every statistic, switches and hit counts for every probe.
     pub live: bool,
     /// -t: how long handlers run is measured.
@@ -95,6 +96,7 @@ impl Default for CompileOptions {
             globals: Vec::new(),
             limits: ir::Limits::default(),
             max_map_entries: 2048,
+            histogram: HistStyle::default(),
             live: false,
             timing: false,
             has_target: false,
@@ -202,7 +204,8 @@ impl Compiler {
             binprm_filename: self.binprm_filename,
         };
         let Some(program) = &out.program else { return out };
-        let (lowered, found) = lower::lower(program, &lower_options);
+        let (mut lowered, found) = lower::lower(program, &lower_options);
+        lowered.histogram = options.histogram;
         out.diagnostics.extend(found.into_iter().map(|finding| with_token(finding, &out.sources)).collect());
         out.lowered = Some(Arc::new(lowered));
         if lap(Pass::Lower, &mut out) {

@@ -220,6 +220,9 @@ pub struct StapArgs {
     /// Errors in handlers and skipped probes are counted and do not end the run
     #[arg(long)]
     pub suppress_handler_errors: bool,
+    /// No MAXACTION; with -g
+    #[arg(long)]
+    pub suppress_time_limits: bool,
     /// Go on after errors of pass 2
     #[arg(long)]
     pub semantic_keep_going: bool,
@@ -306,9 +309,6 @@ pub struct IgnoredArgs {
     /// Module cache
     #[arg(long)]
     pub clean_cache: bool,
-    /// No time limits
-    #[arg(long)]
-    pub suppress_time_limits: bool,
     /// Debuginfo download
     #[arg(long, value_name = "OPTION", num_args = 0..=1, require_equals = true)]
     pub download_debuginfo: Option<Option<String>>,

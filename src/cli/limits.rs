@@ -2,6 +2,8 @@
 
 use tapdeck_ebpf::ir::Limits;
 
+use crate::output::histogram::HistStyle;
+
 /// Every limit a script may set, with SystemTap's default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScriptLimits {
@@ -12,15 +14,26 @@ pub struct ScriptLimits {
     pub max_skipped: u32,
     /// MAXMAPENTRIES: elements of an array without a size of its own.
     pub max_map_entries: u32,
+    /// HIST_WIDTH and HIST_ELISION.
+    pub histogram: HistStyle,
+    /// MAXACTION_INTERRUPTIBLE was given, so it does not follow MAXACTION.
+    own_user_limit: bool,
 }
 
 impl Default for ScriptLimits {
     fn default() -> Self {
-        Self { ir: Limits::default(), max_errors: 0, max_skipped: 100, max_map_entries: 2048 }
+        Self {
+            ir: Limits::default(),
+            max_errors: 0,
+            max_skipped: 100,
+            max_map_entries: 2048,
+            histogram: HistStyle::default(),
+            own_user_limit: false,
+        }
     }
 }
 
-/// Names of `-D` that mean something to a module compiler only; taken and ignored.
+/// Names of `-D` that mean something to a kernel module only; taken and ignored.
 const IGNORED: &[&str] = &[
     "KRETACTIVE",
     "INTERRUPTIBLE",
@@ -30,40 +43,70 @@ const IGNORED: &[&str] = &[
     "MINSTACKSPACE",
     "TRYLOCKDELAY",
     "MAPHASHBIAS",
-    "HIST_WIDTH",
-    "HIST_ELISION",
 ];
 
+/// MAXACTION_INTERRUPTIBLE is this many times MAXACTION.
+const INTERRUPTIBLE: u32 = 10;
+
+/// MAXACTION without time limits: loops in the kernel still end.
+const MANY_ACTIONS: u32 = 1_000_000;
+
 impl ScriptLimits {
-    /// Applies one `-D`. A name without a value is 1, as with a C compiler. Gives a warning for a name that means nothing
-    /// here: SystemTap takes any.
+    /// Applies one `-D`. A name without a value is 1, as with a C compiler. Gives a warning where the name means nothing.
     ///
     /// # Errors
-    /// A value that is not a number in range.
+    /// What SystemTap would not hand to its C compiler, or a value that is not a number in range.
     pub fn define(&mut self, text: &str) -> Result<Option<String>, String> {
+        if !is_define(text) {
+            return Err(format!("-D {text}: expected NAME or NAME=VALUE of letters, digits and _"));
+        }
         let (name, value) = text.split_once('=').unwrap_or((text, "1"));
         if IGNORED.contains(&name) || name.starts_with("STP_") || name.starts_with("DEBUG_") {
             return Ok(None);
         }
-        let number = || value.parse::<u32>().map_err(|_| format!("-D {name}: '{value}' is not a number"));
+        let number = value.parse::<u32>().map_err(|_| format!("-D {name}: '{value}' is not a number"));
         match name {
-            "MAXACTION" => self.ir.max_action = number()?,
-            "MAXACTION_INTERRUPTIBLE" => self.ir.max_action_user = number()?,
-            "MAXNESTING" => self.ir.max_nesting = number()?,
+            "MAXACTION" => {
+                self.ir.max_action = number?;
+                if !self.own_user_limit {
+                    self.ir.max_action_user = self.ir.max_action.saturating_mul(INTERRUPTIBLE);
+                }
+            }
+            "MAXACTION_INTERRUPTIBLE" => {
+                self.ir.max_action_user = number?;
+                self.own_user_limit = true;
+            }
+            "MAXNESTING" => self.ir.max_nesting = number?,
             "MAXSTRINGLEN" => {
-                let number = number()?;
+                let number = number?;
                 if !(8..=4096).contains(&number) {
                     return Err(format!("-D MAXSTRINGLEN={number}: must be 8 to 4096"));
                 }
                 self.ir.max_string_len = number as u16;
             }
-            "MAXERRORS" => self.max_errors = number()?,
-            "MAXSKIPPED" => self.max_skipped = number()?,
-            "MAXMAPENTRIES" => self.max_map_entries = number()?.max(1),
+            "MAXERRORS" => self.max_errors = number?,
+            "MAXSKIPPED" => self.max_skipped = number?,
+            "MAXMAPENTRIES" => self.max_map_entries = number?.max(1),
+            "HIST_WIDTH" => self.histogram.width = u64::from(number?.clamp(1, 1000)),
+            "HIST_ELISION" if value.starts_with('-') => self.histogram.elision = None,
+            "HIST_ELISION" => self.histogram.elision = Some(number? as usize),
             _ => return Ok(Some(format!("-D {name}: there is no such limit, so it does nothing"))),
         }
         Ok(None)
     }
+
+    /// `--suppress-time-limits`.
+    pub fn without_time_limits(&mut self) {
+        self.ir.max_action = self.ir.max_action.max(MANY_ACTIONS);
+        self.ir.max_action_user = 0;
+    }
+}
+
+/// What may follow `-D`, stap(1): a C name, then perhaps `=` and a number or a name.
+fn is_define(text: &str) -> bool {
+    let (name, value) = text.split_once('=').unwrap_or((text, "1"));
+    let word = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    word(name) && !name.starts_with(|c: char| c.is_ascii_digit()) && word(value.strip_prefix('-').unwrap_or(value))
 }
 
 /// Splits a `-G name=value`; stap(1) allows letters, digits and `_.-` only.
@@ -89,11 +132,26 @@ mod tests {
         for text in ["MAXACTION=50", "MAXSTRINGLEN=100", "MAXERRORS=3", "STP_NO_OVERLOAD", "MAXMAPENTRIES=10"] {
             assert_eq!(limits.define(text), Ok(None));
         }
-        assert_eq!((limits.ir.max_action, limits.ir.max_string_len), (50, 100));
+        assert_eq!((limits.ir.max_action, limits.ir.max_action_user, limits.ir.max_string_len), (50, 500, 100));
         assert_eq!((limits.max_errors, limits.max_map_entries), (3, 10));
-        let nothing = limits.define("MAXFUN=yes").unwrap().unwrap();
-        assert_eq!(nothing, "-D MAXFUN: there is no such limit, so it does nothing");
+        assert!(limits.define("MAXFUN=1").unwrap().is_some_and(|warning| warning.contains("MAXFUN")));
         assert_eq!(limits.define("MAXACTION=x").unwrap_err(), "-D MAXACTION: 'x' is not a number");
+        assert!(limits.define("2BIG").is_err() && limits.define("A=1;").is_err() && limits.define("A=").is_err());
+        limits.define("HIST_WIDTH=20").unwrap();
+        limits.define("HIST_ELISION=-1").unwrap();
+        assert_eq!(limits.histogram, HistStyle { width: 20, elision: None });
+    }
+
+    #[test]
+    fn the_limit_of_user_handlers_follows_unless_it_is_given() {
+        for order in [["MAXACTION=50", "MAXACTION_INTERRUPTIBLE=7"], ["MAXACTION_INTERRUPTIBLE=7", "MAXACTION=50"]] {
+            let mut limits = ScriptLimits::default();
+            assert_eq!(limits.ir.max_action_user, 10 * limits.ir.max_action);
+            order.iter().for_each(|text| assert_eq!(limits.define(text), Ok(None)));
+            assert_eq!((limits.ir.max_action, limits.ir.max_action_user), (50, 7));
+            limits.without_time_limits();
+            assert_eq!((limits.ir.max_action, limits.ir.max_action_user), (MANY_ACTIONS, 0));
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tapdeck_ebpf::ir::Limits;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::{
@@ -126,7 +127,9 @@ impl Worker {
         let begun = Instant::now();
         self.tell(EngineEvent::Compiling { run });
         let input = input(&request);
-        let options = CompileOptions { live: true, ..CompileOptions::default() };
+        // Stop is at hand here, so a report over a large table may take its time.
+        let limits = Limits { max_action_user: 0, ..Limits::default() };
+        let options = CompileOptions { live: true, limits, ..CompileOptions::default() };
         let compiled = self.compiler.get().compile(&input, &options);
         self.tell(EngineEvent::Diagnostics { run, list: editor_diagnostics(&compiled) });
         let errors = compiled.errors().count();

@@ -65,6 +65,12 @@ fn run(mut args: StapArgs) -> Result<ExitCode, String> {
             eprintln!("WARNING: {warning}");
         }
     }
+    if args.suppress_time_limits {
+        if !args.guru {
+            return Err("--suppress-time-limits requires guru mode (-g)".to_owned());
+        }
+        script_limits.without_time_limits();
+    }
     let globals = args.globals.iter().map(|text| limits::global_override(text)).collect::<Result<_, _>>()?;
     let Some(input) = read_input(&mut args)? else {
         eprint!("{}", pass_failed(1));
@@ -85,6 +91,7 @@ fn run(mut args: StapArgs) -> Result<ExitCode, String> {
         globals,
         limits: script_limits.ir.clone(),
         max_map_entries: script_limits.max_map_entries,
+        histogram: script_limits.histogram,
         live: args.record.is_some(),
         timing: args.timing,
         has_target: args.command.is_some() || args.target.is_some(),

@@ -26,7 +26,7 @@ use crate::{
         types::Type,
     },
     probes::{forms::Forms, pattern::is_wildcard, site::ContextScope},
-    source::{SourceMap, Span},
+    source::{Origin, SourceMap, Span},
 };
 
 /// Where a handler runs, as far as its text can tell.
@@ -326,6 +326,7 @@ impl<'a> Cx<'a> {
             body: Stmt { kind: StmtKind::Null, span: declared.span },
             next_overload,
             overloaded,
+            of_library: self.sources.origin(declared.name.span) == Origin::Tapset,
             span: declared.name.span,
         });
         self.draft.functions.push(BodyNote { span: Some(declared.name.span), ..BodyNote::default() });

@@ -97,6 +97,8 @@ pub struct Function {
     pub next_overload: Option<FunctionId>,
     /// It is one of several overloads, so `next` in it moves on instead of ending the probe.
     pub overloaded: bool,
+    /// It comes out of a tapset; what the user's own statements may cost says nothing about it.
+    pub of_library: bool,
     pub span: Span,
 }
 

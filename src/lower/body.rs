@@ -140,7 +140,10 @@ impl<'c, 'a> BodyLower<'c, 'a> {
         body.function = Some(FunctionScope { ret, next_overload: function.next_overload, args, inlined: None });
         body.stmt(&function.body);
         body.return_default();
-        let mut ir_body = body.finish_with(recursive);
+        // What the library does in a loop of its own, SystemTap's does in one statement of C. In the kernel the count is
+        // also what ends the loop.
+        let limit = if function.of_library && side == Side::User { 0 } else { body.action_limit() };
+        let mut ir_body = body.finish_with(recursive, limit);
         ir_body.has_loops |= recursive;
         ir::Function {
             name: function.name.to_string(),
@@ -196,13 +199,18 @@ impl<'c, 'a> BodyLower<'c, 'a> {
     }
 
     fn finish(self) -> Body {
-        self.finish_with(false)
+        let limit = self.action_limit();
+        self.finish_with(false, limit)
     }
 
-    /// Statements are counted where a handler could otherwise run for ever, and where someone set a limit.
-    fn finish_with(self, recursive: bool) -> Body {
+    /// Statements a run may execute on this side; 0 is no limit.
+    fn action_limit(&self) -> u32 {
         let limits = &self.cx.options.limits;
-        let limit = if self.side == Side::Kernel { limits.max_action } else { limits.max_action_user };
+        if self.side == Side::Kernel { limits.max_action } else { limits.max_action_user }
+    }
+
+    /// Statements are counted where a handler could otherwise run for ever, and where there is a limit.
+    fn finish_with(self, recursive: bool, limit: u32) -> Body {
         let mut body = self.b.finish(self.tag);
         let counts = (body.has_loops || recursive) && limit > 0;
         body.blocks.iter_mut().for_each(|block| merge_actions(block, counts));

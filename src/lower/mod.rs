@@ -83,7 +83,7 @@ use crate::{
         attach_plan::{AttachPlan, FunctionTarget},
         site::ProbeSite,
     },
-    runtime::plan::{GlobalInfo, Lowered, ProbeInfo},
+    runtime::plan::{GlobalInfo, HistStyle, Lowered, ProbeInfo},
     source::Span,
 };
 
@@ -487,7 +487,7 @@ impl<'a> Cx<'a> {
             spans: self.spans,
             probes: self.probes,
             globals,
-            warnings: Vec::new(),
+            histogram: HistStyle::default(),
         };
         // Who makes IR keeps its contract; with errors the program is not whole.
         if cfg!(debug_assertions)

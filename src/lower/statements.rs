@@ -175,6 +175,12 @@ impl BodyLower<'_, '_> {
         }
         self.b.switch_to(inside);
         self.loops.push(LoopScope { break_to: done, continue_to: next, iter: None });
+        let mut statements = Vec::new();
+        flatten(body, &mut statements);
+        if statements.is_empty() {
+            // A round without statements counts as one: it has to end as well.
+            self.emit(Op::Actions { n: 1 });
+        }
         self.stmt(body);
         self.loops.pop();
         self.b.jump(next, self.tag);

@@ -446,6 +446,7 @@ fn overloads_go_on_with_next() {
         body: block(body),
         next_overload: next.map(FunctionId),
         overloaded: true,
+        of_library: false,
         span: Span::NONE,
     };
     let when = |value: i64, then: Stmt| {

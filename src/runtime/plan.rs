@@ -11,6 +11,8 @@ use tapdeck_ebpf::{
     object::{Object, line_info::SourceLine},
 };
 
+pub use crate::output::histogram::HistStyle;
+
 use super::target::Target;
 use crate::{
     builtins::Stream,
@@ -108,8 +110,8 @@ pub struct Lowered {
     pub spans: Vec<Span>,
     pub probes: Vec<ProbeInfo>,
     pub globals: Vec<GlobalInfo>,
-    /// Functions by name for host calls are indices into `builtins`; kept here to print messages.
-    pub warnings: Vec<String>,
+    /// How histograms are drawn.
+    pub histogram: HistStyle,
 }
 
 impl Lowered {

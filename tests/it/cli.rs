@@ -198,6 +198,7 @@ fn limits_are_set_with_d() {
     let unknown = run(&["-DNOSUCH=yes", "-e", script]);
     assert_eq!((unknown.out.as_str(), unknown.code), ("15\n", 0));
     assert_eq!(unknown.err, "WARNING: -D NOSUCH: there is no such limit, so it does nothing\n");
+    assert!(run(&["-DNO;SUCH", "-e", script]).failed().contains("NO;SUCH"));
     // What only a module compiler has is taken.
     assert_eq!(run(&["-DSTP_NO_OVERLOAD", "-DKRETACTIVE=100", "-e", script]).ok(), "15\n");
 }
@@ -303,7 +304,7 @@ fn timing_reports_each_probe() {
     let folder = TempDir::new("timing");
     let out = folder.0.join("out");
     let script = "global n probe syscall.* { if (pid() == target()) n++ } probe end { println(n > 10) }
-        probe begin { for (i = 0; i < 30000; i++) s .= \"x\" } probe never { n = 0 } probe end(1) { error(\"late\") }";
+        probe begin { for (i = 0; i < 9000; i++) s .= \"x\" } probe never { n = 0 } probe end(1) { error(\"late\") }";
     let ran = run(&["-t", "-o", out.to_str().unwrap(), "-c", "cat /dev/null", "-e", script]);
     assert_eq!(ran.out, "");
     let text = fs::read_to_string(&out).unwrap();

@@ -17,7 +17,7 @@ use tapdeck::{
         interpreter::{Effects, Element, ElementValue, HeapStores, Interpreter, Outcome, Stores},
         load::{self, LoadError},
         maps::KernelStores,
-        plan::Lowered,
+        plan::{HistStyle, Lowered},
         ring::Ring,
     },
     sys,
@@ -601,7 +601,7 @@ fn lowered(stmts: &[Stmt]) -> Arc<Lowered> {
         spans: Vec::new(),
         probes: Vec::new(),
         globals: Vec::new(),
-        warnings: Vec::new(),
+        histogram: HistStyle::default(),
     })
 }
 

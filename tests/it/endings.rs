@@ -21,7 +21,7 @@ fn a_reader_that_does_not_read_holds_nobody_up_who_asks_twice() {
         format!("probe begin {{ println(\"{line}\"); exit() }} probe end {{ while (1) {{ {flood} }} }}"),
     ] {
         let mut command = tapdeck();
-        command.args(["run", "-e", &script]);
+        command.args(["run", "-D", "MAXACTION_INTERRUPTIBLE=0", "-e", &script]);
         let mut running = start(command);
         running.wait_output(&line);
         std::thread::sleep(Duration::from_millis(500));
@@ -35,7 +35,8 @@ fn a_reader_that_does_not_read_holds_nobody_up_who_asks_twice() {
 #[test]
 fn a_reader_that_reads_late_gets_all() {
     let mut command = tapdeck();
-    command.args(["run", "-e", "probe begin { for (i = 0; i < 300000; i++) println(\"line \", i); exit() }"]);
+    let script = "probe begin { for (i = 0; i < 300000; i++) println(\"line \", i); exit() }";
+    command.args(["run", "-D", "MAXACTION_INTERRUPTIBLE=0", "-e", script]);
     let running = start(command);
     std::thread::sleep(Duration::from_millis(300));
     let out = running.finish().ok();

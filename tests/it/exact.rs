@@ -61,7 +61,7 @@ fn a_new_key_every_20_us_is_counted_once() {
         pid = std::process::id()
     );
     let mut command = tapdeck();
-    command.args(["run", "-e", &script]);
+    command.args(["run", "-D", "MAXACTION_INTERRUPTIBLE=0", "-e", &script]);
     let mut running = start(command);
     running.wait_output("live\n");
     let keys = 40_000;

@@ -65,7 +65,7 @@ fn is_ignored(signal: i32) -> bool {
 /// Starts a script and waits until it hears signals.
 fn listening(script: &str) -> Running {
     let mut command = tapdeck();
-    command.args(["run", "-e", script]);
+    command.args(["run", "-D", "MAXACTION_INTERRUPTIBLE=0", "-e", script]);
     let running = start(command);
     let status = format!("/proc/{}/status", running.child.id());
     wait_until("it catches SIGINT", || {
@@ -89,7 +89,8 @@ fn a_handler_that_runs_for_long_is_read_while_it_runs() {
     let count = "{ println(\"first\"); while (1) if (i++ % 100000 == 99999) println(i) }";
     for at in ["begin", "timer.ms(1)"] {
         let mut command = tapdeck();
-        command.args(["run", "-e", &format!("probe {at} {count} probe end {{ println(\"end\") }}")]);
+        let script = format!("probe {at} {count} probe end {{ println(\"end\") }}");
+        command.args(["run", "-D", "MAXACTION_INTERRUPTIBLE=0", "-e", &script]);
         let mut running = start(command);
         running.wait_output("first\n100000\n200000\n");
         running.signal(2);
@@ -98,7 +99,8 @@ fn a_handler_that_runs_for_long_is_read_while_it_runs() {
     }
     // Nothing more is printed, and warnings keep their place.
     let mut command = tapdeck();
-    command.args(["run", "-e", "probe end { print(\"last \"); print(\"words\"); while (1) i++ }", "-T", "0.01"]);
+    let script = "probe end { print(\"last \"); print(\"words\"); while (1) i++ }";
+    command.args(["run", "-D", "MAXACTION_INTERRUPTIBLE=0", "-e", script, "-T", "0.01"]);
     let mut running = start(command);
     running.wait_output("last words");
     running.signal(2);
@@ -109,7 +111,8 @@ fn a_handler_that_runs_for_long_is_read_while_it_runs() {
 fn a_second_signal_does_not_wait_for_end_probes() {
     let mut running = start({
         let mut command = tapdeck();
-        command.args(["run", "-e", "probe timer.ms(1) { println(\"live\") } probe end { while (1) i++ }"]);
+        let script = "probe timer.ms(1) { println(\"live\") } probe end { while (1) i++ }";
+        command.args(["run", "-D", "MAXACTION_INTERRUPTIBLE=0", "-e", script]);
         command
     });
     running.wait_output("live\n");

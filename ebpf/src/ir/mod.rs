@@ -160,7 +160,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_string_len: 512, max_action: 1000, max_action_user: 0, max_nesting: 10 }
+        Self { max_string_len: 512, max_action: 1000, max_action_user: 10_000, max_nesting: 10 }
     }
 }
 

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Semantics are SystemTap's and stand at each instruction of [`tapdeck_ebpf::ir`]; nothing a script does can panic here,
-//! overflow the host's stack or, with `-D MAXACTION_INTERRUPTIBLE=N`, run forever.
+//! overflow the host's stack or, unless `-D MAXACTION_INTERRUPTIBLE=0` allows it, run forever.
 
 mod foreach;
 mod memory;

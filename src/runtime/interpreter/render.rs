@@ -9,7 +9,7 @@ use super::{Effects, Interpreter, Outcome, RuntimeError, Stores, stores::NoStore
 use crate::{
     builtins::{Stream, Value},
     output::{
-        histogram::{self, HistStyle},
+        histogram,
         printf::{self, PrintArg},
     },
 };
@@ -221,7 +221,7 @@ impl Interpreter {
                     return Err(error("empty aggregate".to_owned()));
                 }
                 let mut picture = Vec::new();
-                histogram::render(*shape, &merged.buckets, HistStyle::default(), &mut picture);
+                histogram::render(*shape, &merged.buckets, self.lowered.histogram, &mut picture);
                 Computed::Made(Value::Str(picture))
             }
         })

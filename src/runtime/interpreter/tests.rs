@@ -65,7 +65,7 @@ fn interpreter(text: &str) -> Interpreter {
         spans: Vec::new(),
         probes: Vec::new(),
         globals: Vec::new(),
-        warnings: Vec::new(),
+        histogram: crate::output::histogram::HistStyle::default(),
     }))
 }
 

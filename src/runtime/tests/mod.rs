@@ -8,7 +8,7 @@ use tapdeck_ebpf::{ir::*, object::Object};
 use tokio::sync::mpsc::Receiver;
 
 use super::{
-    plan::{GlobalInfo, LoadPlan, Lowered, ProbeInfo, SessionOptions},
+    plan::{GlobalInfo, HistStyle, LoadPlan, Lowered, ProbeInfo, SessionOptions},
     prepare::{SessionHandle, start},
     session::{Datum, EndReport, SessionCommand, SessionEvent, Snapshot},
     target::Target,
@@ -126,7 +126,7 @@ impl Script {
             spans: Vec::new(),
             probes: self.probes,
             globals: self.globals,
-            warnings: Vec::new(),
+            histogram: HistStyle::default(),
         })
     }
 
@@ -280,7 +280,6 @@ fn times_out_and_snapshots_meanwhile() {
 fn endless(b: &mut BodyBuilder) {
     let block = b.new_block();
     b.switch_to(block);
-    b.emit(Op::Actions { n: 1 }, T);
     b.jump(block, T);
 }
 
