@@ -88,6 +88,9 @@ pub struct LookArgs {
     /// For slow lines: one frame a second, ASCII, no colours
     #[arg(long)]
     pub slow: bool,
+    /// Leave the last screen as text on the terminal
+    #[arg(long)]
+    pub keep_screen: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

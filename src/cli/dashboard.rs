@@ -105,6 +105,7 @@ fn show(mut options: TuiOptions, look: LookArgs) -> ExitCode {
     options.theme = look.theme;
     options.settings = settings();
     options.ascii = look.ascii;
+    options.keep_screen = look.keep_screen;
     options.profile = look.slow.then_some(Profile::Slow);
     options.color = match look.color {
         Color::Auto => None,

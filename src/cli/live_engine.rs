@@ -22,18 +22,23 @@ use crate::{
         plan::{Delivery, LoadPlan, SessionOptions},
         prepare,
         recording::Recorder,
-        session::{SessionCommand, SessionEvent},
+        session::{Datum, SessionCommand, SessionEvent},
         target::Target,
     },
     source::{Origin, SourceMap, Span},
     tui::{
-        engine::{Checker, CompletionList, EditorDiagnostic, Engine, EngineEvent, RunId, StartOptions, StartRequest},
+        engine::{
+            Checker, CompletionList, CountRequest, EditorDiagnostic, Engine, EngineEvent, RunId, StartOptions,
+            StartRequest,
+        },
         given::stap_line,
     },
 };
 
 /// Time between snapshots of a session somebody watches.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
+
+const OTHER_KERNEL: &str = "this dashboard shows another kernel (-r); scripts run on the one that runs";
 
 /// The compiler everything shares, made by whoever needs it first so that the screen need not wait for it.
 pub struct SharedCompiler {
@@ -59,6 +64,8 @@ impl SharedCompiler {
 
 /// Runs scripts on this machine.
 pub struct LiveEngine {
+    compiler: Arc<SharedCompiler>,
+    to: UnboundedSender<EngineEvent>,
     requests: std_mpsc::Sender<StartRequest>,
     current: Arc<Mutex<Option<SessionHandle>>>,
     events: Option<UnboundedReceiver<EngineEvent>>,
@@ -70,16 +77,25 @@ impl LiveEngine {
         let (requests, inbox) = std_mpsc::channel();
         let (events_tx, events) = unbounded_channel();
         let current = Arc::new(Mutex::new(None));
-        let worker = Worker { compiler, events: events_tx, current: current.clone(), record };
+        let worker = Worker { compiler: compiler.clone(), events: events_tx.clone(), current: current.clone(), record };
         let spawned = std::thread::Builder::new().name("tapdeck-compile".to_owned()).spawn(move || worker.work(inbox));
         debug_assert!(spawned.is_ok());
-        Self { requests, current, events: Some(events) }
+        Self { compiler, to: events_tx, requests, current, events: Some(events) }
     }
 }
 
 impl Engine for LiveEngine {
     fn start(&mut self, request: StartRequest) {
         let _ = self.requests.send(request);
+    }
+
+    fn count(&mut self, request: CountRequest) {
+        let (compiler, events) = (self.compiler.clone(), self.to.clone());
+        let count = move || {
+            let result = count(&compiler, &request);
+            let _ = events.send(EngineEvent::Counted { point: request.point, result });
+        };
+        let _ = std::thread::Builder::new().name("tapdeck-count".to_owned()).spawn(count);
     }
 
     fn command(&mut self, command: SessionCommand) {
@@ -120,7 +136,7 @@ impl Worker {
     fn start(&self, request: StartRequest) {
         let run = request.run;
         if !self.compiler.is_running() {
-            let message = "this dashboard shows another kernel (-r); scripts run on the one that runs".to_owned();
+            let message = OTHER_KERNEL.to_owned();
             let help = Some("start tapdeck without -r to trace".to_owned());
             return self.tell(EngineEvent::Failed { run, message, help });
         }
@@ -213,6 +229,52 @@ impl Worker {
         }
         self.tell(EngineEvent::Failed { run, message: error.to_string(), help: error.way_out() });
     }
+}
+
+/// Counts hits in a session of its own, beside the one that is watched.
+fn count(compiler: &SharedCompiler, request: &CountRequest) -> Result<Vec<(String, u64)>, String> {
+    if !compiler.is_running() {
+        return Err(OTHER_KERNEL.to_owned());
+    }
+    let text = format!("global hits\nprobe {} {{ hits[pp()]++ }}\n", request.point);
+    let input = Input { name: "<count>".to_owned(), text: text.into_bytes(), ..Input::default() };
+    let compiled = compiler.get().compile(&input, &CompileOptions { live: true, ..CompileOptions::default() });
+    if let Some(error) = compiled.errors().next() {
+        return Err(error.message.clone());
+    }
+    let (Some(lowered), Some(object)) = (compiled.lowered, compiled.object) else {
+        return Err(format!("{} cannot be counted", request.point));
+    };
+    let options = SessionOptions { delivery: Delivery::Droppable, ..SessionOptions::default() };
+    let plan = LoadPlan { lowered, object, sources: compiled.sources, options };
+    let said = |error: StartError| match error.way_out() {
+        Some(help) => format!("{error}; {help}"),
+        None => error.to_string(),
+    };
+    let (handle, mut events) = prepare(plan).and_then(|prepared| prepared.go()).map_err(said)?;
+    std::thread::sleep(request.over);
+    handle.send(SessionCommand::Stop);
+    let mut last = None;
+    while let Some(event) = events.blocking_recv() {
+        if let SessionEvent::Ended(report) = event {
+            last = report.last;
+            break;
+        }
+    }
+    let rows = last.and_then(|last| last.tables.first().map(|table| table.rows.clone())).unwrap_or_default();
+    let hits = rows.into_iter().filter_map(|row| match (row.keys.first(), row.value) {
+        (Some(Datum::Str(point)), Datum::Long(hits)) => {
+            Some((String::from_utf8_lossy(point).into_owned(), hits as u64))
+        }
+        _ => None,
+    });
+    let mut hits: Vec<(String, u64)> = hits.collect();
+    // One point is meant as it was asked for, however it is spelled out.
+    if !request.point.contains('*') {
+        hits = vec![(request.point.clone(), hits.iter().map(|(_, hits)| hits).sum())];
+    }
+    hits.sort_by_key(|(point, hits)| (std::cmp::Reverse(*hits), point.clone()));
+    Ok(hits)
 }
 
 /// Hands on what a command writes. It is never held up: what is too much to read is left out, and how much that was is said.

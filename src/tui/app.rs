@@ -7,8 +7,8 @@ use super::{
     action::{Act, Preset, Where},
     disk::Job,
     engine::{
-        CatalogueEntry, Checker, CompletionList, EditorDiagnostic, EngineEvent, ProbeDetail, RunId, StartOptions,
-        StartRequest, Variable,
+        CatalogueEntry, Checker, CompletionList, CountRequest, EditorDiagnostic, EngineEvent, ProbeDetail, RunId,
+        StartOptions, StartRequest, Variable,
     },
     export::Format,
     files::{OnDisk, SaveError, Stamp},
@@ -125,6 +125,7 @@ pub enum Msg {
 pub enum Effect {
     Start(StartRequest),
     Command(SessionCommand),
+    Count(CountRequest),
     Check {
         version: u64,
         text: String,

@@ -2,7 +2,7 @@
 //! and a catalogue of probe points. The command line implements them over the real pipeline; [`super::fake`] and
 //! [`super::replay`] implement them for demos and tests. Nothing here draws, compiles or asks the machine.
 
-use std::{collections::HashSet, ops::Range, sync::Arc};
+use std::{collections::HashSet, ops::Range, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
@@ -36,12 +36,22 @@ pub struct StartRequest {
     pub options: StartOptions,
 }
 
+/// Hits to be counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CountRequest {
+    /// With wildcards.
+    pub point: String,
+    pub over: Duration,
+}
+
 /// Runs scripts. All work happens off the caller's thread; no method blocks.
 ///
 /// While one script runs another may be started: the engine compiles, verifies and attaches the new one, sends its
 /// `Started`, and only then ends the old one. If the new one fails, the old one keeps running.
 pub trait Engine: Send {
     fn start(&mut self, request: StartRequest);
+    /// Counts hits beside whatever runs; the answer is [`EngineEvent::Counted`].
+    fn count(&mut self, request: CountRequest);
     /// For the script that runs now; ignored when none does.
     fn command(&mut self, command: SessionCommand);
     /// The receiving end of what happens. Called once, before the first `start`.
@@ -59,6 +69,8 @@ pub enum EngineEvent {
     Session { run: RunId, event: SessionEvent },
     /// The script does not run. `message` is one sentence, `help` the way out; an older run goes on.
     Failed { run: RunId, message: String, help: Option<String> },
+    /// Hits by point, most first, of a [`CountRequest`]; or why they cannot be counted.
+    Counted { point: String, result: Result<Vec<(String, u64)>, String> },
     /// Anything else worth a line in the log.
     Note(String),
 }

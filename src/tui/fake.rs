@@ -12,8 +12,8 @@ use tokio::sync::mpsc;
 
 use super::{
     engine::{
-        Catalogue, CatalogueEntry, Checker, Completion, CompletionKind, CompletionList, EditorDiagnostic, Engine,
-        EngineEvent, Holds, ProbeDetail, RunId, StartRequest, Variable,
+        Catalogue, CatalogueEntry, Checker, Completion, CompletionKind, CompletionList, CountRequest, EditorDiagnostic,
+        Engine, EngineEvent, Holds, ProbeDetail, RunId, StartRequest, Variable,
     },
     given,
 };
@@ -261,6 +261,16 @@ impl Engine for FakeEngine {
                 }
             });
         }
+    }
+
+    fn count(&mut self, request: CountRequest) {
+        let state = self.state();
+        let Some(tx) = &state.tx else { return };
+        let hits = match request.point.as_str() {
+            "syscall.*" => vec![("syscall.openat".to_owned(), 321), ("syscall.read".to_owned(), 7)],
+            point => vec![(point.to_owned(), 42)],
+        };
+        let _ = tx.send(EngineEvent::Counted { point: request.point, result: Ok(hits) });
     }
 
     fn command(&mut self, command: SessionCommand) {

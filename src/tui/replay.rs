@@ -12,7 +12,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::engine::{Engine, EngineEvent, StartRequest};
+use super::engine::{CountRequest, Engine, EngineEvent, StartRequest};
 use crate::runtime::session::{EndReport, SessionCommand, SessionEvent};
 
 /// Events with the time since the session's start.
@@ -82,6 +82,13 @@ impl Engine for ReplayEngine {
                 }
             }
         });
+    }
+
+    fn count(&mut self, request: CountRequest) {
+        if let Some(tx) = &self.tx {
+            let result = Err("this is a recording; nothing can be counted".to_owned());
+            let _ = tx.send(EngineEvent::Counted { point: request.point, result });
+        }
     }
 
     fn command(&mut self, command: SessionCommand) {

@@ -65,6 +65,8 @@ pub struct TuiOptions {
     /// What the line to the terminal carries; otherwise the settings say, or the environment.
     pub profile: Option<Profile>,
     pub mouse: bool,
+    /// The last screen stays on the shell's, as text.
+    pub keep_screen: bool,
     /// The user's settings; what the command line says goes before them.
     pub settings: Settings,
     /// One sentence to greet with: why nothing can be traced here.
@@ -87,6 +89,7 @@ impl TuiOptions {
             ascii: false,
             profile: None,
             mouse: true,
+            keep_screen: false,
             settings: Settings::default(),
             notice: None,
             start: StartOptions::default(),
@@ -151,6 +154,10 @@ fn build_model(options: &TuiOptions) -> io::Result<Model> {
         let more =
             if problems.len() > 1 { format!(" (and {} more in the log)", problems.len() - 1) } else { String::new() };
         model.complain(format!("settings: {first}{more}"));
+    }
+    if env("SSH_CONNECTION").is_some() && env("TMUX").is_none() && env("STY").is_none() {
+        let text = "over SSH: under tmux or screen a session outlives the connection";
+        model.log.note(super::model::log::LineKind::Note, text, Duration::ZERO);
     }
     if let Some(notice) = &options.notice {
         model.complain(notice.clone());
@@ -269,6 +276,9 @@ async fn main(options: TuiOptions) -> io::Result<Outcome> {
     runner.turn(events, messages).await?;
     runner.leave();
     runner.disk.finish();
+    if options.keep_screen && !runner.gone {
+        runner.leave_last_screen();
+    }
     runner.say_what_is_kept();
     Ok(Outcome { exit_code: 0 })
 }
@@ -512,6 +522,7 @@ impl Runner {
         match effect {
             Effect::Start(request) => self.engine.start(request),
             Effect::Command(command) => self.engine.command(command),
+            Effect::Count(request) => self.engine.count(request),
             Effect::Check { version, text, args } => drop(self.ask.send(Ask::Check { version, text, args })),
             Effect::Complete { text, cursor } => drop(self.ask.send(Ask::Complete { text, cursor })),
             Effect::Look(look) => drop(self.look.send(look)),
@@ -528,6 +539,13 @@ impl Runner {
             Effect::Redraw => self.redraw(),
             Effect::Quit => self.quit = true,
         }
+    }
+
+    /// What was shown last, as text on the screen of the shell: for whoever writes down what happened.
+    fn leave_last_screen(&self) {
+        let mut screen = self.screen.blank();
+        view::draw(&self.model, &mut screen);
+        let _ = io::stdout().write_all(super::svg::text(&screen).as_bytes());
     }
 
     /// On the screen of the shell, where it stays.

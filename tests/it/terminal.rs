@@ -448,3 +448,18 @@ fn functions_open_to_their_arguments_members_and_lines() {
     tmux.keys(&["d"]);
     tmux.assert_restored();
 }
+
+#[test]
+fn hits_of_all_system_calls_are_counted() {
+    let Some(tmux) = Tmux::open("hits", 120, 40) else { return };
+    if !require_bpf() {
+        return;
+    }
+    tmux.dashboard("");
+    tmux.wait("the catalogue", |screen| screen.contains("▸ syscall"));
+    tmux.keys(&["Enter", "Down", "Down", "Down", "c"]);
+    tmux.wait("the counting", |screen| screen.contains("counting ..."));
+    tmux.wait("what was hit", |screen| screen.contains("syscall.* was hit") && screen.contains(" times in 2 s: "));
+    tmux.keys(&["q"]);
+    tmux.assert_restored();
+}

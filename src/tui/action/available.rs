@@ -63,6 +63,20 @@ pub(super) fn has_count(model: &Model) -> Available {
     }
 }
 
+/// Hits of it can be counted.
+pub(super) fn can_be_counted(model: &Model) -> Available {
+    match (model.browser.counting().is_some(), model.browser.selected_entry()) {
+        (true, _) => Err("hits are being counted: two seconds"),
+        (false, None) if model.browser.countable().is_none() => {
+            Err("open it: hits are counted of one probe, of all system calls, or of a system of tracepoints")
+        }
+        (false, Some(entry)) if model.browser.detail(&entry.point).is_some_and(|detail| detail.is_refused) => {
+            Err("it cannot be probed here; the pane says why")
+        }
+        (false, _) => Ok(()),
+    }
+}
+
 pub(super) fn has_aside(model: &Model) -> Available {
     if model.aside.is_empty() { Err("no script was put aside") } else { Ok(()) }
 }

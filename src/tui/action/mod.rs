@@ -63,6 +63,7 @@ pub enum Act {
     // Probes
     Latency,
     CountBy,
+    CountHits,
     ArgsToLog,
     ErrorsBy,
     Insert,

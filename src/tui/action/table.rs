@@ -89,6 +89,8 @@ pub static ACTIONS: &[Action] = &[
     row!(Latency, "latency", "histogram", "Trace a histogram: of the latency (again: by another key), on a variable of its values",
          PROBES, ["H"], 2, has_histogram),
     row!(CountBy, "count", "count", "Trace counts by process, on a variable by its value", PROBES, ["T"], 3, has_count),
+    row!(CountHits, "hits", "hits", "Count hits for two seconds beside what runs; on a group, of all that is in it", PROBES, ["c"],
+         6, can_be_counted),
     row!(ArgsToLog, "args", "args", "Trace the arguments to the log", PROBES, ["A"], 4, has_point),
     row!(ErrorsBy, "errors", "errors", "Trace failures by error and process", PROBES, ["E"], 5, has_return),
     row!(Insert, "insert", "insert", "Insert the probe into the script", PROBES, ["+"], 0, has_point),

@@ -180,6 +180,7 @@ const CASES: &[Case] = &[
     case(Act::Enter, Where::Probes, Pane::Probes, &[Text, Focus], on_openat),
     case(Act::Latency, Where::Probes, Pane::Probes, &[Run, Focus], |d| { d.act(Act::New); d.model.focus = Pane::Probes; on_openat(d); }),
     case(Act::CountBy, Where::Probes, Pane::Probes, &[Run, Text, Focus], on_openat),
+    case(Act::CountHits, Where::Probes, Pane::Probes, &[Said], on_openat),
     case(Act::ArgsToLog, Where::Probes, Pane::Probes, &[Run, Text, Focus], on_openat),
     case(Act::ErrorsBy, Where::Probes, Pane::Probes, &[Run, Text, Focus], on_openat),
     case(Act::Insert, Where::Probes, Pane::Probes, &[Text, Focus], on_openat),

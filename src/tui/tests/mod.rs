@@ -76,6 +76,7 @@ impl Drive {
         match effect {
             Effect::Start(request) => self.engine.start(request),
             Effect::Command(command) => self.engine.command(command),
+            Effect::Count(request) => self.engine.count(request),
             Effect::Check { version, text, args } => {
                 self.send(Msg::Checked { version, list: FakeChecker.check(&text, &args) });
             }
@@ -131,18 +132,7 @@ impl Drive {
 
     fn screen(&self) -> String {
         let (buffer, cursor) = self.draw();
-        let mut out = String::new();
-        for y in 0..buffer.area.height {
-            let mut line = String::new();
-            let mut x = 0;
-            while x < buffer.area.width {
-                let symbol = buffer[(x, y)].symbol();
-                line.push_str(symbol);
-                x += (unicode_width::UnicodeWidthStr::width(symbol) as u16).max(1);
-            }
-            out.push_str(line.trim_end());
-            out.push('\n');
-        }
+        let mut out = super::svg::text(&buffer);
         if let Some(at) = cursor {
             out.push_str(&format!("cursor {},{}\n", at.x, at.y));
         }
@@ -380,6 +370,44 @@ fn the_mouse_moves_borders_and_selects_text() {
     drive.send(Msg::Drag { x: script.x + 10, y: script.y + 1 });
     drive.send(Msg::Release);
     assert_eq!(drive.model.script.selection(), Some(((0, 0), (0, 3))));
+}
+
+#[test]
+fn hits_are_counted_beside_what_runs() {
+    let mut drive = tracing(120, 40);
+    let run = drive.model.run.current;
+    drive.press("1<esc>g<Home>/syscall<ret>");
+    drive.model.browser.look_for("");
+    drive.press("jjc");
+    assert!(drive.model.run.current == run && drive.model.browser.counting().is_none());
+    let said = &drive.model.toast.as_ref().unwrap().text;
+    assert_eq!(said, "syscall.* was hit 328 times in 2 s: 321 syscall.openat, 7 syscall.read");
+    let screen = drive.screen();
+    assert!(screen.contains("321 syscall.openat"), "{screen}");
+    drive.press("/syscall.openat<ret>");
+    assert!(drive.screen().contains("321 hits"), "{}", drive.screen());
+    drive.press("/<C-u>syscall.open<ret>c");
+    assert!(drive.screen().contains("42 hits"), "{}", drive.screen());
+}
+
+#[test]
+fn headings_and_the_key_bar_can_be_clicked() {
+    let mut drive = tracing(120, 40);
+    let screen = drive.screen();
+    let place = |text: &str| {
+        let line = screen.lines().position(|line| line.contains(text)).unwrap();
+        let at = screen.lines().nth(line).unwrap().find(text).unwrap();
+        (screen.lines().nth(line).unwrap()[..at].chars().count() as u16, line as u16)
+    };
+    let (x, y) = place(" execname ");
+    drive.send(Msg::Click { x: x + 2, y });
+    let state = drive.model.live.state().unwrap();
+    assert_eq!((state.sort, state.ascending), (0, false));
+    drive.send(Msg::Click { x: x + 2, y });
+    assert!(drive.model.live.state().unwrap().ascending);
+    let (x, y) = place("s sort");
+    drive.send(Msg::Click { x, y });
+    assert!(matches!(drive.model.layers.last(), Some(Layer::Picker(_))));
 }
 
 #[test]

@@ -100,6 +100,7 @@ pub fn perform(model: &mut Model, act: Act, effects: &mut Vec<Effect>) {
         Act::Enter => enter(model),
         Act::Latency
         | Act::CountBy
+        | Act::CountHits
         | Act::ArgsToLog
         | Act::ErrorsBy
         | Act::Insert

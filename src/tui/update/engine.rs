@@ -58,6 +58,7 @@ pub fn event(model: &mut Model, event: EngineEvent, effects: &mut Vec<Effect>) {
             }
         }
         EngineEvent::Session { run, event } => session(model, run, event, effects),
+        EngineEvent::Counted { point, result } => super::probes::counted(model, &point, result),
         EngineEvent::Note(text) => model.log.note(LineKind::Note, &text, now),
     }
 }

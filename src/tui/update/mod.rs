@@ -43,7 +43,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             keys::key(model, chord, &mut effects);
         }
         Msg::Paste(text) => keys::paste(model, &text),
-        Msg::Click { x, y } => mouse::click(model, x, y),
+        Msg::Click { x, y } => mouse::click(model, x, y, &mut effects),
         Msg::Wheel { x, y, rows } => mouse::wheel(model, x, y, rows),
         Msg::Drag { x, y } => mouse::drag(model, x, y),
         Msg::Release => model.held = None,

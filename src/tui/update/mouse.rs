@@ -1,19 +1,25 @@
-//! The mouse: a click goes to a pane and selects there, a drag moves a border or selects text, the wheel scrolls what is under
+//! The mouse: a click goes to a pane and selects there, sorts by a heading or does what the key bar says, a drag moves a border or selects text, the wheel scrolls what is under
 //! it.
 
-use super::{focus, live as live_actions};
+use super::{focus, keys::do_or_explain, live as live_actions};
 use crate::tui::{
-    app::{Held, Layer, Model},
+    app::{Effect, Held, Layer, Model},
     layout::Pane,
     model::live,
-    view::{self, editor, help, popup, probes, table},
+    view::{self, editor, help, popup, probes, status, table},
 };
 
-pub fn click(model: &mut Model, x: u16, y: u16) {
+pub fn click(model: &mut Model, x: u16, y: u16, effects: &mut Vec<Effect>) {
     if !model.layers.is_empty() {
         return;
     }
     let areas = model.areas();
+    if areas.keys.is_some_and(|keys| keys.y == y) {
+        if let Some(act) = status::act_at(model, x) {
+            do_or_explain(model, act, effects);
+        }
+        return;
+    }
     let border = model.layout.border_at(model.size, model.focus, x, y);
     model.held = border.map(|(border, behind)| Held::Border { border, behind });
     if let Some(pane) = areas.tabs.filter(|tabs| tabs.y == y).and_then(|_| view::tab_at(model, x)) {
@@ -49,7 +55,15 @@ pub fn click(model: &mut Model, x: u16, y: u16) {
                 model.held = Some(Held::Selection { from: at });
             }
         }
-        Pane::Live => table::click(model, area, y),
+        Pane::Live => match table::heading_at(model, area, x, y) {
+            Some(column) => {
+                let choices = live_actions::column_choices(model);
+                if let Some(at) = choices.iter().position(|(other, ..)| *other == column) {
+                    live_actions::sort_by(model, at);
+                }
+            }
+            None => table::click(model, area, y),
+        },
         Pane::Log => (),
     }
 }

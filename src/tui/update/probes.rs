@@ -1,13 +1,41 @@
 //! What actions do in the probe browser: quick traces, inserting, pins, documentation.
 
+use std::time::Duration;
+
 use super::{actions::run, focus, put_script};
 use crate::tui::{
     action::Act,
     app::{Answer, Choice, Effect, Layer, Model},
+    engine::CountRequest,
     layout::Pane,
     model::{browser::PartKind, live::LiveView},
     quick::{self, Counted, Quick, TraceKey},
+    shape,
 };
+
+/// How long hits are counted.
+const COUNT_OVER: Duration = Duration::from_secs(2);
+
+/// Hits were counted, or could not be.
+pub fn counted(model: &mut Model, point: &str, result: Result<Vec<(String, u64)>, String>) {
+    match result {
+        Ok(hits) => {
+            let sum: u64 = hits.iter().map(|(_, hits)| hits).sum();
+            let most = hits.iter().filter(|(other, _)| other != point).take(3);
+            let most: Vec<String> =
+                most.map(|(point, hits)| format!("{} {point}", shape::short(*hits as f64))).collect();
+            let most = if most.is_empty() { String::new() } else { format!(": {}", most.join(", ")) };
+            let times = if sum == 1 { "once" } else { "times" };
+            let n = if sum == 1 { String::new() } else { format!("{} ", shape::short(sum as f64)) };
+            model.say(format!("{point} was hit {n}{times} in {} s{most}", COUNT_OVER.as_secs()));
+            model.browser.set_hits(Some(hits));
+        }
+        Err(why) => {
+            model.browser.set_hits(None);
+            model.complain(why);
+        }
+    }
+}
 
 pub fn perform(model: &mut Model, act: Act, effects: &mut Vec<Effect>) {
     match act {
@@ -18,6 +46,12 @@ pub fn perform(model: &mut Model, act: Act, effects: &mut Vec<Effect>) {
         Act::Latency if is_latency_of_selected(model) => ask_key(model),
         Act::Latency => latency_by(model, TraceKey::Process, effects),
         Act::CountBy => quick_trace(model, Quick::Count, effects),
+        Act::CountHits => {
+            if let Some(point) = model.browser.countable() {
+                model.browser.count(&point);
+                effects.push(Effect::Count(CountRequest { point, over: COUNT_OVER }));
+            }
+        }
         Act::ArgsToLog => quick_trace(model, Quick::Arguments, effects),
         Act::ErrorsBy => quick_trace(model, Quick::Errors, effects),
         Act::Insert => insert(model),

@@ -81,7 +81,8 @@ fn draw_row(model: &Model, pen: &mut Pen, row: &BrowserRow, is_selected: bool) {
     let width = pen.width();
     match row {
         BrowserRow::Group { path, depth, open, count } => {
-            let count = count.to_string();
+            let is_counting = model.browser.counting().is_some() && is_selected;
+            let count = if is_counting { "counting ...".to_owned() } else { count.to_string() };
             let glyph = if *open { model.glyphs.open } else { model.glyphs.closed };
             let name = path.rsplit('/').next().unwrap_or(path);
             let x = pen.text(1 + 2 * *depth as u16, 0, glyph, model.theme.get(Role::Key)) + 1;
@@ -114,6 +115,8 @@ fn draw_row(model: &Model, pen: &mut Pen, row: &BrowserRow, is_selected: bool) {
             }
             let file = file.map(|file| if file.contains(['/', '.']) { file } else { "kernel.function" });
             let mark = file.unwrap_or(if entry.has_return { ".return" } else { "" });
+            let hits = hits_text(model, &entry.point);
+            let mark = hits.as_deref().unwrap_or(mark);
             let room = usize::from(width.saturating_sub(x + 1));
             let shown = cut(name, room, model.glyphs.ellipsis);
             let end = pen.text(x, 0, &shown, model.theme.get(Role::Text));
@@ -131,6 +134,15 @@ fn draw_row(model: &Model, pen: &mut Pen, row: &BrowserRow, is_selected: bool) {
         }
         BrowserRow::Inside { depth, part, .. } => draw_part(model, pen, *depth, part),
     }
+}
+
+/// How often a point was hit while that was counted.
+fn hits_text(model: &Model, point: &str) -> Option<String> {
+    if model.browser.counting() == Some(point) {
+        return Some("counting ...".to_owned());
+    }
+    let hits = model.browser.hits(point)?;
+    Some(if hits == 1 { "1 hit".to_owned() } else { format!("{} hits", shape::short(hits as f64)) })
 }
 
 /// Something inside an entry: a variable with its type, a heading, a copy, a line.
@@ -162,6 +174,9 @@ fn draw_part(model: &Model, pen: &mut Pen, depth: usize, part: &Part) {
         PartKind::Line(statement) => {
             let end = cut(x, &format!(":{}", statement.line), Role::Number);
             cut(end + 2, &statement.note, Role::Dim);
+            if let Some(hits) = hits_text(model, &statement.point) {
+                pen.right(width.saturating_sub(1), 0, &hits, model.theme.get(Role::TreeCount));
+            }
         }
         PartKind::Said(text) => drop(cut(x, text, Role::Dim)),
     }
@@ -202,7 +217,18 @@ fn group_detail(model: &Model, pen: &mut Pen, path: &str) {
     let (top, rest) = path.split_once('/').unwrap_or((path, ""));
     section(pen, 0, if rest.is_empty() { top } else { rest }, "", model);
     let said = GROUPS.iter().find(|(name, _)| *name == top).map_or("", |(_, said)| *said);
-    let keys = "{right} opens it, and a probe to what is inside it. On a probe {latency} {count} {args} {errors} trace at once; \
+    let most = model.browser.most_hit(path);
+    if !most.is_empty() {
+        let room = usize::from(pen.height().saturating_sub(1));
+        for (n, (point, hits)) in most.into_iter().take(room).enumerate() {
+            let y = n as u16 + 1;
+            let x = pen.text(1, y, &format!("{:>7} ", shape::short(hits as f64)), model.theme.get(Role::Number));
+            let width = pen.width().saturating_sub(x + 1);
+            pen.cut(x, y, width, point, model.theme.get(Role::Text), &model.glyphs);
+        }
+        return;
+    }
+    let keys = "{hits} counts what is hit. {right} opens it, and a probe to what is inside it. On a probe {latency} {count} {args} {errors} trace at once; \
                 the script they write is in pane {script}. The filter also takes type:sk_buff and fs/ext4.";
     let mut y = 1;
     for (text, role) in [(said, Role::Text), ("", Role::Text), (keys, Role::Dim)] {
@@ -276,7 +302,7 @@ fn detail(model: &Model, pen: &mut Pen) {
     };
     section(pen, 0, title, "", model);
     let known = model.browser.detail(&entry.point);
-    let quick: Vec<_> = [Act::Latency, Act::CountBy, Act::ArgsToLog, Act::ErrorsBy, Act::Insert]
+    let quick: Vec<_> = [Act::Latency, Act::CountBy, Act::ArgsToLog, Act::ErrorsBy, Act::CountHits, Act::Insert]
         .into_iter()
         .filter_map(|act| ACTIONS.iter().find(|row| row.act == act))
         .collect();
@@ -359,6 +385,7 @@ fn detail(model: &Model, pen: &mut Pen) {
                 Act::CountBy => "count table",
                 Act::ArgsToLog => "args to log",
                 Act::ErrorsBy => "errors table",
+                Act::CountHits => "hits in 2 s",
                 _ => "insert",
             };
             let key = model.keymap.shown(row, model.glyphs.unicode);

@@ -4,7 +4,7 @@ use ratatui::{layout::Position, style::Style};
 
 use super::pen::{Pen, text_width};
 use crate::tui::{
-    action::{ACTIONS, Action},
+    action::{ACTIONS, Act, Action},
     app::{Layer, Model, PickerKind, PromptKind},
     given,
     layout::Pane,
@@ -237,33 +237,61 @@ fn state(model: &Model) -> Part {
 /// From this place in the key bar on: help, palette.
 const LEADS_ON: u8 = 95;
 
-/// The live bindings of the focused pane, the likeliest first.
-pub fn keys(model: &Model, pen: &mut Pen) {
-    let hints = hints(model);
-    let mut x = 1;
-    let hint_width = |(key, label, _): &(String, String, bool)| (text_width(key) + 1 + text_width(label)) as u16;
-    // The last two lead to all others: they stay, whatever else there is no room for.
-    let last = hints.len().saturating_sub(if model.layers.is_empty() && hints.len() > 4 { 2 } else { 0 });
-    let kept: u16 = hints[last..].iter().map(|hint| hint_width(hint) + 2).sum();
-    for (n, hint) in hints.iter().enumerate() {
-        let width = hint_width(hint);
-        let room = if n < last { pen.width().saturating_sub(kept) } else { pen.width() };
-        if x + width > room {
-            if n < last {
-                continue;
-            }
-            break;
-        }
-        let (key, label, enabled) = hint;
-        let (key_role, label_role) = if *enabled { (Role::Key, Role::KeyLabel) } else { (Role::KeyOff, Role::KeyOff) };
-        x = pen.text(x, 0, key, model.theme.get(key_role));
-        x = pen.text(x + 1, 0, label, model.theme.get(label_role)) + 2;
+/// A key of the key bar, and what it does.
+struct Hint {
+    key: String,
+    label: String,
+    enabled: bool,
+    /// `None`: a key of what is in front of the panes.
+    act: Option<Act>,
+}
+
+impl Hint {
+    fn width(&self) -> u16 {
+        (text_width(&self.key) + 1 + text_width(&self.label)) as u16
     }
 }
 
-fn hints(model: &Model) -> Vec<(String, String, bool)> {
+/// The live bindings of the focused pane, the likeliest first.
+pub fn keys(model: &Model, pen: &mut Pen) {
+    for (x, Hint { key, label, enabled, .. }) in placed(model, pen.width()) {
+        let (key_role, label_role) = if enabled { (Role::Key, Role::KeyLabel) } else { (Role::KeyOff, Role::KeyOff) };
+        let x = pen.text(x, 0, &key, model.theme.get(key_role));
+        pen.text(x + 1, 0, &label, model.theme.get(label_role));
+    }
+}
+
+/// What the key bar offers at column `x`.
+pub fn act_at(model: &Model, x: u16) -> Option<Act> {
+    let hints = placed(model, model.size.0).into_iter();
+    hints.filter(|(start, hint)| (*start..start + hint.width()).contains(&x)).find_map(|(_, hint)| hint.act)
+}
+
+/// What of the hints there is room for, and where.
+fn placed(model: &Model, width: u16) -> Vec<(u16, Hint)> {
+    let hints = hints(model);
+    let mut x = 1;
+    // The last two lead to all others: they stay, whatever else there is no room for.
+    let last = hints.len().saturating_sub(if model.layers.is_empty() && hints.len() > 4 { 2 } else { 0 });
+    let kept: u16 = hints[last..].iter().map(|hint| hint.width() + 2).sum();
+    let mut out = Vec::new();
+    for (n, hint) in hints.into_iter().enumerate() {
+        let room = if n < last { width.saturating_sub(kept) } else { width };
+        let end = x + hint.width();
+        if end <= room {
+            out.push((x, hint));
+            x = end + 2;
+        } else if n >= last {
+            break;
+        }
+    }
+    out
+}
+
+fn hints(model: &Model) -> Vec<Hint> {
     let unicode = model.glyphs.unicode;
-    let plain = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, l)| ((*k).to_owned(), (*l).to_owned(), true)).collect();
+    let hint = |key: &str, label: &str| Hint { key: key.to_owned(), label: label.to_owned(), enabled: true, act: None };
+    let plain = |pairs: &[(&str, &str)]| pairs.iter().map(|(key, label)| hint(key, label)).collect();
     match model.layers.last() {
         Some(Layer::Picker(picker)) if picker.kind == PickerKind::Sort => {
             return plain(&[("Enter", "sort"), ("j k s", "choose"), ("r", "reverse"), ("Esc", "close")]);
@@ -278,8 +306,8 @@ fn hints(model: &Model) -> Vec<(String, String, bool)> {
         Some(Layer::Prompt { .. }) => return plain(&[("Enter", "done"), ("Esc", "cancel")]),
         Some(Layer::Choice(choice)) => {
             let mut hints: Vec<_> =
-                choice.options.iter().map(|(key, label, _)| (key.to_string(), (*label).to_owned(), true)).collect();
-            hints.push(("Esc".into(), "back".into(), true));
+                choice.options.iter().map(|(key, label, _)| hint(&key.to_string(), label)).collect();
+            hints.push(hint("Esc", "back"));
             return hints;
         }
         None => (),
@@ -300,10 +328,15 @@ fn hints(model: &Model) -> Vec<(String, String, bool)> {
         }
     }
     // What leads to all others stays last; before it, what can be done comes before what cannot.
-    let mut hints: Vec<(bool, u8, String, &str)> =
-        rows.into_iter().map(|(row, key)| ((row.enabled)(model).is_ok(), row.bar, key, row.short)).collect();
-    hints.sort_by_key(|(enabled, bar, ..)| (*bar >= LEADS_ON, !enabled, *bar));
-    hints.into_iter().map(|(enabled, _, key, short)| (key, short.to_owned(), enabled)).collect()
+    let mut hints: Vec<(u8, Hint)> = rows
+        .into_iter()
+        .map(|(row, key)| {
+            let enabled = (row.enabled)(model).is_ok();
+            (row.bar, Hint { key, label: row.short.to_owned(), enabled, act: Some(row.act) })
+        })
+        .collect();
+    hints.sort_by_key(|(bar, hint)| (*bar >= LEADS_ON, !hint.enabled, *bar));
+    hints.into_iter().map(|(_, hint)| hint).collect()
 }
 
 /// Prompt or message; gives the cursor's place in a prompt.

@@ -8,7 +8,7 @@ use super::{
     section, spark,
 };
 use crate::{
-    runtime::session::{ColumnKind, Datum, StatValue, TableInfo, ValueKind},
+    runtime::session::{ColumnKind, Datum, StatValue, Table, TableInfo, ValueKind},
     tui::{
         app::Model,
         export,
@@ -289,6 +289,57 @@ fn value_columns(info: &TableInfo, state: &TableState, width: usize, spark: bool
     out
 }
 
+/// Where the columns of a table are.
+struct Columns {
+    /// From column 2 on, with a space between them.
+    key_widths: Vec<usize>,
+    /// From `values_x` on, each with a space behind it.
+    values: Vec<(Column, usize)>,
+    values_x: usize,
+    /// Of the little histograms behind the values; 0 for none.
+    hist_width: usize,
+}
+
+impl Columns {
+    fn of(view: LiveView, info: &TableInfo, state: &TableState, table: &Table, width: usize) -> Self {
+        let spark_view = view == LiveView::Spark;
+        let values = value_columns(info, state, width.saturating_sub(2), spark_view);
+        let values_width: usize = values.iter().map(|(_, w)| w + 1).sum();
+        // Columns the keys need to be told apart.
+        let readable = if info.keys.len() < 2 { 18 } else { 12 * info.keys.len() };
+        let hist_width = match (spark_view, info.value) {
+            (true, _) => width.saturating_sub(values_width + 20).clamp(0, 60),
+            (false, ValueKind::Long) => width.saturating_sub(values_width + 8 + readable * 3 / 2).clamp(0, 30),
+            (false, ValueKind::Stat) => width.saturating_sub(values_width + 4 + readable).clamp(0, 24),
+            _ => 0,
+        };
+        let hist_width = if hist_width < 8 { 0 } else { hist_width };
+        let tail = if hist_width > 0 { hist_width + 2 } else { 0 };
+        let keys_width = width.saturating_sub(2 + values_width + tail + 1);
+        let key_widths = key_widths(info, state, table, keys_width);
+        Self { key_widths, values, values_x: width.saturating_sub(values_width + tail), hist_width }
+    }
+
+    /// The column whose heading is at `x`.
+    fn at(&self, x: usize) -> Option<Column> {
+        let mut end = 2;
+        for (n, width) in self.key_widths.iter().enumerate() {
+            end += width + 1;
+            if (2..end).contains(&x) {
+                return Some(Column::Key(n));
+            }
+        }
+        end = self.values_x;
+        for (column, width) in &self.values {
+            end += width + 1;
+            if (self.values_x..end).contains(&x) {
+                return Some(*column);
+            }
+        }
+        None
+    }
+}
+
 fn rows(model: &Model, pen: &mut Pen) {
     let live = &model.live;
     let (Some(info), Some(state), Some(idx)) = (live.table_info(), live.state(), live.current_table()) else { return };
@@ -296,20 +347,7 @@ fn rows(model: &Model, pen: &mut Pen) {
     let Some(table) = sample.snapshot.tables.get(idx) else { return };
     let width = usize::from(pen.width());
     let spark_view = live.view == LiveView::Spark;
-    let values = value_columns(info, state, width.saturating_sub(2), spark_view);
-    let values_width: usize = values.iter().map(|(_, w)| w + 1).sum();
-    // Columns the keys need to be told apart.
-    let readable = if info.keys.len() < 2 { 18 } else { 12 * info.keys.len() };
-    let hist_width = match (spark_view, info.value) {
-        (true, _) => width.saturating_sub(values_width + 20).clamp(0, 60),
-        (false, ValueKind::Long) => width.saturating_sub(values_width + 8 + readable * 3 / 2).clamp(0, 30),
-        (false, ValueKind::Stat) => width.saturating_sub(values_width + 4 + readable).clamp(0, 24),
-        _ => 0,
-    };
-    let hist_width = if hist_width < 8 { 0 } else { hist_width };
-    let tail = if hist_width > 0 { hist_width + 2 } else { 0 };
-    let keys_width = width.saturating_sub(2 + values_width + tail + 1);
-    let key_widths = key_widths(info, state, table, keys_width);
+    let Columns { key_widths, values, values_x, hist_width } = Columns::of(live.view, info, state, table, width);
     // Header
     let sort = columns(info).get(state.sort).copied();
     let header = |pen: &mut Pen, x: usize, width: usize, column: Column, right: bool| {
@@ -330,7 +368,6 @@ fn rows(model: &Model, pen: &mut Pen) {
         header(pen, x, *width, Column::Key(n), right);
         x += width + 1;
     }
-    let values_x = width.saturating_sub(values_width + tail);
     x = values_x;
     for (column, width) in &values {
         header(pen, x, *width, *column, !(info.value == ValueKind::Str));
@@ -444,7 +481,7 @@ fn raw(model: &Model, pen: &mut Pen) {
     }
 }
 
-fn key_widths(info: &TableInfo, state: &TableState, table: &crate::runtime::session::Table, room: usize) -> Vec<usize> {
+fn key_widths(info: &TableInfo, state: &TableState, table: &Table, room: usize) -> Vec<usize> {
     let n = info.keys.len();
     if n == 0 {
         return Vec::new();
@@ -638,4 +675,17 @@ pub fn click(model: &mut Model, area: Rect, y: u16) {
         state.selected = Some(view.key.clone());
         state.chosen = true;
     }
+}
+
+/// The column whose heading is at a cell of the pane.
+pub fn heading_at(model: &Model, area: Rect, x: u16, y: u16) -> Option<Column> {
+    let live = &model.live;
+    let parts = parts(model, area.height.saturating_sub(2));
+    if live.view == LiveView::Costs || live.view == LiveView::Raw || y != area.y + 1 + parts.tabs + parts.scalars {
+        return None;
+    }
+    let (info, state, idx) = (live.table_info()?, live.state()?, live.current_table()?);
+    let table = model.sample()?.snapshot.tables.get(idx)?;
+    let width = usize::from(area.width.saturating_sub(2));
+    Columns::of(live.view, info, state, table, width).at(usize::from(x.checked_sub(area.x + 1)?))
 }

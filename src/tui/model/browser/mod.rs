@@ -1,6 +1,7 @@
 //! The probe browser: sixty thousand points as a tree by group, or ranked by a fuzzy filter, each of which opens to what is
 //! inside it. Only rows are kept for what is open; views draw the few on screen.
 
+mod hits;
 mod interior;
 mod query;
 
@@ -15,7 +16,7 @@ use nucleo_matcher::{
     pattern::{CaseMatching, Normalization, Pattern},
 };
 
-use self::interior::Interior;
+use self::{hits::Hits, interior::Interior};
 pub use self::{
     interior::{Part, PartKind},
     query::Query,
@@ -104,6 +105,7 @@ pub struct Browser {
     pub loading: bool,
     details: HashMap<String, ProbeDetail>,
     interior: Interior,
+    hits: Hits,
     /// Points by the part of a type's name they were asked for.
     with_type: Option<(String, HashSet<String>)>,
     wanted: Vec<Look>,
@@ -132,6 +134,7 @@ impl Default for Browser {
             loading: true,
             details: HashMap::new(),
             interior: Interior::default(),
+            hits: Hits::default(),
             with_type: None,
             wanted: Vec::new(),
             matcher: Matcher::new(Config::DEFAULT),
@@ -543,6 +546,38 @@ impl Browser {
             self.relist();
             self.select_again(kept);
         }
+    }
+
+    /// The point whose hits can be counted: what is selected, or all that is in a group.
+    pub fn countable(&self) -> Option<String> {
+        match self.selected_row()? {
+            BrowserRow::Group { path, .. } => hits::pattern_of(path),
+            _ => self.selected_target().map(|entry| entry.point.to_string()),
+        }
+    }
+
+    pub fn count(&mut self, point: &str) {
+        self.hits.counting = Some(point.to_owned());
+    }
+
+    /// What is being counted.
+    pub fn counting(&self) -> Option<&str> {
+        self.hits.counting.as_deref()
+    }
+
+    /// What was counted.
+    pub fn set_hits(&mut self, hits: Option<Vec<(String, u64)>>) {
+        self.hits.set(hits);
+    }
+
+    /// Hits of a point when they were counted last.
+    pub fn hits(&self, point: &str) -> Option<u64> {
+        self.hits.of(point)
+    }
+
+    /// What in a group was hit most when that was counted.
+    pub fn most_hit(&self, path: &str) -> Vec<(&str, u64)> {
+        hits::pattern_of(path).map_or(Vec::new(), |pattern| self.hits.most(&pattern))
     }
 
     /// What is to be looked up since it was asked last.
