@@ -177,7 +177,6 @@ impl Compiler {
         }
 
         let used_args: Vec<usize> = scripts.iter().flat_map(|(_, script)| &script.used_args).copied().collect();
-        parse.args.clear();
         parse.recovery = Recovery::default();
         let elaborate_options = ElaborateOptions {
             parse,
@@ -189,7 +188,9 @@ impl Compiler {
         let (program, found) =
             elaborate::elaborate(&self.library, &self.world, scripts, &mut out.sources, &elaborate_options);
         out.diagnostics.extend(found);
-        out.diagnostics.extend(language::unused_argument_warnings(&used_args, input.args.len()));
+        // The library's array of arguments uses all of them.
+        let n_args = if program.globals.iter().any(|global| &*global.name == "argv") { 0 } else { input.args.len() };
+        out.diagnostics.extend(language::unused_argument_warnings(&used_args, n_args));
         out.program = Some(program);
         if lap(Pass::Elaborate, &mut out) {
             return out;

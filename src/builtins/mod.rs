@@ -163,6 +163,7 @@ pub static BUILTINS: &[&[Builtin]] = &[
     control::ROWS,
     host::TEXT,
     host::TIME,
+    host::FILE_TEXT,
     host::ERRORS,
     host::SIGNAL,
     host::NETWORK,

@@ -403,6 +403,10 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
                 open(ExprKind::Ternary { cond: Box::new(condition), then, otherwise })
             }
             ast::ExprKind::Assign { op, target, value } => {
+                if let Some(function) = self.text_setter(*op, target) {
+                    let value = self.expr(value);
+                    return self.builtin(function, vec![value], span);
+                }
                 let target = self.target(target, span);
                 let value = Box::new(self.expr(value));
                 let Some(target) = target else { return zero(span) };
@@ -501,6 +505,17 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
         }
         let right = Box::new(self.expr(right));
         Expr { kind: ExprKind::Logical { op, left: Box::new(built), right }, ty: Type::Long, span }
+    }
+
+    /// What an assignment to a text variable of the site comes to.
+    fn text_setter(&self, op: ast::AssignOp, target: &ast::Expr) -> Option<&'static str> {
+        let ast::ExprKind::Context(context) = &target.kind else { return None };
+        let variable = self.text_variable(context)?;
+        match op {
+            ast::AssignOp::Set => Some(variable.set),
+            ast::AssignOp::Concat => Some(variable.append),
+            ast::AssignOp::Accumulate | ast::AssignOp::Binary(_) => None,
+        }
     }
 
     fn target(&mut self, target: &ast::Expr, operator: Span) -> Option<Target> {

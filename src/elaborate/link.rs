@@ -82,7 +82,9 @@ impl<'a> Linker<'a> {
         }
         let tapset = self.library.file(id);
         let file = sources.add(tapset.name.clone(), tapset.text.to_vec(), Origin::Tapset);
-        let options = ParseOptions { args: Vec::new(), ..self.options.clone() };
+        // The command line's arguments are the script's alone, but for the file that makes an array of them.
+        let args = if tapset.name.ends_with("argv.stp") { self.options.args.clone() } else { Vec::new() };
+        let options = ParseOptions { args, ..self.options.clone() };
         let (script, diagnostics) = language::parse(sources, file, &options);
         self.diagnostics.extend(diagnostics);
         let unit = Unit { home: Home::Tapset(id), script: Rc::new(script) };

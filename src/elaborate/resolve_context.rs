@@ -18,7 +18,7 @@ use crate::{
     probes::{
         access::{Access, AccessBase},
         members,
-        site::{ContextError, ContextScope, Depth, PathStep, Pretty, PrettyArg},
+        site::{ContextError, ContextScope, Depth, PathStep, Pretty, PrettyArg, TextVariable},
     },
     source::Span,
 };
@@ -79,6 +79,9 @@ impl BodyBuilder<'_, '_> {
     /// The value of a context expression.
     pub fn context(&mut self, context: &ast::ContextVar, expr: &ast::Expr) -> Expr {
         let span = expr.at;
+        if let Some(variable) = self.text_variable(context) {
+            return self.builtin(variable.get, Vec::new(), span);
+        }
         let (resolution, base) = match self.find(context) {
             Found::Is(resolution, base) => (resolution, base),
             Found::Refused(message) => {
@@ -102,12 +105,20 @@ impl BodyBuilder<'_, '_> {
         }
     }
 
+    /// A text variable of the site's own.
+    pub fn text_variable(&self, context: &ast::ContextVar) -> Option<&'static TextVariable> {
+        let ContextBase::Var(name) = &context.base else { return None };
+        let is_plain = context.path.is_empty() && context.pretty.is_none() && !context.address_of;
+        self.site.as_ref().filter(|_| is_plain)?.scope.text_variable(name)
+    }
+
     /// Every context expression inside resolves.
     pub fn is_defined(&mut self, expr: &ast::Expr) -> bool {
         let mut mentions = super::mentions::Mentions::default();
         mentions.add_expr(expr);
         let contexts = mentions.contexts;
         contexts.iter().all(|context| match self.find(context) {
+            _ if self.text_variable(context).is_some() => true,
             Found::Is(Resolution::Bad(_), _) | Found::Refused(_) => false,
             Found::Is(..) => true,
         })

@@ -25,6 +25,8 @@ pub fn side_of(plan: &AttachPlan) -> Option<Side> {
         | AttachPlan::End { .. }
         | AttachPlan::Error { .. }
         | AttachPlan::Timer { .. }
+        | AttachPlan::File { .. }
+        | AttachPlan::Input { .. }
         | AttachPlan::Process { event: ProcessEvent::Running, .. } => Some(Side::User),
         AttachPlan::Profile { .. }
         | AttachPlan::Syscall { .. }
@@ -64,7 +66,9 @@ fn entry_of(plan: &AttachPlan, handler: HandlerId, site: SiteId) -> (EntryKind, 
         | AttachPlan::End { .. }
         | AttachPlan::Error { .. }
         | AttachPlan::Never
-        | AttachPlan::Timer { .. } => (EntryKind::User, None),
+        | AttachPlan::Timer { .. }
+        | AttachPlan::File { .. }
+        | AttachPlan::Input { .. } => (EntryKind::User, None),
     }
 }
 

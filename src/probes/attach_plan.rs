@@ -21,6 +21,11 @@ pub enum AttachPlan {
     Tracepoint { name: String, n_args: u8, task_arg: Option<u8> },
     /// A kernel function's entry or return.
     Function { target: FunctionTarget, exit: bool, hook: FunctionHook },
+    /// In user space, when a file of the script is read or written to. `path` is inside the session's folder; `umask`: the
+    /// permissions left out; `max_bytes`: what is read at most, by default a string's length.
+    File { path: String, write: bool, umask: u32, max_bytes: Option<u32> },
+    /// In user space, for each character or line of standard input.
+    Input { lines: bool },
     /// A process starts (its exec, or at session start if it runs already) or ends.
     Process { event: ProcessEvent, target: ProcessTarget },
 }

@@ -15,6 +15,7 @@ pub mod members;
 pub mod pattern;
 mod pretty;
 pub mod process;
+pub mod script_files;
 pub mod site;
 pub mod syscall;
 pub mod timer;
@@ -61,6 +62,7 @@ pub static FAMILIES: &[&dyn ProbeFamily] = &[
     &kernel_function::KernelFunction,
     &kernel_statement::KernelStatement,
     &process::Process,
+    &script_files::ScriptFiles,
     &syscall::Syscall,
     &unsupported::Unsupported,
 ];

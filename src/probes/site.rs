@@ -68,11 +68,24 @@ pub trait ContextScope: std::fmt::Debug + Send + Sync {
         true
     }
 
+    /// `$name` is a text the handler may also assign to.
+    fn text_variable(&self, _name: &str) -> Option<&'static TextVariable> {
+        None
+    }
+
     /// At a return: `$name` is what it was at the entry, and has to be taken there as `@entry($name)` is. `is_plain`:
     /// nothing stands behind the name.
     fn is_of_entry(&self, _name: &str, _is_plain: bool) -> bool {
         false
     }
+}
+
+/// The builtins a text variable of a site comes to; `set` and `append` take the text and give it.
+#[derive(Debug)]
+pub struct TextVariable {
+    pub get: &'static str,
+    pub set: &'static str,
+    pub append: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

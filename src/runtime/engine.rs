@@ -11,6 +11,8 @@
 //! A handler that loops for ever does not outlive any of these: it is asked to end when the session is. Handlers that run
 //! because the session ends (`end`, `error`) end with the next request.
 
+mod doors;
+
 use std::{
     collections::HashMap,
     io,
@@ -34,6 +36,7 @@ use tapdeck_ebpf::{
     object::MapRole,
 };
 
+use self::doors::Doors;
 use super::{
     attach::Links,
     control::{Control, State, StoppedBy, read_counters},
@@ -133,6 +136,7 @@ pub(super) struct Engine {
     ends: Vec<UserRun>,
     errors: Vec<UserRun>,
     timer_runs: Vec<UserRun>,
+    doors: Doors,
     /// `process.begin` of processes that run already.
     running_runs: Vec<(ProcessTarget, UserRun)>,
     shared: Shared,
@@ -214,6 +218,7 @@ impl Engine {
             ends: Vec::new(),
             errors: Vec::new(),
             timer_runs: Vec::new(),
+            doors: Doors::default(),
             running_runs: Vec::new(),
             shared,
             started: Instant::now(),
@@ -245,6 +250,11 @@ impl Engine {
                     AttachPlan::End { order } => ends.push((*order, user)),
                     AttachPlan::Error { order } => errors.push((*order, user)),
                     AttachPlan::Timer { .. } => self.timer_runs.push(user),
+                    AttachPlan::File { path, write, umask, max_bytes } => {
+                        self.doors.add(path, *write, *umask, *max_bytes, user);
+                    }
+                    AttachPlan::Input { lines: false } => self.doors.char_runs.push(user),
+                    AttachPlan::Input { lines: true } => self.doors.line_runs.push(user),
                     AttachPlan::Process { event: ProcessEvent::Running, target } => {
                         self.running_runs.push((target.clone(), user));
                     }
@@ -284,6 +294,7 @@ impl Engine {
         if let Some(warning) = self.links.warning() {
             self.outbox.event(SessionEvent::Warning(warning));
         }
+        self.open_doors();
         let cause = match self.begin() {
             Some(cause) => cause,
             None => self.live(),
@@ -372,6 +383,10 @@ impl Engine {
         let mut woken = false;
         loop {
             if let Some(cause) = self.hear() {
+                return cause;
+            }
+            self.answer_requests();
+            if let Some(cause) = self.check_state() {
                 return cause;
             }
             if let Some(ran) = self.target.try_wait() {
@@ -743,6 +758,7 @@ impl Engine {
     fn end(mut self, mut cause: Cause) {
         // From here on programs return at once; closing the links takes them away.
         self.shared.control.set_state(State::Stopping);
+        self.doors = Doors::default();
         self.missed_by_links = self.links.missed();
         std::mem::take(&mut self.links).close();
         self.deadline = None;

@@ -13,6 +13,7 @@ pub mod control;
 pub mod engine;
 pub mod exit_report;
 pub mod features;
+mod files;
 pub mod headless;
 pub mod interpreter;
 pub mod load;

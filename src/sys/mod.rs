@@ -5,6 +5,7 @@
 
 pub mod bpf;
 pub mod clock;
+pub mod fifo;
 pub mod file_map;
 pub mod inotify;
 pub mod kernel_btf;

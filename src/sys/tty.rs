@@ -1,8 +1,8 @@
-//! What only a terminal's driver can do: ioctl_tty(2), tcflush(3).
+//! What only a terminal's driver can do: ioctl_tty(2), tcflush(3), termios(3).
 
 use std::{
     io,
-    os::fd::{AsFd, AsRawFd},
+    os::fd::{AsFd, AsRawFd, OwnedFd},
 };
 
 use super::check;
@@ -29,4 +29,36 @@ pub fn put_back(tty: impl AsFd, bytes: &[u8]) -> io::Result<()> {
 pub fn discard_output(tty: impl AsFd) -> io::Result<()> {
     // SAFETY: takes numbers.
     check(i64::from(unsafe { libc::tcflush(tty.as_fd().as_raw_fd(), libc::TCOFLUSH) })).map(drop)
+}
+
+/// A terminal whose driver gives each key at once and does not show it, for as long as the value lives. Ctrl-C and its like
+/// stay what they are.
+pub struct KeyByKey {
+    tty: OwnedFd,
+    before: libc::termios,
+}
+
+impl KeyByKey {
+    /// # Errors
+    /// It is no terminal.
+    pub fn start(tty: impl AsFd) -> io::Result<Self> {
+        let tty = tty.as_fd().try_clone_to_owned()?;
+        let mut now = std::mem::MaybeUninit::uninit();
+        // SAFETY: the call fills the struct it is given.
+        check(i64::from(unsafe { libc::tcgetattr(tty.as_raw_fd(), now.as_mut_ptr()) }))?;
+        // SAFETY: the call above succeeded.
+        let before: libc::termios = unsafe { now.assume_init() };
+        let mut keys = before;
+        keys.c_lflag &= !(libc::ICANON | libc::ECHO);
+        // SAFETY: reads the struct it is given.
+        check(i64::from(unsafe { libc::tcsetattr(tty.as_raw_fd(), libc::TCSANOW, &raw const keys) }))?;
+        Ok(Self { tty, before })
+    }
+}
+
+impl Drop for KeyByKey {
+    fn drop(&mut self) {
+        // SAFETY: reads the struct it is given.
+        unsafe { libc::tcsetattr(self.tty.as_raw_fd(), libc::TCSANOW, &raw const self.before) };
+    }
 }

@@ -16,6 +16,7 @@ mod lower;
 mod oracle;
 mod parse;
 mod runs;
+mod script_files;
 mod scripts;
 mod terminal;
 mod tidy;

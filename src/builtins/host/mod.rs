@@ -11,6 +11,7 @@ mod signal;
 mod system;
 pub mod text;
 mod time;
+pub mod value;
 
 pub use decode::*;
 pub use {
@@ -21,6 +22,7 @@ pub use {
     system::ROWS as MACHINE,
     text::ROWS as TEXT,
     time::ROWS as TIME,
+    value::ROWS as FILE_TEXT,
 };
 
 use super::{Builtin, Implementation::Host, Value};

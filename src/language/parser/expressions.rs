@@ -307,7 +307,8 @@ impl<'t> Parser<'t> {
         let at = base.at;
         // The name of `$x` may already carry its `$$`.
         let (mut context, bare) = match base.kind {
-            ExprKind::Context(context) => (*context, None),
+            // What has an `&` already stood in parentheses.
+            ExprKind::Context(context) if !context.address_of => (*context, None),
             kind => {
                 let empty = ContextVar {
                     base: ContextBase::Var(Arc::from("")),
