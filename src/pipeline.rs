@@ -203,6 +203,7 @@ impl Compiler {
             has_target: options.has_target,
             task: self.target.offsets.clone(),
             binprm_filename: self.binprm_filename,
+            arch: if self.world.host.arch() == "aarch64" { "aarch64" } else { "x86_64" },
         };
         let Some(program) = &out.program else { return out };
         let (mut lowered, found) = lower::lower(program, &lower_options);

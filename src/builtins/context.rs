@@ -3,7 +3,7 @@
 use Implementation::{Intrinsic as Op, Lowered};
 use tapdeck_ebpf::ir::{Intrinsic, SiteField};
 
-use super::{Builtin, Implementation, Special, long, row};
+use super::{Builtin, Implementation, Special, long, row, string};
 use crate::language::types::Type::{Long, Str};
 
 /// Bytes of a task's name without its NUL: `TASK_COMM_LEN - 1`.
@@ -128,6 +128,28 @@ pub static ROWS: &[Builtin] = &[
         "The n-th argument of the system call, counted from 1, as an unsigned 64-bit number.",
     ),
     row("returnval", &[], Long, Lowered(Special::CallReturn), "What the system call gave back, in its return probe."),
+    row(
+        "register",
+        &[string("name")],
+        Long,
+        Lowered(Special::Register { signed: true }),
+        "A register at the probe by its name (`rdi`, `edi`, `di`); one of 32 bits is signed.",
+    ),
+    row(
+        "u_register",
+        &[string("name")],
+        Long,
+        Lowered(Special::Register { signed: false }),
+        "A register at the probe by its name; one of 32 bits is unsigned.",
+    ),
+    row(
+        "registers_valid",
+        &[],
+        Long,
+        Op(Intrinsic::HasRegisters),
+        "1 where register() and u_register() say something, else 0.",
+    ),
+    row("is_return", &[], Long, Op(Intrinsic::IsReturn), "1 at the return of a function or system call, else 0."),
     row("__site_number", &[], Long, Lowered(Special::SiteNumber), "The number of the function the probe is at."),
     row("__syscall_nr", &[], Long, Lowered(Special::SyscallNumber), "The number of the system call."),
 ];

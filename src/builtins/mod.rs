@@ -5,6 +5,7 @@ pub mod control;
 pub mod host;
 pub mod memory;
 pub mod strings;
+pub mod symbols;
 pub mod time;
 
 use std::{collections::HashMap, sync::LazyLock};
@@ -86,6 +87,10 @@ pub enum Special {
     },
     CallReturn,
     SyscallNumber,
+    /// A register by its name, a literal.
+    Register {
+        signed: bool,
+    },
     /// The process that compiles and runs the script.
     OwnProcess,
     /// The number of the probe site.
@@ -152,6 +157,10 @@ pub trait HostContext {
     fn state(&mut self) -> &mut std::collections::HashMap<String, Value>;
     /// A line for the user, `WARNING: …`.
     fn warn(&mut self, message: &[u8]);
+    /// Who knows stacks and addresses; `None`: nobody does.
+    fn symbols(&self) -> Option<&dyn symbols::Symbols> {
+        None
+    }
 }
 
 /// Every builtin; names are unique for each number of parameters.
@@ -161,6 +170,7 @@ pub static BUILTINS: &[&[Builtin]] = &[
     memory::ROWS,
     strings::ROWS,
     control::ROWS,
+    symbols::ROWS,
     host::TEXT,
     host::TIME,
     host::FILE_TEXT,

@@ -253,6 +253,39 @@ impl Expr {
     }
 }
 
+/// A general register as assemblers call it, with the bytes of it that the name means.
+pub fn register_named(arch: &str, name: &str) -> Option<(Register, u8)> {
+    const LEGACY: [&str; 8] = ["ax", "dx", "cx", "bx", "si", "di", "bp", "sp"];
+    let number = |text: &str, range: std::ops::RangeInclusive<u16>| {
+        text.parse().ok().filter(|n| range.contains(n) && !text.starts_with('0') || text == "0")
+    };
+    if arch == "aarch64" {
+        let n = match name {
+            "fp" => 29,
+            "lr" => 30,
+            "sp" => 31,
+            "pc" => 32,
+            name => number(name.strip_prefix('x')?, 0..=30)?,
+        };
+        return Some((Register(n), 8));
+    }
+    // The return address stands for the instruction pointer.
+    const IP: u16 = 16;
+    let legacy = |name: &str| match name {
+        "ip" => Some(IP),
+        name => LEGACY.iter().position(|legacy| *legacy == name).map(|n| n as u16),
+    };
+    if let Some(n) = legacy(name) {
+        return Some((Register(n), 8));
+    }
+    let (prefix, rest) = name.split_at_checked(1)?;
+    match prefix {
+        "r" => legacy(rest).or_else(|| number(rest, 8..=15)).map(|n| (Register(n), 8)),
+        "e" => legacy(rest).map(|n| (Register(n), 4)),
+        _ => None,
+    }
+}
+
 /// DWARF numbers of the registers that carry the first integer arguments of a kernel function.
 pub fn argument_registers(arch: &str) -> &'static [u16] {
     match arch {
@@ -260,5 +293,24 @@ pub fn argument_registers(arch: &str) -> &'static [u16] {
         "x86_64" => &[5, 4, 1, 2, 8, 9],
         "aarch64" => &[0, 1, 2, 3, 4, 5, 6, 7],
         _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn registers_have_the_names_of_assemblers() {
+        let x86 = |name| register_named("x86_64", name).map(|(register, width)| (register.0, width));
+        assert_eq!([x86("rdi"), x86("di"), x86("edi")], [Some((5, 8)), Some((5, 8)), Some((5, 4))]);
+        assert_eq!(
+            [x86("r8"), x86("r15"), x86("rip"), x86("esp")],
+            [Some((8, 8)), Some((15, 8)), Some((16, 8)), Some((7, 4))]
+        );
+        assert_eq!([x86("r7"), x86("r08"), x86("r16"), x86("e8"), x86(""), x86("é")], [None; 6]);
+        let arm = |name| register_named("aarch64", name).map(|(register, _)| register.0);
+        assert_eq!([arm("x0"), arm("x30"), arm("lr"), arm("sp"), arm("pc")], [0, 30, 30, 31, 32].map(Some));
+        assert_eq!([arm("x31"), arm("x00"), arm("rax")], [None; 3]);
     }
 }

@@ -1,6 +1,7 @@
 //! What is known of the traced programs: types, functions, variables, lines. [`World`] is all that pass 2 may know of the
 //! machine.
 
+pub mod addresses;
 pub mod btf;
 pub mod catalog;
 pub mod dwarf;
@@ -248,6 +249,8 @@ pub fn task_offsets(btf: Option<&Btf>, arch: &str) -> TaskOffsets {
         regs_function_args,
         regs_return,
         regs_ip,
+        // int3 is a byte that has been executed; brk is not passed over. arch/x86/kernel/kprobes/core.c
+        breakpoint_bytes: u32::from(arch == "x86_64"),
         registers: if arch == "aarch64" { &AARCH64_REGISTERS } else { &X86_64_REGISTERS },
     }
 }

@@ -98,15 +98,15 @@ impl KernelSymbols {
 }
 
 /// `ffffffff81000000 T name\t[module]`: the name.
-fn symbol_name(line: &str) -> &str {
+pub(super) fn symbol_name(line: &str) -> &str {
     line.get(19..).unwrap_or("").split('\t').next().unwrap_or("")
 }
 
-fn symbol_module(line: &str) -> Option<&str> {
+pub(super) fn symbol_module(line: &str) -> Option<&str> {
     line.rsplit_once("\t[")?.1.strip_suffix(']')
 }
 
-fn symbol_address(line: &str) -> u64 {
+pub(super) fn symbol_address(line: &str) -> u64 {
     line.get(..16).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(0)
 }
 

@@ -25,7 +25,12 @@ use crate::{
         similar,
         types::Type,
     },
-    probes::{forms::Forms, pattern::is_wildcard, site::ContextScope},
+    probes::{
+        attach_plan::AttachPlan,
+        forms::Forms,
+        pattern::is_wildcard,
+        site::{ContextScope, ProbeSite},
+    },
     source::{Origin, SourceMap, Span},
 };
 
@@ -35,6 +40,15 @@ pub struct SiteCx {
     pub scope: Arc<dyn ContextScope>,
     /// Tells groups of sites apart: a function that looks at `$vars` is built once for each.
     pub group: u32,
+    /// Its events come from anywhere, rather than from a function of its own.
+    pub is_sampled: bool,
+}
+
+impl SiteCx {
+    pub fn of(scope: Arc<dyn ContextScope>, sites: &super::derive_sites::Group, group: u32) -> Self {
+        let is_sample = |site: &ProbeSite| matches!(site.attach, AttachPlan::Profile { .. });
+        Self { scope, group, is_sampled: sites.sites.iter().all(is_sample) }
+    }
 }
 
 pub struct Cx<'a> {

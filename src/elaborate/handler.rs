@@ -98,7 +98,7 @@ pub fn build(handler: Handler<'_>, vars: &mut SiteVars, cx: &mut Cx<'_>) {
         }
     }
     let Some(first) = handler.group.sites.first() else { return };
-    let site = Rc::new(SiteCx { scope: first.scope.clone(), group: cx.new_group() });
+    let site = Rc::new(SiteCx::of(first.scope.clone(), &handler.group, cx.new_group()));
     let mut builder = BodyBuilder::handler(cx, Home::User, Some(site));
     let mut stmts = Vec::new();
     if let Some((entry, global)) = entry_globals.first() {
@@ -213,7 +213,7 @@ fn build_entry(
     mentions.contexts.extend(contexts);
     for group in group(sites, &mentions, vars, cx) {
         let Some(first) = group.sites.first() else { continue };
-        let site = Rc::new(SiteCx { scope: first.scope.clone(), group: cx.new_group() });
+        let site = Rc::new(SiteCx::of(first.scope.clone(), &group, cx.new_group()));
         let mut builder = BodyBuilder::handler(cx, home, Some(site));
         let mut stmts: Vec<Stmt> = group.vars.iter().map(|(name, var)| builder.site_var(name, &var.expr)).collect();
         let value = Box::new(builder.expr(entry));

@@ -5,6 +5,7 @@ use tapdeck_ebpf::ir::{Arg, BinOp, ContextField, Op, Operand, Term, Ty, Var};
 use super::{body::BodyLower, executor::Side, printing::message_print, statements::placeholder};
 use crate::{
     builtins::{self, BuiltinId, Implementation, Special},
+    debuginfo::location::{Register, register_named},
     diagnostics::catalogue::generate,
     elaborate::program::{Expr, ExprKind, FunctionId},
     language::types::Type,
@@ -109,6 +110,7 @@ impl BodyLower<'_, '_> {
             Special::ReadQuoted { space } => self.read_quoted_now(space, args, expr),
             Special::CallArg { width, signed } => Arg::Long(self.syscall_arg(&args[0], width, signed, expr.span)),
             Special::CallReturn => self.context_field(ContextField::CallReturn, dst),
+            Special::Register { signed } => Arg::Long(self.register(&args[0], signed)),
             Special::SiteNumber => self.context_field(ContextField::SiteNumber, dst),
             Special::SyscallNumber => self.context_field(ContextField::SyscallNr, dst),
             Special::OwnProcess => Arg::Long(Operand::Imm(i64::from(std::process::id()))),
@@ -123,6 +125,23 @@ impl BodyLower<'_, '_> {
         let dst = dst.unwrap_or_else(|| self.long_temp());
         self.emit(Op::Context { dst, field });
         self.var_arg(dst)
+    }
+
+    /// `register("rdi")`
+    fn register(&mut self, name: &Expr, signed: bool) -> Operand {
+        let arch = self.cx.options.arch;
+        let known = match &name.kind {
+            ExprKind::Str(text) => std::str::from_utf8(text).ok().and_then(|text| register_named(arch, text)),
+            _ => None,
+        };
+        let Some((Register(number), width)) = known else {
+            self.cx.report(generate::no_such_register(arch, name.span));
+            return Operand::Imm(0);
+        };
+        match self.context_field(ContextField::Register(number as u8), None) {
+            Arg::Long(value) => self.truncate(value, width, signed),
+            _ => Operand::Imm(0),
+        }
     }
 
     /// `int_arg(2)`; a number that is not a constant is looked up argument by argument.

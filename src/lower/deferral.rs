@@ -208,7 +208,7 @@ impl BodyLower<'_, '_> {
             ExprKind::Call { function, args } if self.is_structure(expr) => {
                 made(ExprKind::Call { function: *function, args: self.residuals(args, captures) })
             }
-            ExprKind::Call { function, args } if is_text(expr) && self.cx.function_obstacle(*function).is_some() => {
+            ExprKind::Call { function, args } if self.cx.function_obstacle(*function).is_some() => {
                 match self.residual_call(*function, args, captures) {
                     Some(residual) => residual,
                     None => self.capture(expr, captures),
@@ -483,6 +483,10 @@ fn is_constant_here(expr: &Expr) -> bool {
                         | Intrinsic::Execname
                         | Intrinsic::Ppid
                         | Intrinsic::Uid
+                        | Intrinsic::KernelStack
+                        | Intrinsic::UserStack
+                        | Intrinsic::Address
+                        | Intrinsic::UserAddress
                 ),
                 Implementation::Host(_) => false,
             };

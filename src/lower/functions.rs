@@ -3,9 +3,11 @@
 
 use std::collections::HashSet;
 
+use tapdeck_ebpf::ir::Intrinsic;
+
 use crate::elaborate::walk;
 use crate::{
-    builtins,
+    builtins::{self, Implementation, Special},
     elaborate::program::{Expr, ExprKind, FunctionId, GlobalId, Program, Stmt, StmtKind, Target},
 };
 
@@ -18,8 +20,8 @@ pub struct Facts {
     calls: Vec<Vec<FunctionId>>,
     /// Globals touched directly.
     globals: Vec<Vec<GlobalId>>,
-    /// Looks at registers itself.
-    registers: Vec<bool>,
+    /// What it looks at itself.
+    looks: Vec<Looks>,
 }
 
 impl Facts {
@@ -35,8 +37,8 @@ impl Facts {
             })
             .collect();
         let globals = program.functions.iter().map(|function| globals_of(&function.body)).collect();
-        let registers = program.functions.iter().map(|function| reads_registers(&function.body)).collect();
-        let mut facts = Facts { recursive: vec![false; n], pure_: vec![false; n], calls, globals, registers };
+        let looks = program.functions.iter().map(|function| Looks::of(&function.body)).collect();
+        let mut facts = Facts { recursive: vec![false; n], pure_: vec![false; n], calls, globals, looks };
         for idx in 0..n {
             let id = FunctionId(idx as u32);
             facts.recursive[idx] = facts.calls[idx].iter().any(|callee| facts.reachable(&[*callee]).contains(&id));
@@ -89,18 +91,50 @@ impl Facts {
         all
     }
 
-    /// Whether a body looks at registers, through functions too.
-    pub fn registers_below(&self, body: &Stmt) -> bool {
-        reads_registers(body) || self.reachable(&calls_of(body)).iter().any(|id| self.registers[id.index()])
+    /// What a body looks at, through functions too.
+    pub fn looks_below(&self, body: &Stmt) -> Looks {
+        let below = self.reachable(&calls_of(body)).into_iter().map(|id| self.looks[id.index()]);
+        below.fold(Looks::of(body), Looks::or)
     }
 }
 
-fn reads_registers(body: &Stmt) -> bool {
-    let mut found = false;
-    walk::every_expr(body, &mut |expr| {
-        found |= matches!(&expr.kind, ExprKind::Context(context) if context.access.needs_registers());
-    });
-    found
+/// What of a function's call a handler wants to see: decides what its probe can rest on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Looks {
+    pub at_registers: bool,
+    /// Where the probe is, which a trampoline knows only at the entry.
+    pub at_address: bool,
+    /// Arguments, which at a return only a trampoline still has.
+    pub at_arguments: bool,
+}
+
+impl Looks {
+    fn of(body: &Stmt) -> Self {
+        let mut looks = Self::default();
+        walk::every_expr(body, &mut |expr| match &expr.kind {
+            ExprKind::Context(context) => {
+                looks.at_registers |= context.access.needs_registers();
+                looks.at_arguments |= context.access.needs_arguments();
+            }
+            ExprKind::Builtin { builtin, .. } => match builtins::get(*builtin).implementation {
+                Implementation::Lowered(Special::Register { .. })
+                | Implementation::Intrinsic(Intrinsic::HasRegisters) => looks.at_registers = true,
+                Implementation::Lowered(Special::CallArg { .. }) => looks.at_arguments = true,
+                Implementation::Intrinsic(Intrinsic::Address) => looks.at_address = true,
+                _ => {}
+            },
+            _ => {}
+        });
+        looks
+    }
+
+    fn or(self, other: Self) -> Self {
+        Self {
+            at_registers: self.at_registers || other.at_registers,
+            at_address: self.at_address || other.at_address,
+            at_arguments: self.at_arguments || other.at_arguments,
+        }
+    }
 }
 
 fn calls_of(body: &Stmt) -> Vec<FunctionId> {

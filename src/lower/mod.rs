@@ -104,6 +104,8 @@ pub struct LowerOptions {
     pub task: TaskOffsets,
     /// Offset of `filename` in `struct linux_binprm`.
     pub binprm_filename: Option<u32>,
+    /// The traced machine, `uname -m`.
+    pub arch: &'static str,
 }
 
 impl Default for LowerOptions {
@@ -115,6 +117,7 @@ impl Default for LowerOptions {
             has_target: false,
             task: TaskOffsets::default(),
             binprm_filename: None,
+            arch: "x86_64",
         }
     }
 }
@@ -307,10 +310,12 @@ impl<'a> Cx<'a> {
             let body = BodyLower::handler(self, side, idx, probe, filter.as_ref());
             self.handlers.push(ir::Handler { name: sites[0].point.to_string(), probe: info, body, tag });
             let mut site_id = ir::SiteId(0);
-            let needs_registers = self.facts.registers_below(&probe.body);
+            let looks = self.facts.looks_below(&probe.body);
             for site in &sites {
                 site_id = self.site(probe, site);
-                let plan = if needs_registers { site.attach.with_registers() } else { site.attach.clone() };
+                let at_return = looks.at_address && !looks.at_arguments && site.attach.is_return();
+                let plan =
+                    if looks.at_registers || at_return { site.attach.with_registers() } else { site.attach.clone() };
                 self.entries.add(&plan, handler, site_id);
             }
             for plan in filter.map_or(Vec::new(), |plan| self.further_plans(&plan)) {

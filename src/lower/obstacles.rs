@@ -17,6 +17,7 @@ use crate::{
         program::{Expr, ExprKind, FunctionId, LocalId, Print, StmtKind},
         walk,
     },
+    language::types::Type,
 };
 
 /// Whether eBPF code exists for an intrinsic.
@@ -55,6 +56,10 @@ impl Cx<'_> {
                 self.packed.global(*global).map(|because| because.to_string())
             }
             ExprKind::Call { function, .. } if self.facts.pure_[function.index()] => self.function_obstacle(*function),
+            // A function that is nothing but an expression stands for it.
+            ExprKind::Call { function, .. } if expr.ty == Type::Long && self.is_expression(*function) => {
+                self.function_obstacle(*function)
+            }
             ExprKind::Call { function, .. } => self.packed.result(*function).map(|because| because.to_string()),
             ExprKind::Print(print) if print.to_string => return self.print_obstacle(print, of_local),
             _ => self.own_obstacle(expr),
@@ -65,6 +70,17 @@ impl Cx<'_> {
         let mut operands = Vec::new();
         walk::operands(expr, &mut |operand| operands.push(operand));
         operands.into_iter().find_map(|operand| self.obstacle(operand, of_local))
+    }
+
+    fn is_expression(&self, id: FunctionId) -> bool {
+        let function = &self.program.functions[id.index()];
+        let mut body = &function.body;
+        while let StmtKind::Block(stmts) = &body.kind
+            && let [only] = &stmts[..]
+        {
+            body = only;
+        }
+        matches!(body.kind, StmtKind::Return(Some(_))) && function.next_overload.is_none()
     }
 
     /// What an expression itself needs, without its operands.

@@ -19,6 +19,15 @@ pub struct Access {
 }
 
 impl Access {
+    /// It looks at arguments of the call.
+    pub fn needs_arguments(&self) -> bool {
+        match &self.base {
+            AccessBase::Field(field) => matches!(field, ContextField::CallArg(_)),
+            AccessBase::Computed(expr) => expr.any(&mut |part| matches!(part, Expr::Argument(_))),
+            AccessBase::Expr | AccessBase::Constant(_) => false,
+        }
+    }
+
     /// It looks at registers, which a trampoline does not have.
     pub fn needs_registers(&self) -> bool {
         match &self.base {

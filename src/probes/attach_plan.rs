@@ -31,6 +31,11 @@ pub enum AttachPlan {
 }
 
 impl AttachPlan {
+    /// At a function's return.
+    pub fn is_return(&self) -> bool {
+        matches!(self, AttachPlan::Function { exit: true, .. })
+    }
+
     /// The same place by a breakpoint, where it is a trampoline's: for handlers that look at registers.
     pub fn with_registers(&self) -> Self {
         match self {

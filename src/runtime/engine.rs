@@ -55,7 +55,7 @@ use super::{
     timers::{TimerSpec, Timers},
 };
 use crate::{
-    builtins::{HostContext, Stream, Value},
+    builtins::{HostContext, Stream, Value, symbols::Symbols},
     debuginfo::World,
     probes::attach_plan::{AttachPlan, ProcessEvent, ProcessTarget},
     source::{SourceMap, Span},
@@ -582,6 +582,7 @@ impl Engine {
             outbox: &mut self.outbox,
             inputs: self.inputs.as_ref(),
             deadline: self.deadline,
+            symbols: self.interpreter.symbols(),
         };
         if let Outcome::Error(error) = self.interpreter.run_record(site, bytes, &mut self.stores, &mut effects) {
             self.shared.control.count_error();
@@ -611,6 +612,7 @@ impl Engine {
             outbox: &mut self.outbox,
             inputs: self.inputs.as_ref(),
             deadline: self.deadline,
+            symbols: self.interpreter.symbols(),
         };
         let (interpreter, stores) = (&self.interpreter, &mut self.stores);
         let begun = Instant::now();
@@ -904,6 +906,7 @@ struct Doing<'a> {
     outbox: &'a mut Outbox,
     inputs: Option<&'a Inputs>,
     deadline: Option<i64>,
+    symbols: Option<&'a dyn Symbols>,
 }
 
 impl HostContext for Doing<'_> {
@@ -921,6 +924,10 @@ impl HostContext for Doing<'_> {
 
     fn warn(&mut self, message: &[u8]) {
         emit(self.outbox, Stream::Warning, message);
+    }
+
+    fn symbols(&self) -> Option<&dyn Symbols> {
+        self.symbols
     }
 }
 

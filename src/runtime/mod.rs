@@ -27,6 +27,7 @@ pub mod ring;
 mod running;
 pub mod session;
 pub mod snapshots;
+mod symbols;
 pub mod target;
 pub mod timers;
 pub mod verifier_log;

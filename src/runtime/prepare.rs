@@ -25,6 +25,7 @@ use super::{
     outbox::Outbox,
     plan::LoadPlan,
     session::{SessionCommand, SessionEvent},
+    symbols::LiveSymbols,
     target::{LiveTarget, TargetError},
     verifier_log,
 };
@@ -109,7 +110,8 @@ pub fn prepare(plan: LoadPlan) -> Result<Prepared, StartError> {
     control.set_target(target.pid().unwrap_or(0));
     control.set_max_errors(plan.options.max_errors);
     control.set_max_skipped(plan.options.max_skipped);
-    let interpreter = Arc::new(Interpreter::new(plan.lowered.clone()));
+    let symbols = Arc::new(LiveSymbols::new(loaded.clone()));
+    let interpreter = Arc::new(Interpreter::new(plan.lowered.clone()).with_symbols(symbols));
     let stores = KernelStores::new(layout.clone(), interpreter.clone(), loaded.clone())
         .map_err(system("map the script's globals"))?;
     Ok(Prepared { plan, loaded, layout, control, interpreter, stores, target })

@@ -6,6 +6,9 @@ use crate::{ir::*, isa::*, layout::control};
 /// `TASK_COMM_LEN` of linux/sched.h.
 const COMM_BYTES: u32 = 16;
 
+/// `BPF_F_USER_STACK`.
+const USER_STACK: i64 = 1 << 8;
+
 /// The pointer to the current task: asking for it is a call of 15 to 20 ns, so one run asks once.
 #[derive(Clone, Debug, Default)]
 pub struct TaskCx {
@@ -108,6 +111,10 @@ impl Emitter<'_, '_> {
                     self.asm.load(Size::DW, R1, R10, CTX);
                     self.asm.load(Size::DW, R0, R1, offset);
                 }
+                None => self.asm.mov_imm(R0, 0),
+            },
+            ContextField::Register(n) if is_syscall => match offsets.registers.get(usize::from(n)).copied() {
+                Some(offset) => self.user_register(offset.into()),
                 None => self.asm.mov_imm(R0, 0),
             },
             ContextField::SiteNumber => self.site_number(),
@@ -325,6 +332,34 @@ impl Emitter<'_, '_> {
             }
             Intrinsic::Target => self.control_word(R0, control::TARGET),
             Intrinsic::CgroupId => self.asm.call(helpers::GET_CURRENT_CGROUP_ID),
+            Intrinsic::KernelStack => self.stack_number(0),
+            Intrinsic::UserStack => self.stack_number(USER_STACK),
+            Intrinsic::Address => self.probed_address(),
+            Intrinsic::UserAddress => self.user_address(),
+            Intrinsic::ReturnedFrom => {
+                let is_return =
+                    matches!(self.cx.kind, EntryKind::Fentry { exit: true, .. } | EntryKind::Kprobe { exit: true, .. });
+                if is_return && self.shared.target.task_pt_regs {
+                    self.asm.load(Size::DW, R1, R10, CTX);
+                    self.asm.call(helpers::GET_FUNC_IP);
+                } else {
+                    self.asm.mov_imm(R0, 0);
+                }
+            }
+            Intrinsic::IsReturn => {
+                let is_return = matches!(
+                    self.cx.kind,
+                    EntryKind::SysExit | EntryKind::Fentry { exit: true, .. } | EntryKind::Kprobe { exit: true, .. }
+                );
+                self.asm.mov_imm(R0, is_return.into());
+            }
+            Intrinsic::HasRegisters => {
+                let has = matches!(
+                    self.cx.kind,
+                    EntryKind::SysEnter | EntryKind::SysExit | EntryKind::PerfEvent { .. } | EntryKind::Kprobe { .. }
+                );
+                self.asm.mov_imm(R0, has.into());
+            }
             Intrinsic::StrLen => {
                 self.str_len(dst, text(0));
                 return Ok(());
@@ -355,6 +390,53 @@ impl Emitter<'_, '_> {
         }
         self.put(dst, R0);
         Ok(())
+    }
+
+    /// r0 = the number under which a stack is kept, or a negative error.
+    fn stack_number(&mut self, flags: i64) {
+        let stacks = self.shared.stacks();
+        self.asm.load(Size::DW, R1, R10, CTX);
+        self.asm.map(R2, stacks);
+        self.asm.mov_imm(R3, flags);
+        self.asm.call(helpers::GET_STACKID);
+    }
+
+    /// r0 = the address of the probed instruction.
+    fn probed_address(&mut self) {
+        let offsets = &self.shared.target.offsets;
+        let (ip, breakpoint) = (offsets.regs_ip as i16, offsets.breakpoint_bytes as i32);
+        match self.cx.kind {
+            // `bpf_get_func_ip` is of the same kernel as `bpf_task_pt_regs`.
+            EntryKind::Fentry { exit: false, .. } if !self.shared.target.task_pt_regs => self.asm.mov_imm(R0, 0),
+            EntryKind::Fentry { exit: false, .. } | EntryKind::Kprobe { multi: true, exit: false, .. } => {
+                self.asm.load(Size::DW, R1, R10, CTX);
+                self.asm.call(helpers::GET_FUNC_IP);
+            }
+            EntryKind::Kprobe { exit, .. } => {
+                self.asm.load(Size::DW, R1, R10, CTX);
+                self.asm.load(Size::DW, R0, R1, ip);
+                if !exit {
+                    self.asm.add_imm(R0, -breakpoint);
+                }
+            }
+            EntryKind::PerfEvent { .. } => {
+                self.asm.load(Size::DW, R1, R10, CTX);
+                self.asm.load(Size::DW, R0, R1, ip);
+            }
+            _ => self.asm.mov_imm(R0, 0),
+        }
+    }
+
+    /// r0 = where the current task left user code. Kernel threads have never been there.
+    fn user_address(&mut self) {
+        let target = self.shared.target;
+        if !(target.current_task_btf && target.task_pt_regs) {
+            return self.asm.mov_imm(R0, 0);
+        }
+        self.task();
+        self.asm.mov(R1, R0);
+        self.asm.call(helpers::TASK_PT_REGS);
+        self.asm.load(Size::DW, R0, R0, target.offsets.regs_ip as i16);
     }
 
     /// r0 to its low 32 bits.

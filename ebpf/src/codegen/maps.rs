@@ -15,6 +15,7 @@ pub const ARRAY: u32 = 2;
 pub const PROG_ARRAY: u32 = 3;
 pub const PERCPU_HASH: u32 = 5;
 pub const PERCPU_ARRAY: u32 = 6;
+pub const STACK_TRACE: u32 = 7;
 pub const RINGBUF: u32 = 27;
 
 /// `BPF_F_*`.
@@ -26,6 +27,11 @@ pub const MMAPABLE: u32 = 1 << 10;
 const PREALLOCATED: u32 = 16_384;
 /// The smallest ring buffer there is on kernels with pages of up to 64 KiB.
 const WAKER_BYTES: u32 = 64 << 10;
+/// Addresses of a stack that are kept. More cost memory for each of the stacks; `kernel.perf_event_max_stack` is 127.
+pub const STACK_DEPTH: u32 = 48;
+/// Different stacks that are kept. The kernel finds a place by a hash and refuses a stack whose place is taken, so that there
+/// have to be many more places than stacks.
+const MAX_STACKS: u32 = 32_768;
 /// Handlers that may be nested on one processor and still find scratch memory.
 pub const SCRATCH_LEVELS: u32 = 4;
 
@@ -108,6 +114,10 @@ impl<'a> Shared<'a> {
 
     pub fn waker(&mut self) -> MapIndex {
         self.map("waker", |_| map_def(RINGBUF, 0, 0, WAKER_BYTES, 0, MapRole::Waker))
+    }
+
+    pub fn stacks(&mut self) -> MapIndex {
+        self.map("stacks", |_| map_def(STACK_TRACE, 4, 8 * STACK_DEPTH, MAX_STACKS, 0, MapRole::Stacks))
     }
 
     pub fn scalars(&mut self) -> MapIndex {

@@ -88,6 +88,8 @@ pub struct TaskOffsets {
     pub regs_function_args: [u32; 6],
     pub regs_return: u32,
     pub regs_ip: u32,
+    /// How far the instruction pointer is behind the place of a breakpoint.
+    pub breakpoint_bytes: u32,
     /// Of general registers in `struct pt_regs`, by their DWARF numbers.
     pub registers: &'static [u16],
 }

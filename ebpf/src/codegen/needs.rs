@@ -85,7 +85,9 @@ impl Needs {
                         needs.work = needs.work.max(8 * inputs.len() as u32);
                         needs.temp = needs.temp.max(var_cap(*dst));
                     }
-                    Op::Context { field: ContextField::CallArg(_), .. } => needs.regs = true,
+                    Op::Context { field: ContextField::CallArg(_) | ContextField::Register(_), .. } => {
+                        needs.regs = true
+                    }
                     Op::Actions { .. } => needs.budget = true,
                     _ => {}
                 }

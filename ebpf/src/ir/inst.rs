@@ -346,7 +346,8 @@ pub enum ContextField {
     Regs,
     /// Instruction pointer of the interrupted context (PerfEvent, Kprobe).
     InstructionPointer,
-    /// A general register of the interrupted context by its DWARF number (PerfEvent, Kprobe); 0 for numbers there are none of.
+    /// A general register by its DWARF number, of the interrupted context (PerfEvent, Kprobe) or of the user side
+    /// (SysEnter/SysExit); 0 for numbers there are none of, and elsewhere.
     Register(u8),
     /// The number of the site, [`SiteData::number`].
     SiteNumber,
@@ -403,6 +404,21 @@ pub enum Intrinsic {
     Target,
     /// () -> long: cgroup id of the current task.
     CgroupId,
+    /// () -> long: the number under which the stack of the kernel is kept; negative when it could not be. User side: -1.
+    KernelStack,
+    /// () -> long: the same of the user side's stack.
+    UserStack,
+    /// () -> long: the address of the probed instruction (Kprobe, Fentry at an entry), of the return to the caller (Kprobe at
+    /// a return), or of the interrupted one (PerfEvent); else 0.
+    Address,
+    /// () -> long: where the function begins that a return is of; else 0.
+    ReturnedFrom,
+    /// () -> long: where the current task left user code, or 0.
+    UserAddress,
+    /// () -> long: 1 at the return of a function or system call.
+    IsReturn,
+    /// () -> long: 1 where [`ContextField::Register`] says something.
+    HasRegisters,
     /// (string) -> long
     StrLen,
     /// (string, start, length) -> string

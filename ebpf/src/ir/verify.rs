@@ -621,9 +621,8 @@ fn has_field(kind: &EntryKind, field: ContextField) -> bool {
             )
         }
         ContextField::Regs => *kind != EntryKind::User,
-        ContextField::InstructionPointer | ContextField::Register(_) => {
-            matches!(kind, EntryKind::PerfEvent { .. } | EntryKind::Kprobe { .. })
-        }
+        ContextField::InstructionPointer => matches!(kind, EntryKind::PerfEvent { .. } | EntryKind::Kprobe { .. }),
+        ContextField::Register(_) => *kind != EntryKind::User,
         ContextField::SiteNumber => *kind != EntryKind::User,
     }
 }

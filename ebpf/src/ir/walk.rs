@@ -280,6 +280,13 @@ impl Intrinsic {
             | Intrinsic::Random
             | Intrinsic::Target
             | Intrinsic::CgroupId
+            | Intrinsic::KernelStack
+            | Intrinsic::UserStack
+            | Intrinsic::Address
+            | Intrinsic::UserAddress
+            | Intrinsic::ReturnedFrom
+            | Intrinsic::IsReturn
+            | Intrinsic::HasRegisters
             | Intrinsic::NGroups => (&[], Long),
             Intrinsic::Execname | Intrinsic::Pexecname => (&[], Str),
             Intrinsic::StrLen => (&[Str], Long),

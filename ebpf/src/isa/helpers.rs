@@ -24,6 +24,7 @@ helpers! {
     GET_CURRENT_PID_TGID = 14, "get_current_pid_tgid", "4.2";
     GET_CURRENT_UID_GID = 15, "get_current_uid_gid", "4.2";
     GET_CURRENT_COMM = 16, "get_current_comm", "4.2";
+    GET_STACKID = 27, "get_stackid", "4.6";
     GET_CURRENT_TASK = 35, "get_current_task", "4.8";
     GET_CURRENT_CGROUP_ID = 80, "get_current_cgroup_id", "4.18";
     STRTOL = 105, "strtol", "5.2";
@@ -39,6 +40,7 @@ helpers! {
     GET_CURRENT_TASK_BTF = 158, "get_current_task_btf", "5.11";
     FOR_EACH_MAP_ELEM = 164, "for_each_map_elem", "5.13";
     SNPRINTF = 165, "snprintf", "5.13";
+    GET_FUNC_IP = 173, "get_func_ip", "5.15";
     GET_ATTACH_COOKIE = 174, "get_attach_cookie", "5.15";
     TASK_PT_REGS = 175, "task_pt_regs", "5.15";
     MAP_LOOKUP_PERCPU_ELEM = 195, "map_lookup_percpu_elem", "5.19";

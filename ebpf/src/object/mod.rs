@@ -64,6 +64,8 @@ pub enum MapRole {
     Store(StoreId),
     /// The table in front of an array: [`crate::layout::front`]. One element, mmapable.
     Front(StoreId),
+    /// Stacks by number: the kernel's `BPF_MAP_TYPE_STACK_TRACE`.
+    Stacks,
     /// Working memory.
     Scratch,
     /// Tail-call targets.

@@ -74,6 +74,7 @@ fn read_offsets() -> TaskOffsets {
         regs_syscall_nr: 120,
         regs_args: [112, 104, 96, 56, 72, 64],
         regs_ip: 128,
+        breakpoint_bytes: 1,
         ..TaskOffsets::default()
     };
     let output = std::process::Command::new("bpftool")

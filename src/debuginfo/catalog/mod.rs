@@ -120,7 +120,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 /// `/usr/lib/debug/.build-id/ab/cdef….debug`
-fn build_id_place(id: &[u8]) -> Option<PathBuf> {
+pub(super) fn build_id_place(id: &[u8]) -> Option<PathBuf> {
     let (first, rest) = id.split_first()?;
     Some(PathBuf::from(format!("/usr/lib/debug/.build-id/{first:02x}/{}.debug", hexadecimal(rest))))
 }

@@ -227,6 +227,17 @@ impl Dwarf {
         Some((function, instance, SourcePlace { file: path.into(), line: row.line }))
     }
 
+    /// The source line an address is in, as its unit's line program says.
+    pub fn line_at(&self, pc: u64) -> Option<SourcePlace> {
+        let (start, _) = self.symbol_at(pc, "")?;
+        let (_, instance) = self.instance_beginning_at(start)?;
+        let die = self.index.instance(instance.id.0 as usize).die;
+        let unit = self.source.open_at(die.into()).filter(|_| die != 0)?;
+        let (file, line) = Rows::of_unit(&unit).at(pc)?;
+        let path = Paths::default().texts_of_unit(&unit).get(file as usize).cloned()?;
+        Some(SourcePlace { file: path.into(), line })
+    }
+
     fn instance_beginning_at(&self, pc: u64) -> Option<(Function, Instance)> {
         let idx = (0..self.index.n_instances()).find(|idx| {
             let instance = self.index.instance(*idx);

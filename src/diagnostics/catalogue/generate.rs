@@ -135,6 +135,18 @@ pub fn no_such_argument(number: i64, at: Span) -> Diagnostic {
         .help("arguments are counted from 1 to 6")
 }
 
+/// `register("rdx")` with another name.
+pub fn no_such_register(arch: &str, at: Span) -> Diagnostic {
+    let names = match arch {
+        "aarch64" => "x0 to x30, fp, lr, sp and pc",
+        _ => {
+            "rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp, r8 to r15 and rip, and eax and so on for the lower half of the first eight"
+        }
+    };
+    error("no-such-register", "register() takes the name of a register, written out".to_owned(), at)
+        .help(format!("on {arch} there are {names}"))
+}
+
 /// `process.begin` for a path on a kernel whose layout is not known.
 pub fn unknown_layout(what: &str, at: Span) -> Diagnostic {
     error("unknown-layout", format!("the kernel's type information does not say where {what} is"), at)

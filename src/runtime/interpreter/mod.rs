@@ -38,7 +38,7 @@ pub use self::{
     surroundings::Surroundings,
 };
 use crate::{
-    builtins::{self, HostContext, HostFn, Implementation, Stream, Value},
+    builtins::{self, HostContext, HostFn, Implementation, Stream, Value, symbols::Symbols},
     language,
     runtime::plan::Lowered,
 };
@@ -51,6 +51,7 @@ pub struct Interpreter {
     regexes: HashMap<StrId, Regex>,
     /// By print site: its arguments are its inputs, nothing to compute.
     plain: Vec<bool>,
+    symbols: Option<Arc<dyn Symbols>>,
     surroundings: Surroundings,
     random: AtomicU64,
     n_cut: AtomicU64,
@@ -118,10 +119,20 @@ impl Interpreter {
             hosts,
             regexes,
             plain,
+            symbols: None,
             surroundings: Surroundings::of_this_process(),
             random: seed.into(),
             n_cut: AtomicU64::new(0),
         }
+    }
+
+    /// Who tells stacks and the names of addresses.
+    pub fn with_symbols(self, symbols: Arc<dyn Symbols>) -> Self {
+        Self { symbols: Some(symbols), ..self }
+    }
+
+    pub fn symbols(&self) -> Option<&dyn Symbols> {
+        self.symbols.as_deref()
     }
 
     pub fn lowered(&self) -> &Arc<Lowered> {
@@ -183,7 +194,7 @@ impl Interpreter {
     /// Runs a pure function over values, for [`ir::Recipe::Apply`]. A function without a value gives 0.
     pub fn call_function(&self, function: ir::FunctionId, args: Vec<Value>) -> Result<Value, RuntimeError> {
         let function = &self.lowered.ir.functions[function.index()];
-        let (mut stores, mut effects) = (NoStores, NoEffects::default());
+        let (mut stores, mut effects) = (NoStores, NoEffects { state: HashMap::new(), symbols: self.symbols() });
         let mut machine = Machine::new(self, SiteId(0), &mut stores, &mut effects);
         machine.frames.push(Frame::new(&function.body, args, None, self.limit()));
         let absent = || function.result.map_or(Value::Long(0), zero);
@@ -380,12 +391,12 @@ impl<'p: 'e, 'e> Machine<'p, 'e> {
 }
 
 /// A session for pure functions: nothing happens, nothing is remembered.
-#[derive(Default)]
-struct NoEffects {
+struct NoEffects<'s> {
     state: HashMap<String, Value>,
+    symbols: Option<&'s dyn Symbols>,
 }
 
-impl HostContext for NoEffects {
+impl HostContext for NoEffects<'_> {
     fn realtime_ns(&self) -> i64 {
         crate::sys::clock::now_ns(crate::sys::clock::Clock::Realtime)
     }
@@ -396,9 +407,12 @@ impl HostContext for NoEffects {
         &mut self.state
     }
     fn warn(&mut self, _: &[u8]) {}
+    fn symbols(&self) -> Option<&dyn Symbols> {
+        self.symbols
+    }
 }
 
-impl Effects for NoEffects {
+impl Effects for NoEffects<'_> {
     fn print(&mut self, _: Stream, _: &[u8]) {}
     fn exit(&mut self) {}
 }

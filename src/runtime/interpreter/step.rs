@@ -378,7 +378,9 @@ impl<'p> Machine<'p, '_> {
             Intrinsic::Pexecname => Value::Str(here.pexecname.clone()),
             Intrinsic::TaskCurrent => Value::Long(self.effects.current_task()),
             // There is no kernel context here.
-            Intrinsic::UserMode | Intrinsic::CgroupId => Value::Long(0),
+            Intrinsic::UserMode | Intrinsic::CgroupId | Intrinsic::Address | Intrinsic::UserAddress => Value::Long(0),
+            Intrinsic::ReturnedFrom | Intrinsic::IsReturn | Intrinsic::HasRegisters => Value::Long(0),
+            Intrinsic::KernelStack | Intrinsic::UserStack => Value::Long(-1),
             Intrinsic::RealtimeNs => Value::Long(self.effects.realtime_ns()),
             Intrinsic::MonotonicNs | Intrinsic::Cycles => Value::Long(now_ns(Clock::Monotonic)),
             Intrinsic::BoottimeNs => Value::Long(now_ns(Clock::Boottime)),

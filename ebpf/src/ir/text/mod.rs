@@ -459,7 +459,10 @@ words! {
         Pid "pid", Tid "tid", Ppid "ppid", Uid "uid", Euid "euid", Gid "gid", Egid "egid", Cpu "cpu",
         Execname "execname", Pexecname "pexecname", TaskCurrent "task_current", UserMode "user_mode",
         RealtimeNs "realtime_ns", MonotonicNs "monotonic_ns", BoottimeNs "boottime_ns", Cycles "cycles",
-        Jiffies "jiffies", Random "random", Target "target", CgroupId "cgroup_id", StrLen "strlen", Substr "substr",
+        Jiffies "jiffies", Random "random", Target "target", CgroupId "cgroup_id", KernelStack "kernel_stack",
+        UserStack "user_stack", Address "address", UserAddress "user_address",
+        ReturnedFrom "returned_from",
+        IsReturn "is_return", HasRegisters "has_registers", StrLen "strlen", Substr "substr",
         IsInStr "isinstr", StringAt "stringat", Strtol "strtol", CharStr "char_str", Matched "matched",
         NGroups "n_groups",
     }
