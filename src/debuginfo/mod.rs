@@ -8,15 +8,16 @@ pub mod dwarf;
 pub mod events;
 pub mod function_pattern;
 pub mod glob;
+pub mod image;
 pub mod location;
 pub mod model;
 pub mod probing;
 pub mod types;
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 pub use btf::Btf;
@@ -24,6 +25,7 @@ pub use catalog::{Missing, WantedKernel};
 pub use dwarf::{Dwarf, Progress};
 pub use events::Events;
 pub use function_pattern::FunctionPattern;
+pub use image::Image;
 pub use probing::{KernelSymbols, Probing, TraceableFunctions};
 pub use types::{TypeId, Types};
 
@@ -47,6 +49,9 @@ pub struct World {
     probing: OnceLock<Probing>,
     traceable: OnceLock<Result<TraceableFunctions, String>>,
     symbols: OnceLock<Result<KernelSymbols, String>>,
+    programs: Mutex<HashMap<PathBuf, Option<Arc<Dwarf>>>>,
+    kernel_image: OnceLock<Option<Arc<Image>>>,
+    module_images: Mutex<HashMap<String, Result<Arc<Image>, Missing>>>,
 }
 
 impl World {
@@ -65,6 +70,9 @@ impl World {
             probing: OnceLock::new(),
             traceable: OnceLock::new(),
             symbols: OnceLock::new(),
+            programs: Mutex::default(),
+            kernel_image: OnceLock::new(),
+            module_images: Mutex::default(),
         }
     }
 
@@ -94,13 +102,61 @@ impl World {
         self.dwarf.get_or_init(load).as_ref()
     }
 
+    /// The debug information of a program or library, in its own file.
+    pub fn program(&self, path: &str) -> Option<Arc<Dwarf>> {
+        let path = Path::new(path);
+        let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = || {
+            let file = dwarf::DebugFile::parse(self.host.map(path).ok()?).ok()?;
+            Dwarf::open(file, path, &*self.host, &self.indexing).ok().map(Arc::new)
+        };
+        programs.entry(path.to_owned()).or_insert_with(open).clone()
+    }
+
+    /// The kernel proper in memory, if there is debug information.
+    pub fn kernel_image(&self) -> Option<&Arc<Image>> {
+        let make = || Some(Arc::new(Image::of_kernel(self.dwarf().ok()?.clone(), self.moved_by())));
+        self.kernel_image.get_or_init(make).as_ref()
+    }
+
+    /// A module in memory, or why there is no debug information and what helps.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn module_image(&self, name: &str) -> Result<Arc<Image>, Missing> {
+        let mut images = self.module_images.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = || {
+            let (path, file) = catalog::find_module(name, &*self.host)?;
+            let opened = Dwarf::open(file, &path, &*self.host, &self.indexing);
+            let dwarf = opened.map(Arc::new).map_err(|why| Missing::unreadable(&*self.host, why))?;
+            Ok(Arc::new(Image::of_module(dwarf, name, &*self.host)))
+        };
+        images.entry(name.to_owned()).or_insert_with(open).clone()
+    }
+
+    /// Names of the modules that are loaded, as far as that can be told.
+    pub fn module_names(&self) -> Vec<String> {
+        let text = self.host.read(Path::new("/proc/modules")).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let mut names: Vec<String> = text
+            .lines()
+            .filter_map(|line| line.split(' ').next())
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect();
+        names.extend(self.module_btfs().iter().map(|(name, _)| name.clone()));
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
     /// How far the running kernel lies from where it was linked (KASLR); `None`: its addresses are hidden.
     pub fn moved_by(&self) -> Option<u64> {
         *self.moved_by.get_or_init(|| {
-            let linked = self.dwarf().ok()?.linked_at()?;
             if !self.host.is_running() {
                 return Some(0);
             }
+            let linked = self.dwarf().ok()?.linked_at()?;
             Some(probing::text_address(&*self.host)?.wrapping_sub(linked))
         })
     }

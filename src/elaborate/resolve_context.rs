@@ -17,7 +17,7 @@ use crate::{
     },
     probes::{
         access::{Access, AccessBase},
-        members,
+        casts,
         site::{ContextError, ContextScope, Depth, PathStep, Pretty, PrettyArg, TextVariable},
     },
     source::Span,
@@ -131,9 +131,10 @@ impl BodyBuilder<'_, '_> {
                 Some(site) => Found::Is(resolve_at(&*site.scope, context, &steps, self.cx.world), None),
                 None => Found::Refused("unresolved target-symbol expression".to_owned()),
             },
-            ContextBase::AtVar { .. } => Found::Refused(
-                "@var needs debug information of variables, which type information does not hold".to_owned(),
-            ),
+            ContextBase::AtVar { name, module } => {
+                let text = |bytes: &Arc<[u8]>| String::from_utf8_lossy(bytes).into_owned();
+                Found::Is(self.variable(context, &text(name), module.as_ref().map(text).as_deref(), &steps), None)
+            }
             ContextBase::Cast { expr, type_name, module } => {
                 let module = module.as_ref().map(|module| String::from_utf8_lossy(module).into_owned());
                 let type_name = String::from_utf8_lossy(type_name).into_owned();
@@ -150,12 +151,32 @@ impl BodyBuilder<'_, '_> {
         }
     }
 
+    /// Without a file it is what `$name` is at the site, or else the one there is.
+    fn variable(&self, context: &ast::ContextVar, name: &str, module: Option<&str>, steps: &[PathStep]) -> Resolution {
+        let world = self.cx.world;
+        if let (Some(site), None, false) = (&self.site, module, name.contains('@')) {
+            let here = match context.pretty {
+                Some(pretty) => site.scope.pretty(name, steps, depth(pretty), world).map(Resolution::Text),
+                None => site.scope.resolve(name, steps, context.address_of, world).map(Resolution::Value),
+            };
+            if let Ok(here) = here {
+                return here;
+            }
+        }
+        match context.pretty {
+            Some(pretty) => casts::pretty_var(world, name, module, steps, depth(pretty))
+                .map_or_else(Resolution::Bad, Resolution::Text),
+            None => casts::resolve_var(world, name, module, steps, context.address_of)
+                .map_or_else(Resolution::Bad, Resolution::Value),
+        }
+    }
+
     fn cast(&self, context: &ast::ContextVar, type_name: &str, module: Option<&str>, steps: &[PathStep]) -> Resolution {
         let world = self.cx.world;
         match context.pretty {
-            Some(pretty) => members::pretty_cast(world, type_name, module, steps, depth(pretty))
+            Some(pretty) => casts::pretty_cast(world, type_name, module, steps, depth(pretty))
                 .map_or_else(Resolution::Bad, Resolution::Text),
-            None => members::resolve_cast(world, type_name, module, steps, context.address_of)
+            None => casts::resolve_cast(world, type_name, module, steps, context.address_of)
                 .map_or_else(Resolution::Bad, Resolution::Value),
         }
     }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::debuginfo::{
     Types as _, World,
-    dwarf::Dwarf,
+    image::Image,
     location::{Absent, Expr, Location, Piece, Register, argument_registers},
     model::{Instance, InstanceKind, Variable},
     types::{Shape, TypeId},
@@ -23,13 +23,11 @@ use crate::debuginfo::{
 /// At an address of a function or of a copy of one.
 #[derive(Clone)]
 pub struct DwarfScope {
-    pub dwarf: Arc<Dwarf>,
+    pub image: Arc<Image>,
     pub function: Arc<str>,
     pub instance: Instance,
     /// Where the probe is, as the file was linked.
     pub pc: u64,
-    /// What the kernel was moved by when it was loaded.
-    pub moved_by: u64,
     /// At an instruction inside: locals of the blocks around it are seen, too.
     pub is_statement: bool,
     /// At the function's return.
@@ -54,7 +52,8 @@ impl DwarfScope {
     fn placed(&self, location: Location) -> Location {
         let expr = |expr: Expr| {
             expr.map_leaves(&mut |leaf| match leaf {
-                Expr::Address(at) => Expr::Constant(at.wrapping_add(self.moved_by) as i64),
+                // Where addresses are hidden nothing is attached either.
+                Expr::Address(at) => Expr::Constant(self.image.address(at).unwrap_or(at) as i64),
                 Expr::Register(register) | Expr::EntryRegister(register) if self.is_entry() => self.argument(register),
                 leaf => leaf,
             })
@@ -71,7 +70,7 @@ impl DwarfScope {
     }
 
     fn argument(&self, register: Register) -> Expr {
-        let registers = argument_registers(self.dwarf.arch());
+        let registers = argument_registers(self.image.dwarf.arch());
         match registers.iter().position(|argument| *argument == register.0) {
             // Those behind the sixth are passed on nowhere.
             Some(idx @ ..6) => Expr::Argument(idx as u8),
@@ -81,14 +80,15 @@ impl DwarfScope {
 
     fn walk(&self, variable: &Variable) -> Option<Walk<'_>> {
         let location = self.placed(variable.location.clone());
-        (!knows_entry_only(&location)).then(|| Walk::located(&*self.dwarf, variable.ty, &location, Space::Kernel))?
+        (!knows_entry_only(&location))
+            .then(|| Walk::located(&*self.image.dwarf, variable.ty, &location, Space::Kernel))?
     }
 
     fn result(&self) -> Option<Walk<'_>> {
-        let ty = self.exit.then(|| self.dwarf.result_type(&self.instance))??;
-        let value = |base| Some(Walk::value(&*self.dwarf, ty, base, Space::Kernel));
+        let ty = self.exit.then(|| self.image.dwarf.result_type(&self.instance))??;
+        let value = |base| Some(Walk::value(&*self.image.dwarf, ty, base, Space::Kernel));
         let whole = AccessBase::Field(ContextField::CallReturn);
-        match (self.dwarf.base_shape(ty), self.dwarf.size_of(ty)) {
+        match (self.image.dwarf.base_shape(ty), self.image.dwarf.size_of(ty)) {
             (Shape::Void | Shape::Other, _) => None,
             // x86-64 psABI 3.2.3: up to two words come back in ax and dx, more at an address in ax.
             (Shape::Struct | Shape::Union, size @ 9..=16) => {
@@ -97,9 +97,14 @@ impl DwarfScope {
                     location: Location::Value(Expr::Register(Register(register))),
                 };
                 let rest = (size as u32 - 8) * 8;
-                Walk::located(&*self.dwarf, ty, &Location::Pieces(vec![word(0, 64), word(1, rest)]), Space::Kernel)
+                Walk::located(
+                    &*self.image.dwarf,
+                    ty,
+                    &Location::Pieces(vec![word(0, 64), word(1, rest)]),
+                    Space::Kernel,
+                )
             }
-            (Shape::Struct | Shape::Union, 17..) => Some(Walk::memory(&*self.dwarf, ty, whole, Space::Kernel)),
+            (Shape::Struct | Shape::Union, 17..) => Some(Walk::memory(&*self.image.dwarf, ty, whole, Space::Kernel)),
             _ => value(whole),
         }
     }
@@ -107,14 +112,17 @@ impl DwarfScope {
     /// Parameters and locals as summaries show them.
     fn declared(&self) -> Vec<Variable> {
         if self.is_statement {
-            return self.dwarf.variables(&self.instance, self.pc);
+            return self.image.dwarf.variables(&self.instance, self.pc);
         }
-        self.dwarf.outermost_variables(&self.instance, self.pc)
+        self.image.dwarf.outermost_variables(&self.instance, self.pc)
     }
 
     fn find(&self, name: &str) -> Option<Variable> {
-        let visible = self.dwarf.variables(&self.instance, self.pc);
-        visible.into_iter().find(|variable| &*variable.name == name).or_else(|| self.dwarf.global(name, &self.instance))
+        let visible = self.image.dwarf.variables(&self.instance, self.pc);
+        visible
+            .into_iter()
+            .find(|variable| &*variable.name == name)
+            .or_else(|| self.image.dwarf.global(name, &self.instance))
     }
 
     fn walk_to(&self, name: &str, path: &[PathStep]) -> Result<Walk<'_>, ContextError> {
@@ -130,7 +138,7 @@ impl DwarfScope {
     }
 
     fn no_such(&self, name: &str) -> ContextError {
-        let visible = self.dwarf.variables(&self.instance, self.pc);
+        let visible = self.image.dwarf.variables(&self.instance, self.pc);
         let names = visible.iter().map(|variable| format!("${}", variable.name));
         let result = self.result().map(|_| "$return".to_owned());
         let special = ["$$vars", "$$parms", "$$locals"].map(str::to_owned);
@@ -146,16 +154,16 @@ impl DwarfScope {
             _ => "only its value at the function's entry is known".to_owned(),
         };
         let name = &variable.name;
-        let lives = self.dwarf.lives_at(&self.instance, self.pc, name);
+        let lives = self.image.dwarf.lives_at(&self.instance, self.pc, name);
         ContextError::NotHere { name: format!("${name}"), pc: self.pc, why, lives, elsewhere: self.elsewhere(name) }
     }
 
     /// In which other instances of the function a variable has a value where they begin: how many have, of how many.
     fn elsewhere(&self, name: &str) -> (usize, usize) {
-        let group = self.dwarf.siblings(&self.instance);
+        let group = self.image.dwarf.siblings(&self.instance);
         let has = |instance: &&Instance| {
             let pc = instance.pc.unwrap_or(0);
-            let mut variables = self.dwarf.outermost_variables(instance, pc).into_iter();
+            let mut variables = self.image.dwarf.outermost_variables(instance, pc).into_iter();
             variables.any(|variable| &*variable.name == name && !matches!(variable.location, Location::Absent(_)))
         };
         (group.iter().filter(has).count(), group.len())
@@ -179,7 +187,7 @@ fn knows_entry_only(location: &Location) -> bool {
 
 impl ContextScope for DwarfScope {
     fn variables(&self, _world: &World) -> Vec<ContextVariable> {
-        let text = |ty: TypeId| self.dwarf.listed_type(ty);
+        let text = |ty: TypeId| self.image.dwarf.listed_type(ty);
         let result = self.result().map(|walk| ("$return".to_owned(), text(walk.ty)));
         let here = self.declared().into_iter().filter(|variable| !matches!(variable.location, Location::Absent(_)));
         let named = here.map(|variable| (format!("${}", variable.name), text(variable.ty)));
@@ -216,7 +224,7 @@ impl ContextScope for DwarfScope {
     fn absent(&self, _world: &World) -> Vec<(ContextVariable, String)> {
         let gone = self.declared().into_iter().filter(|variable| matches!(variable.location, Location::Absent(_)));
         let said = gone.map(|variable| {
-            let type_text = self.dwarf.listed_type(variable.ty);
+            let type_text = self.image.dwarf.listed_type(variable.ty);
             let why = match self.not_here(&variable) {
                 ContextError::NotHere { why, elsewhere: (0, _) | (_, 1), .. } => why,
                 ContextError::NotHere { why, elsewhere: (n, of), .. } => format!("{why}; {n} of {of} copies have it"),

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     debuginfo::{
-        FunctionPattern, World,
-        dwarf::{Dwarf, statements::Statement},
+        FunctionPattern, Image, Missing, World,
+        dwarf::statements::Statement,
         model::{Instance, Traceable},
     },
     language::ast::{Literal, ProbePoint},
@@ -26,11 +26,15 @@ impl ProbeFamily for KernelStatement {
         const LINE: &str = "the first instruction of a source line: \"FUNCTION@FILE:LINE\", \":FIRST-LAST\", \":*\", \"+N\"; locals are $variables";
         const NEAREST: &str = "the same; a line without code means the nearest one with code";
         const ADDRESS: &str = "the instruction at an address of the kernel, as it was linked";
+        const MODULE: &str = "the same in a kernel module";
         const ABSOLUTE: &str = "the instruction at an address of the running kernel, whatever it is";
         &[
             Pattern { text: "kernel.statement(STRING)", doc: LINE },
             Pattern { text: "kernel.statement(STRING).nearest", doc: NEAREST },
             Pattern { text: "kernel.statement(NUMBER)", doc: ADDRESS },
+            Pattern { text: "module(STRING).statement(STRING)", doc: MODULE },
+            Pattern { text: "module(STRING).statement(STRING).nearest", doc: MODULE },
+            Pattern { text: "module(STRING).statement(NUMBER)", doc: MODULE },
             Pattern { text: "kernel.statement(NUMBER).absolute", doc: ABSOLUTE },
             Pattern { text: "kprobe.statement(NUMBER).absolute", doc: ABSOLUTE },
         ]
@@ -41,26 +45,51 @@ impl ProbeFamily for KernelStatement {
         if let Wanted::Absolute { address, prefix } = wanted {
             return Some(absolute(address, prefix, world));
         }
-        let dwarf = match world.dwarf() {
-            Ok(dwarf) => dwarf,
+        let images = match images(point, world) {
+            Ok(images) => images,
             Err(missing) => {
                 let no_match = NoMatch::new("source lines are known from debug information only").at_part(1);
                 return Some(no_match.help(format!("{missing}; to get it: {}", missing.way_out)).into());
             }
         };
-        Some(match wanted {
-            Wanted::Lines { pattern, nearest } => by_lines(&pattern, nearest, dwarf, world),
-            Wanted::Address(address) => by_address(address, dwarf, world),
-            Wanted::Absolute { .. } => unreachable!("handled above"),
-            Wanted::Wrong(why) => NoMatch::new(why).at_part(1).into(),
-        })
+        let (mut sites, mut refused) = (Vec::new(), None);
+        for image in &images {
+            let resolved = match &wanted {
+                Wanted::Lines { pattern, nearest } => by_lines(pattern, *nearest, image, world),
+                Wanted::Address(address) => by_address(*address, image, world),
+                Wanted::Absolute { .. } => unreachable!("handled above"),
+                Wanted::Wrong(why) => NoMatch::new(why.as_str()).at_part(1).into(),
+            };
+            match resolved {
+                Resolved::Sites(found) => sites.extend(found),
+                nothing => refused = Some(nothing),
+            }
+        }
+        if sites.is_empty() { refused } else { Some(Resolved::Sites(sites)) }
     }
 
     fn list(&self, point: &ProbePoint, with_variables: bool, world: &World) -> Option<Vec<Listed>> {
         let Wanted::Lines { pattern, nearest } = Wanted::of(point)? else { return None };
-        let dwarf = world.dwarf().ok()?;
-        let statements = dwarf.statements(&pattern, nearest).found;
-        Some(statements.iter().filter_map(|found| line(found, nearest, with_variables, dwarf, world)).collect())
+        let mut lines = Vec::new();
+        for image in images(point, world).ok()? {
+            let statements = image.dwarf.statements(&pattern, nearest).found;
+            lines.extend(statements.iter().filter_map(|found| line(found, nearest, with_variables, &image, world)));
+        }
+        Some(lines)
+    }
+}
+
+/// The kernel, or the modules a point names.
+fn images(point: &ProbePoint, world: &World) -> Result<Vec<Arc<Image>>, Missing> {
+    let parts = parts(point);
+    let Some(("module", Some(Literal::Str(name)))) = parts.first() else {
+        world.dwarf().map_err(Clone::clone)?;
+        return Ok(world.kernel_image().cloned().into_iter().collect());
+    };
+    let name = String::from_utf8_lossy(name);
+    match super::kernel_function::images(&name, world) {
+        Some(images) => Ok(images),
+        None => world.module_image(&name).map(|image| vec![image]),
     }
 }
 
@@ -86,17 +115,22 @@ impl Wanted {
         let (prefix, statement, rest) = match parts.as_slice() {
             [("kernel", None), ("statement", Some(statement)), rest @ ..] => ("kernel", *statement, rest),
             [("kprobe", None), ("statement", Some(statement)), rest @ ..] => ("kprobe", *statement, rest),
+            [("module", Some(Literal::Str(_))), ("statement", Some(statement)), rest @ ..] => {
+                ("module", *statement, rest)
+            }
             _ => return None,
         };
         match (prefix, statement, rest) {
-            ("kernel", Literal::Str(text), [] | [("nearest", None)]) => {
+            ("kernel" | "module", Literal::Str(text), [] | [("nearest", None)]) => {
                 Some(match FunctionPattern::parse(&String::from_utf8_lossy(text)) {
                     Ok(pattern) => Wanted::Lines { pattern, nearest: !rest.is_empty() },
                     Err(why) => Wanted::Wrong(why),
                 })
             }
-            ("kernel", Literal::Long(address), [] | [("nearest", None)]) => Some(Wanted::Address(*address as u64)),
-            (prefix, Literal::Long(address), [("absolute", None)]) => {
+            ("kernel" | "module", Literal::Long(address), [] | [("nearest", None)]) => {
+                Some(Wanted::Address(*address as u64))
+            }
+            (prefix @ ("kernel" | "kprobe"), Literal::Long(address), [("absolute", None)]) => {
                 Some(Wanted::Absolute { address: *address as u64, prefix })
             }
             _ => None,
@@ -104,24 +138,30 @@ impl Wanted {
     }
 }
 
-/// `kernel.statement("vfs_read@fs/read_write.c:461")`
-fn point_text(statement: &Statement, nearest: bool) -> String {
-    let suffix = if nearest { ".nearest" } else { "" };
-    let (file, line) = (&statement.place.file, statement.place.line);
-    format!("kernel.statement(\"{}@{file}:{line}\"){suffix}", statement.function)
+/// `kernel`, `module("xfs")`
+fn prefix(image: &Image) -> String {
+    image.module.as_ref().map_or("kernel".to_owned(), |module| format!("module(\"{module}\")"))
 }
 
-fn by_lines(pattern: &FunctionPattern, nearest: bool, dwarf: &Arc<Dwarf>, world: &World) -> Resolved {
+/// `kernel.statement("vfs_read@fs/read_write.c:461")`
+fn point_text(statement: &Statement, nearest: bool, image: &Image) -> String {
+    let suffix = if nearest { ".nearest" } else { "" };
+    let (file, line) = (&statement.place.file, statement.place.line);
+    format!("{}.statement(\"{}@{file}:{line}\"){suffix}", prefix(image), statement.function)
+}
+
+fn by_lines(pattern: &FunctionPattern, nearest: bool, image: &Arc<Image>, world: &World) -> Resolved {
+    let dwarf = &*image.dwarf;
     let statements = dwarf.statements(pattern, nearest);
     let mut sites = Vec::new();
     let mut n_barred = 0;
     for statement in &statements.found {
-        let point: Arc<str> = point_text(statement, nearest).into();
+        let point: Arc<str> = point_text(statement, nearest, image).into();
         for (instance, pc) in &statement.places {
             if matches!(dwarf.traceable_at(instance, *pc), Traceable::Not(_)) {
                 n_barred += 1;
             } else {
-                sites.extend(site(&point, statement.function.clone(), instance, *pc, dwarf, world));
+                sites.extend(site(&point, statement.function.clone(), instance, *pc, image, world));
             }
         }
     }
@@ -149,16 +189,16 @@ fn nearest_names<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Ve
     nearest(name, names)
 }
 
-fn by_address(address: u64, dwarf: &Arc<Dwarf>, world: &World) -> Resolved {
-    let Some((function, instance, _)) = dwarf.statement_at(address) else {
+fn by_address(address: u64, image: &Arc<Image>, world: &World) -> Resolved {
+    let Some((function, instance, _)) = image.dwarf.statement_at(address) else {
         let message = format!("no statement begins at {address:#x}");
         return NoMatch::new(message)
             .at_part(1)
             .help("addresses are those of the file, not of the running kernel")
             .into();
     };
-    let point: Arc<str> = format!("kernel.statement({address:#x})").into();
-    let sites = site(&point, function.name, &instance, address, dwarf, world);
+    let point: Arc<str> = format!("{}.statement({address:#x})", prefix(image)).into();
+    let sites = site(&point, function.name, &instance, address, image, world);
     Resolved::Sites(sites.into_iter().collect())
 }
 
@@ -184,23 +224,21 @@ fn site(
     function: Arc<str>,
     instance: &Instance,
     pc: u64,
-    dwarf: &Arc<Dwarf>,
+    image: &Arc<Image>,
     world: &World,
 ) -> Option<ProbeSite> {
-    let (start, symbol) = dwarf.symbol_at(pc, &function)?;
-    let moved_by = world.moved_by();
+    let (start, symbol) = image.dwarf.symbol_at(pc, &function)?;
     let target = FunctionTarget {
         name: symbol.to_owned(),
-        module: None,
-        address: moved_by.map(|by| start.wrapping_add(by)),
+        module: image.module.as_deref().map(str::to_owned),
+        address: image.address(start),
         offset: pc - start,
     };
     let scope = DwarfScope {
-        dwarf: dwarf.clone(),
+        image: image.clone(),
         function: function.clone(),
         instance: instance.clone(),
         pc,
-        moved_by: moved_by.unwrap_or(0),
         is_statement: true,
         exit: false,
         keeps_args: false,
@@ -220,9 +258,10 @@ fn line(
     statement: &Statement,
     nearest: bool,
     with_variables: bool,
-    dwarf: &Arc<Dwarf>,
+    image: &Arc<Image>,
     world: &World,
 ) -> Option<Listed> {
+    let dwarf = &*image.dwarf;
     let may_be = |(instance, pc): &&(Instance, u64)| !matches!(dwarf.traceable_at(instance, *pc), Traceable::Not(_));
     let mut places: Vec<&(Instance, u64)> = statement.places.iter().filter(may_be).collect();
     let traceable = match places.first() {
@@ -238,11 +277,10 @@ fn line(
         places.sort_by_key(|(instance, _)| dwarf.rank(instance));
         for (instance, pc) in places {
             let scope = DwarfScope {
-                dwarf: dwarf.clone(),
+                image: image.clone(),
                 function: statement.function.clone(),
                 instance: instance.clone(),
                 pc: *pc,
-                moved_by: 0,
                 is_statement: true,
                 exit: false,
                 keeps_args: false,
@@ -257,5 +295,5 @@ fn line(
             });
         }
     }
-    Some(Listed { point: point_text(statement, nearest), context: context.unwrap_or_default(), traceable })
+    Some(Listed { point: point_text(statement, nearest, image), context: context.unwrap_or_default(), traceable })
 }

@@ -15,7 +15,6 @@ use super::{
     site::{ContextError, PathStep},
 };
 use crate::debuginfo::{
-    Btf,
     location::{BinaryOp, Expr, Location, Piece, Register, UnaryOp},
     types::{FoundMember, Member, Shape, TypeId, Types},
 };
@@ -86,7 +85,7 @@ impl<'a> Walk<'a> {
     }
 
     /// As [`Walk::follow`], where an index right behind the cast counts in whole casted types: `@cast(p, "long")[2]`.
-    fn follow_cast(&mut self, path: &[PathStep]) -> Result<(), ContextError> {
+    pub fn follow_cast(&mut self, path: &[PathStep]) -> Result<(), ContextError> {
         let is_indexable = matches!(self.shape(), Shape::Pointer(_) | Shape::Array { .. });
         let size = self.types.size_of(self.ty);
         match path {
@@ -387,149 +386,5 @@ fn computed(expr: &Expr) -> AccessBase {
         Expr::Argument(n) => AccessBase::Field(ContextField::CallArg(*n)),
         Expr::Register(Register(n)) if u8::try_from(*n).is_ok() => AccessBase::Field(ContextField::Register(*n as u8)),
         expr => AccessBase::Computed(Arc::new(expr.clone())),
-    }
-}
-
-/// `@cast(value, "type")->path`. The type is as C writes it: `struct task_struct`, `task_struct`, `unsigned int*`; the
-/// value is a pointer to it, unless the type itself is a pointer.
-pub fn resolve_cast(
-    world: &crate::debuginfo::World,
-    type_name: &str,
-    module: Option<&str>,
-    path: &[PathStep],
-    address_of: bool,
-) -> Result<Access, ContextError> {
-    let space = if module.is_some_and(|module| module.starts_with('/')) { Space::User } else { Space::Kernel };
-    let (btf, ty, in_memory) = cast_type(world, type_name, module)?;
-    let start = if in_memory { Walk::memory } else { Walk::value };
-    let mut walk = start(btf, ty, AccessBase::Expr, space);
-    walk.follow_cast(path)?;
-    walk.finish(address_of)
-}
-
-/// As [`resolve_cast`], shown as text.
-pub fn pretty_cast(
-    world: &crate::debuginfo::World,
-    type_name: &str,
-    module: Option<&str>,
-    path: &[PathStep],
-    depth: super::site::Depth,
-) -> Result<super::site::Pretty, ContextError> {
-    let (btf, ty, in_memory) = cast_type(world, type_name, module)?;
-    let start = if in_memory { Walk::memory } else { Walk::value };
-    let mut walk = start(btf, ty, AccessBase::Expr, Space::Kernel);
-    walk.follow_cast(path)?;
-    super::pretty::of_walk(walk, depth)
-}
-
-/// The type, and whether the value is the address of one (rather than one itself).
-fn cast_type<'a>(
-    world: &'a crate::debuginfo::World,
-    type_name: &str,
-    module: Option<&str>,
-) -> Result<(&'a Btf, TypeId, bool), ContextError> {
-    let btf = world.btf().map_err(|why| ContextError::NoTypes { message: why.to_owned() })?;
-    let words: Vec<&str> = type_name.split_whitespace().filter(|word| !matches!(*word, "const" | "volatile")).collect();
-    let text = words.join(" ");
-    let (base, stars) = (text.trim_end_matches([' ', '*']), text.matches('*').count());
-    let find = |btf: &Btf| match base.split_once(' ') {
-        Some(("struct", tag)) => btf.struct_named(tag),
-        Some(("union", tag)) => btf.union_named(tag),
-        Some(("enum", tag)) => btf.enum_named(tag),
-        _ => None
-            .or_else(|| btf.struct_named(base))
-            .or_else(|| btf.union_named(base))
-            .or_else(|| btf.typedef_named(base))
-            .or_else(|| btf.enum_named(base))
-            .or_else(|| integer_named(btf, base)),
-    };
-    let in_modules = || {
-        let wanted = module.filter(|module| !module.starts_with("kernel"));
-        let modules = world.module_btfs().iter().filter(|(name, _)| wanted.is_none_or(|wanted| wanted == name));
-        modules.into_iter().find_map(|(_, btf)| find(btf).map(|ty| (&**btf, ty)))
-    };
-    match find(btf).map(|ty| (&**btf, ty)).or_else(in_modules) {
-        // A value cast to `T*` or `T**` points to a T, or to a pointer to one.
-        Some((btf, ty)) if stars > 1 => match pointer_to(btf, ty) {
-            Some(pointer) => Ok((btf, pointer, true)),
-            None => Ok((btf, ty, true)),
-        },
-        Some((btf, ty)) => {
-            // A cast to a plain integer type cuts the value itself; to a pointer typedef, the value is the pointer.
-            let scalar = matches!(
-                btf.base_shape(ty),
-                Shape::Int { .. } | Shape::Bool { .. } | Shape::Enum { .. } | Shape::Pointer(_)
-            );
-            Ok((btf, ty, stars > 0 || !scalar || is_plain_integer(btf, ty)))
-        }
-        None => {
-            let tag = base.rsplit(' ').next().unwrap_or(base);
-            let similar = nearest(tag, btf.type_names());
-            let hint =
-                if similar.is_empty() { String::new() } else { format!(" (alternatives: {})", similar.join(", ")) };
-            Err(ContextError::NoTypes { message: format!("type definition '{type_name}' not found{hint}") })
-        }
-    }
-}
-
-/// SystemTap's idiom `&@cast(0, "int")[n]` treats the value as the address of integers, so an integer type means memory.
-fn is_plain_integer(btf: &Btf, ty: TypeId) -> bool {
-    matches!(btf.base_shape(ty), Shape::Int { .. } | Shape::Bool { .. } | Shape::Enum { .. })
-}
-
-fn pointer_to(btf: &Btf, to: TypeId) -> Option<TypeId> {
-    (1..btf.n_types()).find(|id| btf.shape(*id) == Shape::Pointer(to))
-}
-
-/// `unsigned int`, `long`, …: C's spellings against the compiler's names.
-fn integer_named(btf: &Btf, name: &str) -> Option<TypeId> {
-    let canonical = match name {
-        "short" | "short int" => "short int",
-        "unsigned short" | "short unsigned int" => "short unsigned int",
-        "unsigned" | "unsigned int" | "uint" => "unsigned int",
-        "long" | "long int" => "long int",
-        "unsigned long" | "ulong" | "long unsigned int" => "long unsigned int",
-        "long long" | "long long int" => "long long int",
-        "unsigned long long" | "long long unsigned int" => "long long unsigned int",
-        "signed char" => "signed char",
-        "bool" => "_Bool",
-        other => other,
-    };
-    let is_integer = |id: &TypeId| matches!(btf.shape(*id), Shape::Int { .. } | Shape::Bool { .. });
-    (1..btf.n_types()).find(|id| is_integer(id) && btf.name(*id) == canonical)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::debuginfo::World;
-
-    #[test]
-    fn casts_resolve_on_this_kernel() {
-        let world = World::live();
-        if world.btf().is_err() {
-            eprintln!("skipped: no BTF here");
-            return;
-        }
-        let member = |name: &str| PathStep::Member(name.to_owned());
-        let cast = |ty: &str, path: &[PathStep]| resolve_cast(&world, ty, None, path, false);
-        let pid = cast("struct task_struct", &[member("pid")]).expect("resolves");
-        assert_eq!(cast("task_struct", &[member("pid")]), Ok(pid.clone()));
-        assert_eq!(cast("struct task_struct *", &[member("pid")]), Ok(pid.clone()));
-        assert_eq!((pid.base, pid.load), (AccessBase::Expr, Load::Memory { width: 4, signed: true }));
-        let third = cast("unsigned long", &[PathStep::Index(2)]).expect("resolves");
-        assert_eq!((third.steps, third.load), (vec![AccessStep::Offset(16)], Load::Memory { width: 8, signed: false }));
-        let dynamic = cast("struct list_head", &[PathStep::DynamicIndex, member("prev")]).expect("resolves");
-        assert_eq!(dynamic.steps, [AccessStep::Index { size: 16 }, AccessStep::Offset(8)]);
-        let address = resolve_cast(&world, "struct task_struct", None, &[member("comm")], true).expect("resolves");
-        assert_eq!(address.load, Load::Word { width: 8, signed: false });
-        assert!(matches!(cast("struct task_strukt", &[]), Err(ContextError::NoTypes { message })
-            if message.contains("task_struct")));
-        assert!(matches!(cast("struct task_struct", &[]), Err(ContextError::Other { message })
-            if message.contains("instead of a member such as")));
-        // A bit field reads its unit and is not addressable.
-        let bit = cast("struct task_struct", &[member("in_execve")]).expect("resolves");
-        assert!(matches!(bit.load, Load::BitField { bits: 1, width: 4, .. }), "{:?}", bit.load);
-        assert!(resolve_cast(&world, "struct task_struct", None, &[member("in_execve")], true).is_err());
     }
 }

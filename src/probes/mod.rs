@@ -4,6 +4,7 @@ pub mod access;
 pub mod attach_plan;
 pub mod begin_end;
 pub mod browse;
+pub mod casts;
 pub mod catalogue;
 mod dwarf_scope;
 pub mod forms;
@@ -21,8 +22,8 @@ pub mod syscall;
 pub mod timer;
 pub mod unsupported;
 
+pub use casts::{pretty_cast, pretty_var, resolve_cast, resolve_var};
 pub use catalogue::{CatalogueEntry, catalogue};
-pub use members::{pretty_cast, resolve_cast};
 
 use crate::{
     debuginfo::{World, model::Traceable},

@@ -105,7 +105,12 @@ impl Symbols for LiveSymbols {
         let Ok(Some(bytes)) = map.lookup(&number.to_ne_bytes()) else { return Vec::new() };
         let words = bytes.as_chunks::<8>().0.iter().map(|word| u64::from_ne_bytes(*word));
         let mut addresses: Vec<u64> = words.take_while(|address| *address != 0).collect();
+        // Stacks of programs have no such, and need no list of the kernel's symbols.
+        let is_kernel = |address: u64| address >> 63 != 0;
         let own = |address: &u64| {
+            if !is_kernel(*address) {
+                return false;
+            }
             let found = self.kernel().and_then(|kernel| kernel.find(*address));
             found.is_some_and(|(around, module)| serves_probes(around.name, module))
         };

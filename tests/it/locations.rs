@@ -206,3 +206,66 @@ fn what_has_no_value_says_where_it_has_one() {
     let err = of_kernel(KERNEL, &["-p2", "-e", "probe kernel.statement(\"*@kernel.c:31\") { println(1) }"]).failed();
     assert!(err.contains("no line records for kernel.c:31 [man error::dwarf]"), "{err}");
 }
+
+#[test]
+fn variables_are_found_by_their_file() {
+    check(
+        "probe begin { println(@var(\"sink@kernel.c\"), &@var(\"untouchable_entry@kernel.c\"), @var(\"sink\")) }",
+        &expect![[r#"
+            handler h0 "begin" probe=0
+              v0 = read kernel signed8 -2130694056 or_raise s0
+              v1 = read kernel signed8 -2130694056 or_raise s0
+            entry user { h0 site0 }
+        "#]],
+    );
+    refused(
+        "probe begin { println(@var(\"sink@nowhere.c\")) }",
+        &expect![[r#"semantic error: unable to find global 'sink' in "nowhere.c": operator '@var' at <input>:1:23"#]],
+    );
+    refused(
+        "probe begin { println(@var(\"sank@kernel.c\")) }",
+        &expect![[r#"semantic error: unable to find global 'sank' in "kernel.c": operator '@var' at <input>:1:23"#]],
+    );
+    refused(
+        "probe begin { println(@var(\"sink@kernel.c\", \"loop\")) }",
+        &expect![[
+            r#"semantic error: @var needs debug information (no debug information of module loop: there is none of /lib/modules/5.99.1-tapdeck/modules.dep): operator '@var' at <input>:1:23"#
+        ]],
+    );
+    // At a place in code a name alone is what it is there.
+    check(
+        "probe kernel.function(\"swap\") { println(@var(\"bits\")->low) }",
+        &expect![[r#"
+        handler h0 "kernel.function(\"swap@kernel.c:52\")" probe=0
+          v0 = context call_arg 2
+          v1 = shl v0, 61
+          v2 = lsr v1, 61
+        entry kprobe group=2147483648 { h0 site0 }
+    "#]],
+    );
+}
+
+#[test]
+fn casts_know_types_of_debug_information() {
+    check(
+        "probe kernel.function(\"swap\") { p = $pair->first
+           println(@cast(p, \"struct point\")->y, @cast(p, \"shape_t\", \"kernel\")->corners[1]->x, &@cast(p, \"long\")[3]) }",
+        &expect![[r#"
+            handler h0 "kernel.function(\"swap@kernel.c:52\")" probe=0
+              v1 = context call_arg 0
+              v0 = copy v1
+              v2 = add v0, 8
+              v3 = read kernel signed8 v2 or_raise s0
+              v4 = add v0, 24
+              v5 = read kernel signed4 v4 or_raise s0
+              v6 = add v0, 24
+            entry kprobe group=2147483648 { h0 site0 }
+        "#]],
+    );
+    refused(
+        "probe begin { println(@cast(0, \"struct pint\")->x) }",
+        &expect![
+            "semantic error: type definition 'struct pint' not found (alternatives: int, point): operator '@cast' at <input>:1:23"
+        ],
+    );
+}

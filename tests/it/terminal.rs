@@ -6,7 +6,7 @@ use tapdeck::{
     runtime::session::SessionCommand,
     tui::{
         TuiOptions,
-        engine::{Engine, EngineEvent, StartRequest},
+        engine::{CountRequest, Engine, EngineEvent, StartRequest},
         fake::{FakeCatalogue, NoChecker},
     },
 };
@@ -247,6 +247,7 @@ impl Engine for Panics {
         panic!("on purpose");
     }
     fn command(&mut self, _: SessionCommand) {}
+    fn count(&mut self, _: CountRequest) {}
     fn events(&mut self) -> UnboundedReceiver<EngineEvent> {
         unbounded_channel().1
     }

@@ -3,6 +3,8 @@
 //!
 //! Debian's and Ubuntu's kernel packages have no build-id links, so the rules of paths are needed beside those of ids.
 
+mod decompressed;
+mod modules;
 mod other_kernel;
 mod package;
 
@@ -11,6 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use modules::find_module;
 pub use other_kernel::named_kernel;
 
 use super::dwarf::DebugFile;
@@ -55,7 +58,8 @@ impl WantedKernel {
 /// Why there is no debug information.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missing {
-    pub release: String,
+    /// What it would be of: `kernel 6.1.0-9-amd64`, `module xfs`.
+    pub of: String,
     /// Where it was looked for: nothing is there.
     pub looked: Vec<PathBuf>,
     /// Files that are there and are not it, with the reason.
@@ -69,13 +73,13 @@ impl Missing {
     pub fn unreadable(host: &dyn Host, why: String) -> Self {
         let release = host.kernel_release();
         let way_out = package::way_out(&release, host);
-        Self { release, looked: Vec::new(), refused: vec![why], way_out }
+        Self { of: format!("kernel {release}"), looked: Vec::new(), refused: vec![why], way_out }
     }
 }
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no debug information of kernel {}: ", self.release)?;
+        write!(f, "no debug information of {}: ", self.of)?;
         if let Some(refused) = self.refused.first() {
             return f.write_str(refused);
         }
@@ -89,19 +93,31 @@ impl fmt::Display for Missing {
 /// # Errors
 /// There is none.
 pub fn find_kernel(wanted: &WantedKernel, host: &dyn Host) -> Result<(PathBuf, DebugFile), Missing> {
+    first_of(wanted.places(), wanted.build_id.as_deref(), &format!("kernel {}", wanted.release), &wanted.release, host)
+}
+
+/// The first of these files that has debug information of that build.
+fn first_of(
+    places: Vec<PathBuf>,
+    build_id: Option<&[u8]>,
+    of: &str,
+    release: &str,
+    host: &dyn Host,
+) -> Result<(PathBuf, DebugFile), Missing> {
     let (mut looked, mut refused) = (Vec::new(), Vec::new());
-    for place in wanted.places() {
+    for place in places {
         let Ok(bytes) = host.map(&place) else {
             looked.push(place);
             continue;
         };
-        match DebugFile::parse(bytes).and_then(|file| accept(file, wanted.build_id.as_deref())) {
+        let plain = decompressed::plain(&place, bytes);
+        match plain.and_then(DebugFile::parse).and_then(|file| accept(file, build_id)) {
             Ok(file) => return Ok((place, file)),
             Err(why) => refused.push(format!("{}: {why}", place.display())),
         }
     }
-    let way_out = package::way_out(&wanted.release, host);
-    Err(Missing { release: wanted.release.clone(), looked, refused, way_out })
+    let way_out = package::way_out(release, host);
+    Err(Missing { of: of.to_owned(), looked, refused, way_out })
 }
 
 fn accept(file: DebugFile, build_id: Option<&[u8]>) -> Result<DebugFile, String> {
@@ -147,4 +163,4 @@ fn build_id_in_notes(mut notes: &[u8]) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

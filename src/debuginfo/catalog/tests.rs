@@ -9,12 +9,12 @@ use crate::{
 };
 
 /// A machine with files; gone when the test ends.
-struct Machine {
+pub(crate) struct Machine {
     folder: PathBuf,
 }
 
 impl Machine {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("tapdeck-catalog-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         let machine = Self { folder };
@@ -22,13 +22,13 @@ impl Machine {
         machine
     }
 
-    fn put(&self, path: &str, bytes: &[u8]) {
+    pub(crate) fn put(&self, path: &str, bytes: &[u8]) {
         let path = self.folder.join(path.trim_start_matches('/'));
         fs::create_dir_all(path.parent().expect("is in a folder")).expect("can be made");
         fs::write(path, bytes).expect("can be written");
     }
 
-    fn host(&self) -> Recorded {
+    pub(crate) fn host(&self) -> Recorded {
         Recorded::new(&self.folder)
     }
 }
@@ -116,4 +116,75 @@ fn a_file_that_is_no_kernel_is_not_taken_for_one() {
     assert!(
         named("5.10.0-1-amd64").is_err_and(|why| why.contains("vmlinux-5.10.0-1-amd64") && why.contains("-r /path"))
     );
+}
+
+/// A machine with a module called "shapes" that is loaded, and its debug information in `file`.
+pub(crate) fn with_module(name: &str, file: &str, bytes: &[u8]) -> Machine {
+    let machine = Machine::new(name);
+    machine.put(
+        "/lib/modules/6.1.0-9-amd64/modules.dep",
+        b"kernel/fs/other.ko:\nkernel/lib/sha-pes.ko: kernel/fs/other.ko\n",
+    );
+    machine.put(file, bytes);
+    machine.put("/sys/module/sha_pes/sections/.text", b"0xffffffffc0200000\n");
+    machine.put("/sys/module/sha_pes/sections/.bss", b"0xffffffffc0300000\n");
+    machine
+}
+
+const BESIDE: &str = "/usr/lib/debug/lib/modules/6.1.0-9-amd64/kernel/lib/sha-pes.ko";
+
+#[test]
+fn a_module_is_found_beside_its_place_or_in_it_however_it_is_kept() {
+    let plain = bytes_of("object.o");
+    let find = |file: &str, bytes: &[u8]| {
+        let machine = with_module("module", file, bytes);
+        find_module("sha_pes", &machine.host())
+            .map(|(path, _)| path.display().to_string())
+            .map_err(|missing| missing.to_string())
+    };
+    let own = "/lib/modules/6.1.0-9-amd64/kernel/lib/sha-pes.ko";
+    for file in [BESIDE, &format!("{BESIDE}.debug"), own] {
+        assert_eq!(find(file, &plain), Ok(file.to_owned()));
+    }
+    let mut stored = Vec::new();
+    lzma_rs::xz_compress(&mut &*plain, &mut stored).expect("can be compressed");
+    // As the kernel's build does it, where there is the program.
+    let xz = compressed_by_xz(&plain).unwrap_or_else(|| stored.clone());
+    let zst = ruzstd::encoding::compress_to_vec(&*plain, ruzstd::encoding::CompressionLevel::Fastest);
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut gz, &plain).expect("can be compressed");
+    let gz = gz.finish().expect("can be compressed");
+    for bytes in [&stored, &xz, &zst, &gz] {
+        assert_eq!(find(BESIDE, bytes), Ok(BESIDE.to_owned()));
+        let cut = find(BESIDE, &bytes[..bytes.len() / 2]).expect_err("is cut off");
+        assert!(cut.contains("cannot be decompressed") || cut.contains("sha-pes.ko: "), "{cut}");
+    }
+    let missing = find("/tmp/elsewhere", &plain).expect_err("is not there");
+    assert!(
+        missing.starts_with("no debug information of module sha_pes: there is none of /usr/lib/debug"),
+        "{missing}"
+    );
+}
+
+fn compressed_by_xz(plain: &[u8]) -> Option<Vec<u8>> {
+    use std::{
+        io::Write as _,
+        process::{Command, Stdio},
+    };
+    let mut xz = Command::new("xz");
+    xz.args(["--check=crc32", "--lzma2=dict=1MiB", "--stdout"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut running = xz.spawn().ok()?;
+    running.stdin.take()?.write_all(plain).ok()?;
+    running.wait_with_output().ok().map(|done| done.stdout)
+}
+
+#[test]
+fn a_module_of_another_build_is_refused() {
+    let machine = with_module("other-module", BESIDE, &bytes_of("object.o"));
+    machine.put("/sys/module/sha_pes/notes/.note.gnu.build-id", &notes_with(&[0xab; 20]));
+    let missing = find_module("sha_pes", &machine.host()).map(|_| ()).expect_err("is refused");
+    assert!(missing.to_string().contains("is of another build"), "{missing}");
+    // One that depmod does not know.
+    let missing = find_module("nothing", &machine.host()).map(|_| ()).expect_err("is not there");
+    assert!(missing.to_string().contains("modules.dep"), "{missing}");
 }

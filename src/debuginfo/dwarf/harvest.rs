@@ -346,6 +346,7 @@ impl<'s> Harvest<'s> {
                 dw::DW_TAG_structure_type
                 | dw::DW_TAG_union_type
                 | dw::DW_TAG_enumeration_type
+                | dw::DW_TAG_base_type
                 | dw::DW_TAG_typedef
                     if is_outermost =>
                 {

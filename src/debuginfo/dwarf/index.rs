@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Counts up when the layout or the meaning of a column changes.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 const MAGIC: [u8; 8] = *b"tapdeck\x1a";
 const HEADER_LEN: usize = 52;
 const CHECKED_FROM: usize = 24;

@@ -99,6 +99,11 @@ impl Dwarf {
         }
     }
 
+    /// Where the sections of an object that is not linked were put; empty for linked files.
+    pub fn layout(&self) -> &[file::LaidOut] {
+        self.source.file.layout()
+    }
+
     /// Where a kernel's code begins in the file.
     pub fn linked_at(&self) -> Option<u64> {
         self.source.file.symbols_named(["_text"])[0]

@@ -14,6 +14,7 @@ use super::{
     unit::{Die, Unit},
 };
 use crate::debuginfo::{
+    function_pattern::FunctionPattern,
     location::{Absent, Expr, Location, Piece},
     model::{Instance, InstanceKind, Variable},
     types::TypeId,
@@ -113,6 +114,62 @@ impl Dwarf {
                 }
                 found.as_ref().is_none_or(|found: &Variable| matches!(found.location, Location::Absent(_)))
             });
+        });
+        found
+    }
+
+    /// A variable of a file that a pattern names, or of any: its type, and where it is. The first of several.
+    pub fn variable_named(&self, pattern: &FunctionPattern) -> Option<Variable> {
+        let index = &self.index;
+        let mut units: Vec<u32> = match &pattern.file {
+            None => (0..self.source.units().len() as u32).collect(),
+            Some(_) => {
+                let matching = index.files().filter(|(path, _)| pattern.matches_file(index.text(*path)));
+                matching.flat_map(|(_, units)| units).map(|idx| index.file_unit(idx)).collect()
+            }
+        };
+        units.sort_unstable();
+        units.dedup();
+        let mut declared = None;
+        for unit in units {
+            match self.variable_of_unit(unit, &pattern.name) {
+                Some(variable) if matches!(variable.location, Location::Absent(_)) => {
+                    declared = declared.or(Some(variable));
+                }
+                None => {}
+                found => return found,
+            }
+        }
+        // Headers declare what another file has.
+        let symbol = self.source.file.symbols_named([&pattern.name])[0]?;
+        declared.map(|variable| Variable { location: Location::Memory(Expr::Address(symbol)), ..variable })
+    }
+
+    fn variable_of_unit(&self, unit: u32, name: &str) -> Option<Variable> {
+        let unit = self.source.unit(unit)?.ok()?;
+        let abbrevs = unit.abbrevs.clone();
+        let root = unit.die_at(&abbrevs, unit.header.first_die).ok()??;
+        let mut found: Option<Variable> = None;
+        // What a broken list has before it breaks is what there is.
+        let _ = unit.children(&abbrevs, root, |die| {
+            if die.abbrev.tag != dw::DW_TAG_variable.0 {
+                return true;
+            }
+            let said = self.said_by(die.position);
+            if said.name != name {
+                return true;
+            }
+            let mut location = Location::Absent(Absent::OptimizedOut);
+            if let Some((at, value)) = said.location
+                && let Some(there) = self.source.open_at(at)
+                && let Ok(Some(expression)) = lists::expression_at(&there, value, 0)
+            {
+                location = self.locate(expression, &Frame { base: None, pc: 0, unit: &there });
+            }
+            let variable = Variable { name: said.name.into(), ty: type_id(said.ty), is_parameter: false, location };
+            let is_here = !matches!(variable.location, Location::Absent(_));
+            found = Some(variable);
+            !is_here
         });
         found
     }

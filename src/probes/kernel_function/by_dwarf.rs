@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     debuginfo::{
-        Btf, World,
+        Btf, Image, World,
         dwarf::Dwarf,
         model::{Function, Instance, InstanceKind, Traceable},
     },
@@ -23,7 +23,8 @@ use crate::{
 };
 
 /// `None`: nothing of that name is known to the debug information.
-pub(super) fn sites(wanted: &Wanted, dwarf: &Arc<Dwarf>, world: &World) -> Option<Resolved> {
+pub(super) fn sites(wanted: &Wanted, image: &Arc<Image>, world: &World) -> Option<Resolved> {
+    let dwarf = &*image.dwarf;
     let pattern = match wanted.pattern() {
         Ok(pattern) => pattern,
         Err(why) => return Some(NoMatch::new(why).at_part(wanted.part_idx).into()),
@@ -38,9 +39,9 @@ pub(super) fn sites(wanted: &Wanted, dwarf: &Arc<Dwarf>, world: &World) -> Optio
         function.instances.retain(|instance| !matches!(dwarf.traceable(instance), Traceable::Not(_)));
         n_barred += before - function.instances.len();
     }
-    let points = wanted.points(functions, dwarf);
+    let points = wanted.points(functions, image);
     if !points.is_empty() {
-        return Some(Maker::new(wanted, dwarf, world, &points).sites(points));
+        return Some(Maker::new(wanted, image, world, &points).sites(points));
     }
     let text = &wanted.text;
     let no_match = match (n_named, n_barred) {
@@ -72,14 +73,14 @@ fn nowhere(wanted: &Wanted, dwarf: &Dwarf) -> NoMatch {
 
 impl Wanted {
     /// The points of functions: each with its text and its instances.
-    fn points(&self, functions: Vec<Function>, dwarf: &Dwarf) -> Vec<(Arc<str>, Function)> {
+    fn points(&self, functions: Vec<Function>, image: &Image) -> Vec<(Arc<str>, Function)> {
         let mut points = Vec::new();
         for function in functions {
-            let point = self.point(&place_text(&function), None);
+            let point = self.point(&place_text(&function), image.module.as_deref());
             match &self.form {
-                Form::Callee(name) => super::listing::callees(self, dwarf, &point, &function, name, 1, &mut points),
+                Form::Callee(name) => super::listing::callees(self, image, &point, &function, name, 1, &mut points),
                 Form::Callees(depth) => {
-                    super::listing::callees(self, dwarf, &point, &function, "*", *depth, &mut points)
+                    super::listing::callees(self, image, &point, &function, "*", *depth, &mut points)
                 }
                 _ => points.push((point, function)),
             }
@@ -92,7 +93,7 @@ impl Wanted {
 /// Makes sites of instances.
 struct Maker<'m> {
     wanted: &'m Wanted,
-    dwarf: &'m Arc<Dwarf>,
+    image: &'m Arc<Image>,
     world: &'m World,
     /// Few enough for a trampoline each.
     is_few: bool,
@@ -100,10 +101,10 @@ struct Maker<'m> {
 }
 
 impl<'m> Maker<'m> {
-    fn new(wanted: &'m Wanted, dwarf: &'m Arc<Dwarf>, world: &'m World, points: &[(Arc<str>, Function)]) -> Self {
+    fn new(wanted: &'m Wanted, image: &'m Arc<Image>, world: &'m World, points: &[(Arc<str>, Function)]) -> Self {
         let n: usize = points.iter().map(|(_, function)| function.instances.len()).sum();
         let is_few = n <= MAX_TRAMPOLINES || !world.probing().kprobes;
-        Self { wanted, dwarf, world, is_few, is_alone: n == 1 }
+        Self { wanted, image, world, is_few, is_alone: n == 1 }
     }
 
     fn sites(&self, points: Vec<(Arc<str>, Function)>) -> Resolved {
@@ -122,22 +123,20 @@ impl<'m> Maker<'m> {
 
     fn site(&self, point: &Arc<str>, function: &Function, instance: &Instance) -> Option<ProbeSite> {
         let pc = instance.pc?;
-        let (start, symbol) = self.dwarf.symbol_at(pc, &function.name)?;
-        let moved_by = self.world.moved_by();
+        let (start, symbol) = self.image.dwarf.symbol_at(pc, &function.name)?;
         let target = FunctionTarget {
             name: symbol.to_owned(),
-            module: None,
-            address: moved_by.map(|by| start.wrapping_add(by)),
+            module: self.image.module.as_deref().map(str::to_owned),
+            address: self.image.address(start),
             offset: pc - start,
         };
         let hook = self.hook(function, instance, symbol)?;
         let exit = self.wanted.exit();
         let scope = DwarfScope {
-            dwarf: self.dwarf.clone(),
+            image: self.image.clone(),
             function: function.name.clone(),
             instance: instance.clone(),
             pc,
-            moved_by: moved_by.unwrap_or(0),
             is_statement: false,
             exit,
             keeps_args: matches!(hook, FunctionHook::Fentry { .. }),
@@ -176,18 +175,23 @@ impl<'m> Maker<'m> {
 
     /// It calls the tracer. Where the file does not say, the running kernel does.
     fn is_traced(&self, instance: &Instance, symbol: &str) -> bool {
-        match self.dwarf.traceable(instance) {
+        match self.image.dwarf.traceable(instance) {
             Traceable::Fentry => true,
             Traceable::Kprobe | Traceable::Not(_) => false,
-            Traceable::Unknown => self.world.traceable().map_or(true, |list| list.has(symbol, None)),
+            Traceable::Unknown => {
+                self.world.traceable().map_or(true, |list| list.has(symbol, self.image.module.as_deref()))
+            }
         }
     }
 
     /// Its number in the type information, and how many arguments a trampoline hands over. Types know functions by name
     /// alone, so the name has to be the function's own.
     fn in_types(&self, symbol: &str) -> Option<(u32, u8)> {
-        let btf: &Arc<Btf> = self.world.btf().ok()?;
-        if self.dwarf.calls_named(symbol) != 1 {
+        let btf: &Arc<Btf> = match self.image.module.as_deref() {
+            None => self.world.btf().ok()?,
+            Some(module) => &self.world.module_btfs().iter().find(|(name, _)| name == module)?.1,
+        };
+        if self.image.dwarf.calls_named(symbol) != 1 {
             return None;
         }
         let (id, proto) = btf.function_named(symbol)?;

@@ -4,7 +4,7 @@
 use super::wanted::{Form, Wanted};
 use crate::{
     debuginfo::{
-        World,
+        Image, World,
         dwarf::Dwarf,
         model::{Function, Instance, InstanceKind, Traceable, TypedName},
     },
@@ -13,19 +13,28 @@ use crate::{
 
 /// `None`: there is no debug information, so its sites say what can be listed.
 pub(super) fn list(wanted: &Wanted, with_variables: bool, world: &World) -> Option<Vec<Listed>> {
-    if wanted.plain || wanted.module.is_some() {
+    if wanted.plain {
         return None;
     }
-    let dwarf = world.dwarf().ok()?;
+    let images = match &wanted.module {
+        None => vec![world.kernel_image()?.clone()],
+        Some(module) => super::images(module, world)?,
+    };
+    let lists = images.iter().map(|image| list_of(wanted, with_variables, image));
+    lists.collect::<Option<Vec<_>>>().map(|lists| lists.into_iter().flatten().collect())
+}
+
+fn list_of(wanted: &Wanted, with_variables: bool, image: &Image) -> Option<Vec<Listed>> {
+    let dwarf = &*image.dwarf;
     let pattern = wanted.pattern().ok()?;
     let mut points = Vec::new();
     for mut function in dwarf.functions(&pattern) {
         let external = function.external;
         function.instances.retain(|instance| is_of_form(&wanted.form, external, instance));
-        let point = wanted.point(&place_text(&function), None);
+        let point = wanted.point(&place_text(&function), image.module.as_deref());
         match &wanted.form {
-            Form::Callee(name) => callees(wanted, dwarf, &point, &function, name, 1, &mut points),
-            Form::Callees(depth) => callees(wanted, dwarf, &point, &function, "*", *depth, &mut points),
+            Form::Callee(name) => callees(wanted, image, &point, &function, name, 1, &mut points),
+            Form::Callees(depth) => callees(wanted, image, &point, &function, "*", *depth, &mut points),
             _ => points.push((point, function)),
         }
     }
@@ -53,7 +62,7 @@ fn line(wanted: &Wanted, dwarf: &Dwarf, with_variables: bool, point: String, mut
 /// `POINT.callee("NAME@FILE:LINE")` for what is inlined into the function, and into that, to a depth.
 pub(super) fn callees(
     wanted: &Wanted,
-    dwarf: &Dwarf,
+    image: &Image,
     point: &str,
     function: &Function,
     name: &str,
@@ -63,12 +72,13 @@ pub(super) fn callees(
     if depth == 0 {
         return;
     }
-    for callee in dwarf.callees(&function.instances) {
+    for callee in image.dwarf.callees(&function.instances) {
         if !glob_matches(name.as_bytes(), callee.name.as_bytes()) {
             continue;
         }
         let place = place_text(&callee);
-        callees(wanted, dwarf, &wanted.point(&place, None), &callee, name, depth - 1, points);
+        let inner = wanted.point(&place, image.module.as_deref());
+        callees(wanted, image, &inner, &callee, name, depth - 1, points);
         points.push((format!("{point}.callee(\"{place}\")"), callee));
     }
 }

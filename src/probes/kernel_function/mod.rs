@@ -19,7 +19,7 @@ use super::{
     site::ProbeSite,
 };
 use crate::{
-    debuginfo::{Btf, Probing, TypeId, World},
+    debuginfo::{Btf, Image, Probing, TypeId, World},
     language::ast::ProbePoint,
 };
 
@@ -43,6 +43,11 @@ impl ProbeFamily for KernelFunction {
             Pattern { text: "module(STRING).function(STRING).call", doc: MODULE },
             Pattern { text: "module(STRING).function(STRING).return", doc: MODULE },
             Pattern { text: "module(STRING).function(STRING).return.maxactive(NUMBER)", doc: MODULE },
+            Pattern { text: "module(STRING).function(STRING).inline", doc: MODULE },
+            Pattern { text: "module(STRING).function(STRING).exported", doc: MODULE },
+            Pattern { text: "module(STRING).function(STRING).callee(STRING)", doc: MODULE },
+            Pattern { text: "module(STRING).function(STRING).callees", doc: MODULE },
+            Pattern { text: "module(STRING).function(STRING).callees(NUMBER)", doc: MODULE },
             Pattern { text: "kprobe.function(STRING)", doc: PLAIN },
             Pattern { text: "kprobe.function(STRING).call", doc: PLAIN },
             Pattern { text: "kprobe.function(STRING).return", doc: PLAIN },
@@ -54,8 +59,7 @@ impl ProbeFamily for KernelFunction {
 
     fn resolve(&self, point: &ProbePoint, world: &World) -> Option<Resolved> {
         let wanted = Wanted::of(point)?;
-        let by_dwarf = || by_dwarf::sites(&wanted, world.dwarf().ok()?, world);
-        if let Some(found) = by_dwarf().filter(|_| !wanted.plain && wanted.module.is_none()) {
+        if let Some(found) = wanted.by_debug_information(world) {
             return Some(found);
         }
         Some(wanted.find(world).map_or_else(Resolved::from, |found| wanted.sites(found, world)))
@@ -67,6 +71,24 @@ impl ProbeFamily for KernelFunction {
 }
 
 impl Wanted {
+    /// `None`: there is none that knows such a function.
+    fn by_debug_information(&self, world: &World) -> Option<Resolved> {
+        if self.plain {
+            return None;
+        }
+        let Some(module) = &self.module else { return by_dwarf::sites(self, world.kernel_image()?, world) };
+        // Where one module of several has none, type information knows all of them.
+        let (mut sites, mut refused) = (Vec::new(), None);
+        for image in images(module, world)? {
+            match by_dwarf::sites(self, &image, world) {
+                Some(Resolved::Sites(found)) => sites.extend(found),
+                Some(nothing) => refused = Some(nothing),
+                None => {}
+            }
+        }
+        if sites.is_empty() { refused } else { Some(Resolved::Sites(sites)) }
+    }
+
     /// The functions whose names match; at least one.
     fn find(&self, world: &World) -> Result<Vec<Found>, NoMatch> {
         self.refuse_what_needs_dwarf(world)?;
@@ -88,9 +110,13 @@ impl Wanted {
         };
         let message = format!("\"{}\" {problem}, which type information does not know", self.text);
         let no_match = NoMatch::new(message).at_part(self.part_idx);
-        Err(match world.dwarf() {
-            Ok(_) => no_match.help("write the function's name alone"),
-            Err(missing) => no_match.help(format!("{missing}; to get it: {}", missing.way_out)),
+        let missing = match &self.module {
+            None => world.dwarf().err().cloned(),
+            Some(module) => world.module_image(module).err(),
+        };
+        Err(match missing {
+            None => no_match.help("write the function's name alone"),
+            Some(missing) => no_match.help(format!("{missing}; to get it: {}", missing.way_out)),
         })
     }
 
@@ -159,6 +185,18 @@ impl Wanted {
             vars: Vec::new(),
         }
     }
+}
+
+/// Modules by a pattern, all with debug information. `None`: one has none, or there is no such module.
+pub(in crate::probes) fn images(pattern: &str, world: &World) -> Option<Vec<Arc<Image>>> {
+    let names = if is_wildcard(pattern) {
+        let matches = |name: &String| glob_matches(pattern.as_bytes(), name.as_bytes());
+        world.module_names().into_iter().filter(matches).collect()
+    } else {
+        vec![pattern.replace('-', "_")]
+    };
+    let images: Option<Vec<_>> = names.iter().map(|name| world.module_image(name).ok()).collect();
+    images.filter(|images| !images.is_empty())
 }
 
 /// A function of that name.
@@ -278,5 +316,49 @@ mod tests {
         };
         assert_eq!(no_match.part_idx, Some(1));
         assert!(no_match.similar.contains(&"vfs_read".to_owned()), "{:?}", no_match.similar);
+    }
+
+    #[test]
+    fn modules_are_known_from_debug_information() {
+        use crate::{
+            debuginfo::{catalog::tests::with_module, dwarf::tests::bytes_of},
+            probes::kernel_statement::KernelStatement,
+        };
+        let file = "/usr/lib/debug/lib/modules/6.1.0-9-amd64/kernel/lib/sha-pes.ko";
+        let machine = with_module("sites", file, &bytes_of("object.o"));
+        let world = World::new(Arc::new(machine.host()));
+        let shown = |family: &dyn ProbeFamily, text: &str| match family.resolve(&point(text), &world) {
+            Some(Resolved::Sites(sites)) => sites
+                .iter()
+                .map(|site| {
+                    let AttachPlan::Function { target, .. } = &site.attach else { panic!("{:?}", site.attach) };
+                    let vars: Vec<_> = site.scope.variables(&world).into_iter().map(|var| var.name).collect();
+                    let FunctionTarget { name, module, address, offset } = target;
+                    let module = module.as_deref().unwrap_or("");
+                    format!("{} {module}:{name}@{:x}+{offset} {}\n", site.point, address.unwrap_or(0), vars.join(" "))
+                })
+                .collect(),
+            Some(Resolved::Nothing(no_match)) => format!("{}\n", no_match.message),
+            None => "none\n".to_owned(),
+        };
+        let mut text = shown(&KernelFunction, "module(\"sha_pes\").function(\"measure\")");
+        text += &shown(&KernelFunction, "module(\"sha-pes\").function(\"measure@shapes.c\").return");
+        text += &shown(&KernelFunction, "module(\"sha_pes\").function(\"scale\").inline");
+        text += &shown(&KernelFunction, "module(\"sha_pes\").function(\"nothing@shapes.c\")");
+        text += &shown(&KernelStatement, "module(\"sha_pes\").statement(\"measure@shapes.c+2\")");
+        text += &shown(&KernelStatement, "module(\"nothing\").statement(\"measure@shapes.c+2\")");
+        expect_test::expect![[r#"
+            module("sha_pes").function("measure@shapes.c:17") sha_pes:measure@ffffffffc0200020+0 $shape $factor $unused $first
+            module("sha_pes").function("measure@shapes.c:17").return sha_pes:measure@ffffffffc0200020+0 $return $shape $factor $unused $first
+            module("sha_pes").function("scale@shapes.h:33").inline sha_pes:with_address@ffffffffc0200060+0 $factor
+            module("sha_pes").function("scale@shapes.h:33").inline sha_pes:measure@ffffffffc0200020+0 $factor $at
+            module("sha_pes").function("scale@shapes.h:33").inline sha_pes:measure@ffffffffc0200020+41 $factor
+            no kernel function matches "nothing@shapes.c"
+            module("sha_pes").statement("measure@shapes.c:19") sha_pes:measure@ffffffffc0200020+0 $shape $factor $unused $first
+            source lines are known from debug information only
+        "#]].assert_eq(&text);
+        let listed = KernelFunction.list(&point("module(\"sha_pes\").function(\"m*\")"), true, &world);
+        let listed: Vec<_> = listed.expect("is known").into_iter().map(|line| line.point).collect();
+        assert_eq!(listed, ["module(\"sha_pes\").function(\"measure@shapes.c:17\")"]);
     }
 }
