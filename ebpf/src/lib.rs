@@ -14,6 +14,7 @@ pub mod ir;
 pub mod isa;
 pub mod layout;
 pub mod object;
+pub mod regex;
 pub mod stats;
 
 pub use codegen::{GenerateError, Target, generate};

@@ -95,6 +95,8 @@ pub enum Special {
     OwnProcess,
     /// The number of the probe site.
     SiteNumber,
+    /// All of the last match of a regular expression.
+    MatchedText,
     /// Known by name so that the message can say why not, and what to do.
     Refused {
         help: &'static str,
@@ -172,6 +174,7 @@ pub static BUILTINS: &[&[Builtin]] = &[
     control::ROWS,
     symbols::ROWS,
     host::TEXT,
+    host::MATCHING,
     host::TIME,
     host::FILE_TEXT,
     host::ERRORS,

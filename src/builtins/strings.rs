@@ -3,7 +3,7 @@
 use Implementation::Intrinsic as Op;
 use tapdeck_ebpf::ir::Intrinsic;
 
-use super::{Builtin, Implementation, long, row, string};
+use super::{Builtin, Implementation, Special, long, row, string};
 use crate::language::types::Type::{Long, Str};
 
 pub static ROWS: &[Builtin] = &[
@@ -40,6 +40,13 @@ pub static ROWS: &[Builtin] = &[
         Str,
         Op(Intrinsic::Matched),
         "Subexpression n of the last regular expression that matched; 0 is all of the match.",
+    ),
+    row(
+        "matched_str",
+        &[],
+        Str,
+        Implementation::Lowered(Special::MatchedText),
+        "All of the text the last regular expression matched.",
     ),
     row(
         "ngroups",

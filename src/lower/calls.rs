@@ -1,6 +1,6 @@
 //! Calls of script functions and builtins.
 
-use tapdeck_ebpf::ir::{Arg, BinOp, ContextField, Op, Operand, Term, Ty, Var};
+use tapdeck_ebpf::ir::{Arg, BinOp, ContextField, Intrinsic, Op, Operand, Term, Ty, Var};
 
 use super::{body::BodyLower, executor::Side, printing::message_print, statements::placeholder};
 use crate::{
@@ -114,6 +114,13 @@ impl BodyLower<'_, '_> {
             Special::SiteNumber => self.context_field(ContextField::SiteNumber, dst),
             Special::SyscallNumber => self.context_field(ContextField::SyscallNr, dst),
             Special::OwnProcess => Arg::Long(Operand::Imm(i64::from(std::process::id()))),
+            Special::MatchedText if self.side == Side::Kernel => self.refuse_in_kernel(name, expr),
+            Special::MatchedText => {
+                let ty = self.str_ty(expr);
+                let (dst, args) = (self.dst_for(dst, ty), vec![Arg::Long(Operand::Imm(0))]);
+                self.emit(Op::Intrinsic { op: Intrinsic::Matched, dst: Some(dst), args });
+                self.var_arg(dst)
+            }
             Special::Refused { help } => {
                 self.cx.report(generate::refused(name, help, expr.span));
                 self.nothing(expr)

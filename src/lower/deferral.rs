@@ -232,6 +232,10 @@ impl BodyLower<'_, '_> {
                 let [left, right] = self.residual_pair(left, right, captures);
                 made(ExprKind::Binary { op: *op, left, right })
             }
+            ExprKind::Regex { negated, left, pattern } => {
+                let left = Box::new(self.residual(left, captures));
+                made(ExprKind::Regex { negated: *negated, left, pattern: pattern.clone() })
+            }
             ExprKind::Compare { op, left, right } => {
                 let [left, right] = self.residual_pair(left, right, captures);
                 made(ExprKind::Compare { op: *op, left, right })

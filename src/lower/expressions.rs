@@ -131,12 +131,16 @@ impl BodyLower<'_, '_> {
                 self.var_arg(dst)
             }
             ExprKind::Regex { negated, left, pattern } => {
-                if self.side == Side::Kernel {
-                    self.cx.report(generate::regex(expr.span));
+                if self.side == Side::Kernel
+                    && let Some(what) = self.cx.regex_obstacle(pattern)
+                {
+                    self.cx.report(generate::regex(&what, expr.span));
                     return Arg::Long(Operand::Imm(0));
                 }
                 let subject = self.string(left);
-                let pattern = self.cx.strings.intern(pattern);
+                // Pass 2 has seen that it can be.
+                let translated = crate::language::regex::translate(pattern).unwrap_or_default();
+                let pattern = self.cx.strings.intern(translated.as_bytes());
                 let dst = dst.unwrap_or_else(|| self.long_temp());
                 self.emit(Op::Regex { dst, subject, pattern, negated: *negated });
                 self.var_arg(dst)

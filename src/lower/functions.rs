@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use tapdeck_ebpf::ir::Intrinsic;
 
+use super::matches;
 use crate::elaborate::walk;
 use crate::{
     builtins::{self, Implementation, Special},
@@ -22,6 +23,8 @@ pub struct Facts {
     globals: Vec<Vec<GlobalId>>,
     /// What it looks at itself.
     looks: Vec<Looks>,
+    /// Somebody may ask what the last match was, other than where it was made ([`super::matches`]).
+    pub matches_matter: bool,
 }
 
 impl Facts {
@@ -38,7 +41,9 @@ impl Facts {
             .collect();
         let globals = program.functions.iter().map(|function| globals_of(&function.body)).collect();
         let looks = program.functions.iter().map(|function| Looks::of(&function.body)).collect();
-        let mut facts = Facts { recursive: vec![false; n], pure_: vec![false; n], calls, globals, looks };
+        let matches_matter = super::matches::matter(program);
+        let (recursive, pure_) = (vec![false; n], vec![false; n]);
+        let mut facts = Facts { recursive, pure_, calls, globals, looks, matches_matter };
         for idx in 0..n {
             let id = FunctionId(idx as u32);
             facts.recursive[idx] = facts.calls[idx].iter().any(|callee| facts.reachable(&[*callee]).contains(&id));
@@ -47,7 +52,10 @@ impl Facts {
         facts.pure_ = program
             .functions
             .iter()
-            .map(|function| !has_effect(&function.body) && (function.overloaded || !has_next(&function.body)))
+            .map(|function| {
+                let matches = matches_matter && matches::has_regex(&function.body);
+                !has_effect(&function.body) && !matches && (function.overloaded || !has_next(&function.body))
+            })
             .collect();
         loop {
             let mut changed = false;
@@ -197,7 +205,7 @@ fn has_effect(body: &Stmt) -> bool {
     let mut found = !globals_of(body).is_empty();
     walk::every_expr(body, &mut |expr| {
         found |= match &expr.kind {
-            ExprKind::Context(_) | ExprKind::Regex { .. } => true,
+            ExprKind::Context(_) => true,
             ExprKind::Print(print) => !print.to_string || reads_memory(print),
             ExprKind::Builtin { builtin, .. } => !builtins::get(*builtin).pure_,
             _ => false,

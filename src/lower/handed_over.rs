@@ -458,7 +458,8 @@ impl BodyLower<'_, '_> {
     fn part_belongs_there(&self, part: &Expr, unit: &Unit) -> bool {
         match &part.kind {
             ExprKind::Local(local) => unit.inner.contains(local),
-            ExprKind::Assign { .. } | ExprKind::Crement { .. } | ExprKind::Regex { .. } | ExprKind::Hist { .. } => true,
+            ExprKind::Assign { .. } | ExprKind::Crement { .. } | ExprKind::Hist { .. } => true,
+            ExprKind::Regex { .. } => self.cx.facts.matches_matter,
             ExprKind::Print(print) => !print.to_string,
             ExprKind::Call { function, .. } => !self.cx.facts.pure_[function.index()],
             ExprKind::Builtin { builtin, .. } => is_done_there(builtins::get(*builtin)),
@@ -586,7 +587,8 @@ fn runs_there(row: &Builtin) -> bool {
         Implementation::Host(_) => true,
         Implementation::Intrinsic(op) => op.is_pure() || op.user_only() || *op == Intrinsic::Target,
         Implementation::Lowered(special) => {
-            matches!(special, Special::Exit | Special::Abort | Special::Error | Special::Message(_))
+            use Special::{Abort, Error, Exit, MatchedText, Message};
+            matches!(special, Exit | Abort | Error | MatchedText | Message(_))
         }
     }
 }

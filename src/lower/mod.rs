@@ -37,6 +37,7 @@ mod deferral;
 mod handed_over;
 mod kernel_format;
 
+mod matches;
 mod obstacles;
 mod packed;
 mod packed_sizes;
@@ -124,6 +125,8 @@ impl Default for LowerOptions {
 
 /// Pass 3. With errors among the diagnostics the result must not be run.
 pub fn lower(program: &Program, options: &LowerOptions) -> (Lowered, Diagnostics) {
+    let rewritten = matches::asked_where_made(program, options.limits.max_string_len);
+    let program = rewritten.as_ref().unwrap_or(program);
     let mut handed_over = HashMap::new();
     loop {
         let mut cx = Cx::new(program, options, handed_over);
@@ -178,6 +181,8 @@ pub(crate) struct Cx<'a> {
     tags: HashMap<Span, SourceTag>,
     process: process::Bookkeeping,
     function_obstacles: RefCell<HashMap<FunctionId, Option<String>>>,
+    /// By pattern, whether its automaton is too large for the kernel.
+    regexes_too_large: RefCell<HashMap<Box<[u8]>, bool>>,
     packed: packed::PackedNames,
     /// Globals kept in user space because handed-over statements write them, and one that does.
     handed_over: HashMap<GlobalId, Span>,
@@ -240,6 +245,7 @@ impl<'a> Cx<'a> {
             tags: HashMap::new(),
             process: process::Bookkeeping::default(),
             function_obstacles: RefCell::default(),
+            regexes_too_large: RefCell::default(),
             packed: packed::PackedNames::default(),
             handed_over,
             to_hand_over: HashMap::new(),

@@ -1,6 +1,9 @@
 //! Why an expression cannot be computed in the kernel, in words for a message; or that nothing stands against it.
 
-use tapdeck_ebpf::ir::{Arg, Intrinsic};
+use tapdeck_ebpf::{
+    ir::{Arg, Intrinsic},
+    regex::Dfa,
+};
 
 use super::{
     Cx,
@@ -12,12 +15,12 @@ use super::{
     tables::has_table,
 };
 use crate::{
-    builtins::{self, Implementation},
+    builtins::{self, Implementation, Special},
     elaborate::{
         program::{Expr, ExprKind, FunctionId, LocalId, Print, StmtKind},
         walk,
     },
-    language::types::Type,
+    language::{regex, types::Type},
 };
 
 /// Whether eBPF code exists for an intrinsic.
@@ -92,13 +95,26 @@ impl Cx<'_> {
                     Implementation::Host(_) if has_table(*builtin, args) => None,
                     Implementation::Host(_) => Some(format!("{}()", row.name)),
                     Implementation::Intrinsic(op) if !kernel_has(*op) => Some(format!("{}()", row.name)),
+                    Implementation::Lowered(Special::MatchedText) => Some(format!("{}()", row.name)),
                     _ => None,
                 }
             }
-            ExprKind::Regex { .. } => Some("a regular expression".to_owned()),
+            ExprKind::Regex { pattern, .. } => self.regex_obstacle(pattern),
             ExprKind::In { keys, .. } if keys.iter().any(Option::is_none) => Some("'in' with '*'".to_owned()),
             _ => None,
         }
+    }
+
+    /// Why the kernel cannot match it.
+    pub(super) fn regex_obstacle(&self, pattern: &[u8]) -> Option<String> {
+        if self.facts.matches_matter {
+            return Some("a regular expression whose match is asked for in another function".to_owned());
+        }
+        let mut sizes = self.regexes_too_large.borrow_mut();
+        let is_too_large = *sizes
+            .entry(pattern.into())
+            .or_insert_with(|| regex::translate(pattern).is_ok_and(|pattern| Dfa::new(pattern.as_bytes()).is_err()));
+        is_too_large.then(|| "a regular expression that is too large".to_owned())
     }
 
     /// Literals and nested formats are looked through, as [`BodyLower::sprint`] does.

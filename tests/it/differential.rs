@@ -53,6 +53,8 @@ enum Num {
     ByteAt(Box<Text>, Box<Num>),
     ToNumber(Box<Text>, u8),
     IsIn(Box<Text>, Box<Text>),
+    /// `text =~ PATTERNS[n]`, or `!~`.
+    Matches(Box<Text>, u8, bool),
     /// `@op(s[key & 7])`
     Extract(Extractor, Box<Num>),
     /// `@op(x)`
@@ -108,6 +110,9 @@ enum Stmt {
 
 const LITERALS: [&str; 7] = ["", "a", "ab", "b12", "-42x", "0x1f", "a text that is longer than sixteen bytes"];
 
+const PATTERNS: [&str; 9] =
+    ["", "a", "^a?b", "b12$", "(?:ab)+", "^[^-]*$", "[0-9]{2,}", "(?:a|b|ab)*-", "long.*six|x1f$|^t"];
+
 fn num() -> impl Strategy<Value = Num> {
     let leaf = prop_oneof![
         prop_oneof![Just(0), Just(1), Just(-1), -9..10i64, Just(i64::MIN), Just(i64::MAX), any::<i64>()]
@@ -139,6 +144,7 @@ fn num() -> impl Strategy<Value = Num> {
             1 => (t(), b(&num)).prop_map(|(text, at)| Num::ByteAt(text, at)),
             1 => (t(), prop_oneof![Just(0u8), Just(8), Just(10), Just(16)]).prop_map(|(text, base)| Num::ToNumber(text, base)),
             1 => (t(), t()).prop_map(|(a, b)| Num::IsIn(a, b)),
+            2 => (t(), 0..PATTERNS.len() as u8, any::<bool>()).prop_map(|(text, n, not)| Num::Matches(text, n, not)),
             1 => (extractor.clone(), b(&num)).prop_map(|(op, key)| Num::Extract(op, key)),
             1 => extractor.prop_map(Num::ExtractScalar),
             1 => b(&num).prop_map(Num::Has),
@@ -318,6 +324,11 @@ impl Writer<'_> {
             Num::IsIn(a, b) => {
                 let args = vec![Arg::Str(self.text(a)), Arg::Str(self.text(b))];
                 self.emit(Op::Intrinsic { op: Intrinsic::IsInStr, dst: Some(dst), args });
+            }
+            Num::Matches(text, n, negated) => {
+                let subject = self.text(text);
+                let pattern = self.strings.intern(PATTERNS[usize::from(*n)].as_bytes());
+                self.emit(Op::Regex { dst, subject, pattern, negated: *negated });
             }
             Num::Extract(op, key) => {
                 let keys = self.key(key);

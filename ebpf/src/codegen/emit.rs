@@ -183,7 +183,8 @@ impl Emitter<'_, '_> {
             }
             Op::IterBegin { iter, source, sort, limit } => self.iter_begin(*iter, source, *sort, *limit)?,
             Op::IterEnd { .. } => {}
-            Op::Host { .. } | Op::Regex { .. } => {
+            Op::Regex { dst, subject, pattern, negated } => self.regex(*dst, *subject, *pattern, *negated)?,
+            Op::Host { .. } => {
                 return Err(self.error(op.user_only().unwrap_or("this").to_owned() + " needs a user-space handler"));
             }
             Op::Call { .. } => return Err(self.error("a call was not inlined")),

@@ -154,6 +154,7 @@ fn has_no_effect(op: &Op) -> bool {
             | Op::StrCopy { .. }
             | Op::StrConcat { .. }
             | Op::StrCompare { .. }
+            | Op::Regex { .. }
             | Op::Pack { .. }
             | Op::PackCopy { .. }
             | Op::Intrinsic { .. }

@@ -7,6 +7,7 @@ use crate::{
     ir::*,
     layout::{FrontLayout, Layout, Place, ring, times},
     object::{MapDef, MapIndex, MapRole},
+    regex::{Dfa, DfaError},
 };
 
 /// `BPF_MAP_TYPE_*` of uapi/linux/bpf.h.
@@ -44,8 +45,18 @@ pub struct Shared<'a> {
     by_role: HashMap<String, MapIndex>,
     rodata: Vec<u8>,
     chunks: HashMap<Vec<u8>, u32>,
+    automata: HashMap<StrId, Result<Automaton, DfaError>>,
     /// How many kinds of entry touch each store: statistics of one kind are never updated by two nested programs.
     pub entry_kinds: Vec<usize>,
+}
+
+/// Where a [`Dfa`] is in the read-only data: offsets of its parts.
+#[derive(Clone, Copy, Debug)]
+pub struct Automaton {
+    pub classes: u32,
+    pub table: u32,
+    pub n_entries: u32,
+    pub start: u16,
 }
 
 /// Where the block of zeros starts in the read-only data.
@@ -65,6 +76,7 @@ impl<'a> Shared<'a> {
             by_role: HashMap::new(),
             rodata: vec![0; n_zeros as usize],
             chunks: HashMap::new(),
+            automata: HashMap::new(),
             entry_kinds: vec![0; program.stores.len()],
         }
     }
@@ -206,6 +218,25 @@ impl<'a> Shared<'a> {
         let mut bytes = crate::layout::until_nul(text).to_vec();
         bytes.resize((bytes.len() + 1).next_multiple_of(8), 0);
         (self.constant(&bytes), bytes.len() as u32)
+    }
+
+    /// The automaton of a pattern, in the read-only data.
+    pub fn automaton(&mut self, pattern: StrId) -> Result<Automaton, DfaError> {
+        if let Some(known) = self.automata.get(&pattern) {
+            return *known;
+        }
+        let text = self.program.strings.get(pattern.index()).map_or(&[][..], Vec::as_slice);
+        let automaton = Dfa::new(text).map(|dfa| {
+            let table: Vec<u8> = dfa.table.iter().flat_map(|entry| entry.to_le_bytes()).collect();
+            Automaton {
+                classes: self.constant(&dfa.classes),
+                table: self.constant(&table),
+                n_entries: dfa.table.len() as u32,
+                start: dfa.start,
+            }
+        });
+        self.automata.insert(pattern, automaton);
+        automaton
     }
 
     pub fn finish(mut self) -> Vec<MapDef> {

@@ -22,6 +22,7 @@ mod needs;
 mod other_task;
 mod packed;
 mod printing;
+mod regex;
 mod sending;
 mod statistics;
 mod strings;

@@ -115,7 +115,8 @@ fn filled(body: &Body) -> Vec<bool> {
         match &inst.op {
             // These stop at the NUL.
             Op::Print { .. } | Op::Sprint { .. } | Op::Pack { .. } | Op::StrConcat { .. } => {}
-            Op::Intrinsic { op: Intrinsic::StrLen | Intrinsic::Substr | Intrinsic::IsInStr, .. } => {}
+            Op::Intrinsic { op: Intrinsic::StrLen | Intrinsic::Substr | Intrinsic::IsInStr, .. } | Op::Regex { .. } => {
+            }
             op => op.for_each_arg(&mut fill),
         }
     }

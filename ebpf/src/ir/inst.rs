@@ -62,8 +62,8 @@ pub enum Op {
         src: Option<Var>,
     },
 
-    /// `subject =~ pattern` (`!~` when negated): 0 or 1. The pattern is a POSIX extended expression. A match is what
-    /// [`Intrinsic::Matched`] and [`Intrinsic::NGroups`] ask about. User side only.
+    /// `subject =~ pattern` (`!~` when negated): 0 or 1. The pattern is in the syntax of [`crate::regex`]. A match is what
+    /// [`Intrinsic::Matched`] and [`Intrinsic::NGroups`] ask about, in user space.
     Regex {
         dst: Var,
         subject: StrOperand,

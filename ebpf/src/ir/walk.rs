@@ -175,7 +175,6 @@ impl Op {
     pub fn user_only(&self) -> Option<&'static str> {
         match self {
             Op::Host { .. } => Some("a host function"),
-            Op::Regex { .. } => Some("a regular expression"),
             Op::Intrinsic { op, .. } if op.user_only() => Some("the result of a regular expression"),
             Op::Contains { keys, .. } if keys.iter().any(Option::is_none) => Some("`in` with `*`"),
             Op::Delete { keys, .. } if keys.iter().any(Option::is_none) => Some("`delete` with `*`"),

@@ -5,6 +5,7 @@
 
 pub mod decode;
 mod floating;
+pub mod matching;
 mod names;
 mod network;
 mod signal;
@@ -16,6 +17,7 @@ pub mod value;
 pub use decode::*;
 pub use {
     floating::ROWS as FLOATING,
+    matching::ROWS as MATCHING,
     names::{NFS as NFS_NAMES, SOCKETS as SOCKET_NAMES, TCP as TCP_NAMES},
     network::ROWS as NETWORK,
     signal::ROWS as SIGNAL,

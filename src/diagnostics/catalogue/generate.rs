@@ -98,9 +98,10 @@ pub fn wildcard_key(what: &str, at: Span) -> Diagnostic {
         .help("name every key, or do it in an end or timer probe, which run in user space")
 }
 
-pub fn regex(at: Span) -> Diagnostic {
-    error("kernel-regex", "an event handler cannot match a regular expression", at)
-        .help("compare with == or isinstr(), or match in an end or timer probe, which run in user space")
+/// `what` kind of regular expression it is.
+pub fn regex(what: &str, at: Span) -> Diagnostic {
+    error("kernel-regex", format!("an event handler cannot match {what}"), at)
+        .help("ask for the match where it is made; long repetitions are large; end and timer probes run in user space")
 }
 
 /// A literal that is longer than the longest string, where it becomes one.

@@ -20,12 +20,11 @@ mod surroundings;
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
 
-use regex::bytes::Regex;
 use tapdeck_ebpf::ir::{self, HandlerId, Op, SiteId, SourceTag, Space, StrId, Term};
 
 use self::{
@@ -39,7 +38,7 @@ pub use self::{
 };
 use crate::{
     builtins::{self, HostContext, HostFn, Implementation, Stream, Value, symbols::Symbols},
-    language,
+    language::regex::Regex,
     runtime::plan::Lowered,
 };
 
@@ -48,7 +47,10 @@ pub struct Interpreter {
     lowered: Arc<Lowered>,
     /// By builtin id.
     hosts: Vec<Option<HostFn>>,
-    regexes: HashMap<StrId, Regex>,
+    /// Compiled when first asked for: most are the kernel's.
+    regexes: HashMap<StrId, OnceLock<Option<Regex>>>,
+    /// Somebody asks what the groups of a match are.
+    asks_for_groups: bool,
     /// By print site: its arguments are its inputs, nothing to compute.
     plain: Vec<bool>,
     symbols: Option<Arc<dyn Symbols>>,
@@ -109,15 +111,20 @@ impl Interpreter {
             })
             .collect();
         let program = &lowered.ir;
-        let regexes = patterns(program)
-            .filter_map(|id| Some((id, language::regex::compile(program.strings.get(id.index())?).ok()?)))
-            .collect();
+        let regexes = ops(program).filter_map(|op| match op {
+            Op::Regex { pattern, .. } => Some((*pattern, OnceLock::new())),
+            _ => None,
+        });
+        let asks_for_groups = ops(program)
+            .any(|op| matches!(op, Op::Intrinsic { op: ir::Intrinsic::Matched | ir::Intrinsic::NGroups, .. }));
+        let regexes = regexes.collect();
         let plain = program.print_sites.iter().map(render::is_plain).collect();
         let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0) | 1;
         Self {
             lowered,
             hosts,
             regexes,
+            asks_for_groups,
             plain,
             symbols: None,
             surroundings: Surroundings::of_this_process(),
@@ -142,6 +149,14 @@ impl Interpreter {
     /// Strings that were longer than their place.
     pub fn n_cut(&self) -> u64 {
         self.n_cut.load(Relaxed)
+    }
+
+    fn regex(&self, pattern: StrId) -> Option<&Regex> {
+        let compile = || {
+            let pattern = std::str::from_utf8(self.lowered.ir.strings.get(pattern.index())?).ok()?;
+            Regex::of_translated(pattern).ok()
+        };
+        self.regexes.get(&pattern)?.get_or_init(compile).as_ref()
     }
 
     fn limit(&self) -> StringLimit<'_> {
@@ -206,14 +221,10 @@ impl Interpreter {
     }
 }
 
-/// Every pattern of the program.
-fn patterns(program: &ir::Program) -> impl Iterator<Item = StrId> + '_ {
+/// Every instruction of the program.
+fn ops(program: &ir::Program) -> impl Iterator<Item = &Op> + '_ {
     let bodies = program.functions.iter().map(|f| &f.body).chain(program.handlers.iter().map(|h| &h.body));
-    let insts = bodies.flat_map(|body| &body.blocks).flat_map(|block| &block.insts);
-    insts.filter_map(|inst| match &inst.op {
-        Op::Regex { pattern, .. } => Some(*pattern),
-        _ => None,
-    })
+    bodies.flat_map(|body| &body.blocks).flat_map(|block| &block.insts).map(|inst| &inst.op)
 }
 
 /// Blocks executed between two questions whether the session ends.

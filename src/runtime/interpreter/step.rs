@@ -14,7 +14,7 @@ use super::{
     strings,
 };
 use crate::{
-    builtins::Value,
+    builtins::{Value, host::matching},
     output::printf::PrintArg,
     sys::clock::{Clock, now_ns},
 };
@@ -71,13 +71,16 @@ impl<'p> Machine<'p, '_> {
             }
             Op::Regex { dst, subject, pattern, negated } => {
                 let subject = frame.str(program, *subject);
-                let regex = self.interpreter.regexes.get(pattern).ok_or("regex compilation error")?;
-                let groups = regex.captures(subject).map(|captures| {
-                    captures.iter().map(|group| group.map(|group| group.as_bytes().to_vec())).collect::<Vec<_>>()
-                });
-                let holds = groups.is_some() != *negated;
-                self.matched = groups;
-                frame.set_long(*dst, i64::from(holds));
+                let regex = self.interpreter.regex(*pattern).ok_or("regex compilation error")?;
+                let matches = if self.interpreter.asks_for_groups {
+                    self.matched = regex.captures(subject).map(|groups| {
+                        groups.into_iter().map(|group| group.map(|range| subject[range].to_vec())).collect()
+                    });
+                    self.matched.is_some()
+                } else {
+                    regex.is_match(subject)
+                };
+                frame.set_long(*dst, i64::from(matches != *negated));
             }
 
             Op::Intrinsic { op, dst, args } => {
@@ -397,16 +400,16 @@ impl<'p> Machine<'p, '_> {
             Intrinsic::Matched => {
                 let n = long(0);
                 let Some(groups) = &self.matched else {
-                    return Err(format!("Attempted to get subexpression {n} from failed match").into());
+                    return Err(matching::no_match(n).into());
                 };
                 match usize::try_from(n).ok().and_then(|n| groups.get(n)) {
                     Some(group) => Value::Str(group.clone().unwrap_or_default()),
-                    None => return Err(format!("Attempted to get nonexistent subexpression {n}").into()),
+                    None => return Err(matching::no_such_group(n).into()),
                 }
             }
             Intrinsic::NGroups => match &self.matched {
                 Some(groups) => Value::Long(groups.len() as i64),
-                None => return Err("Attempted to get number of subexpressions from failed match".into()),
+                None => return Err(matching::no_groups().into()),
             },
         })
     }
