@@ -175,6 +175,7 @@ pub static BUILTINS: &[&[Builtin]] = &[
     symbols::ROWS,
     host::TEXT,
     host::MATCHING,
+    host::SPECULATION,
     host::TIME,
     host::FILE_TEXT,
     host::ERRORS,

@@ -461,7 +461,9 @@ impl BodyLower<'_, '_> {
             ExprKind::Assign { .. } | ExprKind::Crement { .. } | ExprKind::Hist { .. } => true,
             ExprKind::Regex { .. } => self.cx.facts.matches_matter,
             ExprKind::Print(print) => !print.to_string,
-            ExprKind::Call { function, .. } => !self.cx.facts.pure_[function.index()],
+            ExprKind::Call { function, .. } => {
+                !self.cx.facts.pure_[function.index()] && (unit.n_conditions > 0 || self.call_belongs_there(*function))
+            }
             ExprKind::Builtin { builtin, .. } => is_done_there(builtins::get(*builtin)),
             // The kernel cannot look for a text it does not know.
             ExprKind::Element { keys, .. } | ExprKind::Stat { keys, .. } | ExprKind::Bucket { keys, .. } => {
@@ -472,6 +474,21 @@ impl BodyLower<'_, '_> {
             }
             _ => false,
         }
+    }
+
+    /// What a function does has to be done there; elsewhere it is done here, before.
+    fn call_belongs_there(&self, function: FunctionId) -> bool {
+        let mut reached = self.cx.facts.reachable(&[function]).into_iter();
+        reached.any(|id| {
+            let body = &self.cx.program.functions[id.index()].body;
+            let by_globals = self.cx.facts.globals_below(body).iter().any(|global| self.cx.is_handed_over(*global));
+            let mut sends = false;
+            walk::every_expr(body, &mut |expr| {
+                sends |=
+                    matches!(&expr.kind, ExprKind::Builtin { builtin, .. } if is_done_there(builtins::get(*builtin)));
+            });
+            by_globals || sends || self.cx.function_obstacle(id).is_some()
+        })
     }
 
     /// A script's function runs there with all it touches; the event's task and time are told to it.

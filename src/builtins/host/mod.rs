@@ -9,6 +9,7 @@ pub mod matching;
 mod names;
 mod network;
 mod signal;
+mod speculation;
 mod system;
 pub mod text;
 mod time;
@@ -21,6 +22,7 @@ pub use {
     names::{NFS as NFS_NAMES, SOCKETS as SOCKET_NAMES, TCP as TCP_NAMES},
     network::ROWS as NETWORK,
     signal::ROWS as SIGNAL,
+    speculation::ROWS as SPECULATION,
     system::ROWS as MACHINE,
     text::ROWS as TEXT,
     time::ROWS as TIME,
