@@ -35,6 +35,8 @@ pub(super) struct BodyLower<'c, 'a> {
     pub loops: Vec<LoopScope>,
     /// Statements around the one being written; 1 for the body's own.
     pub nesting: u32,
+    /// What becomes of errors of handed-over statements where a `catch` in the kernel would have to see them.
+    pub catching: Catching,
     pub function: Option<FunctionScope>,
     /// Where instructions made now come from.
     pub tag: SourceTag,
@@ -54,6 +56,16 @@ pub(super) enum LocalSlot {
 pub(super) struct LocalUse {
     pub n_assigned: u32,
     pub n_read: u32,
+}
+
+/// Whether a `try` of the kernel is around the statement being written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Catching {
+    Nobody,
+    /// It is handed over as a whole when a part of it that may fail has to be.
+    Whole,
+    /// That was not possible: errors of such parts go uncaught.
+    Parts,
 }
 
 /// A loop around the statement being written.
@@ -86,6 +98,7 @@ impl<'c, 'a> BodyLower<'c, 'a> {
             local_names: locals.to_vec(),
             loops: Vec::new(),
             nesting: 0,
+            catching: Catching::Nobody,
             function: None,
             tag: SourceTag::NONE,
         };
@@ -239,6 +252,7 @@ impl<'c, 'a> BodyLower<'c, 'a> {
 
     pub fn intern(&mut self, text: &[u8]) -> ir::StrId {
         let limit = self.string_limit();
+        let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
         self.cx.strings.intern(&text[..text.len().min(limit)])
     }
 

@@ -628,6 +628,28 @@ fn asks_about_event(row: &Builtin) -> Option<Intrinsic> {
     }
 }
 
+/// Running it in user space may raise an error.
+pub(super) fn may_fail(stmt: &Stmt) -> bool {
+    let mut found = false;
+    walk::every_expr(stmt, &mut |expr| {
+        found |= can_raise(expr)
+            || match &expr.kind {
+                ExprKind::Assign { target: Target::Element { .. }, .. }
+                | ExprKind::Crement { target: Target::Element { .. }, .. }
+                | ExprKind::Hist { .. }
+                | ExprKind::Call { .. } => true,
+                ExprKind::Builtin { builtin, .. } => {
+                    let row = builtins::get(*builtin);
+                    let errs = matches!(row.implementation, Implementation::Lowered(Special::Error));
+                    let op_raises = matches!(row.implementation, Implementation::Intrinsic(op) if op.may_raise());
+                    errs || op_raises || matches!(row.implementation, Implementation::Host(_))
+                }
+                _ => false,
+            };
+    });
+    found
+}
+
 /// Taking the value may raise an error.
 fn can_raise(expr: &Expr) -> bool {
     let mut found = false;

@@ -3,9 +3,9 @@
 use tapdeck_ebpf::ir::{Arg, Block, CmpOp, Op, Operand, StrOperand, Term, Ty};
 
 use super::{
-    body::{BodyLower, LocalSlot, LoopScope},
+    body::{BodyLower, Catching, LocalSlot, LoopScope},
     executor::Side,
-    handed_over::Obstacle,
+    handed_over::{Obstacle, may_fail},
 };
 use crate::{
     diagnostics::{Diagnostics, catalogue::generate},
@@ -67,7 +67,9 @@ impl BodyLower<'_, '_> {
             self.one_stmt(list[0]);
             return 1;
         }
-        if let Some(group) = group {
+        // A group may not fail half-way inside a `try` that is handed over whole.
+        let joins = self.catching != Catching::Whole || !may_fail(list[0]);
+        if let Some(group) = group.filter(|_| joins) {
             let n_before = group.n;
             let joined = self.join(all, group, at + 1);
             let grown = joined.n > n_before;
@@ -80,10 +82,23 @@ impl BodyLower<'_, '_> {
         let mark = self.mark();
         let handed_over = self.hand_over(list, 1);
         if let (Ok(n), true) = (&handed_over, self.cx.n_refused == mark.0.n_refused) {
+            if self.catching == Catching::Whole && list[..*n].iter().any(|stmt| may_fail(stmt)) {
+                self.back_to(mark, locals);
+                // Not said to anyone: the `try` is handed over, or the statement is in spite of it.
+                self.cx.n_refused += 1;
+                return 1;
+            }
             *before = Some(HandedOver { at, n: *n, mark, locals });
             return *n;
         }
         *before = None;
+        if matches!(list[0].kind, StmtKind::Try { .. }) && self.catching == Catching::Nobody {
+            self.back_to(mark, locals);
+            self.catching = Catching::Parts;
+            let n = self.in_kernel_or_handed_over(all, at, before);
+            self.catching = Catching::Nobody;
+            return n;
+        }
         self.back_to(mark, locals);
         for finding in refused {
             let finding = match &handed_over {
@@ -263,9 +278,16 @@ impl BodyLower<'_, '_> {
             }
             local => local,
         };
+        let around = self.catching;
+        if around == Catching::Nobody {
+            self.catching = Catching::Whole;
+        }
         self.catching(
             message,
-            |this| this.stmt(body),
+            |this| {
+                this.stmt(body);
+                this.catching = around;
+            },
             |this| {
                 if let (Some(local), Some(message)) = (local, message) {
                     let text = this.var_arg(message);

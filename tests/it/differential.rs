@@ -3,35 +3,17 @@
 //!
 //! `PROPTEST_CASES=1000 cargo test differential` runs more of them.
 
-use std::{collections::HashMap, os::fd::AsFd, sync::Arc};
+use std::sync::Arc;
 
 use proptest::{prelude::*, test_runner::TestRunner};
 use tapdeck::{
-    builtins::{HostContext, Stream, Value},
-    debuginfo::World,
+    builtins::Stream,
     language::format::{Conversion, ConversionKind, Format, Piece, Size},
-    pipeline::{CompileOptions, Compiler},
-    runtime::{
-        control::{Control, State, read_counters},
-        features,
-        interpreter::{Effects, Element, ElementValue, HeapStores, Interpreter, Outcome, Stores},
-        load::{self, LoadError},
-        maps::KernelStores,
-        plan::{HistStyle, Lowered},
-        ring::Ring,
-    },
-    sys,
+    runtime::plan::{HistStyle, Lowered},
 };
-use tapdeck_ebpf::{
-    Target, generate,
-    ir::*,
-    layout::{
-        Layout,
-        record::{self, Record},
-    },
-    object::{MapRole, line_info::WithLines},
-    stats::Merged,
-};
+use tapdeck_ebpf::ir::*;
+
+use crate::executors::{interpret, run_in_kernel, target};
 
 // ---- programs as trees, so that failures shrink -----------------------------------------------------------------------
 
@@ -614,156 +596,6 @@ fn lowered(stmts: &[Stmt]) -> Arc<Lowered> {
         globals: Vec::new(),
         histogram: HistStyle::default(),
     })
-}
-
-// ---- both executors --------------------------------------------------------------------------------------------------
-
-/// What can be seen of a run.
-#[derive(Debug, PartialEq)]
-struct Seen {
-    output: String,
-    error: Option<String>,
-    globals: Vec<(String, String)>,
-    cuts: Cuts,
-}
-
-/// Strings that were cut. What nobody looks at is not computed in the kernel, so it may count fewer.
-#[derive(Debug)]
-enum Cuts {
-    Here(u64),
-    There(u64),
-}
-
-impl PartialEq for Cuts {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Cuts::Here(here), Cuts::There(there)) | (Cuts::There(there), Cuts::Here(here)) => there <= here,
-            _ => false,
-        }
-    }
-}
-
-fn globals(lowered: &Lowered, stores: &dyn Stores) -> Vec<(String, String)> {
-    let mut all = Vec::new();
-    for (idx, decl) in lowered.ir.stores.iter().enumerate() {
-        let store = StoreId(idx as u32);
-        let shown = if !decl.keys.is_empty() {
-            // Order is the executor's own.
-            let mut elements: Vec<String> = stores.elements(store).unwrap().iter().map(show).collect();
-            elements.sort();
-            elements.join(", ")
-        } else if let StoreTy::Stat(_) = decl.value {
-            show_stat(&stores.stat(store, &[]).unwrap())
-        } else {
-            format!("{:?}", stores.get(store, &[]).unwrap())
-        };
-        all.push((decl.name.clone(), shown));
-    }
-    all
-}
-
-fn show(element: &Element) -> String {
-    let value = match &element.value {
-        ElementValue::Plain(value) => format!("{value:?}"),
-        ElementValue::Stat(merged) => show_stat(merged),
-    };
-    format!("{:?}: {value}", element.keys)
-}
-
-/// What a script can ask of it.
-fn show_stat(merged: &Merged) -> String {
-    let Merged { count, sum, min, max, buckets, .. } = merged;
-    let hits: Vec<_> = buckets.iter().enumerate().filter(|(_, n)| **n > 0).collect();
-    format!("count {count} sum {sum} min {min} max {max} buckets {hits:?}")
-}
-
-#[derive(Default)]
-struct Session {
-    output: Vec<u8>,
-    state: HashMap<String, Value>,
-}
-
-impl HostContext for Session {
-    fn realtime_ns(&self) -> i64 {
-        0
-    }
-    fn target(&self) -> i64 {
-        0
-    }
-    fn state(&mut self) -> &mut HashMap<String, Value> {
-        &mut self.state
-    }
-    fn warn(&mut self, _: &[u8]) {}
-}
-
-impl Effects for Session {
-    fn print(&mut self, _: Stream, text: &[u8]) {
-        self.output.extend_from_slice(text);
-    }
-    fn exit(&mut self) {}
-}
-
-fn interpret(lowered: &Arc<Lowered>) -> Seen {
-    let interpreter = Interpreter::new(lowered.clone());
-    let (mut stores, mut session) = (HeapStores::new(&lowered.ir), Session::default());
-    let outcome = interpreter.run_handler(HandlerId(0), SiteId(0), &mut stores, &mut session);
-    let error = match outcome {
-        Outcome::Error(error) => Some(String::from_utf8_lossy(&error.message).into_owned()),
-        Outcome::Done | Outcome::Next | Outcome::Abort => None,
-    };
-    let output = String::from_utf8_lossy(&session.output).into_owned();
-    Seen { output, error, globals: globals(lowered, &stores), cuts: Cuts::Here(interpreter.n_cut()) }
-}
-
-fn target() -> Option<Target> {
-    if !features::can_trace() {
-        eprintln!("SKIPPED: {}", features::why_not());
-        return None;
-    }
-    let world = World::live();
-    let options = CompileOptions { ring_bytes: 1 << 20, ..CompileOptions::default() };
-    Some(Compiler::new(world.host.clone(), &[]).target(&options))
-}
-
-/// `None` when code generation says that it cannot, or the verifier gives up on its size.
-fn run_in_kernel(lowered: &Arc<Lowered>, target: &Target) -> Result<Option<Seen>, String> {
-    let Ok(object) = generate(&lowered.ir, target) else { return Ok(None) };
-    let loaded = match load::load(&object, &WithLines::default()) {
-        Ok(loaded) => loaded,
-        // E2BIG: more steps than it takes; ENOSPC: so many that its log does not fit.
-        Err(LoadError::Rejected(rejection))
-            if matches!(rejection.source.raw_os_error(), Some(7 | 28))
-                || rejection.log.contains("jumps is too complex") =>
-        {
-            return Ok(None);
-        }
-        Err(LoadError::Rejected(rejection)) => {
-            let log: Vec<&str> = rejection.log.lines().collect();
-            let end = log[log.len().saturating_sub(30)..].join("\n");
-            return Err(format!("{}: {}\n{end}", rejection.program, rejection.source));
-        }
-        Err(other) => return Err(other.to_string()),
-    };
-    let layout = Layout::of(&lowered.ir, target.live_histograms);
-    let counters = layout.counters;
-    let loaded = Arc::new(loaded);
-    let control = Control::new(layout.control, Some(&loaded)).unwrap();
-    control.set_state(State::Running);
-    let interpreter = Arc::new(Interpreter::new(lowered.clone()));
-    let stores = KernelStores::new(layout, interpreter.clone(), Some(loaded.clone())).unwrap();
-    let mut ring = Ring::open(&loaded).unwrap().expect("programs that print");
-
-    sys::bpf::prog_test_run_raw_tp(loaded.programs[0].as_fd(), &[0, 0]).map_err(|error| error.to_string())?;
-
-    let (mut output, mut error) = (Vec::new(), None);
-    ring.drain(usize::MAX, |bytes| match record::decode(bytes, &lowered.ir) {
-        Record::Print { site, .. } => interpreter.render_record(site, bytes, &stores, &mut output).unwrap(),
-        Record::Error(record) => error = Some(String::from_utf8_lossy(&record.message).into_owned()),
-        _ => (),
-    });
-    let output = String::from_utf8_lossy(&output).into_owned();
-    let counters = read_counters(loaded.map(MapRole::Counters), counters);
-    Ok(Some(Seen { output, error, globals: globals(lowered, &stores), cuts: Cuts::There(counters.truncated) }))
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! The integration tests, one binary.
 
 mod binary;
+mod both;
 mod cli;
 mod differential;
 mod elaborate;
 mod endings;
 mod exact;
 mod examples;
+mod executors;
 mod faults;
 mod functions;
 mod library;

@@ -1,0 +1,205 @@
+//! Scripts that mean the same in both executors. `tests/scripts/both/x.stp` has `probe both { … }`: the handler runs in
+//! the interpreter as `begin`'s, and in the kernel as an event's; `x.out` is what both print. And random scripts:
+//!
+//! `TAPDECK_FUZZ=100000 nice cargo test --release --test it both::random -- --nocapture` runs so many of them, from
+//! `TAPDECK_FUZZ_SEED` on (0); what fails is made small and printed, to become a fixture.
+
+mod random;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tapdeck::{
+    debuginfo::World,
+    diagnostics,
+    pipeline::{CompileOptions, Compiled, Compiler, Input},
+    runtime::plan::Lowered,
+};
+use tapdeck_ebpf::{Target, ir};
+
+use self::random::{Maker, Script};
+use crate::{
+    executors::{Seen, interpret, run_in_kernel, target},
+    scripts::cases,
+};
+
+/// Where `both` is in either executor.
+const HERE: &str = "begin";
+const THERE: &str = "kernel.trace(\"sched_switch\")";
+
+/// Random scripts of an ordinary run of the tests.
+const N_RANDOM: u64 = 60;
+
+struct Both {
+    compiler: Compiler,
+    target: Target,
+}
+
+/// What came of a script.
+enum Verdict {
+    Same(Seen),
+    /// The kernel cannot run it, for a reason a user is told.
+    Refused(String),
+    /// Allowed to differ: statements are handed over and there was an error, or a limit was met.
+    Incomparable(String),
+    Wrong(String),
+}
+
+impl Both {
+    /// `None` where nothing can be traced.
+    fn new() -> Option<Self> {
+        let target = Target { ring_bytes: 1 << 18, ..target()? };
+        Some(Self { compiler: Compiler::new(World::live().host, &[]), target })
+    }
+
+    fn compile(&self, text: String) -> Compiled {
+        let limits = ir::Limits { max_action_user: ir::Limits::default().max_action, ..ir::Limits::default() };
+        let options = CompileOptions { limits, max_map_entries: 64, ..CompileOptions::default() };
+        let input = Input { name: "both.stp".to_owned(), text: text.into_bytes(), ..Input::default() };
+        self.compiler.compile(&input, &options)
+    }
+
+    /// `text` makes the script for a probe point.
+    fn run(&self, text: impl Fn(&str) -> String) -> Verdict {
+        let here = match lowered(self.compile(text(HERE))) {
+            Ok(here) => here,
+            Err(errors) => return Verdict::Wrong(format!("it is no script: {errors}")),
+        };
+        let seen = interpret(&here);
+        let there = match lowered(self.compile(text(THERE))) {
+            Ok(there) => there,
+            Err(errors) => return Verdict::Refused(errors),
+        };
+        let there_seen = match run_in_kernel(&there, &self.target) {
+            Ok(Some(there_seen)) => there_seen,
+            Ok(None) => return Verdict::Refused("too much code".to_owned()),
+            Err(error) => return Verdict::Wrong(error),
+        };
+        let limits = ["MAXACTION exceeded", "MAXNESTING exceeded"];
+        if seen.errors.iter().chain(&there_seen.errors).any(|error| limits.contains(&error.as_str())) {
+            return Verdict::Incomparable(format!("{:?} {:?}", seen.errors, there_seen.errors));
+        }
+        let hands_over = there.ir.print_sites.iter().any(|site| site.runs.is_some());
+        if hands_over && !(seen.errors.is_empty() && there_seen.errors.is_empty()) {
+            return Verdict::Incomparable(format!("{:?} {:?}", seen.errors, there_seen.errors));
+        }
+        // Strings that were cut are counted where they are made, which may be more than once.
+        let same = seen.output == there_seen.output && seen.errors == there_seen.errors;
+        match same && seen.globals == there_seen.globals {
+            true => Verdict::Same(seen),
+            false => Verdict::Wrong(format!("-- interpreter\n{}-- kernel\n{}", shown(&seen), shown(&there_seen))),
+        }
+    }
+
+    fn random(&self, script: &Script) -> Verdict {
+        self.run(|point| script.text(point))
+    }
+
+    /// As small as it gets and still wrong.
+    fn small(&self, mut script: Script) -> (Script, String) {
+        let until = Instant::now() + Duration::from_secs(60);
+        let Verdict::Wrong(mut why) = self.random(&script) else { return (script, "only once".to_owned()) };
+        'again: while Instant::now() < until {
+            for less in script.smaller() {
+                if let Verdict::Wrong(still) = self.random(&less) {
+                    (script, why) = (less, still);
+                    continue 'again;
+                }
+            }
+            break;
+        }
+        (script, why)
+    }
+}
+
+fn lowered(compiled: Compiled) -> Result<Arc<Lowered>, String> {
+    let errors: Vec<_> = compiled.errors().cloned().collect();
+    match (compiled.lowered, errors.is_empty()) {
+        (Some(lowered), true) => Ok(lowered),
+        _ => Err(errors.iter().map(|e| diagnostics::concise_form::render(e, &compiled.sources)).collect()),
+    }
+}
+
+fn shown(seen: &Seen) -> String {
+    let mut text = seen.output.clone();
+    if !text.ends_with('\n') && !text.is_empty() {
+        text += "\\\n";
+    }
+    seen.errors.iter().for_each(|error| text += &format!("ERROR: {error}\n"));
+    text + &format!("{:?} {:?}\n", seen.globals, seen.cuts)
+}
+
+#[test]
+fn scripts_mean_the_same() {
+    let Some(both) = Both::new() else { return };
+    let update = std::env::var_os("UPDATE_EXPECT").is_some();
+    let mut wrong = String::new();
+    for case in cases("both") {
+        let script = std::fs::read_to_string(&case.path).unwrap();
+        let actual = match both.run(|point| script.replace("probe both", &format!("probe {point}"))) {
+            Verdict::Same(seen) => seen.errors.iter().fold(seen.output, |text, error| text + "ERROR: " + error + "\n"),
+            Verdict::Refused(why) => format!("refused: {why}"),
+            Verdict::Incomparable(why) => format!("incomparable: {why}\n"),
+            Verdict::Wrong(why) => format!("differs:\n{why}"),
+        };
+        let out = case.path.with_extension("out");
+        if update {
+            std::fs::write(&out, &actual).unwrap();
+        }
+        let expected = std::fs::read_to_string(&out).unwrap_or_default();
+        if actual != expected || actual.starts_with("differs") || actual.starts_with("incomparable") {
+            wrong += &format!("== both/{}\n-- expected\n{expected}\n-- actual\n{actual}\n", case.name);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}\n(UPDATE_EXPECT=1 rewrites)");
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn random_scripts_mean_the_same() {
+    let Some(both) = Both::new() else { return };
+    let n = number("TAPDECK_FUZZ").unwrap_or(N_RANDOM);
+    let first = number("TAPDECK_FUZZ_SEED").unwrap_or(0);
+    let (mut n_same, mut n_refused, mut n_incomparable, mut wrong) = (0u64, 0u64, 0u64, Vec::new());
+    let begun = Instant::now();
+    for seed in first..first + n {
+        let script = Maker::new(seed).script();
+        let verdict = both.random(&script);
+        if std::env::var_os("TAPDECK_FUZZ_SHOW").is_some() {
+            let what = match &verdict {
+                Verdict::Same(seen) => shown(seen),
+                Verdict::Refused(why) | Verdict::Incomparable(why) | Verdict::Wrong(why) => why.clone(),
+            };
+            println!("== seed {seed}\n{}\n{what}", script.text("both"));
+        }
+        match verdict {
+            Verdict::Same(_) => n_same += 1,
+            Verdict::Refused(_) => n_refused += 1,
+            Verdict::Incomparable(_) => n_incomparable += 1,
+            Verdict::Wrong(_) => {
+                let (script, why) = both.small(script);
+                let text = format!("== seed {seed}\n{}\n{why}", script.text("both"));
+                println!("{text}");
+                wrong.push(text);
+                if wrong.len() >= 10 {
+                    break;
+                }
+            }
+        }
+        let done = seed - first + 1;
+        if done.is_multiple_of(1000) {
+            println!(
+                "{done}: {n_same} same, {n_refused} refused, {n_incomparable} incomparable, {:?}",
+                begun.elapsed()
+            );
+        }
+    }
+    println!("{n_same} same, {n_refused} refused, {n_incomparable} incomparable, {:?}", begun.elapsed());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(n_refused * 2 <= n, "{n_refused} of {n} scripts do not run in the kernel");
+}
