@@ -81,8 +81,9 @@ impl Needs {
                             needs.temp = needs.temp.max(record::most_bytes(site));
                         }
                     }
-                    Op::Sprint { dst, inputs, .. } => {
-                        needs.work = needs.work.max(8 * inputs.len() as u32);
+                    Op::Sprint { dst, site, .. } => {
+                        let n_args = program.print_sites.get(site.index()).map_or(0, |site| site.args.len());
+                        needs.work = needs.work.max(8 * n_args as u32);
                         needs.temp = needs.temp.max(var_cap(*dst));
                     }
                     Op::Context { field: ContextField::CallArg(_) | ContextField::Register(_), .. } => {

@@ -181,17 +181,27 @@ impl Emitter<'_, '_> {
     pub fn sprint(&mut self, dst: Var, id: PrintId, inputs: &[Arg]) -> Result<(), GenerateError> {
         let program = self.shared.program;
         let site = program.print_sites.get(id.index());
-        let Some(format) = site.and_then(|site| site.kernel_format.as_ref()) else {
+        let Some((site, format)) = site.and_then(|site| Some((site, site.kernel_format.as_ref()?))) else {
             return Err(self.error("this format cannot be used for a string inside a kernel handler"));
         };
+        // An input may be the argument of several conversions.
+        let args: Option<Vec<Arg>> = site
+            .args
+            .iter()
+            .map(|recipe| match recipe {
+                Recipe::Input(idx) => inputs.get(*idx).copied(),
+                Recipe::Apply { .. } | Recipe::Hist { .. } => None,
+            })
+            .collect();
+        let Some(args) = args else { return Err(self.error("this text is not known inside a kernel handler")) };
         if !self.shared.target.snprintf {
             return Err(self.error("this kernel has no bpf_snprintf (Linux 5.13) for sprintf in a kernel handler"));
         }
-        if inputs.len() > 12 {
+        if args.len() > 12 {
             return Err(self.error("sprintf in a kernel handler takes at most 12 arguments"));
         }
         let (work, temp) = (self.cx.frame.work, self.cx.frame.temp);
-        for (i, arg) in inputs.iter().enumerate() {
+        for (i, arg) in args.iter().enumerate() {
             let from = match arg {
                 Arg::Long(o) => self.long_reg(*o, R1),
                 Arg::Str(s) => {
@@ -211,10 +221,10 @@ impl Emitter<'_, '_> {
         });
         if is_input {
             let built = Text { mem: temp, ..dst };
-            self.snprintf(built, format, inputs.len() as u32);
+            self.snprintf(built, format, args.len() as u32);
             self.copy_text(dst, built);
         } else {
-            self.snprintf(dst, format, inputs.len() as u32);
+            self.snprintf(dst, format, args.len() as u32);
         }
         Ok(())
     }

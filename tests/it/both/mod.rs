@@ -19,6 +19,7 @@ use tapdeck::{
 };
 use tapdeck_ebpf::{Target, ir};
 
+pub use self::random::Rng;
 use self::random::{Maker, Script};
 use crate::{
     executors::{Seen, interpret, run_in_kernel, target},
@@ -28,6 +29,8 @@ use crate::{
 /// Where `both` is in either executor.
 const HERE: &str = "begin";
 const THERE: &str = "kernel.trace(\"sched_switch\")";
+
+const NO_SCRIPT: &str = "it is no script: ";
 
 /// Random scripts of an ordinary run of the tests.
 const N_RANDOM: u64 = 60;
@@ -65,7 +68,7 @@ impl Both {
     fn run(&self, text: impl Fn(&str) -> String) -> Verdict {
         let here = match lowered(self.compile(text(HERE))) {
             Ok(here) => here,
-            Err(errors) => return Verdict::Wrong(format!("it is no script: {errors}")),
+            Err(errors) => return Verdict::Wrong(format!("{NO_SCRIPT}{errors}")),
         };
         let seen = interpret(&here);
         let there = match lowered(self.compile(text(THERE))) {
@@ -103,7 +106,9 @@ impl Both {
         let Verdict::Wrong(mut why) = self.random(&script) else { return (script, "only once".to_owned()) };
         'again: while Instant::now() < until {
             for less in script.smaller() {
-                if let Verdict::Wrong(still) = self.random(&less) {
+                if let Verdict::Wrong(still) = self.random(&less)
+                    && (!still.starts_with(NO_SCRIPT) || why.starts_with(NO_SCRIPT))
+                {
                     (script, why) = (less, still);
                     continue 'again;
                 }
