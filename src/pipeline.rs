@@ -206,6 +206,12 @@ impl Compiler {
             arch: if self.world.host.arch() == "aarch64" { "aarch64" } else { "x86_64" },
         };
         let Some(program) = &out.program else { return out };
+        let found = lower::untranslatable(program);
+        if found.has_errors() {
+            out.diagnostics.extend(found.into_iter().map(|finding| with_token(finding, &out.sources)).collect());
+            lap(Pass::Lower, &mut out);
+            return out;
+        }
         let (mut lowered, found) = lower::lower(program, &lower_options);
         lowered.histogram = options.histogram;
         out.diagnostics.extend(found.into_iter().map(|finding| with_token(finding, &out.sources)).collect());

@@ -45,8 +45,9 @@ pub fn report(compiled: &Compiled, manner: Manner) -> Verdict {
     let summary = state.summary();
     let Some(pass) = failed else { return Verdict { ok: true, summary } };
     let _ = write!(err, "{}", stap_form::parse_error_count(&compiled.diagnostics));
-    // Passes 3 and 4 cannot fail under stap for what a script says; ours are part of its analysis.
-    let number = (pass as u8).min(2);
+    // What only eBPF does not take is part of SystemTap's analysis.
+    let untranslatable = compiled.errors().any(|error| error.stage == Stage::Translate);
+    let number = if untranslatable { 3 } else { (pass as u8).min(2) };
     let _ = write!(err, "{}", stap_form::pass_failed(number));
     Verdict { ok: false, summary }
 }

@@ -18,6 +18,8 @@ pub enum Severity {
 pub enum Stage {
     Parse,
     Semantic,
+    /// Pass 3 of SystemTap's: what cannot be translated. Also printed as "semantic error:".
+    Translate,
     /// Passes 3 to 5: what eBPF or the verifier does not take. Also printed as "semantic error:".
     Generate,
 }

@@ -118,7 +118,7 @@ pub fn render(diagnostic: &Diagnostic, sources: &SourceMap, state: &mut State) -
                 out.push('\n');
             }
         }
-        (Severity::Error, Stage::Semantic | Stage::Generate) => {
+        (Severity::Error, Stage::Semantic | Stage::Translate | Stage::Generate) => {
             if state.leaves_out_error(chain_key(diagnostic)) {
                 return out;
             }

@@ -8,7 +8,9 @@ use super::{
     fold,
     link::Home,
     mentions::Mentions,
-    program::{Expr, ExprKind, Foreach, ForeachBase, GlobalId, Local, LocalId, Print, Stmt, StmtKind, Target},
+    program::{
+        Embedded, Expr, ExprKind, Foreach, ForeachBase, GlobalId, Local, LocalId, Print, Stmt, StmtKind, Target,
+    },
 };
 use crate::{
     builtins,
@@ -20,9 +22,6 @@ use crate::{
     },
     source::Span,
 };
-
-/// Arguments of one print, at most.
-const MAX_PRINT_ARGS: usize = 32;
 
 /// One body in the making.
 pub struct BodyBuilder<'e, 'a> {
@@ -36,7 +35,6 @@ pub struct BodyBuilder<'e, 'a> {
     /// C type of a local that was assigned a context pointer, for `local->member`.
     pub(super) c_types: HashMap<LocalId, Arc<str>>,
     pub site: Option<Rc<SiteCx>>,
-    loop_depth: usize,
     /// `@entry` expressions and the locals that hold their values.
     pub entries: Vec<(ast::Expr, LocalId)>,
 }
@@ -52,7 +50,6 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
             n_params: 0,
             c_types: HashMap::new(),
             site,
-            loop_depth: 0,
             entries: Vec::new(),
         }
     }
@@ -85,19 +82,19 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
             ast::StmtKind::If { cond, then, otherwise } => return self.if_stmt(stmt, cond, then, otherwise.as_deref()),
             ast::StmtKind::While { cond, body } => {
                 let cond = Some(self.expr(cond));
-                StmtKind::Loop { init: None, cond, step: None, body: Box::new(self.loop_body(body)) }
+                StmtKind::Loop { init: None, cond, step: None, body: Box::new(self.stmt(body)) }
             }
             ast::StmtKind::For { init, cond, step, body } => {
                 let init = init.as_ref().map(|expr| self.expr(expr));
                 let cond = cond.as_ref().map(|expr| self.expr(expr));
                 let step = step.as_ref().map(|expr| self.expr(expr));
-                StmtKind::Loop { init, cond, step, body: Box::new(self.loop_body(body)) }
+                StmtKind::Loop { init, cond, step, body: Box::new(self.stmt(body)) }
             }
             ast::StmtKind::Foreach(each) => return self.foreach(each, stmt.span),
             ast::StmtKind::Return(value) => StmtKind::Return(value.as_ref().map(|value| self.expr(value))),
             ast::StmtKind::Delete(what) => self.delete(what, stmt.span),
-            ast::StmtKind::Break => self.jump("break", StmtKind::Break, stmt.span),
-            ast::StmtKind::Continue => self.jump("continue", StmtKind::Continue, stmt.span),
+            ast::StmtKind::Break => StmtKind::Break,
+            ast::StmtKind::Continue => StmtKind::Continue,
             ast::StmtKind::Next => StmtKind::Next,
             ast::StmtKind::Try { body, var, catch } => {
                 let body = Box::new(self.stmt(body));
@@ -109,11 +106,7 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
                 let catch = self.stmt(catch);
                 StmtKind::Try { body, var, catch: Box::new(prepended(first, catch)) }
             }
-            ast::StmtKind::Embedded(_) => {
-                let at = self.cx.spot(stmt.span);
-                self.cx.report(say::embedded_code(&at));
-                StmtKind::Null
-            }
+            ast::StmtKind::Embedded(code) => StmtKind::Embedded(Embedded::code(code)),
         };
         Stmt { kind, span: stmt.span }
     }
@@ -145,22 +138,6 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
         if has_defined(cond) { fold::long(built).map(|value| value != 0) } else { None }
     }
 
-    fn loop_body(&mut self, body: &ast::Stmt) -> Stmt {
-        self.loop_depth += 1;
-        let built = self.stmt(body);
-        self.loop_depth -= 1;
-        built
-    }
-
-    fn jump(&mut self, word: &str, kind: StmtKind, span: Span) -> StmtKind {
-        if self.loop_depth > 0 {
-            return kind;
-        }
-        let at = self.cx.spot(span);
-        self.cx.report(say::outside_loop(word, &at));
-        StmtKind::Null
-    }
-
     /// A local that a loop or `catch` sets. A global of that name gets its value at the start of the body.
     fn binding(&mut self, name: &ast::Name, first: &mut Option<Vec<Stmt>>) -> LocalId {
         match self.lookup(&name.text, name.span) {
@@ -188,6 +165,8 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
 
     fn foreach(&mut self, each: &ast::Foreach, span: Span) -> Stmt {
         self.cx.draft.names_at.insert(span, each.base.at);
+        let names = each.keys.iter().chain(&each.value).map(|name| name.span).collect();
+        self.cx.draft.loop_names.insert(span, names);
         let base = match &each.base.kind {
             ast::ExprKind::Hist { hist, target, index: None } => {
                 self.statistic(target, each.base.at).map(|(global, keys)| {
@@ -212,7 +191,7 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
         {
             self.cx.keep_stat(*global, op);
         }
-        let body = self.loop_body(&each.body);
+        let body = self.stmt(&each.body);
         let Some(base) = base else { return Stmt { kind: StmtKind::Null, span } };
         let body = prepended(first, body);
         let foreach = Foreach { value, keys, base, slice, sort: each.sort, limit, body };
@@ -472,11 +451,14 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
                 }
             },
             ast::ExprKind::Perf(_) => self.unsupported("@perf", "there are no perf counters to read", span),
+            ast::ExprKind::At { name, .. } if &*name.text == "@const" => {
+                typed(ExprKind::Embedded(Embedded { what: name.text.clone(), ty: Type::Long, pure: true }), Type::Long)
+            }
             ast::ExprKind::At { name, .. } => self.unsupported(&name.text, "it needs C headers or registers", span),
-            ast::ExprKind::Embedded(_) => {
-                let at = self.cx.spot(span);
-                self.cx.report(say::embedded_code(&at));
-                zero(span)
+            ast::ExprKind::Embedded(code) => {
+                let code = Embedded::code(code);
+                let ty = code.ty;
+                typed(ExprKind::Embedded(code), ty)
             }
         }
     }
@@ -577,11 +559,6 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
     }
 
     fn print(&mut self, print: &ast::Print, span: Span) -> Expr {
-        if print.args.len() > MAX_PRINT_ARGS {
-            let at = self.cx.spot(span);
-            self.cx.report(say::too_many_print_args(&at));
-            return zero(span);
-        }
         let plain = matches!(print.shape, ast::PrintShape::Plain);
         let mut args = Vec::with_capacity(print.args.len());
         for arg in &print.args {

@@ -14,7 +14,7 @@ use super::{
     draft::{BodyNote, Draft, GlobalNote, spot},
     link::{FunctionRef, GlobalRef, Home, Linker},
     mentions::Mentions,
-    program::{Function, FunctionId, Global, GlobalId, GlobalInit, Stmt, StmtKind},
+    program::{Embedded, Function, FunctionId, Global, GlobalId, GlobalInit, Stmt, StmtKind},
 };
 use crate::{
     builtins,
@@ -358,9 +358,7 @@ impl<'a> Cx<'a> {
             let body = match &declared.body {
                 ast::FunctionBody::Block(body) => builder.stmt(body),
                 ast::FunctionBody::Embedded(code) => {
-                    let at = builder.cx.spot(code.span);
-                    builder.cx.report(say::embedded_code(&at));
-                    Stmt { kind: StmtKind::Null, span: code.span }
+                    Stmt { kind: StmtKind::Embedded(Embedded::code(&code.text)), span: code.span }
                 }
             };
             let (locals, local_spans) = (builder.locals, builder.local_spans);

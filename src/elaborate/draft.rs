@@ -18,6 +18,8 @@ pub struct Draft {
     pub probes: Vec<BodyNote>,
     /// Where a name stands that has no expression of its own: by the operator or statement it belongs to.
     pub names_at: HashMap<Span, Span>,
+    /// Where the names of a `foreach` stand, its keys and then its value, by the statement.
+    pub loop_names: HashMap<Span, Vec<Span>>,
     /// Calls of `print` and `printd` and so on, whose conversions follow from the types of their arguments.
     pub plain_prints: HashSet<Span>,
 }
@@ -51,7 +53,6 @@ pub enum BodyId {
 pub enum Symbol {
     Local(BodyId, LocalId),
     Value(GlobalId),
-    Key(GlobalId, usize),
     Result(FunctionId),
 }
 

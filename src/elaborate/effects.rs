@@ -46,8 +46,10 @@ impl Use {
                 self.globals_read.insert(*global);
                 self.locals_written.extend(each.keys.iter().chain(&each.value));
             }
+            // What a script clears it has an interest in: such a global is not shown at the end.
             StmtKind::Delete { global, .. } => {
                 self.globals_written.insert(*global);
+                self.globals_read.insert(*global);
             }
             StmtKind::Try { var, .. } => self.locals_written.extend(var),
             _ => {}
@@ -164,17 +166,24 @@ impl Effects {
     }
 }
 
-/// A function's body does something by itself: prints, ends things, moves on to the next overload.
+/// A function's body does something by itself: prints, ends things, catches what went wrong.
 fn acts(body: &Stmt) -> bool {
     let mut found = false;
     walk::every_expr(body, &mut |expr| found |= acts_itself(expr));
-    walk::every_stmt(body, &mut |stmt| found |= matches!(stmt.kind, StmtKind::Next | StmtKind::Try { .. }));
+    walk::every_stmt(body, &mut |stmt| {
+        found |= match &stmt.kind {
+            StmtKind::Try { .. } => true,
+            StmtKind::Embedded(code) => !code.pure,
+            _ => false,
+        }
+    });
     found
 }
 
 fn acts_itself(expr: &Expr) -> bool {
     match &expr.kind {
         ExprKind::Print(print) => !print.to_string,
+        ExprKind::Embedded(code) => !code.pure,
         ExprKind::Builtin { builtin, .. } => {
             let row = builtins::get(*builtin);
             match row.implementation {

@@ -1,5 +1,5 @@
-//! Constants: operators over literals become literals, branches on literals become the branch that is taken, and what
-//! stands behind a jump goes away. An operation that fails at run time (division by 0) stays.
+//! Constants: operators over literals become literals, branches on literals become the branch that is taken. What stands
+//! behind a jump goes away once it has types. An operation that fails at run time (division by 0) stays.
 
 use std::sync::Arc;
 
@@ -25,10 +25,10 @@ pub fn fold_expr(expr: &mut Expr) {
     fold(expr);
 }
 
-/// Drops branches that are never taken and statements behind jumps. True if something changed.
-pub fn drop_dead_code(body: &mut Stmt) -> bool {
+/// Drops branches that are never taken. True if something changed.
+pub fn drop_dead_branches(body: &mut Stmt) -> bool {
     let mut changed = false;
-    walk::inner_stmts_mut(body, &mut |inner| changed |= drop_dead_code(inner));
+    walk::inner_stmts_mut(body, &mut |inner| changed |= drop_dead_branches(inner));
     match &mut body.kind {
         StmtKind::If { cond, then, otherwise } => {
             let Some(value) = long(cond) else { return changed };
@@ -45,21 +45,24 @@ pub fn drop_dead_code(body: &mut Stmt) -> bool {
             body.kind = init.take().map_or(StmtKind::Null, StmtKind::Expr);
             true
         }
-        StmtKind::Block(stmts) => match stmts.iter().position(always_leaves) {
-            Some(last) if last + 1 < stmts.len() => {
-                stmts.truncate(last + 1);
-                true
-            }
-            _ => changed,
-        },
         _ => changed,
     }
 }
 
-/// Nothing behind this statement is reached.
+/// Drops statements behind jumps. Their types were looked at, as those of all others.
+pub fn drop_unreachable(body: &mut Stmt) {
+    walk::inner_stmts_mut(body, &mut |inner| drop_unreachable(inner));
+    if let StmtKind::Block(stmts) = &mut body.kind
+        && let Some(last) = stmts.iter().position(always_leaves)
+    {
+        stmts.truncate(last + 1);
+    }
+}
+
+/// Nothing behind this statement is reached. What stands behind a `return` is looked at as long as types are.
 fn always_leaves(stmt: &Stmt) -> bool {
     match &stmt.kind {
-        StmtKind::Next | StmtKind::Break | StmtKind::Continue | StmtKind::Return(_) => true,
+        StmtKind::Next | StmtKind::Break | StmtKind::Continue => true,
         StmtKind::Block(stmts) => stmts.iter().any(always_leaves),
         StmtKind::If { then, otherwise: Some(otherwise), .. } => always_leaves(then) && always_leaves(otherwise),
         _ => false,

@@ -1,12 +1,17 @@
 //! Types by going over all bodies until nothing new is learnt: literals and operators fix types, and every name, key,
 //! parameter and result has one. langref "Types" (there is no conversion between numbers and strings).
+//!
+//! The order in which things are looked at is SystemTap's, because it decides what is found where: functions by name,
+//! then probes; a mismatch is told in every round, and what stays unresolved in one round more, if nothing mismatched.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::{
     draft::{BodyId, Draft, Symbol, spot},
-    program::{Expr, ExprKind, Foreach, ForeachBase, FunctionId, GlobalId, Local, LocalId, Stmt, StmtKind, Target},
-    walk,
+    program::{
+        Expr, ExprKind, Foreach, ForeachBase, FunctionId, GlobalId, Local, LocalId, Print, Stmt, StmtKind, Target,
+    },
+    prune, walk,
 };
 use crate::{
     builtins,
@@ -21,60 +26,87 @@ use crate::{
 
 /// Fills in every type of the draft. What stays unknown is an error.
 pub fn infer_types(draft: &mut Draft, sources: &SourceMap) -> Diagnostics {
+    forget_types(draft);
+    let unoptimized = draft.program.unoptimized;
     let mut infer = Infer {
         draft,
         sources,
-        first: HashMap::new(),
+        origins: HashMap::new(),
+        named: HashMap::new(),
         body: BodyId::Probe(0),
         locals: Vec::new(),
-        changed: false,
+        n_learnt: 0,
+        n_unresolved: 0,
+        mismatched: false,
         last: false,
-        reported: HashSet::new(),
         diagnostics: Diagnostics::default(),
     };
     loop {
-        infer.changed = false;
+        (infer.n_learnt, infer.n_unresolved) = (0, 0);
         infer.every_body();
-        if !infer.changed {
+        if !unoptimized {
+            // Looked at once is enough for what no run can reach.
+            prune::drop_unreachable(infer.draft);
+        }
+        if infer.n_learnt > 0 {
+            continue;
+        }
+        if infer.n_unresolved == 0 || infer.mismatched || infer.last {
             break;
         }
-    }
-    if !infer.diagnostics.has_errors() {
         infer.last = true;
-        infer.every_body();
-        infer.unused_symbols();
     }
     let diagnostics = infer.diagnostics;
     if !diagnostics.has_errors() {
+        settle_zeros(draft);
         settle_formats(draft);
     }
     diagnostics
 }
 
+/// Operators have the type they make once they were looked at.
+fn forget_types(draft: &mut Draft) {
+    let mut forget = |expr: &mut Expr| {
+        if !matches!(expr.kind, ExprKind::Long(_) | ExprKind::Str(_)) {
+            expr.ty = Type::Unknown;
+        }
+    };
+    draft.program.functions.iter_mut().for_each(|function| walk::every_expr_mut(&mut function.body, &mut forget));
+    draft.program.probes.iter_mut().for_each(|probe| walk::every_expr_mut(&mut probe.body, &mut forget));
+}
+
 struct Infer<'a> {
     draft: &'a mut Draft,
     sources: &'a SourceMap,
-    /// Where each symbol got its type, when it was by use and not by declaration.
-    first: HashMap<Symbol, Span>,
+    /// Where a symbol, or one of its keys, got its type by use and not by declaration.
+    origins: HashMap<(Symbol, Option<usize>), Span>,
+    /// The type of a name that has no expression of its own, where it stands.
+    named: HashMap<(BodyId, Span), Type>,
     body: BodyId,
     /// Of the body that is looked at; its own list is away meanwhile.
     locals: Vec<Local>,
-    changed: bool,
+    /// Types learnt in this round.
+    n_learnt: usize,
+    n_unresolved: usize,
+    mismatched: bool,
     /// Nothing more can be learnt: report what has no type.
     last: bool,
-    reported: HashSet<(&'static str, Option<Span>)>,
     diagnostics: Diagnostics,
 }
 
 impl Infer<'_> {
     fn every_body(&mut self) {
-        for idx in 0..self.draft.program.functions.len() {
-            let id = FunctionId(idx as u32);
+        let functions = &self.draft.program.functions;
+        let mut by_name: Vec<usize> = (0..functions.len()).collect();
+        by_name.sort_by(|a, b| functions[*a].name.cmp(&functions[*b].name));
+        for idx in by_name {
             let function = &mut self.draft.program.functions[idx];
+            let n_params = function.n_params;
             let mut body = std::mem::replace(&mut function.body, null());
             self.locals = std::mem::take(&mut function.locals);
-            self.body = BodyId::Function(id);
+            self.body = BodyId::Function(FunctionId(idx as u32));
             self.stmt(&mut body);
+            self.check_locals(n_params);
             let function = &mut self.draft.program.functions[idx];
             function.body = body;
             function.locals = std::mem::take(&mut self.locals);
@@ -85,23 +117,30 @@ impl Infer<'_> {
             let mut condition = probe.condition.take();
             self.locals = std::mem::take(&mut probe.locals);
             self.body = BodyId::Probe(idx as u32);
+            self.stmt(&mut body);
             if let Some(condition) = &mut condition {
                 self.expr(condition, Type::Long);
             }
-            self.stmt(&mut body);
+            self.check_locals(0);
             let probe = &mut self.draft.program.probes[idx];
             probe.body = body;
             probe.condition = condition;
             probe.locals = std::mem::take(&mut self.locals);
         }
-    }
-
-    /// Globals nobody gave a type, once every body was looked at.
-    fn unused_symbols(&mut self) {
         for idx in 0..self.draft.program.globals.len() {
             let global = &self.draft.program.globals[idx];
-            if global.value == Type::Unknown || global.keys.contains(&Type::Unknown) {
+            // Keys without a type are told of where they are written.
+            if global.value == Type::Unknown {
                 let span = global.span;
+                self.unresolved(span);
+            }
+        }
+    }
+
+    fn check_locals(&mut self, n_params: usize) {
+        for idx in n_params..self.locals.len() {
+            if self.locals[idx].ty == Type::Unknown {
+                let span = self.local_span(LocalId(idx as u32));
                 self.unresolved(span);
             }
         }
@@ -109,9 +148,9 @@ impl Infer<'_> {
 
     fn stmt(&mut self, stmt: &mut Stmt) {
         match &mut stmt.kind {
-            StmtKind::Null | StmtKind::Break | StmtKind::Continue | StmtKind::Next => {}
+            StmtKind::Null | StmtKind::Break | StmtKind::Continue | StmtKind::Next | StmtKind::Embedded(_) => {}
             StmtKind::Block(stmts) => stmts.iter_mut().for_each(|inner| self.stmt(inner)),
-            StmtKind::Expr(expr) => self.statement_expr(expr),
+            StmtKind::Expr(expr) => self.expr(expr, Type::Unknown),
             StmtKind::If { cond, then, otherwise } => {
                 self.expr(cond, Type::Long);
                 self.stmt(then);
@@ -121,92 +160,88 @@ impl Infer<'_> {
             }
             StmtKind::Loop { init, cond, step, body } => {
                 if let Some(init) = init {
-                    self.statement_expr(init);
+                    self.expr(init, Type::Unknown);
                 }
                 if let Some(cond) = cond {
                     self.expr(cond, Type::Long);
                 }
                 if let Some(step) = step {
-                    self.statement_expr(step);
+                    self.expr(step, Type::Unknown);
                 }
                 self.stmt(body);
             }
             StmtKind::Foreach(each) => self.foreach(each, stmt.span),
             StmtKind::Return(value) => {
-                let (BodyId::Function(id), Some(value)) = (self.body, value) else { return };
-                let wanted = self.draft.program.functions[id.index()].ret;
-                self.expr(value, wanted);
-                if wanted == Type::Unknown && matches!(value.ty, Type::Long | Type::Str) {
-                    self.draft.program.functions[id.index()].ret = value.ty;
-                    self.first.insert(Symbol::Result(id), value.span);
-                    self.changed = true;
-                } else if value.ty == Type::Stat {
-                    self.report(say::invalid_type(Type::Stat, &self.spot(value.span)));
+                if let (BodyId::Function(id), Some(value)) = (self.body, value) {
+                    self.result(id, value);
                 }
             }
-            StmtKind::Delete { global, keys } => self.keys(*global, keys.iter_mut().map(Option::as_mut)),
+            StmtKind::Delete { global, keys } => {
+                let (global, span) = (*global, self.name_at(stmt.span));
+                self.name(Symbol::Value(global), Type::Unknown, span);
+                self.keys(global, keys.iter_mut().map(Option::as_mut));
+            }
             StmtKind::Try { body, var, catch } => {
                 self.stmt(body);
                 if let Some(var) = *var {
                     let span = self.name_at(stmt.span);
-                    self.local(var, Type::Str, span);
+                    self.name(Symbol::Local(self.body, var), Type::Str, span);
                 }
                 self.stmt(catch);
             }
         }
     }
 
-    /// An expression whose value nobody wants: calls need not give one.
-    fn statement_expr(&mut self, expr: &mut Expr) {
-        let last = std::mem::replace(&mut self.last, false);
-        if let (ExprKind::Call { args, function }, true) = (&mut expr.kind, last) {
-            let function = *function;
-            self.last = true;
-            self.call_args(function, args);
-            return;
+    fn result(&mut self, id: FunctionId, value: &mut Expr) {
+        let known = self.type_of(Symbol::Result(id));
+        self.expr(value, known);
+        match (known, value.ty) {
+            (_, Type::Stat) => self.invalid(Type::Stat, value.span),
+            (_, Type::Unknown) => {}
+            (Type::Unknown, ty) => self.learn(Symbol::Result(id), None, ty, value.span),
+            (known, ty) if known != ty => self.symbol_mismatch(Symbol::Result(id), None, ty, value.span),
+            _ => {}
         }
-        self.last = last;
-        self.expr(expr, Type::Unknown);
     }
 
     fn foreach(&mut self, each: &mut Foreach, span: Span) {
-        let name_span = self.name_at(span);
+        let array_span = self.name_at(span);
+        let spans = self.draft.loop_names.get(&span).cloned().unwrap_or_default();
+        let span_of = |idx: usize| spans.get(idx).copied().unwrap_or(span);
+        let value_span = span_of(each.keys.len());
         match &mut each.base {
             ForeachBase::Array(global) => {
-                let global = *global;
+                let array = Symbol::Value(*global);
                 for (idx, key) in each.keys.iter().enumerate() {
-                    let local_span = self.local_span(*key);
-                    let known = self.draft.program.globals[global.index()].keys[idx];
-                    let ty = self.local(*key, known, local_span);
-                    self.key(global, idx, ty, local_span);
+                    let known = self.key_type(*global, idx);
+                    let found = self.name(Symbol::Local(self.body, *key), known, span_of(idx));
+                    self.key(*global, idx, found, span_of(idx));
                 }
+                self.keys(*global, each.slice.iter_mut().map(Option::as_mut));
+                let found = self.name(array, Type::Unknown, array_span);
                 if let Some(value) = each.value {
-                    let local_span = self.local_span(value);
-                    let known = self.draft.program.globals[global.index()].value;
-                    if known == Type::Stat {
-                        self.report(say::invalid_type(Type::Stat, &self.spot(local_span)));
+                    if found == Type::Stat {
+                        self.invalid(Type::Stat, value_span);
                     } else {
-                        let ty = self.local(value, known, local_span);
-                        self.value(global, ty, local_span);
+                        let ty = self.name(Symbol::Local(self.body, value), found, value_span);
+                        if ty != Type::Unknown {
+                            self.name(array, ty, array_span);
+                        }
                     }
                 }
-                if let Some(sort) = each.sort
-                    && let SortBy::Extractor(_) = sort.by
-                {
-                    let found = self.draft.program.globals[global.index()].value;
-                    if self.last && found != Type::Stat {
-                        self.report(say::invalid_type(found, &self.spot(name_span)));
-                    }
+                let by_extractor = each.sort.is_some_and(|sort| matches!(sort.by, SortBy::Extractor(_)));
+                if by_extractor && found != Type::Stat {
+                    self.invalid(found, array_span);
                 }
-                self.keys(global, each.slice.iter_mut().map(Option::as_mut));
             }
             ForeachBase::Hist { global, keys, .. } => {
-                let global = *global;
-                self.keys(global, keys.iter_mut().map(Some));
-                self.value(global, Type::Stat, name_span);
-                for key in each.keys.iter().chain(&each.value) {
-                    let local_span = self.local_span(*key);
-                    self.local(*key, Type::Long, local_span);
+                for (idx, key) in each.keys.iter().enumerate() {
+                    self.name(Symbol::Local(self.body, *key), Type::Long, span_of(idx));
+                }
+                self.name(Symbol::Value(*global), Type::Stat, array_span);
+                self.keys(*global, keys.iter_mut().map(Some));
+                if let Some(value) = each.value {
+                    self.name(Symbol::Local(self.body, value), Type::Long, value_span);
                 }
             }
         }
@@ -219,112 +254,65 @@ impl Infer<'_> {
     /// Infers `expr` where `want` is needed ([`Type::Unknown`]: anything).
     fn expr(&mut self, expr: &mut Expr, want: Type) {
         let span = expr.span;
-        let found = match &mut expr.kind {
-            ExprKind::Long(value) => {
-                // Without a type: "zero or empty", whatever is wanted.
-                if expr.ty == Type::Unknown {
-                    if want == Type::Str {
-                        expr.kind = ExprKind::Str(Vec::new().into());
-                    } else if self.last {
-                        expr.kind = ExprKind::Long(*value);
-                        expr.ty = Type::Long;
-                    }
-                    if want != Type::Unknown {
-                        expr.ty = want;
-                    }
-                    return;
-                }
-                Type::Long
-            }
-            ExprKind::Str(_) => Type::Str,
+        match &mut expr.kind {
+            ExprKind::Long(_) | ExprKind::Str(_) => self.literal(expr, want),
             ExprKind::Local(local) => {
-                let local = *local;
-                expr.ty = self.local(local, want, span);
-                return;
+                let symbol = Symbol::Local(self.body, *local);
+                expr.ty = self.resolve(symbol, expr.ty, want, span, false);
             }
-            ExprKind::Global(global) => {
-                let global = *global;
-                expr.ty = self.value(global, want, span);
-                return;
-            }
+            ExprKind::Global(global) => expr.ty = self.resolve(Symbol::Value(*global), expr.ty, want, span, false),
             ExprKind::Element { global, keys } => {
-                let global = *global;
-                self.keys(global, keys.iter_mut().map(Some));
-                expr.ty = self.value(global, want, span);
-                return;
+                expr.ty = self.resolve(Symbol::Value(*global), expr.ty, want, span, false);
+                self.keys(*global, keys.iter_mut().map(Some));
             }
             ExprKind::Call { function, args } => {
-                let function = *function;
-                self.call_args(function, args);
-                let ret = self.draft.program.functions[function.index()].ret;
-                expr.ty = self.symbol(Symbol::Result(function), ret, want, span);
-                return;
-            }
-            ExprKind::Builtin { builtin, args } => {
-                let row = builtins::get(*builtin);
-                for (arg, param) in args.iter_mut().zip(row.params) {
-                    self.expr_quietly(arg);
-                    if arg.ty == Type::Unknown {
-                        self.expr(arg, param.ty);
-                    } else if arg.ty != param.ty {
-                        self.report(say::type_mismatch(arg.ty, param.ty, &self.spot(arg.span)));
-                    }
+                let mut overload = Some(*function);
+                while let Some(function) = overload {
+                    expr.ty = self.resolve(Symbol::Result(function), expr.ty, want, span, true);
+                    self.call_args(function, args);
+                    overload = self.draft.program.functions[function.index()].next_overload;
                 }
-                if row.result == Type::Unknown {
-                    // As a number it is 0: `done && exit()`.
-                    match want {
-                        Type::Unknown => {}
-                        Type::Long => expr.ty = Type::Long,
-                        Type::Str | Type::Stat => self.unresolved(span),
-                    }
-                    return;
-                }
-                row.result
             }
+            ExprKind::Builtin { .. } => self.builtin(expr, want),
             ExprKind::Unary { expr: operand, .. } => {
-                self.operand(operand, Type::Long);
-                Type::Long
+                self.wants(Type::Long, want, span);
+                self.expr(operand, Type::Long);
+                self.settle(expr, Type::Long);
             }
             ExprKind::Binary { left, right, .. } | ExprKind::Logical { left, right, .. } => {
-                if matches!(want, Type::Str | Type::Stat) {
-                    self.report(say::invalid_operator(&self.spot(span)));
-                }
-                self.operand(left, Type::Long);
-                self.operand(right, Type::Long);
-                expr.ty = Type::Long;
-                return;
+                self.wants(Type::Long, want, span);
+                self.expr(left, Type::Long);
+                self.expr(right, Type::Long);
+                self.sides(left.ty, right.ty, span);
+                self.settle(expr, Type::Long);
             }
             ExprKind::Compare { left, right, .. } => {
+                self.wants(Type::Long, want, span);
                 let right_ty = right.ty;
-                self.expr(left, if right_ty == Type::Stat { Type::Unknown } else { right_ty });
+                self.expr(left, right_ty);
                 let left_ty = left.ty;
                 self.expr(right, left_ty);
                 for side in [&*left, &*right] {
                     if side.ty == Type::Stat {
-                        self.report(say::invalid_type(Type::Stat, &self.spot(side.span)));
+                        self.invalid(Type::Stat, side.span);
                     }
                 }
-                if left.ty != right.ty && left.ty != Type::Unknown && right.ty != Type::Unknown {
-                    self.report(say::sides_mismatch(left.ty, right.ty, &self.spot(span)));
-                }
-                Type::Long
+                self.sides(left.ty, right.ty, span);
+                self.settle(expr, Type::Long);
             }
             ExprKind::Concat(parts) => {
-                if matches!(want, Type::Long | Type::Stat) {
-                    self.report(say::invalid_operator(&self.spot(span)));
-                }
-                parts.iter_mut().for_each(|part| self.operand(part, Type::Str));
-                expr.ty = Type::Str;
-                return;
+                self.wants(Type::Str, want, span);
+                parts.iter_mut().for_each(|part| self.expr(part, Type::Str));
+                self.settle(expr, Type::Str);
             }
             ExprKind::Regex { left, .. } => {
-                self.operand(left, Type::Str);
-                Type::Long
+                self.wants(Type::Long, want, span);
+                self.expr(left, Type::Str);
+                self.settle(expr, Type::Long);
             }
             ExprKind::In { global, keys } => {
-                let global = *global;
-                self.keys(global, keys.iter_mut().map(Option::as_mut));
-                Type::Long
+                self.keys(*global, keys.iter_mut().map(Option::as_mut));
+                self.fixed(expr, Type::Long, want);
             }
             ExprKind::Ternary { cond, then, otherwise } => {
                 self.expr(cond, Type::Long);
@@ -335,161 +323,191 @@ impl Infer<'_> {
                     let ty = otherwise.ty;
                     self.expr(then, ty);
                 }
-                expr.ty = then.ty;
-                return;
-            }
-            ExprKind::Assign { op, target, value } => {
-                let ty = match op {
-                    AssignOp::Set => self.assign(target, value, want, span),
-                    AssignOp::Accumulate => {
-                        self.target(target, Type::Stat, span);
-                        self.operand(value, Type::Long);
-                        Type::Long
-                    }
-                    AssignOp::Concat => {
-                        self.target(target, Type::Str, span);
-                        self.operand(value, Type::Str);
-                        Type::Str
-                    }
-                    AssignOp::Binary(_) => {
-                        self.target(target, Type::Long, span);
-                        self.operand(value, Type::Long);
-                        Type::Long
-                    }
-                };
-                if ty == Type::Unknown {
-                    return;
+                let ty = if want != Type::Unknown { want } else { then.ty };
+                if then.ty == otherwise.ty || want != Type::Unknown {
+                    self.settle(expr, ty);
                 }
-                ty
             }
+            ExprKind::Assign { .. } => self.assign(expr, want),
             ExprKind::Crement { target, .. } => {
+                self.wants(Type::Long, want, span);
                 self.target(target, Type::Long, span);
-                Type::Long
+                self.settle(expr, Type::Long);
             }
-            ExprKind::Print(print) => {
-                if self.draft.plain_prints.contains(&span) {
-                    for arg in &mut print.args {
-                        self.expr(arg, Type::Unknown);
-                        if arg.ty == Type::Stat {
-                            self.report(say::invalid_type(Type::Stat, &self.spot(arg.span)));
-                        }
-                    }
-                } else {
-                    for (arg, ty) in print.args.iter_mut().zip(print.format.arg_types()) {
-                        self.operand(arg, ty);
-                    }
-                }
-                if print.to_string { Type::Str } else { Type::Long }
+            ExprKind::Print(_) => self.print(expr),
+            ExprKind::Stat { global, keys, .. } => {
+                self.statistic(*global, keys, span);
+                self.fixed(expr, Type::Long, want);
             }
-            ExprKind::Stat { global, keys, .. } | ExprKind::Hist { global, keys, .. } => {
-                let global = *global;
-                let at = self.name_at(span);
-                self.keys(global, keys.iter_mut().map(Some));
-                self.value(global, Type::Stat, at);
-                if matches!(expr.kind, ExprKind::Hist { .. }) { Type::Str } else { Type::Long }
+            ExprKind::Hist { global, keys, .. } => {
+                self.statistic(*global, keys, span);
+                self.settle(expr, Type::Str);
             }
             ExprKind::Bucket { global, keys, index, .. } => {
                 let global = *global;
-                let at = self.name_at(span);
-                self.keys(global, keys.iter_mut().map(Some));
-                self.value(global, Type::Stat, at);
-                self.operand(index, Type::Long);
-                Type::Long
+                self.expr(index, Type::Long);
+                self.statistic(global, keys, span);
+                self.fixed(expr, Type::Long, want);
+            }
+            ExprKind::Embedded(code) => {
+                let ty = code.ty;
+                self.fixed(expr, ty, want);
             }
             ExprKind::Context(context) => {
                 if let Some(base) = &mut context.base {
-                    self.operand(base, Type::Long);
+                    self.expr(base, Type::Long);
                 }
-                context.indices.iter_mut().for_each(|index| self.operand(index, Type::Long));
-                Type::Long
+                context.indices.iter_mut().for_each(|index| self.expr(index, Type::Long));
+                self.fixed(expr, Type::Long, want);
             }
-        };
-        expr.ty = found;
-        if want != Type::Unknown && want != found {
-            self.report(say::type_mismatch(want, found, &self.spot(span)));
         }
     }
 
-    /// An operand whose type is fixed.
-    fn operand(&mut self, expr: &mut Expr, ty: Type) {
-        self.expr(expr, ty);
+    fn literal(&mut self, expr: &mut Expr, want: Type) {
+        if expr.ty != Type::Unknown {
+            if want != Type::Unknown && want != expr.ty {
+                self.mismatch(want, expr.ty, expr.span);
+            }
+        } else if matches!(want, Type::Long | Type::Str) {
+            // Without a type: "zero or empty", whatever is wanted.
+            if want == Type::Str {
+                expr.kind = ExprKind::Str(Vec::new().into());
+            }
+            self.settle(expr, want);
+        }
+    }
+
+    fn builtin(&mut self, expr: &mut Expr, want: Type) {
+        let ExprKind::Builtin { builtin, args } = &mut expr.kind else { return };
+        let row = builtins::get(*builtin);
+        let (span, result) = (expr.span, row.result);
+        for (arg, param) in args.iter_mut().zip(row.params) {
+            self.expr(arg, param.ty);
+            match arg.ty {
+                Type::Unknown => self.unresolved(arg.span),
+                Type::Stat => self.invalid(Type::Stat, arg.span),
+                ty if ty != param.ty => self.declared_mismatch(ty, param.ty, arg.span),
+                _ => {}
+            }
+        }
+        match (result, want) {
+            (Type::Unknown, Type::Unknown) => {}
+            // As a number it is 0: `done && exit()`.
+            (Type::Unknown, Type::Long) => self.settle(expr, Type::Long),
+            (Type::Unknown, _) => self.unresolved(span),
+            (result, want) if want != Type::Unknown && want != result => self.declared_mismatch(want, result, span),
+            (result, _) => self.settle(expr, result),
+        }
     }
 
     fn call_args(&mut self, function: FunctionId, args: &mut [Expr]) {
-        if let Some(next) = self.draft.program.functions[function.index()].next_overload {
-            self.call_args(next, args);
-            self.share_result(function);
-        }
         for (idx, arg) in args.iter_mut().enumerate() {
-            let param = LocalId(idx as u32);
-            let id = BodyId::Function(function);
-            let known = self.local_type(id, param);
-            self.expr(arg, Type::Unknown);
-            if arg.ty == Type::Unknown && known != Type::Unknown {
-                self.expr(arg, known);
-            }
+            let param = Symbol::Local(BodyId::Function(function), LocalId(idx as u32));
+            let known = self.type_of(param);
+            self.expr(arg, known);
             match (arg.ty, known) {
-                (Type::Stat, _) => self.report(say::invalid_type(Type::Stat, &self.spot(arg.span))),
-                (Type::Unknown, _) => {}
-                (ty, Type::Unknown) => self.learn(Symbol::Local(id, param), ty, arg.span),
-                (ty, known) if ty != known => {
-                    let at = self.spot(arg.span);
-                    match self.first.get(&Symbol::Local(id, param)).copied() {
-                        Some(first) => self.report(say::index_mismatch(idx, ty, known, &at, &self.spot(first))),
-                        None => self.report(say::type_mismatch(ty, known, &at)),
-                    }
-                }
+                (Type::Stat, _) => self.invalid(Type::Stat, arg.span),
+                (Type::Unknown, _) => self.unresolved(arg.span),
+                (ty, Type::Unknown) => self.learn(param, Some(idx), ty, arg.span),
+                (ty, known) if ty != known => self.symbol_mismatch(param, Some(idx), ty, arg.span),
                 _ => {}
             }
         }
     }
 
-    /// A function and the overloads it may move on to have one type.
-    fn share_result(&mut self, function: FunctionId) {
-        let mut overloads = vec![function];
-        while let Some(next) = self.draft.program.functions[overloads[overloads.len() - 1].index()].next_overload {
-            overloads.push(next);
-        }
-        let known = overloads.iter().map(|id| self.draft.program.functions[id.index()].ret);
-        let Some(known) = known.into_iter().find(|ty| *ty != Type::Unknown) else { return };
-        for id in overloads {
-            if self.draft.program.functions[id.index()].ret == Type::Unknown {
-                let span = self.draft.program.functions[id.index()].span;
-                self.learn(Symbol::Result(id), known, span);
+    fn assign(&mut self, expr: &mut Expr, want: Type) {
+        let span = expr.span;
+        let ExprKind::Assign { op, target, value } = &mut expr.kind else { return };
+        match op {
+            AssignOp::Set => {
+                if value.ty == Type::Stat {
+                    return self.invalid(Type::Stat, value.span);
+                }
+                let first = if want == Type::Unknown { value.ty } else { want };
+                let left = self.target(target, first, span);
+                self.expr(value, if want == Type::Unknown { left } else { want });
+                let right = value.ty;
+                self.sides(left, right, span);
+                match (want, left, right) {
+                    (Type::Unknown, Type::Unknown, Type::Stat) => {}
+                    (Type::Unknown, Type::Unknown, right) => self.settle(expr, right),
+                    (Type::Unknown, left, _) => self.settle(expr, left),
+                    (want, ..) => self.settle(expr, want),
+                }
+            }
+            AssignOp::Accumulate => {
+                self.wants(Type::Long, want, span);
+                self.target(target, Type::Stat, span);
+                self.expr(value, Type::Long);
+                self.settle(expr, Type::Long);
+            }
+            AssignOp::Concat => {
+                self.wants(Type::Str, want, span);
+                self.target(target, Type::Str, span);
+                self.expr(value, Type::Str);
+                self.settle(expr, Type::Str);
+            }
+            AssignOp::Binary(_) => {
+                self.wants(Type::Long, want, span);
+                let left = self.target(target, Type::Long, span);
+                self.expr(value, Type::Long);
+                self.sides(left, value.ty, span);
+                self.settle(expr, Type::Long);
             }
         }
     }
 
-    fn assign(&mut self, target: &mut Target, value: &mut Expr, want: Type, span: Span) -> Type {
-        self.expr_quietly(value);
-        let wanted = if value.ty == Type::Unknown { want } else { value.ty };
-        let ty = self.target(target, wanted, span);
-        self.expr(value, if value.ty == Type::Unknown { ty } else { Type::Unknown });
-        if value.ty == Type::Stat {
-            self.report(say::invalid_type(Type::Stat, &self.spot(value.span)));
+    fn print(&mut self, expr: &mut Expr) {
+        let span = expr.span;
+        let ExprKind::Print(print) = &mut expr.kind else { return };
+        let ty = if print.to_string { Type::Str } else { Type::Long };
+        let mut n_open = 0;
+        if self.draft.plain_prints.contains(&span) {
+            for arg in &mut print.args {
+                self.expr(arg, Type::Unknown);
+                if arg.ty == Type::Unknown {
+                    self.unresolved(arg.span);
+                    n_open += 1;
+                }
+            }
+        } else {
+            self.format_args(print);
         }
-        if want != Type::Unknown && ty != Type::Unknown && ty != want {
-            self.report(say::type_mismatch(want, ty, &self.spot(span)));
+        if n_open == 0 {
+            self.settle(expr, ty);
+        } else {
+            expr.ty = Type::Unknown;
+            self.unresolved(span);
         }
-        ty
     }
 
-    /// A first look at a value whose type may come from elsewhere, so an unknown one is not an error yet.
-    fn expr_quietly(&mut self, expr: &mut Expr) {
-        let last = std::mem::replace(&mut self.last, false);
-        self.expr(expr, Type::Unknown);
-        self.last = last;
+    fn format_args(&mut self, print: &mut Print) {
+        for (arg, ty) in print.args.iter_mut().zip(print.format.arg_types()) {
+            self.expr(arg, ty);
+            if arg.ty == Type::Unknown {
+                self.settle(arg, ty);
+            } else if arg.ty != ty {
+                self.mismatch(ty, arg.ty, arg.span);
+            }
+        }
+    }
+
+    fn statistic(&mut self, global: GlobalId, keys: &mut [Expr], operator: Span) {
+        let span = self.name_at(operator);
+        self.name(Symbol::Value(global), Type::Stat, span);
+        self.keys(global, keys.iter_mut().map(Some));
     }
 
     fn target(&mut self, target: &mut Target, want: Type, operator: Span) -> Type {
         let span = self.name_at(operator);
         match target {
-            Target::Local(local) => self.local(*local, want, span),
-            Target::Global(global) => self.value(*global, want, span),
+            Target::Local(local) => self.name(Symbol::Local(self.body, *local), want, span),
+            Target::Global(global) => self.name(Symbol::Value(*global), want, span),
             Target::Element { global, keys } => {
                 let global = *global;
+                let ty = self.name(Symbol::Value(global), want, span);
                 self.keys(global, keys.iter_mut().map(Some));
-                self.value(global, want, span)
+                ty
             }
         }
     }
@@ -498,99 +516,178 @@ impl Infer<'_> {
     fn keys<'e>(&mut self, global: GlobalId, keys: impl Iterator<Item = Option<&'e mut Expr>>) {
         for (idx, key) in keys.enumerate() {
             let Some(key) = key else { continue };
-            let known = self.draft.program.globals[global.index()].keys[idx];
-            if known == Type::Unknown {
-                self.expr(key, Type::Unknown);
-            } else {
-                self.expr_quietly(key);
-                let wanted = if key.ty == Type::Unknown { known } else { Type::Unknown };
-                self.expr(key, wanted);
-            }
-            if key.ty == Type::Stat {
-                self.report(say::invalid_type(Type::Stat, &self.spot(key.span)));
-            } else {
-                self.key(global, idx, key.ty, key.span);
-            }
+            let known = self.key_type(global, idx);
+            self.expr(key, known);
+            self.key(global, idx, key.ty, key.span);
         }
     }
 
     /// Learns or checks the type of one key of an array.
     fn key(&mut self, global: GlobalId, idx: usize, ty: Type, span: Span) {
-        let known = self.draft.program.globals[global.index()].keys[idx];
+        let known = self.key_type(global, idx);
         match (known, ty) {
-            (_, Type::Unknown) => {}
-            (Type::Unknown, ty) => self.learn(Symbol::Key(global, idx), ty, span),
-            (known, ty) if known != ty => {
-                let at = self.spot(span);
-                let first = self.first.get(&Symbol::Key(global, idx)).map_or(at.clone(), |first| self.spot(*first));
-                self.report(say::index_mismatch(idx, ty, known, &at, &first));
-            }
+            (_, Type::Unknown) => self.unresolved(span),
+            (_, Type::Stat) => self.invalid(Type::Stat, span),
+            (Type::Unknown, ty) => self.learn(Symbol::Value(global), Some(idx), ty, span),
+            (known, ty) if known != ty => self.symbol_mismatch(Symbol::Value(global), Some(idx), ty, span),
             _ => {}
         }
     }
 
-    fn local(&mut self, local: LocalId, want: Type, span: Span) -> Type {
-        if want == Type::Stat {
-            self.report(say::stat_local(&self.spot(span)));
-            return Type::Unknown;
+    /// A name that has no expression of its own.
+    fn name(&mut self, symbol: Symbol, want: Type, span: Span) -> Type {
+        let own = self.named.get(&(self.body, span)).copied().unwrap_or(Type::Unknown);
+        let ty = self.resolve(symbol, own, want, span, false);
+        self.named.insert((self.body, span), ty);
+        ty
+    }
+
+    /// The type of a mention of `symbol` that had type `own` so far, where `want` is needed.
+    fn resolve(&mut self, symbol: Symbol, own: Type, want: Type, span: Span, may_be_open: bool) -> Type {
+        const OPEN: Type = Type::Unknown;
+        let known = self.type_of(symbol);
+        if own != OPEN && own == known && (want == OPEN || want == own) {
+            return own;
         }
-        let known = self.locals[local.index()].ty;
-        self.symbol(Symbol::Local(self.body, local), known, want, span)
+        let differ = |a: Type, b: Type| a != OPEN && b != OPEN && a != b;
+        if differ(own, known) {
+            self.symbol_mismatch(symbol, None, own, span);
+        } else if differ(own, want) || differ(known, want) {
+            self.symbol_mismatch(symbol, None, want, span);
+        } else if own == OPEN && known == OPEN && want == OPEN {
+            if !may_be_open {
+                self.unresolved(span);
+            }
+        } else {
+            let ty = [own, want, known].into_iter().find(|ty| *ty != OPEN).unwrap_or(OPEN);
+            if known == OPEN {
+                self.learn(symbol, None, ty, span);
+            } else {
+                self.n_learnt += 1;
+            }
+            return ty;
+        }
+        own
     }
 
-    fn value(&mut self, global: GlobalId, want: Type, span: Span) -> Type {
-        let known = self.draft.program.globals[global.index()].value;
-        self.symbol(Symbol::Value(global), known, want, span)
+    /// The type of what has one by its nature.
+    fn settle(&mut self, expr: &mut Expr, ty: Type) {
+        if expr.ty == Type::Unknown && ty != Type::Unknown {
+            expr.ty = ty;
+            self.n_learnt += 1;
+        }
     }
 
-    fn symbol(&mut self, symbol: Symbol, known: Type, want: Type, span: Span) -> Type {
-        match (known, want) {
-            (Type::Unknown, Type::Unknown) => {
-                if self.last {
-                    self.unresolved(span);
-                }
-                Type::Unknown
-            }
-            (Type::Unknown, want) => {
-                self.learn(symbol, want, span);
-                want
-            }
-            (known, want) => {
-                if want != Type::Unknown && known != want {
-                    let at = self.spot(span);
-                    match self.first.get(&symbol).copied() {
-                        Some(first) => self.report(say::type_mismatch_first(want, known, &at, &self.spot(first))),
-                        None => self.report(say::type_mismatch(want, known, &at)),
-                    }
-                }
-                known
+    fn fixed(&mut self, expr: &mut Expr, ty: Type, want: Type) {
+        if want != Type::Unknown && want != ty {
+            self.mismatch(want, ty, expr.span);
+        }
+        self.settle(expr, ty);
+    }
+
+    /// An operator that makes `ty`, where `want` is needed.
+    fn wants(&mut self, ty: Type, want: Type, span: Span) {
+        if want != Type::Unknown && want != ty {
+            self.n_unresolved += 1;
+            if self.last {
+                let at = self.spot(span);
+                self.diagnostics.push(say::invalid_operator(&at));
             }
         }
     }
 
-    fn learn(&mut self, symbol: Symbol, ty: Type, span: Span) {
+    fn sides(&mut self, left: Type, right: Type, span: Span) {
+        if left != right && left != Type::Unknown && right != Type::Unknown {
+            let at = self.spot(span);
+            self.report_mismatch(say::sides_mismatch(left, right, &at));
+        }
+    }
+
+    fn mismatch(&mut self, want: Type, found: Type, span: Span) {
+        let at = self.spot(span);
+        self.report_mismatch(say::type_mismatch(want, found, &at));
+    }
+
+    fn declared_mismatch(&mut self, found: Type, declared: Type, span: Span) {
+        let at = self.spot(span);
+        self.report_mismatch(say::declared_mismatch(found, declared, &at));
+    }
+
+    /// `ty` where `symbol`, or one of its keys, has another: with the place that said so first, if one did.
+    fn symbol_mismatch(&mut self, symbol: Symbol, key: Option<usize>, ty: Type, span: Span) {
+        let key = key.or(match (symbol, self.body) {
+            (Symbol::Local(body, local), BodyId::Function(function)) if body == self.body => {
+                let n_params = self.draft.program.functions[function.index()].n_params;
+                (local.index() < n_params).then_some(local.index())
+            }
+            _ => None,
+        });
+        let known = match (symbol, key) {
+            (Symbol::Value(global), Some(idx)) => self.key_type(global, idx),
+            _ => self.type_of(symbol),
+        };
+        let Some(first) = self.origins.get(&(symbol, key)).copied() else {
+            return self.declared_mismatch(ty, known, span);
+        };
+        let (at, first) = (self.spot(span), self.spot(first));
+        self.report_mismatch(match key {
+            Some(idx) => say::index_mismatch(idx, ty, known, &at, &first),
+            None => say::type_mismatch_first(ty, known, &at, &first),
+        });
+    }
+
+    fn report_mismatch(&mut self, diagnostic: Diagnostic) {
+        self.n_unresolved += 1;
+        self.mismatched = true;
+        self.diagnostics.push(diagnostic);
+    }
+
+    fn invalid(&mut self, ty: Type, span: Span) {
+        self.n_unresolved += 1;
+        if self.last {
+            let at = self.spot(span);
+            self.diagnostics.push(say::invalid_type(ty, &at));
+        }
+    }
+
+    fn unresolved(&mut self, span: Span) {
+        self.n_unresolved += 1;
+        if self.last {
+            let at = self.spot(span);
+            self.diagnostics.push(say::unresolved_type(&at));
+        }
+    }
+
+    fn learn(&mut self, symbol: Symbol, key: Option<usize>, ty: Type, span: Span) {
+        match (symbol, key) {
+            (Symbol::Value(global), Some(idx)) => self.draft.program.globals[global.index()].keys[idx] = ty,
+            (Symbol::Value(global), None) => self.draft.program.globals[global.index()].value = ty,
+            (Symbol::Result(function), _) => self.draft.program.functions[function.index()].ret = ty,
+            (Symbol::Local(body, local), _) => self.local_mut(body, local).ty = ty,
+        }
+        self.origins.entry((symbol, key)).or_insert(span);
+        self.n_learnt += 1;
+    }
+
+    fn local_mut(&mut self, body: BodyId, local: LocalId) -> &mut Local {
+        let locals = match body {
+            _ if body == self.body => &mut self.locals,
+            BodyId::Function(function) => &mut self.draft.program.functions[function.index()].locals,
+            BodyId::Probe(probe) => &mut self.draft.program.probes[probe as usize].locals,
+        };
+        &mut locals[local.index()]
+    }
+
+    fn type_of(&mut self, symbol: Symbol) -> Type {
         match symbol {
-            Symbol::Local(body, local) if body == self.body => self.locals[local.index()].ty = ty,
-            Symbol::Local(BodyId::Function(function), local) => {
-                self.draft.program.functions[function.index()].locals[local.index()].ty = ty;
-            }
-            Symbol::Local(BodyId::Probe(probe), local) => {
-                self.draft.program.probes[probe as usize].locals[local.index()].ty = ty;
-            }
-            Symbol::Value(global) => self.draft.program.globals[global.index()].value = ty,
-            Symbol::Key(global, idx) => self.draft.program.globals[global.index()].keys[idx] = ty,
-            Symbol::Result(function) => self.draft.program.functions[function.index()].ret = ty,
+            Symbol::Value(global) => self.draft.program.globals[global.index()].value,
+            Symbol::Result(function) => self.draft.program.functions[function.index()].ret,
+            Symbol::Local(body, local) => self.local_mut(body, local).ty,
         }
-        self.first.insert(symbol, span);
-        self.changed = true;
     }
 
-    fn local_type(&self, body: BodyId, local: LocalId) -> Type {
-        match body {
-            _ if body == self.body => self.locals[local.index()].ty,
-            BodyId::Function(function) => self.draft.program.functions[function.index()].locals[local.index()].ty,
-            BodyId::Probe(probe) => self.draft.program.probes[probe as usize].locals[local.index()].ty,
-        }
+    fn key_type(&self, global: GlobalId, idx: usize) -> Type {
+        self.draft.program.globals[global.index()].keys[idx]
     }
 
     fn local_span(&self, local: LocalId) -> Span {
@@ -609,18 +706,18 @@ impl Infer<'_> {
     fn spot(&self, span: Span) -> say::Spot {
         spot(self.sources, span)
     }
-
-    fn unresolved(&mut self, span: Span) {
-        self.report(say::unresolved_type(&self.spot(span)));
-    }
-
-    fn report(&mut self, diagnostic: Diagnostic) {
-        if self.reported.insert((diagnostic.kind, diagnostic.primary)) {
-            self.diagnostics.push(diagnostic);
-        }
-    }
 }
 
+/// What nobody needed as a string is the number 0.
+fn settle_zeros(draft: &mut Draft) {
+    let mut settle = |expr: &mut Expr| {
+        if matches!(expr.kind, ExprKind::Long(_)) && expr.ty == Type::Unknown {
+            expr.ty = Type::Long;
+        }
+    };
+    draft.program.functions.iter_mut().for_each(|function| walk::every_expr_mut(&mut function.body, &mut settle));
+    draft.program.probes.iter_mut().for_each(|probe| walk::every_expr_mut(&mut probe.body, &mut settle));
+}
 /// Gives `print` and its like the conversions their arguments' types ask for.
 fn settle_formats(draft: &mut Draft) {
     let plain = &draft.plain_prints;

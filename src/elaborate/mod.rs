@@ -97,7 +97,6 @@ pub fn elaborate(
     let Cx { mut draft, mut diagnostics, linker, sources, .. } = cx;
     draft.program.unoptimized = options.unoptimized;
     diagnostics.extend(linker.diagnostics);
-    diagnostics.extend(check::check(&draft, sources));
     if diagnostics.has_errors() {
         return (draft.program, diagnostics);
     }
@@ -112,6 +111,9 @@ pub fn elaborate(
         return (draft.program, diagnostics);
     }
     diagnostics.extend(infer_types::infer_types(&mut draft, sources));
+    if !diagnostics.has_errors() {
+        diagnostics.extend(check::check(&draft, sources));
+    }
     settle(&mut draft, options);
     (draft.program, diagnostics)
 }
@@ -125,10 +127,8 @@ fn report_declarations(cx: &mut Cx<'_>) {
                 cx.report(say::alias_parameter(&part.name, &at));
             }
         }
-        for code in &unit.script.embeds {
-            let at = cx.spot(code.span);
-            cx.report(say::embedded_code(&at));
-        }
+        let embeds = unit.script.embeds.iter().map(|code| (code.text.clone(), code.span));
+        cx.draft.program.embeds.extend(embeds);
     }
 }
 

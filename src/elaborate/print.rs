@@ -1,7 +1,7 @@
 //! A program as `-p2` prints it: globals, functions and probes with their types.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     fmt::Write,
 };
 
@@ -11,6 +11,12 @@ use crate::{builtins, elaborate::walk, language::types::Type};
 /// The sections `# globals`, `# functions`, `# probes`; empty ones are left out.
 pub fn print(program: &Program) -> String {
     let mut out = String::new();
+    if !program.embeds.is_empty() {
+        out += "# global embedded code\n";
+    }
+    for (code, _) in &program.embeds {
+        let _ = writeln!(out, "%{{{}%}}", String::from_utf8_lossy(code));
+    }
     let globals: Vec<&Global> = program.globals.iter().filter(|global| !global.hidden).collect();
     if !globals.is_empty() {
         out += "# globals\n";
@@ -122,10 +128,12 @@ fn types(types: &[Type]) -> String {
 
 /// Builtins that are called, as functions.
 fn used_builtins(program: &Program) -> Vec<(String, String)> {
-    let mut ids = BTreeSet::new();
+    // One without a result is a number where it is used as one.
+    let mut ids: BTreeMap<u16, Type> = BTreeMap::new();
     let mut add = |expr: &Expr| {
         if let ExprKind::Builtin { builtin, .. } = &expr.kind {
-            ids.insert(builtin.0);
+            let ty = ids.entry(builtin.0).or_insert(expr.ty);
+            *ty = if *ty == Type::Unknown { expr.ty } else { *ty };
         }
     };
     for function in &program.functions {
@@ -134,10 +142,10 @@ fn used_builtins(program: &Program) -> Vec<(String, String)> {
     for probe in &program.probes {
         walk::every_expr(&probe.body, &mut add);
     }
-    let describe = |id| {
+    let describe = |(id, result)| {
         let row = builtins::get(builtins::BuiltinId(id));
         let params: Vec<String> = row.params.iter().map(|param| format!("{}:{}", param.name, param.ty)).collect();
-        (row.name.to_owned(), format!("{}:{} ({})\n", row.name, row.result, params.join(", ")))
+        (row.name.to_owned(), format!("{}:{result} ({})\n", row.name, params.join(", ")))
     };
     // Those of tapdeck's own tapsets are no part of the language.
     ids.into_iter().map(describe).filter(|(name, _)| !name.starts_with("__")).collect()

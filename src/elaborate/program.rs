@@ -42,6 +42,8 @@ pub struct Program {
     pub globals: Vec<Global>,
     pub functions: Vec<Function>,
     pub probes: Vec<Probe>,
+    /// The insides of `%{ … %}` beside the declarations, with where they stand.
+    pub embeds: Vec<(Vec<u8>, Span)>,
     /// Made with `-u`: nothing unused was taken out.
     pub unoptimized: bool,
 }
@@ -167,6 +169,27 @@ pub enum StmtKind {
         var: Option<LocalId>,
         catch: Box<Stmt>,
     },
+    Embedded(Embedded),
+}
+
+/// C, or what only its headers know: passes 1 and 2 take it, pass 3 does not.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embedded {
+    /// `embedded C code`, or the operator.
+    pub what: Arc<str>,
+    /// Of the value it stands for.
+    pub ty: Type,
+    /// It says of itself that leaving it out would not be noticed.
+    pub pure: bool,
+}
+
+impl Embedded {
+    /// The inside of `%{ … %}`, by the comments in it.
+    pub fn code(text: &[u8]) -> Self {
+        let says = |comment: &[u8]| text.windows(comment.len()).any(|part| part == comment);
+        let ty = if says(b"/* string */") { Type::Str } else { Type::Long };
+        Self { what: "embedded C code".into(), ty, pure: says(b"/* pure */") }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -285,6 +308,7 @@ pub enum ExprKind {
         keys: Vec<Expr>,
     },
     Context(Box<Context>),
+    Embedded(Embedded),
 }
 
 /// Something that can be assigned to.

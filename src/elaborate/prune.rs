@@ -28,7 +28,7 @@ pub fn prune(draft: &mut Draft, sources: &SourceMap) -> Diagnostics {
         changed |= prune.empty_probes(draft);
         for_bodies(draft, |body| {
             changed |= fold::fold_constants(body);
-            changed |= fold::drop_dead_code(body);
+            changed |= fold::drop_dead_branches(body);
         });
         if !changed {
             break;
@@ -38,6 +38,11 @@ pub fn prune(draft: &mut Draft, sources: &SourceMap) -> Diagnostics {
     compact::drop_unused_globals(draft);
     compact::drop_unused_locals(draft);
     prune.diagnostics
+}
+
+/// What no run can reach, of a program with types.
+pub fn drop_unreachable(draft: &mut Draft) {
+    for_bodies(draft, fold::drop_unreachable);
 }
 
 fn for_bodies(draft: &mut Draft, mut f: impl FnMut(&mut Stmt)) {
@@ -113,9 +118,11 @@ impl Prune<'_> {
             })
             .collect();
         let mut warnings = Vec::new();
-        let functions = draft.program.functions.iter_mut().map(|f| (&mut f.body, &f.locals));
+        let mut functions: Vec<_> = draft.program.functions.iter_mut().collect();
+        functions.sort_by_key(|function| function.name.clone());
+        let functions = functions.into_iter().map(|f| (&mut f.body, &f.locals));
         let probes = draft.program.probes.iter_mut().map(|p| (&mut p.body, &p.locals));
-        for (body, locals) in functions.chain(probes) {
+        for (body, locals) in probes.chain(functions) {
             let read = Use::of(body).locals_read;
             walk::every_expr_mut(body, &mut |expr| {
                 let ExprKind::Assign { op, target, value } = &mut expr.kind else { return };
@@ -145,8 +152,13 @@ impl Prune<'_> {
     fn statements(&mut self, draft: &mut Draft) -> bool {
         let mut changed = false;
         let effects = Effects::of(&draft.program);
-        for_bodies(draft, |body| changed |= self.simplify(body, &effects));
-        for idx in 0..draft.program.functions.len() {
+        for probe in &mut draft.program.probes {
+            changed |= self.simplify(&mut probe.body, &effects);
+        }
+        let mut by_name: Vec<usize> = (0..draft.program.functions.len()).collect();
+        by_name.sort_by_key(|idx| draft.program.functions[*idx].name.clone());
+        for idx in by_name {
+            changed |= self.simplify(&mut draft.program.functions[idx].body, &effects);
             let function = &draft.program.functions[idx];
             let span = draft.functions[idx].span.unwrap_or(function.span);
             if function.body.kind == StmtKind::Null && is_user(self.sources, span) {

@@ -100,7 +100,8 @@ impl BodyBuilder<'_, '_> {
             Resolution::Text(pretty) => self.pretty(pretty, base, &written, span),
             Resolution::Bad(error) => {
                 self.report_bad(context, &error, span);
-                zero(span)
+                let ty = if self.cx.options.skip_badvars { Type::Long } else { Type::Unknown };
+                Expr { ty, ..zero(span) }
             }
         }
     }

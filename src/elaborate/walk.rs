@@ -6,7 +6,7 @@ use super::program::{Expr, ExprKind, ForeachBase, Stmt, StmtKind, Target};
 /// Calls `f` for each direct operand of `expr`, in evaluation order.
 pub fn operands<'a>(expr: &'a Expr, f: &mut dyn FnMut(&'a Expr)) {
     match &expr.kind {
-        ExprKind::Long(_) | ExprKind::Str(_) | ExprKind::Local(_) | ExprKind::Global(_) => {}
+        ExprKind::Long(_) | ExprKind::Str(_) | ExprKind::Local(_) | ExprKind::Global(_) | ExprKind::Embedded(_) => {}
         ExprKind::Element { keys, .. } | ExprKind::Stat { keys, .. } | ExprKind::Hist { keys, .. } => {
             keys.iter().for_each(f);
         }
@@ -47,7 +47,7 @@ pub fn operands<'a>(expr: &'a Expr, f: &mut dyn FnMut(&'a Expr)) {
 /// [`operands`], to change them.
 pub fn operands_mut(expr: &mut Expr, f: &mut dyn FnMut(&mut Expr)) {
     match &mut expr.kind {
-        ExprKind::Long(_) | ExprKind::Str(_) | ExprKind::Local(_) | ExprKind::Global(_) => {}
+        ExprKind::Long(_) | ExprKind::Str(_) | ExprKind::Local(_) | ExprKind::Global(_) | ExprKind::Embedded(_) => {}
         ExprKind::Element { keys, .. } | ExprKind::Stat { keys, .. } | ExprKind::Hist { keys, .. } => {
             keys.iter_mut().for_each(f);
         }
@@ -101,7 +101,7 @@ fn target_keys(target: &Target) -> &[Expr] {
 /// Calls `on_expr` for each expression that stands directly in `stmt`, and `on_stmt` for each statement directly in it.
 pub fn parts<'a>(stmt: &'a Stmt, on_expr: &mut dyn FnMut(&'a Expr), on_stmt: &mut dyn FnMut(&'a Stmt)) {
     match &stmt.kind {
-        StmtKind::Null | StmtKind::Break | StmtKind::Continue | StmtKind::Next => {}
+        StmtKind::Null | StmtKind::Break | StmtKind::Continue | StmtKind::Next | StmtKind::Embedded(_) => {}
         StmtKind::Block(stmts) => stmts.iter().for_each(on_stmt),
         StmtKind::Expr(expr) => on_expr(expr),
         StmtKind::If { cond, then, otherwise } => {
@@ -133,7 +133,7 @@ pub fn parts<'a>(stmt: &'a Stmt, on_expr: &mut dyn FnMut(&'a Expr), on_stmt: &mu
 /// Calls `f` for each expression that stands directly in `stmt` (not in statements inside it), to change it.
 pub fn direct_exprs_mut(stmt: &mut Stmt, f: &mut dyn FnMut(&mut Expr)) {
     match &mut stmt.kind {
-        StmtKind::Null | StmtKind::Break | StmtKind::Continue | StmtKind::Next => {}
+        StmtKind::Null | StmtKind::Break | StmtKind::Continue | StmtKind::Next | StmtKind::Embedded(_) => {}
         StmtKind::Block(_) | StmtKind::Try { .. } => {}
         StmtKind::Expr(expr) => f(expr),
         StmtKind::If { cond, .. } => f(cond),

@@ -158,6 +158,8 @@ impl BodyLower<'_, '_> {
             ExprKind::Bucket { global, keys, index, .. } => self.bucket(*global, keys, index, dst),
             // Only as an argument of a print, which looks at it before coming here.
             ExprKind::Hist { .. } => Arg::Str(self.literal(b"")),
+            // Programs with C in them do not come here.
+            ExprKind::Embedded(_) => Arg::Long(Operand::Imm(0)),
             ExprKind::Context(context) => Arg::Long(self.context(context, dst)),
         }
     }

@@ -229,7 +229,7 @@ impl BodyLower<'_, '_> {
     fn handed_stmt(&mut self, stmt: &Stmt, unit: &mut Unit) -> Stmt {
         let boxed = |body: &mut Self, stmt: &Stmt, unit: &mut Unit| Box::new(body.conditional_stmt(stmt, unit));
         let kind = match &stmt.kind {
-            StmtKind::Null => StmtKind::Null,
+            StmtKind::Null | StmtKind::Embedded(_) => StmtKind::Null,
             StmtKind::Block(stmts) => StmtKind::Block(stmts.iter().map(|stmt| self.handed_stmt(stmt, unit)).collect()),
             StmtKind::Expr(expr) => StmtKind::Expr(self.handed(expr, unit)),
             StmtKind::If { cond, then, otherwise } => {
@@ -337,7 +337,7 @@ impl BodyLower<'_, '_> {
             return self.taken(expr, unit);
         }
         let kind = match &expr.kind {
-            ExprKind::Long(_) | ExprKind::Str(_) => return expr.clone(),
+            ExprKind::Long(_) | ExprKind::Str(_) | ExprKind::Embedded(_) => return expr.clone(),
             ExprKind::Local(local) if unit.inner.contains(local) => ExprKind::Local(inner(*local, unit)),
             ExprKind::Local(_) => return self.taken(expr, unit),
             ExprKind::Global(global) => {

@@ -44,6 +44,8 @@ mod packed_sizes;
 
 mod tables;
 
+mod untranslatable;
+
 mod inline;
 mod process;
 #[cfg(test)]
@@ -62,6 +64,7 @@ use tapdeck_ebpf::{
     ir::{self, SourceTag, StoreDecl, StoreTy, StringPool, Ty},
 };
 
+pub use self::untranslatable::untranslatable;
 use self::{
     body::BodyLower,
     bounds::Bounds,
@@ -123,7 +126,7 @@ impl Default for LowerOptions {
     }
 }
 
-/// Pass 3. With errors among the diagnostics the result must not be run.
+/// Pass 3, of a program without anything [`untranslatable`]. With errors among the diagnostics the result must not be run.
 pub fn lower(program: &Program, options: &LowerOptions) -> (Lowered, Diagnostics) {
     let rewritten = matches::asked_where_made(program, options.limits.max_string_len);
     let program = rewritten.as_ref().unwrap_or(program);

@@ -145,7 +145,8 @@ impl BodyLower<'_, '_> {
 
     fn one_stmt(&mut self, stmt: &Stmt) {
         match &stmt.kind {
-            StmtKind::Null => {}
+            // Programs with C in them do not come here.
+            StmtKind::Null | StmtKind::Embedded(_) => {}
             StmtKind::Block(_) => self.stmt(stmt),
             StmtKind::Expr(expr) => self.effect(expr),
             StmtKind::If { cond, then, otherwise } => {

@@ -3,7 +3,7 @@
 
 use tapdeck::{
     diagnostics::Diagnostics,
-    lower::{LowerOptions, lower},
+    lower::{LowerOptions, lower, untranslatable},
     runtime::plan::Lowered,
 };
 
@@ -32,7 +32,15 @@ fn ir() {
 #[test]
 fn ir_err() {
     check("ir_err", |case| {
-        let (_, diagnostics, text) = lowered(case);
+        let run = run_case(case);
+        let found = untranslatable(&run.program);
+        let (diagnostics, text) = if found.has_errors() {
+            let text = rendered_with(&run, &found);
+            (found, text)
+        } else {
+            let (_, diagnostics, text) = lowered(case);
+            (diagnostics, text)
+        };
         let tag = case.name.split('.').next().unwrap_or_default();
         let kinds: Vec<&str> = diagnostics.iter().map(|d| d.kind).collect();
         assert!(kinds.contains(&tag), "{}: {kinds:?}", case.name);

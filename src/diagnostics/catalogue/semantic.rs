@@ -257,11 +257,6 @@ pub fn unsupported_operator(name: &str, why: &str, at: &Spot) -> Diagnostic {
     error("unsupported-operator", format!("{name} is not supported: {why}"), at)
 }
 
-pub fn embedded_code(at: &Spot) -> Diagnostic {
-    error("embedded-code", "embedded C code is not supported", at)
-        .help("tapdeck compiles to eBPF without a C compiler; write it in the script language")
-}
-
 // Types.
 
 pub fn type_mismatch(expected: Type, found: Type, at: &Spot) -> Diagnostic {
@@ -269,7 +264,7 @@ pub fn type_mismatch(expected: Type, found: Type, at: &Spot) -> Diagnostic {
 }
 
 pub fn type_mismatch_first(now: Type, before: Type, at: &Spot, first: &Spot) -> Diagnostic {
-    error("type-mismatch", format!("type mismatch ({now})"), at).related(
+    error("inferred-mismatch", format!("type mismatch ({now})"), at).related(
         format!("type was first inferred here ({before})"),
         first.token.clone(),
         first.span,
@@ -277,11 +272,16 @@ pub fn type_mismatch_first(now: Type, before: Type, at: &Spot, first: &Spot) -> 
 }
 
 pub fn index_mismatch(index: usize, now: Type, before: Type, at: &Spot, first: &Spot) -> Diagnostic {
-    error("index-type-mismatch", format!("index {index} type mismatch ({now})"), at).related(
+    error("inferred-mismatch", format!("index {index} type mismatch ({now})"), at).related(
         format!("type of index {index} was first inferred here ({before})"),
         first.token.clone(),
         first.span,
     )
+}
+
+/// As [`type_mismatch`], of something declared with its type.
+pub fn declared_mismatch(found: Type, declared: Type, at: &Spot) -> Diagnostic {
+    error("declared-mismatch", format!("type mismatch: expected {found} but found {declared}"), at)
 }
 
 pub fn sides_mismatch(left: Type, right: Type, at: &Spot) -> Diagnostic {
@@ -307,10 +307,6 @@ pub fn invalid_operator(at: &Spot) -> Diagnostic {
 
 pub fn print_arity(at: &Spot) -> Diagnostic {
     error("print-arity", "Wrong number of args to formatted print operator", at)
-}
-
-pub fn too_many_print_args(at: &Spot) -> Diagnostic {
-    error("too-many-print-args", "too many arguments to print, at most 32 are possible", at)
 }
 
 pub fn hist_as_value(at: &Spot) -> Diagnostic {
@@ -339,10 +335,6 @@ pub fn modified_while_iterating(name: &str, at: &Spot) -> Diagnostic {
 
 pub fn call_modifies_iterated(name: &str, at: &Spot) -> Diagnostic {
     error("call-modifies-iterated", format!("function call modifies var '{name}' during 'foreach' iteration"), at)
-}
-
-pub fn outside_loop(statement: &str, at: &Spot) -> Diagnostic {
-    error("outside-loop", format!("cannot '{statement}' outside loop"), at)
 }
 
 pub fn bad_regex(message: &str, at: &Spot) -> Diagnostic {
