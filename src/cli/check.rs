@@ -26,10 +26,24 @@ pub struct Verdict {
     pub summary: String,
 }
 
+/// Every finding as it is told, and the verdict.
+#[derive(Debug)]
+pub struct Told {
+    pub text: String,
+    pub verdict: Verdict,
+}
+
 /// Prints every finding of a compilation.
 pub fn report(compiled: &Compiled, manner: Manner) -> Verdict {
+    let told = told(compiled, manner);
+    let _ = std::io::stderr().lock().write_all(told.text.as_bytes());
+    told.verdict
+}
+
+/// The text of [`report`].
+pub fn told(compiled: &Compiled, manner: Manner) -> Told {
     let mut state = stap_form::State::new(manner.verbose);
-    let mut err = std::io::stderr().lock();
+    let mut text = String::new();
     let mut failed = compiled.failed;
     for diagnostic in compiled.diagnostics.iter() {
         if diagnostic.severity == Severity::Warning {
@@ -40,14 +54,13 @@ pub fn report(compiled: &Compiled, manner: Manner) -> Verdict {
                 failed = failed.or(Some(if diagnostic.stage == Stage::Parse { Pass::Parse } else { Pass::Elaborate }));
             }
         }
-        let _ = write!(err, "{}", stap_form::render(diagnostic, &compiled.sources, &mut state));
+        text += &stap_form::render(diagnostic, &compiled.sources, &mut state);
     }
     let summary = state.summary();
-    let Some(pass) = failed else { return Verdict { ok: true, summary } };
-    let _ = write!(err, "{}", stap_form::parse_error_count(&compiled.diagnostics));
+    let Some(pass) = failed else { return Told { text, verdict: Verdict { ok: true, summary } } };
+    text += &stap_form::parse_error_count(&compiled.diagnostics);
     // What only eBPF does not take is part of SystemTap's analysis.
     let untranslatable = compiled.errors().any(|error| error.stage == Stage::Translate);
-    let number = if untranslatable { 3 } else { (pass as u8).min(2) };
-    let _ = write!(err, "{}", stap_form::pass_failed(number));
-    Verdict { ok: false, summary }
+    text += &stap_form::pass_failed(if untranslatable { 3 } else { (pass as u8).min(2) });
+    Told { text, verdict: Verdict { ok: false, summary } }
 }

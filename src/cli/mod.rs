@@ -1,7 +1,7 @@
 //! The command line: which program was asked for, its options, its exit code.
 
 mod args;
-mod check;
+pub mod check;
 mod completion;
 mod dashboard;
 mod doctor;

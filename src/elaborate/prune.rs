@@ -210,6 +210,13 @@ impl Prune<'_> {
                 stmt.kind = if effects.has_effect(&cond) { StmtKind::Expr(cond) } else { StmtKind::Null };
                 true
             }
+            StmtKind::Loop { init, cond, step, body } if is_null(body) => {
+                let effect = [init, cond, step].into_iter().flatten().any(|expr| effects.has_effect(expr));
+                if !effect {
+                    stmt.kind = StmtKind::Null;
+                }
+                changed || !effect
+            }
             StmtKind::Foreach(each) if is_null(&each.body) => {
                 let effect = each.slice.iter().flatten().chain(&each.limit).any(|expr| effects.has_effect(expr));
                 if !effect {

@@ -304,10 +304,12 @@ impl Lexer<'_> {
     }
 }
 
-/// The value of a number token: decimal, `0x` hexadecimal or `0` octal, up to 2^64-1 (wrapping to negative).
+/// The value of a number token: decimal, `0x` hexadecimal, `0b` binary or `0` octal, up to 2^64-1 (wrapping to negative).
 pub fn number(digits: &str) -> Option<u64> {
     if let Some(hex) = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
         u64::from_str_radix(hex, 16).ok()
+    } else if let Some(binary) = digits.strip_prefix("0b").or_else(|| digits.strip_prefix("0B")) {
+        u64::from_str_radix(binary, 2).ok()
     } else if digits.len() > 1 && digits.starts_with('0') {
         u64::from_str_radix(digits, 8).ok()
     } else {

@@ -3,6 +3,7 @@
 mod binary;
 mod both;
 mod cli;
+mod corpus;
 mod differential;
 mod elaborate;
 mod endings;

@@ -141,9 +141,11 @@ impl<'t> Parser<'t> {
 
     /// Operators of `min` and tighter.
     fn binary(&mut self, min: u8) -> Parsed<Expr> {
-        let mut left = if min <= level::IN && self.peek_op("[")? { self.key_list()? } else { self.unary()? };
+        let has_list = min <= level::IN && self.peek_op("[")?;
+        let mut left = if has_list { self.key_list()? } else { self.unary()? };
         // The level of what is in `left`: an operand of a tighter operator cannot be taken apart again.
-        let mut have = level::UNARY;
+        let is_membership = has_list && matches!(left.kind, ExprKind::In { .. });
+        let mut have = if is_membership { level::IN } else { level::UNARY };
         loop {
             let Some(token) = self.peek()? else { return Ok(left) };
             let start = left.span;
