@@ -8,7 +8,6 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
     os::{
-        fd::OwnedFd,
         unix::fs::{OpenOptionsExt, PermissionsExt},
     },
     path::{Path, PathBuf},
@@ -216,7 +215,7 @@ fn hear(mut end: File, file: usize, door: &Door, stopping: &AtomicBool) {
 pub(super) fn listen_to_input(requests: &Requests) -> io::Result<Option<sys::tty::KeyByKey>> {
     let keys = sys::tty::KeyByKey::start(io::stdin()).ok();
     let door = requests.door();
-    let input = OwnedFd::from(sys::fifo::duplicate(io::stdin())?);
+    let input = sys::fifo::duplicate(io::stdin())?;
     std::thread::Builder::new().name("tapdeck-input".to_owned()).spawn(move || {
         let mut input = File::from(input);
         let mut buffer = vec![0; 1 << 12];
