@@ -121,7 +121,7 @@ fn draw_row(model: &Model, pen: &mut Pen, row: &BrowserRow, is_selected: bool) {
             let shown = cut(name, room, model.glyphs.ellipsis);
             let end = pen.text(x, 0, &shown, model.theme.get(Role::Text));
             let skipped = entry.point.find(name).unwrap_or(0);
-            for at in model.browser.match_indices(&entry.point) {
+            for at in model.browser.match_indices(entry) {
                 if let Some(at) =
                     (at as usize).checked_sub(skipped).filter(|at| filtered && *at < shown.chars().count())
                 {

@@ -58,7 +58,8 @@ pub enum BrowserRow {
     Inside {
         idx: usize,
         depth: usize,
-        part: Part,
+        /// Boxed: there are tens of thousands of other rows.
+        part: Box<Part>,
     },
 }
 
@@ -300,14 +301,18 @@ impl Browser {
             (Some(part), Some((known, points))) => part.starts_with(known.as_str()) && points.contains(point),
             (Some(_), None) => false,
         };
-        let pattern = Pattern::parse(&query.words, CaseMatching::Smart, Normalization::Smart);
+        let [of_points, of_names] = patterns(&query);
         for idx in candidates {
-            let CatalogueEntry { point, group, .. } = &self.entries[idx as usize];
-            if !query.files.iter().all(|file| group.contains(file.as_str())) || !has_type(point) {
+            let entry = &self.entries[idx as usize];
+            if !query.files.iter().all(|file| entry.group.contains(file.as_str())) || !has_type(&entry.point) {
                 continue;
             }
-            if let Some(score) = pattern.score(Utf32Str::new(point, &mut self.utf32), &mut self.matcher) {
-                self.matches.push(Match::new(score, point.len(), idx));
+            let (text, pattern) = match searched_name(entry, &query) {
+                Some(name) => (name, &of_names),
+                None => (&*entry.point, &of_points),
+            };
+            if let Some(score) = pattern.score(Utf32Str::new(text, &mut self.utf32), &mut self.matcher) {
+                self.matches.push(Match::new(score, entry.point.len(), idx));
             }
         }
         self.matches.sort_unstable();
@@ -328,7 +333,8 @@ impl Browser {
         if self.interior.is_open(idx) {
             let point = &*self.entries[idx].point;
             let parts = self.interior.parts(idx, point, self.details.get(point));
-            rows.extend(parts.into_iter().map(|(below, part)| BrowserRow::Inside { idx, depth: depth + below, part }));
+            let row = |(below, part)| BrowserRow::Inside { idx, depth: depth + below, part: Box::new(part) };
+            rows.extend(parts.into_iter().map(row));
         }
     }
 
@@ -500,15 +506,21 @@ impl Browser {
         matching.chain(all).map(|idx| &*self.entries[idx].point)
     }
 
-    /// Bytes of `point` the filter matched.
-    pub fn match_indices(&self, point: &str) -> Vec<u32> {
+    /// Characters of an entry's point that the filter matched.
+    pub fn match_indices(&self, entry: &CatalogueEntry) -> Vec<u32> {
         if self.filter.text().is_empty() {
             return Vec::new();
         }
-        let words = Query::parse(self.filter.text()).words;
-        let pattern = Pattern::parse(&words, CaseMatching::Smart, Normalization::Smart);
+        let query = Query::parse(self.filter.text());
+        let [of_points, of_names] = patterns(&query);
+        let (text, pattern) = match searched_name(entry, &query) {
+            Some(name) => (name, of_names),
+            None => (&*entry.point, of_points),
+        };
+        let skipped = entry.point.find(text).unwrap_or(0) as u32;
         let (mut out, mut utf32) = (Vec::new(), Vec::new());
-        pattern.indices(Utf32Str::new(point, &mut utf32), &mut self.index_matcher.borrow_mut(), &mut out);
+        pattern.indices(Utf32Str::new(text, &mut utf32), &mut self.index_matcher.borrow_mut(), &mut out);
+        out.iter_mut().for_each(|at| *at += skipped);
         out.sort_unstable();
         out.dedup();
         out
@@ -584,6 +596,27 @@ impl Browser {
     pub fn take_wanted(&mut self) -> Vec<Look> {
         std::mem::take(&mut self.wanted)
     }
+}
+
+/// What stands in front of the name of every function.
+const FUNCTION: &str = "kernel.function(\"";
+
+/// Functions are many: they are looked for by their names alone, unless what is typed says how a point is written. The quote
+/// in front stays, or the matcher would take the start of a text for more than the start of a word.
+fn searched_name<'e>(entry: &'e CatalogueEntry, query: &Query) -> Option<&'e str> {
+    if query.words.contains(['.', '(', '"']) || !entry.point.starts_with(FUNCTION) {
+        return None;
+    }
+    let quoted = &entry.point[FUNCTION.len() - 1..];
+    Some(quoted.strip_suffix("\")").unwrap_or(quoted))
+}
+
+/// For points, and for names alone: there words out of what all of them begin with say nothing.
+fn patterns(query: &Query) -> [Pattern; 2] {
+    let parse = |text: &str| Pattern::parse(text, CaseMatching::Smart, Normalization::Smart);
+    let said = |word: &&str| word.len() < 3 || !FUNCTION.contains(word);
+    let names: Vec<&str> = query.words.split_whitespace().filter(said).collect();
+    [parse(&query.words), parse(&names.join(" "))]
 }
 
 #[cfg(test)]
@@ -705,6 +738,18 @@ mod tests {
               > kernel.function/other 1
         "#]]
         .assert_eq(&show(&browser));
+        browser.extend(vec![CatalogueEntry {
+            point: "syscall.vfs".into(),
+            group: "syscall".into(),
+            ..Default::default()
+        }]);
+        browser.look_for("vfs");
+        assert_eq!(show(&browser), "vfs\nvfs_read\nvfs_write\n");
+        browser.look_for("kernel write");
+        assert_eq!(show(&browser), "vfs_write\n");
+        assert_eq!(browser.match_indices(browser.selected_entry().unwrap()), [21, 22, 23, 24, 25]);
+        browser.look_for("n.f read");
+        assert_eq!(show(&browser), "vfs_read\n");
         browser.look_for("fs/ext4 sync");
         assert_eq!(show(&browser), "ext4_sync_file\n");
         browser.look_for("file:read_write type:iov");
