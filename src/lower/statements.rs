@@ -67,9 +67,10 @@ impl BodyLower<'_, '_> {
             self.one_stmt(list[0]);
             return 1;
         }
-        // A group may not fail half-way inside a `try` that is handed over whole.
-        let joins = self.catching != Catching::Whole || !may_fail(list[0]);
-        if let Some(group) = group.filter(|_| joins) {
+        if group.is_some() && self.catching == Catching::Whole && may_fail(list[0]) {
+            return self.refused_in_try();
+        }
+        if let Some(group) = group {
             let n_before = group.n;
             let joined = self.join(all, group, at + 1);
             let grown = joined.n > n_before;
@@ -84,9 +85,7 @@ impl BodyLower<'_, '_> {
         if let (Ok(n), true) = (&handed_over, self.cx.n_refused == mark.0.n_refused) {
             if self.catching == Catching::Whole && list[..*n].iter().any(|stmt| may_fail(stmt)) {
                 self.back_to(mark, locals);
-                // Not said to anyone: the `try` is handed over, or the statement is in spite of it.
-                self.cx.n_refused += 1;
-                return 1;
+                return self.refused_in_try();
             }
             *before = Some(HandedOver { at, n: *n, mark, locals });
             return *n;
@@ -129,6 +128,13 @@ impl BodyLower<'_, '_> {
         debug_assert!(again.is_ok_and(|again| again == n), "what was handed over once can be again");
         self.emit(Op::Actions { n: (upto - at - n) as u32 });
         HandedOver { at, n, mark, locals }
+    }
+
+    /// A statement would fail in user space, where a `catch` of the kernel does not see it. Not said to anyone: the `try`
+    /// is handed over, or the statement is in spite of it.
+    fn refused_in_try(&mut self) -> usize {
+        self.cx.n_refused += 1;
+        1
     }
 
     fn mark(&self) -> (super::Mark, tapdeck_ebpf::ir::Mark) {

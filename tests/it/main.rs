@@ -16,6 +16,7 @@ mod library;
 mod listing;
 mod locations;
 mod lower;
+mod mutants;
 mod oracle;
 mod parse;
 mod runs;
