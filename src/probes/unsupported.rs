@@ -57,14 +57,6 @@ impl ProbeFamily for Unsupported {
                 (format!("{first}.{second}"), "system calls by process", "write syscall_any with if (pid() == …)")
             }
             ("perf", _) => ("perf".to_owned(), "performance counters", "timer.profile samples every processor"),
-            ("procfs" | "prometheus" | "json_data", _) => (
-                first.to_owned(),
-                "files that run handlers",
-                "the dashboard shows globals live; timer.s(1) prints them",
-            ),
-            ("input", _) => {
-                (first.to_owned(), "keyboard input to scripts", "probes can be switched on and off in the dashboard")
-            }
             ("netfilter" | "lsm" | "java" | "python2" | "python3" | "debuginfod", _) => {
                 (first.to_owned(), "its own kind of attachment", INSTEAD)
             }
@@ -90,7 +82,7 @@ mod tests {
             ("kernel.inline(\"a\")", "kernel.inline needs places inside of kernel functions"),
             ("process(\"/bin/ls\").function(\"main\")", "process.function needs probes of user programs"),
             ("vfs.read.return", "vfs.read.return needs probes of kernel functions"),
-            ("procfs(\"x\").read", "procfs needs files that run handlers"),
+            ("netfilter.hook(\"x\").pf(\"y\")", "netfilter needs its own kind of attachment"),
         ] {
             assert!(resolve_text(text).starts_with(what), "{}", resolve_text(text));
         }

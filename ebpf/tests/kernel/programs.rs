@@ -413,8 +413,8 @@ fn printing() {
     let x = arg(&mut b, 0);
     let site = |inputs: Vec<InputTy>, kernel_format: Option<&[u8]>| PrintSite {
         format: 0,
+        args: (0..inputs.len()).map(Recipe::Input).collect(),
         inputs,
-        args: vec![],
         runs: None,
         kernel_format: kernel_format.map(<[u8]>::to_vec),
     };
