@@ -30,7 +30,7 @@ def run(options):
     program = os.path.join(ROOT, "target", "debug", "tapdeck")
     # What scripts trace are programs, not names of one busybox.
     traced = [os.path.realpath(path) for path in map(shutil.which, ("cat", "dd")) if path]
-    files = [*binaries.values(), program, os.path.join(ROOT, "tests", "scripts"), *traced]
+    files = [*binaries.values(), program, *(os.path.join(ROOT, "tests", name) for name in ("scripts", "programs")), *traced]
     failed, missing = [], []
     for series in options.kernel or kernels.SERIES:
         try:
