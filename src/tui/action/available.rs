@@ -18,6 +18,7 @@ pub(super) fn has_selection(model: &Model) -> Available {
 }
 
 pub(super) fn has_point(model: &Model) -> Available {
+    has_selection(model)?;
     model.browser.selected_entry().map(|_| ()).ok_or("select a probe first; this is a group")
 }
 
@@ -25,10 +26,12 @@ pub(super) fn has_return(model: &Model) -> Available {
     if is_on_line(model) {
         return Err("a line of a function does not return; {count} counts how often it is reached");
     }
+    has_point(model)?;
     match model.browser.selected_entry() {
-        None => Err("select a probe first; this is a group"),
-        Some(entry) if entry.has_return || entry.point.ends_with(".return") => Ok(()),
-        Some(_) => Err("this probe has no .return to measure; try {count} or {args}"),
+        Some(entry) if !entry.has_return && !entry.point.ends_with(".return") => {
+            Err("this probe has no .return to measure; try {count} or {args}")
+        }
+        _ => Ok(()),
     }
 }
 

@@ -316,6 +316,16 @@ fn filters_sort_export_and_copy() {
 }
 
 #[test]
+fn a_slash_into_the_open_filter_is_not_looked_for() {
+    let mut drive = Drive::new(120, 40);
+    drive.press("/openat");
+    assert_eq!(drive.model.browser.filter.text(), "openat");
+    drive.press("/x<ret>H");
+    assert_eq!(drive.model.browser.filter.text(), "openat/x");
+    assert!(drive.screen().contains("no probe matches the filter"), "{}", drive.screen());
+}
+
+#[test]
 fn a_script_gets_its_arguments() {
     let mut drive = Drive::new(120, 40);
     drive.press("<esc>2global n<ret>probe timer.s($1) { n[@2]++ }<C-r>");

@@ -125,6 +125,8 @@ fn browser_typing(model: &mut Model, chord: Chord) -> bool {
             }
             return true;
         }
+        // The key that opens the filter, from someone who did not see that it is open.
+        KeyCode::Char('/') if chord.mods.is_empty() && model.browser.filter.text().is_empty() => return true,
         KeyCode::Home | KeyCode::End => return false,
         // At the end of what is typed there is nothing to the right of it; there the tree opens.
         KeyCode::Right if chord.mods.is_empty() && model.browser.filter.is_at_end() => return false,
