@@ -257,7 +257,7 @@ fn with_verdict(mut instructions: Vec<u8>, short: &[u8]) -> Vec<u8> {
 fn load_program(program: &ProgramDef, program_idx: usize, maps: &[Map], types: &Types) -> Result<OwnedFd, LoadError> {
     let code = relocate(program, maps);
     let func_info: Vec<u8> =
-        program.functions.iter().flat_map(|(insn, ty)| [insn.to_le_bytes(), ty.to_le_bytes()].concat()).collect();
+        program.functions.iter().flat_map(|f| [f.insn.to_le_bytes(), f.ty.to_le_bytes()].concat()).collect();
     let (kind, attach_kind, attach_btf_id) = match &program.kind {
         ProgramKind::RawTracepoint { .. } => (sys::bpf::BPF_PROG_TYPE_RAW_TRACEPOINT, 0, 0),
         ProgramKind::PerfEvent => (sys::bpf::BPF_PROG_TYPE_PERF_EVENT, 0, 0),

@@ -98,11 +98,11 @@ impl Emitter<'_, '_> {
         let full = self.asm.label();
         self.asm.load(Size::DW, R1, R10, TMP1);
         self.asm.jump_if_imm(Cond::Eq, R1, E2BIG, full);
-        self.count(counters::LOST);
+        self.count_rarely(counters::LOST);
         self.asm.jump(then);
         self.asm.bind(full);
         let counter = self.shared.layout.counters.overflow(store.0);
-        self.count(counter);
+        self.count_rarely(counter);
         let raised = self.raise(ErrorCode::ArrayOverflow, store.0);
         self.asm.jump(raised);
     }
@@ -334,7 +334,7 @@ impl Emitter<'_, '_> {
                     Some(slot) => {
                         self.asm.jump(end);
                         self.asm.bind(done);
-                        self.take_slot(slot, keys, end);
+                        self.take_slot(slot, keys);
                         self.asm.jump(end);
                         self.asm.bind(slot.hit);
                         self.asm.mov(R0, R3);

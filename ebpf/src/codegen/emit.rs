@@ -20,6 +20,8 @@ pub struct Emitter<'s, 'a> {
     pub cx: HandlerCx,
     /// Callbacks to append after the program: label and what they do.
     pub callbacks: Vec<(Label, super::iterate::Callback)>,
+    /// What is called because it happens seldom, to be appended as well.
+    pub rare: Vec<(super::rare::Rare, Label)>,
 }
 
 /// What is true within one handler.
@@ -37,8 +39,6 @@ pub struct HandlerCx {
     pub end: Label,
     /// An error record was sent: count it, then end.
     pub failed: Label,
-    /// An error record is in the work area but for handler and site.
-    pub report: Label,
     pub catch: Option<Catch>,
     pub task: super::context::TaskCx,
     pub tag: SourceTag,

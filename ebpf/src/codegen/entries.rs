@@ -23,7 +23,7 @@ use crate::{
     ir::*,
     isa::*,
     layout::{control, counters, times},
-    object::{MapIndex, ProgramDef, ProgramKind, btf::FunctionKind},
+    object::{Function, MapIndex, ProgramDef, ProgramKind, btf::FunctionKind},
 };
 
 /// More distinct handlers than this are reached by tail calls.
@@ -167,7 +167,7 @@ impl<'a> Programs<'_, 'a> {
 
     fn emitter(&mut self, kind: &EntryKind) -> Emitter<'_, 'a> {
         let mut asm = Asm::default();
-        let (end, failed, report) = (asm.label(), asm.label(), asm.label());
+        let (end, failed) = (asm.label(), asm.label());
         let body = Body::default();
         let frame = Frame::of(&body, &Needs::default());
         Emitter {
@@ -183,7 +183,6 @@ impl<'a> Programs<'_, 'a> {
                 blocks: Vec::new(),
                 end,
                 failed,
-                report,
                 catch: None,
                 task: Default::default(),
                 tag: SourceTag::NONE,
@@ -191,6 +190,7 @@ impl<'a> Programs<'_, 'a> {
                 iters: Vec::new(),
             },
             callbacks: Vec::new(),
+            rare: Vec::new(),
         }
     }
 
@@ -252,34 +252,40 @@ impl<'a> Programs<'_, 'a> {
         e.asm.bind(out);
         e.asm.mov_imm(R0, 0);
         e.asm.exit();
-        let callbacks = e.emit_callbacks();
+        let callbacks = e.emit_callbacks().into_iter().map(|label| (label, "each", FunctionKind::Callback));
+        let mut functions: Vec<_> = callbacks.collect();
+        functions.extend(e.emit_rare().into_iter().map(|(label, rare)| (label, rare.name(), rare.kind())));
         let asm = std::mem::take(&mut e.asm);
-        self.finish(asm, callbacks, name, section, kind, index, tail)
+        self.finish(asm, functions, name, section, kind, index, tail)
     }
 
     #[expect(clippy::too_many_arguments)]
     fn finish(
         &mut self,
         asm: Asm,
-        callbacks: Vec<Label>,
+        subprograms: Vec<(Label, &str, FunctionKind)>,
         name: String,
         section: String,
         kind: ProgramKind,
         entry: Option<usize>,
         tail: Option<(MapIndex, u32)>,
     ) -> Result<(), GenerateError> {
-        let code = asm.finish(&callbacks).map_err(|far| GenerateError {
+        let starts: Vec<Label> = subprograms.iter().map(|(label, ..)| *label).collect();
+        let code = asm.finish(&starts).map_err(|far| GenerateError {
             tag: far.near,
             reason: "the handlers of this event are too large for one program".to_owned(),
         })?;
         let mut functions = Vec::new();
-        let mut declare = |at: u32, name: String, kind: FunctionKind| {
-            self.functions.push((name, kind));
-            functions.push((at, crate::object::btf::FIRST_FUNCTION + self.functions.len() as u32 - 1));
+        let mut declare = |insn: u32, name: String, kind: FunctionKind| {
+            self.functions.push((name.clone(), kind));
+            let ty = crate::object::btf::function_id(self.functions.len() - 1);
+            functions.push(Function { insn, ty, name, is_static: kind == FunctionKind::Callback });
         };
         declare(0, name.clone(), FunctionKind::Program);
-        for at in code.functions {
-            declare(at, format!("{name}_each"), FunctionKind::Callback);
+        for ((_, what, kind), at) in subprograms.into_iter().zip(code.functions) {
+            if let Some(at) = at {
+                declare(at, format!("{name}_{what}"), kind);
+            }
         }
         self.programs.push(ProgramDef {
             name,
@@ -442,7 +448,7 @@ impl Emitter<'_, '_> {
         if uses_scratch {
             self.claim_scratch(frame.scratch_size, skip);
         }
-        let (end, failed, report) = (self.asm.label(), self.asm.label(), self.asm.label());
+        let (end, failed) = (self.asm.label(), self.asm.label());
         self.cx = HandlerCx {
             body,
             frame,
@@ -453,7 +459,6 @@ impl Emitter<'_, '_> {
             blocks: Vec::new(),
             end,
             failed,
-            report,
             catch: None,
             task: Default::default(),
             tag: handler.tag,
@@ -527,7 +532,7 @@ impl Emitter<'_, '_> {
             self.asm.jump(taken);
             self.asm.bind(busy);
         }
-        self.count(counters::SKIPPED);
+        self.count_rarely(counters::SKIPPED);
         self.asm.jump(skip);
         self.asm.bind(taken);
         self.asm.store(Size::DW, R10, SCRATCH, R0);

@@ -1,7 +1,7 @@
 //! Script errors: the way from the failing instruction to its `catch` or to a record for user space. Out of line, so the
 //! good path has one jump that is not taken.
 
-use super::{GenerateError, emit::*, flatten::MAX_NESTING, frame::*, sending::*};
+use super::{GenerateError, emit::*, flatten::MAX_NESTING, frame::*, rare::Rare, sending::*};
 use crate::{
     ir::*,
     isa::*,
@@ -94,37 +94,36 @@ impl Emitter<'_, '_> {
 
     /// Emits what was collected, then the common way out of failed handlers.
     pub fn stubs(&mut self) -> Result<(), GenerateError> {
-        let end = self.cx.end;
+        let (failed, end) = (self.cx.failed, self.cx.end);
         self.asm.jump(end);
         self.collected_stubs();
-        self.report();
-        // Sending a report may want some, too.
-        self.collected_stubs();
+        self.asm.bind(failed);
+        self.call_rare(Rare::Failed);
         Ok(())
     }
 
-    fn collected_stubs(&mut self) {
+    pub fn collected_stubs(&mut self) {
         while let Some(stub) = self.cx.stubs.pop() {
             self.at(stub.tag);
             self.asm.bind(stub.label);
             self.cx.catch = stub.catch.clone();
             match stub.kind {
                 StubKind::Count { counter, then } => {
-                    self.count(counter);
+                    self.count_rarely(counter);
                     self.asm.jump(then);
                 }
                 StubKind::Undone { then } => {
-                    self.count(counters::UNDONE);
-                    self.count_towards(control::UNDONE, control::MAX_UNDONE, control::TOO_MANY_UNDONE, then);
+                    self.call_rare(Rare::Undone);
+                    self.asm.jump(then);
                 }
                 StubKind::Cut { text, then } => {
                     self.terminate(text);
-                    self.count(counters::TRUNCATED);
+                    self.count_rarely(counters::TRUNCATED);
                     self.asm.jump(then);
                 }
                 StubKind::MoreToRead { space, addr, room, then } => {
                     self.more_to_read(space, addr, room, then);
-                    self.count(counters::TRUNCATED);
+                    self.count_rarely(counters::TRUNCATED);
                     self.asm.jump(then);
                 }
                 StubKind::Beaten { again, full } => {
@@ -137,7 +136,7 @@ impl Emitter<'_, '_> {
                     self.asm.jump(again);
                 }
                 StubKind::Wake { then } => {
-                    self.wake();
+                    self.call_rare(Rare::Wake);
                     self.asm.jump(then);
                 }
                 StubKind::Overflow { store, then } => self.overflow(store, then),
@@ -192,35 +191,19 @@ impl Emitter<'_, '_> {
         self.asm.jump(to);
     }
 
-    /// Writes an error record into the work area and goes to report it.
+    /// Reports the error; that is the handler's end.
     fn record(&mut self, code: ErrorCode, detail: u32, tag: SourceTag, argument: Operand) {
-        let (base, off) = self.base(self.cx.frame.work, R2);
-        let field = |at: u32| off + at as i16;
-        self.asm.store_imm(Size::W, base, field(0), record::ERROR.into());
-        self.asm.store_imm(Size::W, base, field(4), code as i32);
-        self.asm.store_imm(Size::W, base, field(record::ERROR_DETAIL), detail as i32);
-        self.asm.store_imm(Size::W, base, field(record::ERROR_TAG), tag.0 as i32);
-        let argument = self.long_reg(argument, R1);
-        let (base, off) = self.base(self.cx.frame.work, R2);
-        self.asm.store(Size::DW, base, off + record::ERROR_ARGUMENT as i16, argument);
-        let report = self.cx.report;
-        self.asm.jump(report);
-    }
-
-    fn report(&mut self) {
-        let (report, failed, end) = (self.cx.report, self.cx.failed, self.cx.end);
-        self.asm.bind(report);
-        self.skip_untold();
-        let work = self.cx.frame.work;
-        self.handler_and_site(work);
-        self.send(work, RecordSize::Fixed(record::ERROR_TEXT), Haste::Now);
-        self.asm.bind(failed);
-        self.count(counters::ERRORS);
-        self.count_towards(control::ERRORS, control::MAX_ERRORS, control::TOO_MANY_ERRORS, end);
+        self.handler_and_site(R4);
+        self.long(R3, argument);
+        self.asm.mov_imm(R2, (u64::from(tag.0) << 32 | u64::from(detail)) as i64);
+        self.asm.mov_imm(R1, code as i64);
+        self.call_rare(Rare::Report);
+        let end = self.cx.end;
+        self.asm.jump(end);
     }
 
     /// One more of what must not become too many, on all processors together; then goes on there. Uses r0-r5.
-    fn count_towards(&mut self, count: u32, limit: u32, stopped_by: u32, then: Label) {
+    pub fn count_towards(&mut self, count: u32, limit: u32, stopped_by: u32, then: Label) {
         let control = self.shared.control();
         self.asm.mov_imm(R1, 1);
         self.asm.map_value(R2, control, 0);
@@ -234,30 +217,28 @@ impl Emitter<'_, '_> {
         self.asm.jump(then);
     }
 
-    /// To `failed` when errors are only counted. Uses r1 and r2.
-    fn skip_untold(&mut self) {
-        let failed = self.cx.failed;
+    /// There when errors are only counted. Uses r1.
+    pub fn skip_untold(&mut self, untold: Label) {
         self.control_word(R1, control::MAX_ERRORS);
-        self.asm.jump_if_imm(Cond::Eq, R1, control::UNLIMITED as i64 as i32, failed);
+        self.asm.jump_if_imm(Cond::Eq, R1, control::UNLIMITED as i64 as i32, untold);
     }
 
-    fn handler_and_site(&mut self, work: Mem) {
-        let (base, off) = self.base(work, R2);
-        self.asm.store_imm(Size::W, base, off + record::ERROR_HANDLER as i16, self.cx.handler.0 as i32);
-        self.site_index(R1);
+    /// The eight bytes at [`record::ERROR_HANDLER`]. Uses r0-r5.
+    fn handler_and_site(&mut self, into: Reg) {
+        let handler = u64::from(self.cx.handler.0);
+        let both = |site: &SiteId| u64::from(site.0) << 32 | handler;
         if self.cx.sites.len() > 1 {
-            let ids: Vec<u8> = self.cx.sites.iter().flat_map(|s| s.0.to_le_bytes()).collect();
-            let at = self.shared.constant(&ids);
+            let table: Vec<u8> = self.cx.sites.iter().flat_map(|site| both(site).to_le_bytes()).collect();
+            let at = self.shared.constant(&table);
+            self.site_index(R2);
             let rodata = self.shared.rodata();
-            self.asm.map_value(R3, rodata, at);
-            self.asm.alu_imm(Alu::Lsh, R1, 2);
-            self.asm.alu(Alu::Add, R3, R1);
-            self.asm.load(Size::W, R1, R3, 0);
+            self.asm.map_value(into, rodata, at);
+            self.asm.alu_imm(Alu::Lsh, R2, 3);
+            self.asm.alu(Alu::Add, into, R2);
+            self.asm.load(Size::DW, into, into, 0);
         } else {
-            self.asm.mov_imm(R1, self.cx.sites.first().map_or(0, |s| s.0.into()));
+            self.asm.mov_imm(into, self.cx.sites.first().map_or(handler, both) as i64);
         }
-        let (base, off) = self.base(work, R2);
-        self.asm.store(Size::W, base, off + record::ERROR_SITE as i16, R1);
     }
 
     /// `error(message)`.
@@ -283,7 +264,8 @@ impl Emitter<'_, '_> {
                 self.asm.jump(to);
             }
             (message, None) => {
-                self.skip_untold();
+                let failed = self.cx.failed;
+                self.skip_untold(failed);
                 let (temp, text) = (self.cx.frame.temp, self.text(message));
                 let (base, off) = self.base(temp, R2);
                 let tag = self.cx.tag;
@@ -292,27 +274,39 @@ impl Emitter<'_, '_> {
                 self.asm.store_imm(Size::W, base, off + record::ERROR_DETAIL as i16, 0);
                 self.asm.store_imm(Size::W, base, off + record::ERROR_TAG as i16, tag.0 as i32);
                 self.asm.store_imm(Size::DW, base, off + record::ERROR_ARGUMENT as i16, 0);
-                self.handler_and_site(temp);
+                self.handler_and_site(R1);
+                let (base, off) = self.base(temp, R2);
+                self.asm.store(Size::DW, base, off + record::ERROR_HANDLER as i16, R1);
                 self.copy_text(Text { mem: temp.at(record::ERROR_TEXT as i32), ..text }, text);
                 self.send(temp, RecordSize::Fixed(record::ERROR_TEXT + text.cap), Haste::Now);
-                let failed = self.cx.failed;
                 self.asm.jump(failed);
             }
         }
     }
 
+    /// The same by a call, for what seldom happens.
+    pub fn count_rarely(&mut self, counter: u32) {
+        self.asm.mov_imm(R1, counter.into());
+        self.call_rare(Rare::Count);
+    }
+
     /// One more in this processor's counter. Uses r0-r5.
     pub fn count(&mut self, counter: u32) {
+        let none = self.asm.label();
+        self.counters_into_r0(none);
+        self.asm.mov_imm(R1, 1);
+        self.asm.atomic(AtomicOp::Add, R0, counter as i16, R1);
+        self.asm.bind(none);
+    }
+
+    /// r0 = this processor's counters. Uses r1-r5.
+    pub fn counters_into_r0(&mut self, none: Label) {
         let counters = self.shared.counters();
         self.asm.store_imm(Size::W, R10, TMP0, 0);
         self.asm.mov(R2, R10);
         self.asm.add_imm(R2, TMP0.into());
         self.asm.map(R1, counters);
         self.asm.call(helpers::MAP_LOOKUP_ELEM);
-        let none = self.asm.label();
         self.asm.jump_if_imm(Cond::Eq, R0, 0, none);
-        self.asm.mov_imm(R1, 1);
-        self.asm.atomic(AtomicOp::Add, R0, counter as i16, R1);
-        self.asm.bind(none);
     }
 }

@@ -1,6 +1,6 @@
 //! The table in front of an array, see [`crate::layout::front`]: finding a key's slot without a call, and taking one.
 
-use super::emit::*;
+use super::{emit::*, rare::Rare};
 use crate::{
     ir::*,
     isa::*,
@@ -24,21 +24,52 @@ impl Emitter<'_, '_> {
     pub fn find_slot(&mut self, layout: &StoreLayout, keys: &[Arg]) -> Option<Slot> {
         let slot = Slot { store: layout.store, front: layout.front?, hit: self.asm.label() };
         let none = self.asm.label();
-        self.first_slot(slot, keys, none);
-        for i in 0..PROBES {
-            if i > 0 {
-                self.asm.add_imm(R3, slot.front.slot_size as i32);
-            }
-            self.asm.load(Size::DW, R2, R3, 0);
-            self.asm.jump_if(Cond::Eq, R2, R1, slot.hit);
-        }
+        let key = key_of(keys);
+        self.home(slot.front, none, |e| e.long(R1, key));
+        let map = self.shared.front(slot.store, slot.front);
+        self.asm.map_value(R3, map, 0);
+        self.asm.alu(Alu::Add, R3, R2);
+        self.asm.load(Size::DW, R4, R3, 0);
+        self.asm.jump_if(Cond::Eq, R4, R1, slot.hit);
+        self.call_rare(Rare::FindSlot(slot.store));
+        self.slot_at(R0, slot, none);
+        self.asm.jump(slot.hit);
         self.asm.bind(none);
         Some(slot)
     }
 
-    /// Gives the key a free slot if there is one near its home. Falls through or goes to `done`.
-    pub fn take_slot(&mut self, slot: Slot, keys: &[Arg], done: Label) {
-        self.first_slot(slot, keys, done);
+    /// Gives the key a free slot if there is one near its home. Uses r0-r5.
+    pub fn take_slot(&mut self, slot: Slot, keys: &[Arg]) {
+        self.long(R1, key_of(keys));
+        self.call_rare(Rare::TakeSlot(slot.store));
+    }
+
+    /// [`Rare::FindSlot`]: r0 = where in the front the slot is, or something behind its end.
+    pub fn find_other_slot(&mut self, store: StoreId) {
+        let Some(slot) = self.slot_of(store) else { return };
+        let (hit, none) = (self.asm.label(), self.asm.label());
+        self.asm.mov(R0, R2);
+        self.slot_at(R2, slot, none);
+        for _ in 1..PROBES {
+            self.asm.add_imm(R0, slot.front.slot_size as i32);
+            self.asm.add_imm(R3, slot.front.slot_size as i32);
+            self.asm.load(Size::DW, R4, R3, 0);
+            self.asm.jump_if(Cond::Eq, R4, R1, hit);
+        }
+        self.asm.bind(none);
+        self.asm.mov_imm(R0, -1);
+        self.asm.bind(hit);
+        self.asm.exit();
+    }
+
+    /// [`Rare::TakeSlot`]: the key is in r1.
+    pub fn take_free_slot(&mut self, store: StoreId, done: Label) {
+        let Some(slot) = self.slot_of(store) else { return };
+        self.asm.mov(R6, R1);
+        self.home(slot.front, done, |e| e.asm.mov(R1, R6));
+        let map = self.shared.front(slot.store, slot.front);
+        self.asm.map_value(R3, map, 0);
+        self.asm.alu(Alu::Add, R3, R2);
         for i in 0..PROBES {
             if i > 0 {
                 self.asm.add_imm(R3, slot.front.slot_size as i32);
@@ -55,19 +86,32 @@ impl Emitter<'_, '_> {
         }
     }
 
-    /// r1 = the stamp word of the key's slots, r3 = the first place for one; or to `none`.
-    fn first_slot(&mut self, slot: Slot, keys: &[Arg], none: Label) {
-        let front = slot.front;
-        let key = match keys.first() {
-            Some(Arg::Long(key)) => *key,
-            _ => Operand::Imm(0),
-        };
+    fn slot_of(&mut self, store: StoreId) -> Option<Slot> {
+        let front = self.shared.layout.stores.get(store.index())?.as_ref()?.front?;
+        Some(Slot { store, front, hit: self.asm.label() })
+    }
+
+    /// r3 = the slot that far into the front, from which on the verifier sees the room for all a key may have; or to
+    /// `none`.
+    fn slot_at(&mut self, offset: Reg, slot: Slot, none: Label) {
+        let last = slot.front.size(self.shared.target.n_cpus) - slot.front.slot_size;
+        let more = if offset == R0 { 0 } else { (PROBES - 1) * slot.front.slot_size };
+        self.asm.jump_if_imm(Cond::Gt, offset, (last - more) as i32, none);
+        self.asm.alu_imm(Alu::And, offset, -8);
+        let map = self.shared.front(slot.store, slot.front);
+        self.asm.map_value(R3, map, 0);
+        self.asm.alu(Alu::Add, R3, offset);
+    }
+
+    /// r1 = the stamp word of the key's slots, r2 = how far into the front the first place for one is; or to `none`. `key`
+    /// puts the key into r1.
+    fn home(&mut self, front: FrontLayout, none: Label, key: impl Fn(&mut Self)) {
         if front.per_cpu {
             self.asm.call(helpers::GET_SMP_PROCESSOR_ID);
             self.asm.jump_if_imm(Cond::Ge, R0, self.shared.target.n_cpus.max(1) as i32, none);
             self.asm.alu_imm(Alu::Mul, R0, front.region_size() as i32);
         }
-        self.long(R1, key);
+        key(self);
         self.asm.add_imm(R1, KEY_BIAS as i32);
         self.asm.jump_if_imm(Cond::Lt, R1, KEY_BIAS as i32, none);
         self.asm.mov_imm(R2, SPREAD as i64);
@@ -77,8 +121,12 @@ impl Emitter<'_, '_> {
         if front.per_cpu {
             self.asm.alu(Alu::Add, R2, R0);
         }
-        let map = self.shared.front(slot.store, front);
-        self.asm.map_value(R3, map, 0);
-        self.asm.alu(Alu::Add, R3, R2);
+    }
+}
+
+fn key_of(keys: &[Arg]) -> Operand {
+    match keys.first() {
+        Some(Arg::Long(key)) => *key,
+        _ => Operand::Imm(0),
     }
 }

@@ -22,6 +22,7 @@ mod needs;
 mod other_task;
 mod packed;
 mod printing;
+mod rare;
 mod regex;
 mod sending;
 mod statistics;

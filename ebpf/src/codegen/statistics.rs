@@ -56,7 +56,7 @@ impl Emitter<'_, '_> {
         let sampled = self.long_reg(value, R1);
         self.sample(&stat, sampled, alone);
         if let Some(slot) = slot {
-            self.take_slot(slot, keys, done);
+            self.take_slot(slot, keys);
             self.asm.jump(done);
             self.asm.bind(slot.hit);
             self.asm.mov(R0, R3);

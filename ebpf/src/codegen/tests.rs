@@ -73,6 +73,24 @@ fn a_counter_is_a_few_instructions() {
 }
 
 #[test]
+fn what_seldom_happens_is_a_function_of_its_own() {
+    let mut b = BodyBuilder::new();
+    for _ in 0..3 {
+        let (dst, x) = (b.new_var(Ty::Long), b.new_var(Ty::Long));
+        b.emit(Op::Context { dst: x, field: ContextField::SyscallNr }, NO);
+        b.emit(Op::Binary { op: BinOp::Div, dst, a: Operand::Imm(9), b: Operand::Var(x) }, NO);
+        b.emit(Op::Add { store: StoreId(0), keys: vec![], delta: Operand::Var(dst), result: None }, NO);
+    }
+    let object = generate(&program(vec![scalar("n")], b), &target()).unwrap();
+    let program = &object.programs[0];
+    let names: Vec<&str> = program.functions.iter().map(|function| function.name.as_str()).collect();
+    assert_eq!(names, ["sys_enter", "sys_enter_report"]);
+    let listing = isa::listing(&object, program);
+    let report = program.functions[1].insn;
+    assert_eq!(listing.matches(&format!("call {report}\n")).count(), 3, "{listing}");
+}
+
+#[test]
 fn what_the_kernel_cannot_do_says_where() {
     let mut b = BodyBuilder::new();
     b.emit(Op::Host { function: 0, dst: None, args: vec![] }, SourceTag(7));

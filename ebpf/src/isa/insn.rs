@@ -39,6 +39,8 @@ pub const LDDW: u8 = 0x18;
 pub const PSEUDO_MAP_FD: u8 = 1;
 pub const PSEUDO_MAP_VALUE: u8 = 2;
 pub const PSEUDO_FUNC: u8 = 4;
+/// `src` of a `call` of a subprogram.
+pub const PSEUDO_CALL: u8 = 1;
 
 pub const CALL: u8 = 0x85;
 pub const EXIT: u8 = 0x95;

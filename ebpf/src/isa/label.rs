@@ -28,7 +28,7 @@ pub struct Asm {
 #[derive(Clone, Copy)]
 enum Fixup {
     Jump,
-    /// `lddw` of a subprogram's address.
+    /// `lddw` of a subprogram's address, or its call.
     Function,
 }
 
@@ -38,8 +38,8 @@ pub struct Code {
     pub bytes: Vec<u8>,
     pub relocations: Vec<Relocation>,
     pub lines: Vec<(u32, SourceTag)>,
-    /// Where each subprogram in use starts.
-    pub functions: Vec<u32>,
+    /// Where each subprogram starts; `None`: nobody uses it.
+    pub functions: Vec<Option<u32>>,
 }
 
 /// Why [`Asm::finish`] failed: a jump further than an instruction can say.
@@ -212,14 +212,20 @@ impl Asm {
         self.push(0, R0, R0, 0, 0);
     }
 
+    /// Calls a subprogram of this program.
+    pub fn call_function(&mut self, function: Label) {
+        self.fixups.push((self.len(), function, Fixup::Function));
+        self.push(CALL, R0, Reg(PSEUDO_CALL), 0, 0);
+    }
+
     /// Drops what can never run (the verifier refuses it), then resolves the jumps. `functions` start subprograms.
     ///
     /// # Errors
     /// A conditional jump over more than 32767 instructions.
     pub fn finish(mut self, functions: &[Label]) -> Result<Code, JumpTooFar> {
         let used = self.drop_unreachable(functions);
-        let functions = functions.iter().zip(&used).filter(|(_, used)| **used).filter_map(|(f, _)| self.position(*f));
-        let functions: Vec<u32> = functions.collect();
+        let functions = functions.iter().zip(&used).map(|(f, used)| self.position(*f).filter(|_| *used));
+        let functions: Vec<Option<u32>> = functions.collect();
         let functions = self.relax(functions);
         for (at, label, fixup) in std::mem::take(&mut self.fixups) {
             let target = self.labels[label.0 as usize].unwrap_or(at + 1);
@@ -255,7 +261,7 @@ impl Asm {
     ///                              goto +1
     ///                              gotol far
     /// ```
-    fn relax(&mut self, mut functions: Vec<u32>) -> Vec<u32> {
+    fn relax(&mut self, mut functions: Vec<Option<u32>>) -> Vec<Option<u32>> {
         // With room for what relaxing itself inserts.
         const REACH: i64 = 20_000;
         if self.insns.len() < REACH as usize {
@@ -294,7 +300,7 @@ impl Asm {
         self.fixups.extend(jumps);
         self.relocations.iter_mut().for_each(|r| r.insn = places[r.insn as usize]);
         self.lines.iter_mut().for_each(|(at, _)| *at = places[*at as usize]);
-        functions.iter_mut().for_each(|at| *at = places[*at as usize]);
+        functions.iter_mut().flatten().for_each(|at| *at = places[*at as usize]);
         functions
     }
 

@@ -1,12 +1,21 @@
-//! `.BTF` of our programs: a function type each, so callbacks verify and tools show names. Format: BTF of the Linux
+//! `.BTF` of our programs: a function type each, so subprograms verify and tools show names. Format: BTF of the Linux
 //! documentation, <https://docs.kernel.org/bpf/btf.html>.
 
-/// Type ids: 1 int, 2 void *, 3 int (void *), 4 the callback's prototype; functions follow.
-pub const FIRST_FUNCTION: u32 = 5;
+/// Type ids: 1 int, 2 void *, 3 int (void *), 4 the callback's prototype, 5 long, then prototypes that take so many longs;
+/// functions follow.
+const FIRST_FUNCTION: u32 = FIRST_GLOBAL + MAX_LONGS + 1;
 pub(crate) const INT: u32 = 1;
 const POINTER: u32 = 2;
 const PROGRAM: u32 = 3;
 const CALLBACK: u32 = 4;
+const LONG: u32 = 5;
+const FIRST_GLOBAL: u32 = 6;
+const MAX_LONGS: u32 = 4;
+
+/// The type of the function that stands at this place of what [`encode`] is given.
+pub fn function_id(at: usize) -> u32 {
+    FIRST_FUNCTION + at as u32
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FunctionKind {
@@ -14,6 +23,8 @@ pub enum FunctionKind {
     Program,
     /// `int f(void *map, void *key, void *value, void *ctx)`, of `bpf_for_each_map_elem`.
     Callback,
+    /// `int f(long, …)` with at most four of them, verified by itself.
+    Global(u8),
 }
 
 /// Types and strings in the making.
@@ -60,7 +71,7 @@ impl Builder {
     }
 }
 
-/// The blob; function `n` of the list has id `FIRST_FUNCTION + n`.
+/// The blob; [`function_id`] tells the functions' types.
 pub fn encode(functions: &[(String, FunctionKind)]) -> Vec<u8> {
     let mut b = Builder { types: Vec::new(), strings: vec![0], n_types: 0 };
     let (int, ctx) = (b.name(b"int"), b.name(b"ctx"));
@@ -69,12 +80,20 @@ pub fn encode(functions: &[(String, FunctionKind)]) -> Vec<u8> {
     b.declare(0, 13, 1, &[INT, ctx, POINTER]);
     let (map, key, value) = (b.name(b"map"), b.name(b"key"), b.name(b"value"));
     b.declare(0, 13, 4, &[INT, map, POINTER, key, POINTER, value, POINTER, ctx, POINTER]);
+    let long = b.name(b"long");
+    b.declare(long, 1, 0, &[8, 1 << 24 | 64]);
+    let argument = b.name(b"n");
+    for n in 0..=MAX_LONGS {
+        let rest: Vec<u32> = std::iter::once(INT).chain((0..n).flat_map(|_| [argument, LONG])).collect();
+        b.declare(0, 13, n, &rest);
+    }
     for (text, kind) in functions {
         let at = b.name(text.as_bytes());
         match kind {
             // Linkage is in the count: 1 global, 0 static.
             FunctionKind::Program => b.declare(at, 12, 1, &[PROGRAM]),
             FunctionKind::Callback => b.declare(at, 12, 0, &[CALLBACK]),
+            FunctionKind::Global(n) => b.declare(at, 12, 1, &[FIRST_GLOBAL + u32::from(*n)]),
         };
     }
     b.finish()

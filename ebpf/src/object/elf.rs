@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   raw_tp/NAME, perf_event   programs, a symbol each
-//!   .text                     callbacks
+//!   .text                     subprograms
 //!   .maps                     a symbol for each map; what they are is in .BTF
 //!   .rodata, .data.*, .bss    maps whose content programs address directly
 //!   license, .BTF, .BTF.ext
@@ -21,12 +21,14 @@ use super::{
 };
 use crate::{
     ir::SourceTag,
-    isa::{LDDW, PSEUDO_FUNC},
+    isa::{CALL, LDDW, PSEUDO_CALL, PSEUDO_FUNC},
 };
 
 const LICENSE: &[u8] = b"Dual MIT/GPL\0";
-/// `R_BPF_64_64`.
+/// `R_BPF_64_64`, of an `lddw`.
 const R_BPF_64_64: u32 = 1;
+/// `R_BPF_64_32`, of a call.
+const R_BPF_64_32: u32 = 10;
 
 /// The file's bytes. `resolve` gives the script's lines for `.BTF.ext`.
 pub fn write(object: &Object, resolve: &dyn Fn(SourceTag) -> Option<SourceLine>) -> Vec<u8> {
@@ -184,16 +186,12 @@ impl Writer {
         let lines: Vec<[u32; 4]> =
             lines.chunks_exact(16).map(|record| [0, 4, 8, 12].map(|at| crate::layout::word_at(record, at))).collect();
         let n = (program.code.len() / 8) as u32;
-        // The program itself, then its callbacks: each a piece of code of its own.
-        let starts: Vec<u32> = program.functions.iter().map(|(at, _)| *at).chain([n]).collect();
+        // The program itself, then its subprograms: each a piece of code of its own.
+        let starts: Vec<u32> = program.functions.iter().map(|function| function.insn).chain([n]).collect();
         let mut pieces = Vec::new();
-        for (i, (start, ty)) in program.functions.iter().enumerate() {
-            let end = starts[i + 1];
-            let (section_name, name) = if i == 0 {
-                (program.section.as_str(), program.name.clone())
-            } else {
-                (".text", format!("{}_each", program.name))
-            };
+        for (i, function) in program.functions.iter().enumerate() {
+            let (start, end) = (&function.insn, starts[i + 1]);
+            let section_name = if i == 0 { program.section.as_str() } else { ".text" };
             let section = self.section(section_name);
             let mut code = program.code[8 * *start as usize..8 * end as usize].to_vec();
             for r in program.relocations.iter().filter(|r| (*start..end).contains(&r.insn)) {
@@ -204,12 +202,12 @@ impl Writer {
                 code[at + 12..at + 16].fill(0);
             }
             let offset = self.elf.append_section_data(section, &code, 8);
-            let name = self.unique(&name);
-            let scope = if i == 0 { SymbolScope::Dynamic } else { SymbolScope::Compilation };
+            let name = self.unique(&function.name);
+            let scope = if function.is_static { SymbolScope::Compilation } else { SymbolScope::Dynamic };
             self.elf
                 .add_symbol(Symbol { scope, ..symbol(&name, offset, code.len() as u64, SymbolKind::Text, section) });
             pieces.push((*start, end, section, offset));
-            add(&mut self.functions, section_name, [[offset as u32, *ty]]);
+            add(&mut self.functions, section_name, [[offset as u32, function.ty]]);
             let moved = lines
                 .iter()
                 .filter(|[insn, ..]| (*start..end).contains(insn))
@@ -219,29 +217,35 @@ impl Writer {
         for (start, end, section, offset) in &pieces {
             for r in program.relocations.iter().filter(|r| (*start..*end).contains(&r.insn)) {
                 let at = offset + 8 * u64::from(r.insn - start);
-                self.relocate(*section, at, self.maps[r.map.0 as usize]);
+                self.relocate(*section, at, self.maps[r.map.0 as usize], R_BPF_64_64);
             }
             let mut at = *start;
             while at < *end {
                 let insn = &program.code[8 * at as usize..][..8];
-                if insn[0] == LDDW && insn[1] >> 4 == PSEUDO_FUNC {
-                    let to = at + 1 + crate::layout::word_at(insn, 4);
-                    if let Some((_, _, text, callback)) = pieces.iter().find(|piece| piece.0 == to) {
-                        // Of a static function: the section's symbol, and the offset in the instruction.
-                        let place = offset + 8 * u64::from(at - start);
-                        let symbol = self.elf.section_symbol(*text);
-                        self.relocate(*section, place, symbol);
-                        let data = self.elf.section_mut(*section).data_mut();
-                        data[place as usize + 4..place as usize + 8].copy_from_slice(&(*callback as u32).to_le_bytes());
-                    }
+                let (is_address, is_call) =
+                    (insn[..2] == [LDDW, insn[1] & 0x0f | PSEUDO_FUNC << 4], insn[..2] == [CALL, PSEUDO_CALL << 4]);
+                let to = (at + 1).wrapping_add(crate::layout::word_at(insn, 4));
+                if (is_address || is_call)
+                    && let Some((_, _, text, place_of_it)) = pieces.iter().find(|piece| piece.0 == to)
+                {
+                    // By the section's symbol, and where in it: in bytes, but a call counts instructions from the next.
+                    let place = offset + 8 * u64::from(at - start);
+                    let symbol = self.elf.section_symbol(*text);
+                    let (relocation, immediate) = match is_call {
+                        true => (R_BPF_64_32, (*place_of_it as u32 / 8).wrapping_sub(1)),
+                        false => (R_BPF_64_64, *place_of_it as u32),
+                    };
+                    self.relocate(*section, place, symbol, relocation);
+                    let data = self.elf.section_mut(*section).data_mut();
+                    data[place as usize + 4..place as usize + 8].copy_from_slice(&immediate.to_le_bytes());
                 }
                 at += if insn[0] == LDDW { 2 } else { 1 };
             }
         }
     }
 
-    fn relocate(&mut self, section: SectionId, offset: u64, symbol: SymbolId) {
-        let flags = RelocationFlags::Elf { r_type: R_BPF_64_64 };
+    fn relocate(&mut self, section: SectionId, offset: u64, symbol: SymbolId, r_type: u32) {
+        let flags = RelocationFlags::Elf { r_type };
         // Cannot fail for this format: the addend lives in the instruction.
         let _ = self.elf.add_relocation(section, Relocation { offset, symbol, addend: 0, flags });
     }

@@ -48,7 +48,7 @@ pub fn build(object: &Object, resolve: &dyn Fn(SourceTag) -> Option<SourceLine>)
         .map(|program| {
             // Every function must begin with a line.
             let mut lines = program.lines.clone();
-            for (start, _) in &program.functions {
+            for start in program.functions.iter().map(|function| &function.insn) {
                 let at = lines.partition_point(|(insn, _)| insn < start);
                 if lines.get(at).is_none_or(|(insn, _)| insn != start) {
                     let tag = if at == 0 { SourceTag::NONE } else { lines[at - 1].1 };

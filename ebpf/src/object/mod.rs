@@ -88,10 +88,22 @@ pub struct ProgramDef {
     /// 8 bytes each, RFC 9669, subprograms appended.
     pub code: Vec<u8>,
     pub relocations: Vec<Relocation>,
-    /// `(instruction index, BTF type id)` of each function; empty when BTF is not needed.
-    pub functions: Vec<(u32, u32)>,
+    /// The program itself and its subprograms, in the order of their code; empty when BTF is not needed.
+    pub functions: Vec<Function>,
     /// `(instruction index, where it came from)`, ascending.
     pub lines: Vec<(u32, SourceTag)>,
+}
+
+/// A function of a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Function {
+    /// Its first instruction.
+    pub insn: u32,
+    /// Its type in [`Object::btf`].
+    pub ty: u32,
+    pub name: String,
+    /// Verified where it is used, not by itself.
+    pub is_static: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

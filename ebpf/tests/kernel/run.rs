@@ -151,7 +151,7 @@ impl Loaded {
                 code[at + 4..at + 8].copy_from_slice(&fd.to_le_bytes());
             }
             let functions: Vec<u8> =
-                def.functions.iter().flat_map(|(at, id)| [at.to_le_bytes(), id.to_le_bytes()].concat()).collect();
+                def.functions.iter().flat_map(|f| [f.insn.to_le_bytes(), f.ty.to_le_bytes()].concat()).collect();
             let kind = match &def.kind {
                 tapdeck_ebpf::object::ProgramKind::RawTracepoint { .. } => 17,
                 tapdeck_ebpf::object::ProgramKind::PerfEvent => 7,

@@ -135,7 +135,8 @@ impl Writer {
         }
         self.shared.state().next.clear();
         self.shared.stop.ring();
-        self.wait_idle(patience);
+        // The thread never blocks in a write, so it hears this as soon as it gets a processor.
+        self.wait_idle(Duration::from_secs(5));
         self.shared.stop.answer();
         // Room for what gives the terminal back.
         let _ = discard_output(&self.tty);

@@ -1,0 +1,145 @@
+//! What seldom happens, in functions of its own at the end of a program. They are global functions: the verifier looks at
+//! each of them once, whoever calls it, and goes on behind a call knowing nothing but that a number came back. Where the
+//! same instructions stood in every handler it walked them again for each way that led there, and that was most of the
+//! time a script of many probes took to load.
+
+use super::{
+    emit::*,
+    frame::*,
+    sending::{Haste, RecordSize},
+};
+use crate::{
+    ir::StoreId,
+    isa::*,
+    layout::{control, counters, record, ring},
+    object::btf::FunctionKind,
+};
+
+/// Bytes of stack such a function may use: callers have the other 480 of 512.
+const STACK: i16 = -TMP0;
+const _: () = assert!(STACK <= 32);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rare {
+    /// Sends an error record and does what [`Rare::Failed`] does. r1: the code; r2: what goes to
+    /// [`record::ERROR_DETAIL`]; r3: to [`record::ERROR_ARGUMENT`]; r4: to [`record::ERROR_HANDLER`]; 8 bytes each.
+    Report,
+    /// Counts a failed handler; too many end the session.
+    Failed,
+    /// Counts statements that will not run; too many end the session.
+    Undone,
+    /// One more in this processor's counter at r1.
+    Count,
+    /// Wakes the reader of records.
+    Wake,
+    /// Where in the [front](crate::layout::front) of an array the slot of a key is that is not at its home. r1: the stamp
+    /// word of the key's slots; r2: where its home is.
+    FindSlot(StoreId),
+    /// Gives the key in r1 a slot if there is one.
+    TakeSlot(StoreId),
+}
+
+impl Rare {
+    /// What its name ends in.
+    pub fn name(self) -> &'static str {
+        match self {
+            Rare::Report => "report",
+            Rare::Failed => "failed",
+            Rare::Undone => "undone",
+            Rare::Count => "count",
+            Rare::Wake => "wake",
+            Rare::FindSlot(_) => "find_slot",
+            Rare::TakeSlot(_) => "take_slot",
+        }
+    }
+
+    pub fn kind(self) -> FunctionKind {
+        FunctionKind::Global(match self {
+            Rare::Report => 4,
+            Rare::FindSlot(_) => 2,
+            Rare::Count | Rare::TakeSlot(_) => 1,
+            Rare::Failed | Rare::Undone | Rare::Wake => 0,
+        })
+    }
+}
+
+impl Emitter<'_, '_> {
+    /// Calls it: r0-r5 are gone after that.
+    pub fn call_rare(&mut self, what: Rare) {
+        let label = match self.rare.iter().find(|(other, _)| *other == what) {
+            Some((_, label)) => *label,
+            None => {
+                let label = self.asm.label();
+                self.rare.push((what, label));
+                label
+            }
+        };
+        self.asm.call_function(label);
+    }
+
+    /// Appends the functions somebody calls; gives where each starts.
+    pub fn emit_rare(&mut self) -> Vec<(Label, Rare)> {
+        let mut placed = Vec::new();
+        for (what, label) in std::mem::take(&mut self.rare) {
+            self.asm.bind(label);
+            placed.push((label, what));
+            let end = self.asm.label();
+            match what {
+                Rare::Report => self.report(end),
+                Rare::Failed => self.failed(end),
+                Rare::Undone => {
+                    self.count(counters::UNDONE);
+                    self.count_towards(control::UNDONE, control::MAX_UNDONE, control::TOO_MANY_UNDONE, end);
+                }
+                Rare::Count => {
+                    self.asm.mov(R6, R1);
+                    self.counters_into_r0(end);
+                    // The verifier is shown that it is one of them.
+                    let most = self.shared.layout.counters.size() as i32 - 8;
+                    self.asm.alu_imm(Alu::And, R6, -8);
+                    self.asm.jump_if_imm(Cond::Gt, R6, most, end);
+                    self.asm.alu(Alu::Add, R0, R6);
+                    self.asm.mov_imm(R1, 1);
+                    self.asm.atomic(AtomicOp::Add, R0, 0, R1);
+                }
+                Rare::Wake => self.wake(),
+                Rare::FindSlot(store) => {
+                    self.find_other_slot(store);
+                    continue;
+                }
+                Rare::TakeSlot(store) => self.take_free_slot(store, end),
+            }
+            self.asm.bind(end);
+            self.asm.mov_imm(R0, 0);
+            self.asm.exit();
+            self.collected_stubs();
+        }
+        placed
+    }
+
+    fn report(&mut self, end: Label) {
+        let (full, counted) = (self.asm.label(), self.asm.label());
+        for (kept, given) in [(R6, R1), (R7, R2), (R8, R3), (R9, R4)] {
+            self.asm.mov(kept, given);
+        }
+        self.skip_untold(counted);
+        self.take_record(RecordSize::Fixed(record::ERROR_TEXT), full);
+        self.asm.store(Size::DW, R0, record::ERROR_DETAIL as i16, R7);
+        self.asm.store(Size::DW, R0, record::ERROR_HANDLER as i16, R9);
+        self.asm.store(Size::DW, R0, record::ERROR_ARGUMENT as i16, R8);
+        self.asm.mov(R1, R6);
+        self.asm.alu_imm(Alu::Lsh, R1, 32);
+        self.asm.alu_imm(Alu::Or, R1, ring::head(record::ERROR, record::ERROR_TEXT, 0) as i32);
+        self.finish_record(Haste::Now);
+        self.asm.jump(counted);
+        self.asm.bind(full);
+        self.count(counters::RING_DROPS);
+        self.asm.bind(counted);
+        self.failed(end);
+    }
+
+    fn failed(&mut self, end: Label) {
+        self.count(counters::ERRORS);
+        self.count_towards(control::ERRORS, control::MAX_ERRORS, control::TOO_MANY_ERRORS, end);
+    }
+}
