@@ -55,7 +55,7 @@ pub struct Input {
     /// `-E` texts.
     pub additional: Vec<Vec<u8>>,
     /// `$1`, `@1` ….
-    pub args: Vec<String>,
+    pub args: Vec<Vec<u8>>,
 }
 
 /// Everything the command line or the dashboard may say about compiling.
@@ -64,6 +64,8 @@ pub struct CompileOptions {
     /// The last pass to do; [`Pass::Run`] compiles as [`Pass::Generate`].
     pub last: Pass,
     pub guru: bool,
+    /// What `systemtap_privilege` compares with.
+    pub privilege: Privilege,
     pub unoptimized: bool,
     pub skip_badvars: bool,
     /// `--no-global-var-display`.
@@ -90,6 +92,7 @@ impl Default for CompileOptions {
         Self {
             last: Pass::Run,
             guru: false,
+            privilege: Privilege::Stapdev,
             unoptimized: false,
             skip_badvars: false,
             no_global_var_display: false,
@@ -242,7 +245,9 @@ impl Compiler {
     ) -> (Vec<ListedPoint>, Compiled) {
         let mut out = Compiled::default();
         let parse = self.parse_options(options, &mut out);
-        let scripts = parse_all(input, &parse, &mut out);
+        // A listing has no script of its own, which is not the mistake that an empty one is.
+        let nothing = Input { text: b"probe never {}".to_vec(), ..input.clone() };
+        let scripts = parse_all(if input.text.is_empty() { &nothing } else { input }, &parse, &mut out);
         let options = ElaborateOptions { parse, ..ElaborateOptions::default() };
         let (points, found) =
             elaborate::list::list(pattern, vars, scripts, &self.library, &self.world, &mut out.sources, &options);
@@ -287,7 +292,7 @@ impl Compiler {
             systemtap_v: options.compatible.clone().unwrap_or_else(|| "5.6".to_owned()),
             runtime: "bpf".to_owned(),
             guru_mode: options.guru,
-            privilege: Privilege::Stapdev,
+            privilege: options.privilege,
             config: Arc::new(move |name| {
                 config.get_or_init(|| KernelConfig::read(&*host)).as_ref()?.get(name).map(str::to_owned)
             }),

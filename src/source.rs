@@ -103,7 +103,7 @@ struct Entry {
 pub struct SourceMap {
     files: Vec<Entry>,
     /// What `$1`, `@1` and so on in the user's texts stand for.
-    pub script_args: Arc<[String]>,
+    pub script_args: Arc<[Vec<u8>]>,
 }
 
 impl SourceMap {

@@ -15,6 +15,8 @@ pub struct Manner {
     pub no_warnings: bool,
     /// -W
     pub warnings_are_errors: bool,
+    /// --semantic-keep-going: all errors of pass 2 again, for a program to read.
+    pub catalogue: bool,
 }
 
 /// What a compilation's findings come to.
@@ -59,6 +61,9 @@ pub fn told(compiled: &Compiled, manner: Manner) -> Told {
     let summary = state.summary();
     let Some(pass) = failed else { return Told { text, verdict: Verdict { ok: true, summary } } };
     text += &stap_form::parse_error_count(&compiled.diagnostics);
+    if manner.catalogue && pass != Pass::Parse {
+        text += &stap_form::catalogue(&compiled.diagnostics, &compiled.sources);
+    }
     // What only eBPF does not take is part of SystemTap's analysis.
     let untranslatable = compiled.errors().any(|error| error.stage == Stage::Translate);
     text += &stap_form::pass_failed(if untranslatable { 3 } else { (pass as u8).min(2) });

@@ -1,12 +1,13 @@
 //! The dashboard's command: live where this process may trace, else on a recording that says it is one.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use super::{
     args::{Color, DashboardArgs, LookArgs, ReplayArgs},
     host,
     live_catalogue::LiveCatalogue,
     live_engine::{LiveChecker, LiveEngine, SharedCompiler},
+    options::StapArgs,
 };
 use crate::{
     embedded,
@@ -44,6 +45,42 @@ pub fn main(args: DashboardArgs) -> ExitCode {
     options.start = given(&args);
     options.script = args.script;
     show(options, args.look)
+}
+
+/// `stap --monitor` and `stap -i`: the script in the dashboard, which runs it at once for the former.
+///
+/// # Errors
+/// What the dashboard's sessions cannot do.
+pub fn of_stap(args: StapArgs) -> Result<ExitCode, String> {
+    let name = if args.monitor { "--monitor" } else { "-i" };
+    for (given, option) in [
+        (args.script.is_some(), "-e"),
+        (!args.additional.is_empty(), "-E"),
+        (!args.defines.is_empty(), "-D"),
+        (!args.globals.is_empty(), "-G"),
+        (args.output.is_some(), "-o"),
+        (args.timeout.is_some(), "-T"),
+        (args.guru, "-g"),
+        (args.example, "--example"),
+    ] {
+        if given {
+            return Err(format!("{name} does not go with {option}: the dashboard takes a file and its arguments"));
+        }
+    }
+    let mut words = args.words.iter();
+    let script = words.next().map(PathBuf::from);
+    Ok(main(DashboardArgs {
+        run: args.monitor && script.is_some(),
+        script,
+        args: words.map(|word| word.to_string_lossy().into_owned()).collect(),
+        demo: false,
+        target: args.target.and_then(|pid| pid.try_into().ok()).filter(|pid| *pid != 0),
+        target_command: args.command,
+        look: LookArgs { theme: None, color: Color::Auto, ascii: false, slow: false, keep_screen: false },
+        record: args.record,
+        tapset_dirs: args.tapset_dirs,
+        release: args.release,
+    }))
 }
 
 fn given(args: &DashboardArgs) -> StartOptions {

@@ -2,19 +2,20 @@
 
 use std::{collections::BTreeSet, io::Write};
 
-use super::args::StapArgs;
+use super::options::Listing;
 use crate::{elaborate::complete, pipeline::Compiler, probes::FAMILIES};
 
-pub fn dump(args: &StapArgs, compiler: &Compiler) {
+/// What `listing` names, sorted.
+pub fn dump(listing: &Listing, compiler: &Compiler) {
     let mut lines = BTreeSet::new();
-    if args.dump_probe_types {
+    if *listing == Listing::ProbeTypes {
         lines.extend(FAMILIES.iter().flat_map(|family| family.patterns()).map(|pattern| pattern.text.to_owned()));
     }
-    if args.dump_probe_aliases {
+    if *listing == Listing::Aliases {
         let public = compiler.library.aliases().map(|(name, ..)| name).filter(|name| !name.starts_with('_'));
         lines.extend(public.map(str::to_owned));
     }
-    if args.dump_functions {
+    if *listing == Listing::Functions {
         let functions = complete::functions(&compiler.library);
         lines.extend(functions.iter().map(|f| function_line(f.text.trim_end_matches("()"), &f.signature)));
     }

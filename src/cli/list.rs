@@ -98,5 +98,6 @@ fn find(compiler: &Compiler, pattern: &str, with_variables: bool, input: &Input,
             eprint!("{text}");
         }
     }
+    eprint!("{}", stap_form::parse_error_count(&compiled.diagnostics));
     points
 }

@@ -337,7 +337,7 @@ fn input(request: &StartRequest) -> Input {
         name: request.file_name.clone(),
         text: request.text.clone(),
         additional: Vec::new(),
-        args: request.options.args.clone(),
+        args: as_bytes(&request.options.args),
     }
 }
 
@@ -423,7 +423,7 @@ impl Checker for LiveChecker {
         let input = Input {
             name: "<input>".to_owned(),
             text: text.as_bytes().to_vec(),
-            args: args.to_vec(),
+            args: as_bytes(args),
             ..Input::default()
         };
         let options = CompileOptions {
@@ -438,4 +438,8 @@ impl Checker for LiveChecker {
     fn complete(&self, text: &str, cursor: usize) -> CompletionList {
         super::completion::list(self.compiler.get().complete(text, cursor))
     }
+}
+
+fn as_bytes(args: &[String]) -> Vec<Vec<u8>> {
+    args.iter().map(|arg| arg.clone().into_bytes()).collect()
 }

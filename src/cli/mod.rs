@@ -6,15 +6,20 @@ mod completion;
 mod dashboard;
 mod doctor;
 mod dump;
+mod getopt;
+mod keep;
 mod limits;
 mod list;
 mod live_catalogue;
 mod live_engine;
+mod options;
 mod replay;
 mod run;
+mod script;
 
 use std::{
     ffi::OsString,
+    io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -22,7 +27,10 @@ use std::{
 
 use clap::{CommandFactory, Parser};
 
-use self::args::{Cli, Command, StapArgs};
+use self::{
+    args::{Cli, Command},
+    options::Ending,
+};
 use crate::{
     debuginfo::catalog::named_kernel,
     host::{Host, Live},
@@ -31,14 +39,13 @@ use crate::{
 
 /// `argv` to exit code.
 pub fn main(argv: Vec<OsString>) -> ExitCode {
+    let program = argv.first().map_or_else(|| "tapdeck".to_owned(), |name| name.to_string_lossy().into_owned());
     if called_as_stap(&argv) {
-        return stap(argv);
+        return stap(&program, argv[1..].to_vec());
     }
     // `tapdeck run` is stap's command line, whose usage and errors are its own.
     if argv.get(1).is_some_and(|arg| arg == "run") {
-        let mut rest = argv;
-        rest.remove(1);
-        return stap(rest);
+        return stap(&format!("{program} run"), argv[2..].to_vec());
     }
     let cli = match Cli::try_parse_from(argv) {
         Ok(cli) => cli,
@@ -46,13 +53,16 @@ pub fn main(argv: Vec<OsString>) -> ExitCode {
     };
     match cli.command {
         None => dashboard::main(cli.dashboard),
-        Some(Command::Run(args)) => run::main(*args),
+        Some(Command::Run { words }) => stap(&format!("{program} run"), words),
         Some(Command::Replay(args)) => replay::main(args),
         Some(Command::List(args)) => list::main(&args),
         Some(Command::Doctor) => doctor::main(),
         Some(Command::Settings) => dashboard::print_settings(),
         Some(Command::Completions { shell }) => {
-            clap_complete::generate(shell, &mut Cli::command(), "tapdeck", &mut std::io::stdout());
+            let about = "Run a script without the dashboard, with stap's command line";
+            let run = options::as_clap(clap::Command::new("run").about(about));
+            let mut command = Cli::command().mut_subcommand("run", |_| run);
+            clap_complete::generate(shell, &mut command, "tapdeck", &mut std::io::stdout());
             ExitCode::SUCCESS
         }
     }
@@ -62,10 +72,17 @@ fn called_as_stap(argv: &[OsString]) -> bool {
     argv.first().and_then(|name| Path::new(name).file_name()).is_some_and(|name| name == "stap")
 }
 
-fn stap(argv: Vec<OsString>) -> ExitCode {
-    match StapArgs::try_parse_from(argv) {
+fn stap(program: &str, words: Vec<OsString>) -> ExitCode {
+    match options::parse(program, words) {
         Ok(args) => run::main(args),
-        Err(error) => usage(&error),
+        Err(asked @ (Ending::Help | Ending::Version)) => {
+            let _ = write!(std::io::stdout(), "{asked}");
+            ExitCode::SUCCESS
+        }
+        Err(mistake) => {
+            let _ = write!(std::io::stderr(), "{mistake}");
+            ExitCode::FAILURE
+        }
     }
 }
 

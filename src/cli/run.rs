@@ -1,34 +1,34 @@
 //! `tapdeck run`: stap(1) without a screen.
 
 use std::{
-    io::{Read, Write},
-    path::{Path, PathBuf},
+    io::Write,
     process::ExitCode,
     time::{Duration, Instant},
 };
 
 use super::{
-    args::StapArgs,
     check::{self, Manner},
-    compiler, dump,
-    limits::{self, ScriptLimits},
+    compiler, dashboard, dump, keep,
+    limits::ScriptLimits,
     list,
+    options::{Listing, StapArgs},
+    script::{self, NoScript},
 };
 use crate::{
     diagnostics::stap_form::pass_failed,
-    pipeline::{CompileOptions, Compiled, Input, Pass},
+    language::Privilege,
+    pipeline::{CompileOptions, Compiled, Compiler, Input, Pass},
     runtime::{
         StartError,
         headless::{self, Sink},
+        output_files::OutputFiles,
         plan::{LoadPlan, SessionOptions},
         prepare,
         recording::{self, Recorder},
         target::Target,
     },
+    sys,
 };
-
-/// The version of SystemTap whose language this is.
-const LIKE: &str = "SystemTap 5.6 language";
 
 pub fn main(args: StapArgs) -> ExitCode {
     match run(args) {
@@ -42,22 +42,22 @@ pub fn main(args: StapArgs) -> ExitCode {
 
 fn run(mut args: StapArgs) -> Result<ExitCode, String> {
     let begun = Instant::now();
-    if args.version {
-        println!("tapdeck {} ({LIKE}, eBPF runtime)", env!("CARGO_PKG_VERSION"));
-        return Ok(ExitCode::SUCCESS);
-    }
-    if args.dump_probe_types || args.dump_probe_aliases || args.dump_functions {
-        dump::dump(&args, &compiler(&args.tapset_dirs, args.release.as_deref())?);
-        return Ok(ExitCode::SUCCESS);
-    }
-    if let Some(pattern) = args.list.as_deref().or(args.list_vars.as_deref()) {
-        if args.last_pass.is_some() || args.script.is_some() {
-            return Err("-l and -L go with neither -p nor a script".to_owned());
+    say_of_options(&args);
+    for (resource, limit) in &args.limits {
+        if let Err(error) = sys::limits::set(*resource, *limit) {
+            let error = error.to_string();
+            let reason = error.split(" (os error").next().unwrap_or_default();
+            eprintln!("Unable to set resource limits for {resource}: {reason}");
         }
-        let additional = args.additional.iter().map(|text| text.clone().into_bytes()).collect();
-        let input = Input { name: "<input>".to_owned(), additional, ..Input::default() };
-        let compiler = compiler(&args.tapset_dirs, args.release.as_deref())?;
-        return Ok(list::stap_list(&compiler, pattern, args.list_vars.is_some(), &input));
+    }
+    if args.clean_cache {
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.is_for_screen() {
+        return dashboard::of_stap(args);
+    }
+    if let Some(listing) = &args.listing {
+        return print_list(&args, listing);
     }
     let mut script_limits = ScriptLimits::default();
     for define in &args.defines {
@@ -66,17 +66,76 @@ fn run(mut args: StapArgs) -> Result<ExitCode, String> {
         }
     }
     if args.suppress_time_limits {
-        if !args.guru {
-            return Err("--suppress-time-limits requires guru mode (-g)".to_owned());
-        }
         script_limits.without_time_limits();
     }
-    let globals = args.globals.iter().map(|text| limits::global_override(text)).collect::<Result<_, _>>()?;
-    let Some(input) = read_input(&mut args)? else {
-        eprint!("{}", pass_failed(1));
-        return Ok(ExitCode::FAILURE);
+    let input = match script::read(&mut args) {
+        Ok(input) => input,
+        Err(NoScript::Error(why)) => return Err(why),
+        Err(NoScript::NoExample(why)) => {
+            eprintln!("{why}");
+            return Ok(ExitCode::FAILURE);
+        }
+        Err(NoScript::Missing(why)) => {
+            eprint!("{why}\n{}", pass_failed(1));
+            return Ok(ExitCode::FAILURE);
+        }
     };
-    let options = CompileOptions {
+    let options = compile_options(&args, &script_limits);
+    let compiler = compiler(&args.tapset_dirs, args.release.as_deref())?;
+    for warning in &compiler.warnings {
+        eprintln!("WARNING: {warning}");
+    }
+    let compiled = compiler.compile(&input, &options);
+    let manner = Manner {
+        verbose: args.is_verbose(2),
+        no_warnings: args.no_warnings,
+        warnings_are_errors: args.warnings_are_errors,
+        catalogue: args.semantic_keep_going,
+    };
+    let verdict = check::report(&compiled, manner);
+    print_passes(&compiled, &compiler, &args);
+    if verdict.ok && options.last == Pass::Run && !compiler.world.host.is_running() {
+        let release = compiler.world.host.kernel_release();
+        return Err(format!("kernel {release} is not running here; -p4 shows what would run there"));
+    }
+    let kept = args.keep.then(|| keep::keep(&compiled, args.keep_in.as_deref())).transpose()?;
+    let done = if verdict.ok { go_on(compiled, &options, &args, &script_limits, begun) } else { Ok(ExitCode::FAILURE) };
+    eprint!("{}", verdict.summary);
+    if let Some(folder) = kept {
+        eprintln!("Keeping temporary directory \"{}\"", folder.display());
+    }
+    done
+}
+
+/// What there is to be told of options that do nothing here.
+fn say_of_options(args: &StapArgs) {
+    args.said.iter().for_each(|text| eprintln!("{text}"));
+    if !args.no_warnings {
+        args.warnings.iter().for_each(|text| eprintln!("WARNING: {text}"));
+    }
+    if args.is_verbose(1) {
+        args.remarks.iter().for_each(|text| eprintln!("{text}"));
+    }
+}
+
+fn print_list(args: &StapArgs, listing: &Listing) -> Result<ExitCode, String> {
+    let compiler = compiler(&args.tapset_dirs, args.release.as_deref())?;
+    let (pattern, with_variables) = match listing {
+        Listing::Points(pattern) => (pattern, false),
+        Listing::PointsWithVariables(pattern) => (pattern, true),
+        Listing::ProbeTypes | Listing::Aliases | Listing::Functions => {
+            dump::dump(listing, &compiler);
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    let words = args.words.iter().map(|word| word.as_encoded_bytes().to_vec()).collect();
+    let additional = args.additional.clone();
+    let input = Input { name: "<input>".to_owned(), additional, args: words, ..Input::default() };
+    Ok(list::stap_list(&compiler, pattern, with_variables, &input))
+}
+
+fn compile_options(args: &StapArgs, limits: &ScriptLimits) -> CompileOptions {
+    CompileOptions {
         last: match args.last_pass {
             Some(1) => Pass::Parse,
             Some(2) => Pass::Elaborate,
@@ -85,41 +144,21 @@ fn run(mut args: StapArgs) -> Result<ExitCode, String> {
             _ => Pass::Run,
         },
         guru: args.guru,
+        privilege: args.privilege.unwrap_or(Privilege::Stapdev),
         unoptimized: args.unoptimized,
         skip_badvars: args.skip_badvars,
         no_global_var_display: args.no_global_var_display,
-        globals,
-        limits: script_limits.ir.clone(),
-        max_map_entries: script_limits.max_map_entries,
-        histogram: script_limits.histogram,
+        globals: args.globals.clone(),
+        limits: limits.ir.clone(),
+        max_map_entries: limits.max_map_entries,
+        histogram: limits.histogram,
         live: args.record.is_some(),
         timing: args.timing,
-        has_target: args.command.is_some() || args.target.is_some(),
+        has_target: args.command.is_some() || args.target.is_some_and(|pid| pid != 0),
         ring_bytes: ring_bytes(args.buffer_mb),
         compatible: args.compatible.clone(),
         ..CompileOptions::default()
-    };
-    let compiler = compiler(&args.tapset_dirs, args.release.as_deref())?;
-    for warning in &compiler.warnings {
-        eprintln!("WARNING: {warning}");
     }
-    let compiled = compiler.compile(&input, &options);
-    let manner = Manner {
-        verbose: args.verbose > 0,
-        no_warnings: args.no_warnings,
-        warnings_are_errors: args.warnings_are_errors,
-    };
-    let verdict = check::report(&compiled, manner);
-    if args.verbose > 0 {
-        print_passes(&compiled, &compiler);
-    }
-    if verdict.ok && options.last == Pass::Run && !compiler.world.host.is_running() {
-        let release = compiler.world.host.kernel_release();
-        return Err(format!("kernel {release} is not running here; -p4 shows what would run there"));
-    }
-    let done = if verdict.ok { go_on(compiled, &options, &args, &script_limits, begun) } else { Ok(ExitCode::FAILURE) };
-    eprint!("{}", verdict.summary);
-    done
 }
 
 /// What is left to do with a script that holds.
@@ -130,11 +169,8 @@ fn go_on(
     limits: &ScriptLimits,
     begun: Instant,
 ) -> Result<ExitCode, String> {
-    if let Some(name) = unknown_global(&compiled, options) {
-        return Err(format!("-G {name}: the script has no such global"));
-    }
-    if args.keep {
-        keep(&compiled)?;
+    for name in unknown_globals(&compiled, options).filter(|_| !args.no_warnings) {
+        eprintln!("WARNING: -G {name} has no effect: the script has no such global");
     }
     if options.last != Pass::Run {
         return print_pass(&compiled, options, args);
@@ -142,45 +178,14 @@ fn go_on(
     pass_five(compiled, args, limits, begun)
 }
 
-/// A global that -G sets and the script does not have.
-fn unknown_global<'o>(compiled: &Compiled, options: &'o CompileOptions) -> Option<&'o str> {
-    let elaborated = |name: &str| {
+/// Globals that -G sets and the script does not have.
+fn unknown_globals<'o>(compiled: &'o Compiled, options: &'o CompileOptions) -> impl Iterator<Item = &'o str> {
+    let known = |name: &str| {
         // What was unused is gone from the program and still no mistake.
         compiled.program.as_ref().is_none_or(|program| program.globals.iter().any(|global| &*global.name == name))
             || compiled.scripts.iter().flat_map(|(_, s)| &s.globals).any(|global| &*global.name.text == name)
     };
-    options.globals.iter().map(|(name, _)| name.as_str()).find(|name| !elaborated(name))
-}
-
-/// The script: -e text, a file, or standard input; what follows are its arguments. `None`, and said, when the file is
-/// not there.
-fn read_input(args: &mut StapArgs) -> Result<Option<Input>, String> {
-    let additional = args.additional.iter().map(|text| text.clone().into_bytes()).collect::<Vec<_>>();
-    let mut positionals = std::mem::take(&mut args.positionals).into_iter();
-    let (name, text) = match &args.script {
-        Some(text) => ("<input>".to_owned(), text.clone().into_bytes()),
-        None => match positionals.next() {
-            Some(dash) if dash == "-" => {
-                let mut text = Vec::new();
-                std::io::stdin().read_to_end(&mut text).map_err(|e| format!("cannot read standard input: {e}"))?;
-                ("<input>".to_owned(), text)
-            }
-            Some(path) => match std::fs::read(&path) {
-                Ok(text) => (path, text),
-                // stap reads nothing out of a folder.
-                Err(_) if Path::new(&path).is_dir() => (path, Vec::new()),
-                Err(_) => {
-                    eprintln!("Input file '{path}' is missing.");
-                    return Ok(None);
-                }
-            },
-            None => return Err("no script: give a file, - or -e SCRIPT (--help says more)".to_owned()),
-        },
-    };
-    if text.iter().all(u8::is_ascii_whitespace) && additional.is_empty() {
-        return Err(format!("Input file '{name}' is empty."));
-    }
-    Ok(Some(Input { name, text, additional, args: positionals.collect() }))
+    options.globals.iter().map(|(name, _)| name.as_str()).filter(move |name| !known(name))
 }
 
 /// -s is megabytes for each processor's buffer under stap; here one buffer serves all.
@@ -193,43 +198,18 @@ fn ring_bytes(megabytes: Option<u32>) -> u32 {
 
 fn print_pass(compiled: &Compiled, options: &CompileOptions, args: &StapArgs) -> Result<ExitCode, String> {
     let mut out = std::io::stdout().lock();
-    let written = if options.last == Pass::Generate && args.ignored.module_name.is_some() {
-        // As stap -p4 -m NAME leaves NAME.ko: an object bpftool and llvm-objdump read.
-        let path = PathBuf::from(format!("{}.o", args.ignored.module_name.as_deref().unwrap_or("script")));
-        std::fs::write(&path, compiled.elf().unwrap_or_default())
-            .map_err(|e| format!("cannot write {}: {e}", path.display()))?;
-        writeln!(out, "{}", path.display())
-    } else {
-        out.write_all(compiled.text_form(options.last).as_bytes())
+    let written = match (&args.module_name, options.last) {
+        (Some(name), Pass::Generate) => writeln!(out, "{}", keep::object(compiled, name)?.display()),
+        _ => out.write_all(compiled.text_form(options.last).as_bytes()),
     };
     // A reader that has enough, such as head, is no failure.
     let _ = written;
     Ok(ExitCode::SUCCESS)
 }
 
-/// -k: what every pass made, in a folder of its own.
-fn keep(compiled: &Compiled) -> Result<(), String> {
-    let folder = std::env::temp_dir().join(format!("tapdeck-{}", std::process::id()));
-    let write = |name: &str, bytes: &[u8]| {
-        let path = folder.join(name);
-        std::fs::write(&path, bytes).map_err(|e| format!("cannot write {}: {e}", path.display()))
-    };
-    std::fs::create_dir_all(&folder).map_err(|e| format!("cannot create {}: {e}", folder.display()))?;
-    for (pass, name) in [
-        (Pass::Parse, "pass1.stp"),
-        (Pass::Elaborate, "pass2.txt"),
-        (Pass::Lower, "pass3.ir"),
-        (Pass::Generate, "pass4.asm"),
-    ] {
-        write(name, compiled.text_form(pass).as_bytes())?;
-    }
-    write("pass4.o", &compiled.elf().unwrap_or_default())?;
-    eprintln!("Keeping temporary directory \"{}\"", folder.display());
-    Ok(())
-}
-
-fn print_passes(compiled: &Compiled, compiler: &crate::pipeline::Compiler) {
-    for time in &compiled.times {
+/// What `-v` says of passes 1 to 4.
+fn print_passes(compiled: &Compiled, compiler: &Compiler, args: &StapArgs) {
+    for time in compiled.times.iter().filter(|time| args.is_verbose(time.pass as usize)) {
         let ms = time.real.as_secs_f64() * 1e3;
         match time.pass {
             Pass::Parse => eprintln!(
@@ -265,14 +245,17 @@ fn pass_five(compiled: Compiled, args: &StapArgs, limits: &ScriptLimits, begun: 
     let (Some(lowered), Some(object)) = (compiled.lowered.clone(), compiled.object.clone()) else {
         return Err("nothing was generated".to_owned());
     };
+    if let Some(name) = &args.module_name {
+        keep::object(&compiled, name)?;
+    }
     let name = compiled.sources.get(crate::source::FileId(0)).map_or("<input>", |f| &f.name).to_owned();
     let options = SessionOptions {
         script_name: script_name(&compiled).unwrap_or(name),
         stap_line: stap_line(),
-        target: target(args),
+        target: target(args)?,
         max_errors: (!args.suppress_handler_errors).then_some(limits.max_errors.into()),
         max_skipped: (!args.suppress_handler_errors).then_some(limits.max_skipped.into()),
-        timeout: args.timeout.map(|s| Duration::try_from_secs_f64(s).unwrap_or(Duration::MAX)),
+        timeout: args.timeout,
         snapshot_every: if args.record.is_some() { Duration::from_secs(1) } else { Duration::ZERO },
         run_time_statistics: args.record.is_some(),
         timing: args.timing,
@@ -285,23 +268,24 @@ fn pass_five(compiled: Compiled, args: &StapArgs, limits: &ScriptLimits, begun: 
     let mut recorder = open_recorder(args, &compiled)?;
     let mut sink = match &args.output {
         Some(pattern) => {
-            let path = output_path(pattern);
-            Sink::file(&path).map_err(|e| format!("cannot write to \"{}\": {e}", path.display()))?
+            let path = OutputFiles::first_name(pattern, args.switch);
+            let files = OutputFiles::create(pattern, args.switch);
+            Sink::files(files.map_err(|error| format!("cannot write to \"{}\": {error}", path.display()))?)
         }
         None => Sink::stdout(),
     };
-    if args.verbose > 0 {
+    if args.is_verbose(5) {
         eprintln!("Pass 5: starting run.");
     }
     let started = Instant::now();
     let plan = LoadPlan { lowered, object, sources: compiled.sources.clone(), options };
     let (handle, mut events) = match prepare(plan).and_then(|prepared| prepared.go()) {
         Ok(running) => running,
-        Err(error) => return Ok(cannot_start(&error, &compiled, args.verbose)),
+        Err(error) => return Ok(cannot_start(&error, &compiled, args.is_verbose(5))),
     };
     let manner = headless::Manner { suppress_warnings: args.no_warnings };
     let report = headless::pump(&handle, &mut events, &mut sink, recorder.as_mut(), manner);
-    if args.verbose > 0 {
+    if args.is_verbose(5) {
         eprintln!("Pass 5: run completed in {:.0}real ms.", started.elapsed().as_secs_f64() * 1e3);
     }
     if report.exit_code != 0 {
@@ -315,37 +299,27 @@ fn script_name(compiled: &Compiled) -> Option<String> {
     Some(compiled.sources.get(probe.span.file)?.name.clone())
 }
 
-fn target(args: &StapArgs) -> Target {
-    match (&args.command, args.target) {
+fn target(args: &StapArgs) -> Result<Target, String> {
+    Ok(match (&args.command, args.target) {
         (Some(command), _) => Target::Command(command.clone()),
-        (None, Some(pid)) => Target::Pid(pid),
-        (None, None) => Target::None,
-    }
+        (None, None | Some(0)) => Target::None,
+        (None, Some(pid)) => Target::Pid(pid.try_into().map_err(|_| format!("there is no process {pid}"))?),
+    })
 }
 
 /// The same run as one would give it to stap.
 fn stap_line() -> String {
     let mut line = "stap".to_owned();
-    for arg in std::env::args().skip(1).skip_while(|arg| arg == "run") {
+    for arg in std::env::args_os().skip(1).skip_while(|arg| arg == "run") {
+        let arg = arg.to_string_lossy();
         line.push(' ');
         if arg.contains(|c: char| c.is_whitespace() || "'\"$*?(){};".contains(c)) {
             line += &format!("'{}'", arg.replace('\'', r"'\''"));
         } else {
-            line += &arg;
+            line += &*arg;
         }
     }
     line
-}
-
-/// -o with strftime(3) formats replaced by the time of the start.
-fn output_path(pattern: &str) -> PathBuf {
-    use chrono::format::{Item, StrftimeItems};
-    let valid = !StrftimeItems::new(pattern).any(|item| matches!(item, Item::Error));
-    if pattern.contains('%') && valid {
-        PathBuf::from(chrono::Local::now().format(pattern).to_string())
-    } else {
-        PathBuf::from(pattern)
-    }
 }
 
 fn open_recorder(args: &StapArgs, compiled: &Compiled) -> Result<Option<Recorder>, String> {
@@ -361,13 +335,13 @@ fn recording_header(compiled: &Compiled) -> recording::Header {
 }
 
 /// Why the kernel would not have it, and what to do.
-fn cannot_start(error: &StartError, compiled: &Compiled, verbose: u8) -> ExitCode {
+fn cannot_start(error: &StartError, compiled: &Compiled, verbose: bool) -> ExitCode {
     let mut err = std::io::stderr().lock();
     if let StartError::Rejected { diagnostic, log } = error {
-        let mut state = crate::diagnostics::stap_form::State::new(verbose > 0);
+        let mut state = crate::diagnostics::stap_form::State::new(verbose);
         let text = crate::diagnostics::stap_form::render(diagnostic, &compiled.sources, &mut state);
         let _ = write!(err, "{text}");
-        if verbose > 0 {
+        if verbose {
             let _ = writeln!(err, "{log}");
         }
     } else {

@@ -75,6 +75,30 @@ pub fn parse_error_count(diagnostics: &Diagnostics) -> String {
     }
 }
 
+/// Every semantic error and what it came of, a line each between two marks, for programs: file, line, column, token and
+/// message, divided by tabs. stap(1), `--semantic-keep-going`.
+pub fn catalogue(diagnostics: &Diagnostics, sources: &SourceMap) -> String {
+    let errors = || diagnostics.iter().filter(|d| d.is_error() && d.stage != Stage::Parse);
+    let mut out = format!("SEMANTIC_ERRORS: {}\n", errors().count());
+    for error in errors() {
+        let first = (error.primary, &*error.token, &*error.message);
+        let rest = error.related.iter().filter(|related| !related.message.is_empty());
+        let rest = rest.map(|related| (Some(related.span), &*related.token, &*related.message));
+        for (span, token, message) in std::iter::once(first).chain(rest) {
+            let place = span.and_then(|span| Some((span, sources.get(span.file)?)));
+            let (name, line, col) = match place {
+                Some((span, file)) => (file.name.as_str(), file.line_col(span.start).0, file.line_col(span.start).1),
+                None => ("-", 0, 0),
+            };
+            let token = token.split('\'').nth(1).filter(|text| !text.is_empty()).unwrap_or("-");
+            let flat = |text: &str| text.replace(['\t', '\n'], " ");
+            let _ =
+                writeln!(out, "SEMANTIC_ERROR\t{name}\t{line}\t{col}\t{}\t{}", flat(token), flat(message.trim_end()));
+        }
+    }
+    out + "SEMANTIC_ERRORS_END\n"
+}
+
 /// `Pass 1: parse failed.  [man error::pass1]`
 pub fn pass_failed(pass: u8) -> String {
     let what = match pass {
@@ -286,6 +310,20 @@ mod tests {
             Pass 2: analysis failed.  [man error::pass2]
         "#]]
         .assert_eq(&out);
+    }
+
+    #[test]
+    fn errors_are_listed_for_programs() {
+        let mut sources = SourceMap::default();
+        let file = sources.add("t.stp", TEXT, Origin::User);
+        let bare = Diagnostic::new("n", Severity::Error, Stage::Semantic, "no probes\tfound");
+        let all: Diagnostics = [mismatch(file, 30), bare].into_iter().collect();
+        assert_eq!(
+            catalogue(&all, &sources),
+            "SEMANTIC_ERRORS: 2\nSEMANTIC_ERROR\tt.stp\t1\t31\tx\ttype mismatch (long)\n\
+             SEMANTIC_ERROR\tt.stp\t1\t24\tx\ttype was first inferred here (stats)\n\
+             SEMANTIC_ERROR\t-\t0\t0\t-\tno probes found\nSEMANTIC_ERRORS_END\n"
+        );
     }
 
     #[test]

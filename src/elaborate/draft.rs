@@ -59,7 +59,7 @@ pub enum Symbol {
 /// The first token under a span, as messages name it.
 pub fn spot(sources: &SourceMap, span: Span) -> Spot {
     let is_user = sources.get(span.file).is_some_and(|file| file.origin == Origin::User);
-    let args: &[String] = if is_user { &sources.script_args } else { &[] };
+    let args: &[Vec<u8>] = if is_user { &sources.script_args } else { &[] };
     let lexed = lexer::lex(sources.snippet(span), span.file, args);
     match lexed.tokens.first() {
         Some(token) => {

@@ -108,7 +108,7 @@ pub fn parse_points(
     sources: &mut SourceMap,
     options: &ElaborateOptions,
 ) -> (Vec<ast::ProbePoint>, Diagnostics) {
-    let file = sources.add("<input>", format!("probe {pattern} {{ }}"), Origin::User);
+    let file = sources.add("<input>", format!("probe {pattern} {{}}"), Origin::User);
     let (script, diagnostics) = language::parse(sources, file, &options.parse);
     (script.probes.into_iter().flat_map(|probe| probe.points).collect(), diagnostics)
 }

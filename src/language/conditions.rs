@@ -17,6 +17,16 @@ pub enum Privilege {
     Stapdev,
 }
 
+impl fmt::Display for Privilege {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Privilege::Stapusr => "stapusr",
+            Privilege::Stapsys => "stapsys",
+            Privilege::Stapdev => "stapdev",
+        })
+    }
+}
+
 /// Looks up a kernel configuration option: `CONFIG_SMP` to `y`.
 pub type ConfigLookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
@@ -206,11 +216,7 @@ impl<'a> Preprocessor<'a> {
                 }
             }
             (Kind::Ident, "systemtap_privilege") => {
-                let ours = match c.privilege {
-                    Privilege::Stapusr => "stapusr",
-                    Privilege::Stapsys => "stapsys",
-                    Privilege::Stapdev => "stapdev",
-                };
+                let ours = c.privilege.to_string();
                 Ok((string()? == ours) == equality()?)
             }
             (Kind::Ident, "guru_mode") => {

@@ -22,7 +22,7 @@ pub struct Lexed {
 }
 
 /// Lexes `text`, the contents of `file`. `args` replace `$N` and `@N`.
-pub fn lex(text: &[u8], file: FileId, args: &[String]) -> Lexed {
+pub fn lex(text: &[u8], file: FileId, args: &[Vec<u8>]) -> Lexed {
     let mut lexer = Lexer {
         text: text.to_vec(),
         pos: 0,
@@ -51,7 +51,7 @@ struct Lexer<'a> {
     text: Vec<u8>,
     pos: usize,
     file: FileId,
-    args: &'a [String],
+    args: &'a [Vec<u8>],
     /// Offset in `text` minus offset in the file, after the last paste.
     shift: isize,
     paste: Option<Paste>,
@@ -171,11 +171,11 @@ impl Lexer<'_> {
         };
         self.out.used_args.push(number);
         if !raw {
-            self.push(Kind::Str, arg.as_bytes(), start, glued);
+            self.push(Kind::Str, arg, start, glued);
             return true;
         }
         let origin = self.span(start);
-        let pasted = arg.as_bytes().to_vec();
+        let pasted = arg.clone();
         let end = start + pasted.len();
         self.shift += pasted.len() as isize - (self.pos - start) as isize;
         self.text.splice(start..self.pos, pasted);

@@ -25,7 +25,7 @@ pub mod visit;
 
 use std::sync::Arc;
 
-pub use conditions::{Conditions, Privilege};
+pub use conditions::{Conditions, Privilege, version_cmp};
 pub use macros::MacroLibrary;
 pub use parser::Recovery;
 pub use similar::similar;
@@ -40,7 +40,7 @@ use crate::{
 pub struct ParseOptions {
     pub conditions: Conditions,
     /// `$1`, `@1` and so on. Only the user's script has any.
-    pub args: Vec<String>,
+    pub args: Vec<Vec<u8>>,
     /// Macros out of `.stpm` files.
     pub macros: Arc<MacroLibrary>,
     pub recovery: Recovery,
@@ -164,7 +164,7 @@ mod tests {
             for args in argument_sets {
                 let options = ParseOptions {
                     conditions: conditions.clone(),
-                    args: args.map(str::to_owned).to_vec(),
+                    args: args.map(|arg| arg.as_bytes().to_vec()).to_vec(),
                     macros: macros.clone(),
                     recovery: Recovery::Declarations,
                 };

@@ -5,7 +5,6 @@ use std::{
     fs::File,
     io::{self, Write},
     os::fd::{AsFd, OwnedFd},
-    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -13,6 +12,7 @@ use tokio::sync::mpsc::Receiver;
 
 use super::{
     SessionHandle,
+    output_files::OutputFiles,
     recording::Recorder,
     session::{EndReport, ScriptError, SessionCommand, SessionEvent},
 };
@@ -25,37 +25,44 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Where a script's output goes.
 pub struct Sink {
-    out: Box<dyn Write + Send>,
-    /// `None` for standard output.
-    path: Option<PathBuf>,
+    out: Out,
     /// Where a reader may take his time: a pipe, a socket, a terminal.
     slow: Option<OwnedFd>,
+}
+
+enum Out {
+    Files(OutputFiles),
+    /// Standard output, or a test's.
+    Stream(Box<dyn Write + Send>),
 }
 
 impl Sink {
     pub fn stdout() -> Self {
         let copy = || io::stdout().as_fd().try_clone_to_owned();
         let (Ok(out), Ok(fd)) = (copy(), copy()) else {
-            return Self { out: Box::new(io::stdout()), path: None, slow: None };
+            return Self::to(Box::new(io::stdout()));
         };
         let out = File::from(out);
         let is_slow = out.metadata().is_ok_and(|metadata| !metadata.is_file());
-        Self { out: Box::new(out), path: None, slow: is_slow.then_some(fd) }
+        Self { out: Out::Stream(Box::new(out)), slow: is_slow.then_some(fd) }
     }
 
-    /// Creates or truncates the file.
-    pub fn file(path: &Path) -> io::Result<Self> {
-        Ok(Self { out: Box::new(File::create(path)?), path: Some(path.to_owned()), slow: None })
+    pub fn files(files: OutputFiles) -> Self {
+        Self { out: Out::Files(files), slow: None }
     }
 
     pub fn to(out: Box<dyn Write + Send>) -> Self {
-        Self { out, path: None, slow: None }
+        Self { out: Out::Stream(out), slow: None }
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let out = match &mut self.out {
+            Out::Files(files) => return files.write_all(bytes),
+            Out::Stream(out) => out,
+        };
         let Some(slow) = &self.slow else {
-            self.out.write_all(bytes)?;
-            return self.out.flush();
+            out.write_all(bytes)?;
+            return out.flush();
         };
         for part in bytes.chunks(AT_ONCE) {
             while !wait_writable(slow.as_fd(), None, Some(LOOK_EVERY))? {
@@ -63,15 +70,15 @@ impl Sink {
                     return Err(io::ErrorKind::Interrupted.into());
                 }
             }
-            self.out.write_all(part)?;
+            out.write_all(part)?;
         }
         Ok(())
     }
 
     fn complain(&self, error: &io::Error) -> String {
-        match &self.path {
-            Some(path) => format!("ERROR: cannot write to \"{}\": {error}", path.display()),
-            None => format!("ERROR: cannot write to standard output: {error}"),
+        match &self.out {
+            Out::Files(files) => format!("ERROR: cannot write to \"{}\": {error}", files.path().display()),
+            Out::Stream(_) => format!("ERROR: cannot write to standard output: {error}"),
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod interpreter;
 pub mod load;
 pub mod maps;
 pub mod outbox;
+pub mod output_files;
 mod peek;
 pub mod plan;
 pub mod prepare;

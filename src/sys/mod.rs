@@ -9,6 +9,7 @@ pub mod fifo;
 pub mod file_map;
 pub mod inotify;
 pub mod kernel_btf;
+pub mod limits;
 pub mod mmap;
 pub mod mount;
 pub mod perf_event;

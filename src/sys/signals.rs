@@ -81,6 +81,31 @@ impl StopSignals {
     }
 }
 
+/// Files to be switched to that nobody began yet; more than one are one.
+static SWITCH: AtomicU32 = AtomicU32::new(0);
+
+extern "C" fn remember_switch(_: libc::c_int) {
+    SWITCH.store(1, Ordering::Relaxed);
+}
+
+/// Takes SIGUSR2 as a wish for the next output file, for the rest of the process's life; and writing past a limit of file
+/// sizes (SIGXFSZ) as an error of that write.
+pub fn hear_switches() {
+    // SAFETY: zeroed is a valid sigaction; the handler touches an atomic only.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = remember_switch as extern "C" fn(libc::c_int) as usize;
+        action.sa_flags = libc::SA_RESTART;
+        libc::sigaction(libc::SIGUSR2, &action, std::ptr::null_mut());
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+    }
+}
+
+/// Whether the next file is wished for; forgets it.
+pub fn take_switch() -> bool {
+    SWITCH.swap(0, Ordering::Relaxed) > 0
+}
+
 /// Whoever asked to stop asked again: nothing may be waited for any more, not even that somebody reads what we write.
 pub fn is_impatient() -> bool {
     TOTAL.load(Ordering::Relaxed) > 1

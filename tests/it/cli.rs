@@ -38,7 +38,7 @@ fn more_script_text_comes_with_capital_e() {
 #[test]
 fn one_e_only() {
     let err = run(&["-e", "probe begin { exit() }", "-e", "probe begin { exit() }"]).failed();
-    assert!(err.contains("-e"), "{err}");
+    assert_eq!(err, "Only one script can be given on the command line.\n");
 }
 
 #[test]
@@ -65,7 +65,6 @@ fn a_link_named_stap_is_stap() {
     assert_eq!(stap(&["-e", "probe begin { println(\"as stap\"); exit() }"]).ok(), "as stap\n");
     assert!(stap(&["-V"]).ok().contains("SystemTap"));
     assert!(stap(&["--help"]).ok().contains("stap [OPTIONS]"));
-    assert!(stap(&["--no-such-option"]).failed().contains("--no-such-option"));
 }
 
 #[test]
@@ -197,7 +196,7 @@ fn limits_are_set_with_d() {
     assert!(cut.err.contains("WARNING: 1 strings were cut at their limit"), "{}", cut.err);
     let unknown = run(&["-DNOSUCH=yes", "-e", script]);
     assert_eq!((unknown.out.as_str(), unknown.code), ("15\n", 0));
-    assert_eq!(unknown.err, "WARNING: -D NOSUCH: there is no such limit, so it does nothing\n");
+    assert_eq!(unknown.err, "WARNING: -D NOSUCH has no effect: there is no such limit\n");
     assert!(run(&["-DNO;SUCH", "-e", script]).failed().contains("NO;SUCH"));
     // What only a module compiler has is taken.
     assert_eq!(run(&["-DSTP_NO_OVERLOAD", "-DKRETACTIVE=100", "-e", script]).ok(), "15\n");
@@ -219,8 +218,10 @@ fn globals_are_set_with_capital_g() {
     let script = "global n = 1, s = \"old\" probe begin { println(n, s); exit() }";
     assert_eq!(run(&["-G", "n=5", "-G", "s=new", "-e", script]).ok(), "5new\n");
     assert_eq!(run(&["-Gn=-5", "-e", script]).ok(), "-5old\n");
-    let err = run(&["-G", "unknown=1", "-e", script]).failed();
-    assert!(err.contains("unknown"), "{err}");
+    // stap leaves it to the kernel, which does not mind either.
+    let ran = run(&["-G", "unknown=1", "-e", script]);
+    assert_eq!((ran.out.as_str(), ran.code), ("1old\n", 0));
+    assert_eq!(ran.err, "WARNING: -G unknown has no effect: the script has no such global\n");
 }
 
 #[test]

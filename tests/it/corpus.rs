@@ -113,7 +113,12 @@ fn ours(case: &Case, pass: &str, compiler: &Compiler) -> Answer {
         }
     }
     let text = case.script.as_bytes().to_vec();
-    let input = Input { name: "<input>".to_owned(), text, additional: Vec::new(), args: case.args.clone() };
+    let input = Input {
+        name: "<input>".to_owned(),
+        text,
+        additional: Vec::new(),
+        args: case.args.iter().map(|arg| arg.clone().into_bytes()).collect(),
+    };
     let compiled = compiler.compile(&input, &options);
     let told = check::told(&compiled, manner);
     let out = if told.verdict.ok { compiled.text_form(options.last) } else { String::new() };

@@ -17,6 +17,7 @@ mod listing;
 mod locations;
 mod lower;
 mod mutants;
+mod options;
 mod oracle;
 mod parse;
 mod runs;

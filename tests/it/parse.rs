@@ -12,7 +12,8 @@ use crate::scripts::{Case, check};
 pub fn parse(case: &Case, sources: &mut SourceMap, recovery: Recovery) -> (Script, Diagnostics) {
     let conditions = Conditions { guru_mode: case.directive("guru").is_some(), ..Conditions::default() };
     let file = sources.add(case.name.clone(), case.text.clone(), Origin::User);
-    let options = ParseOptions { conditions, args: case.args(), recovery, ..ParseOptions::default() };
+    let args = case.args().into_iter().map(String::into_bytes).collect();
+    let options = ParseOptions { conditions, args, recovery, ..ParseOptions::default() };
     language::parse(sources, file, &options)
 }
 
@@ -181,7 +182,7 @@ fn survives(text: &[u8]) {
     for recovery in [Recovery::Declarations, Recovery::Statements] {
         let mut sources = SourceMap::default();
         let file = sources.add("soup", text, Origin::User);
-        let options = ParseOptions { args: vec!["x $1 (".to_owned()], recovery, ..ParseOptions::default() };
+        let options = ParseOptions { args: vec![b"x $1 (".to_vec()], recovery, ..ParseOptions::default() };
         let (script, diagnostics) = language::parse(&mut sources, file, &options);
         let mut state = stap_form::State::new(true);
         for diagnostic in diagnostics.iter() {

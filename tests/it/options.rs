@@ -1,0 +1,169 @@
+//! stap's command line, option by option: what SystemTap 5.6 answered to each line of `tests/options/stap.txt`.
+//!
+//! Warnings that say an option does nothing are ours and left out here. A case marked `differs:` has to differ.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::{ffi::OsStrExt, fs::symlink},
+    path::Path,
+    process::{Command, Stdio},
+    sync::Mutex,
+};
+
+use tapdeck::runtime::target::split_words;
+
+use crate::binary::{TempDir, finish, run, tapdeck};
+
+#[derive(Debug, PartialEq, Eq)]
+struct Answer {
+    status: i32,
+    out: String,
+    err: String,
+}
+
+#[derive(Debug)]
+struct Case {
+    line: String,
+    differs: bool,
+    answer: Answer,
+}
+
+fn cases() -> Vec<Case> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/options/stap.txt");
+    let text = fs::read_to_string(path).unwrap();
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    let mut cases = Vec::new();
+    for block in text.split("\n==== ").skip(1) {
+        let mut parts = block.split("\n---- ");
+        let (line, marks) = split_line(parts.next().unwrap_or_default());
+        let (status, out) = split_line(parts.next().unwrap_or_else(|| panic!("{line}: not recorded, see record.py")));
+        let (_, err) = split_line(parts.next().unwrap_or_default());
+        let answer = Answer { status: status.parse().unwrap(), out: with_end(out), err: with_end(err) };
+        cases.push(Case { line: line.to_owned(), differs: marks.starts_with("#! differs: "), answer });
+    }
+    cases
+}
+
+fn split_line(text: &str) -> (&str, &str) {
+    text.split_once('\n').unwrap_or((text, ""))
+}
+
+fn with_end(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("{text}\n") }
+}
+
+/// What a link named `stap` says.
+fn ours(link: &Path, line: &str) -> Answer {
+    let mut command = Command::new(link);
+    command.args(split_words(line).unwrap_or_else(|| panic!("{line}"))).current_dir("/").stdin(Stdio::null());
+    let ran = finish(command);
+    let err = ran.err.replace(&format!("{}: ", link.display()), "stap: ");
+    let is_ours = |line: &&str| {
+        line.starts_with("WARNING: -") && line.contains(" has no effect: ") || line.trim_start().starts_with("help: ")
+    };
+    let err = err.lines().filter(|line| !is_ours(line)).map(|line| format!("{line}\n")).collect();
+    Answer { status: ran.code, out: ran.out, err }
+}
+
+#[test]
+fn every_command_line_is_answered_as_by_stap() {
+    let folder = TempDir::new("options");
+    let link = folder.0.join("stap");
+    symlink(env!("CARGO_BIN_EXE_tapdeck"), &link).unwrap();
+    let todo = Mutex::new(cases());
+    let n_cases = todo.lock().unwrap().len();
+    assert!(n_cases > 200, "{n_cases}");
+    let wrong = Mutex::new(String::new());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let Some(case) = todo.lock().unwrap().pop() else { return };
+                    let ours = ours(&link, &case.line);
+                    let text = match (ours == case.answer, case.differs) {
+                        (true, false) | (false, true) => continue,
+                        (true, true) => format!("== {}\nis the same now\n", case.line),
+                        (false, false) => {
+                            format!("== {}\n-- stap: {:#?}\n-- ours: {ours:#?}\n", case.line, case.answer)
+                        }
+                    };
+                    *wrong.lock().unwrap() += &text;
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn run_is_the_same_by_another_name() {
+    let err = run(&["--no-such-option"]).failed();
+    let first = format!("{} run: unrecognized option '--no-such-option'\n", env!("CARGO_BIN_EXE_tapdeck"));
+    assert!(err.starts_with(&first), "{err}");
+    let mut posix = tapdeck();
+    posix.env("POSIXLY_CORRECT", "1").args(["run", "-p1", "-e", "probe begin { println(@1, @2) }", "a", "-g"]);
+    assert!(finish(posix).ok().contains("println(\"a\", \"-g\")"));
+}
+
+#[test]
+fn what_does_nothing_is_said_once_and_silenced_by_w() {
+    let script = ["-p1", "-e", "probe begin {}"];
+    let with = |options: &[&str]| run(&[options, &script[..]].concat());
+    let ran = with(&["-b", "-B", "CONFIG_X=y", "--runtime=kernel", "--download-debuginfo", "--check-version"]);
+    assert_eq!((ran.code, ran.err.lines().count()), (0, 5), "{ran:?}");
+    assert!(ran.err.lines().all(|line| line.starts_with("WARNING: -") && line.contains(" has no effect: ")), "{ran:?}");
+    assert_eq!(with(&["-w", "-b", "-B", "CONFIG_X=y", "--runtime=kernel"]).err, "");
+    // What is so anyway is told to those who ask for more.
+    assert_eq!(with(&["-d", "kernel", "--ldd", "--all-modules", "--bpf", "--disable-cache"]).err, "");
+    assert!(with(&["-v", "-d", "kernel"]).err.contains("-d is not needed: "));
+    for refused in
+        [&["--language-server"][..], &["--use-server=x"], &["--remote=host"], &["--build-as=nobody"], &["-F"]]
+    {
+        let mut words = refused.to_vec();
+        words.extend(["-e", "probe begin {}"]);
+        let err = run(&words).failed();
+        assert!(err.starts_with("ERROR: ") && err.contains(refused[0].split('=').next().unwrap()), "{err}");
+    }
+}
+
+#[test]
+fn arguments_may_be_any_bytes() {
+    let mut command = tapdeck();
+    command.args(["run", "-e", "probe begin { println(@1, strlen(@1)); exit() }"]).arg(OsStr::from_bytes(b"\xff\xfe"));
+    assert_eq!(command.output().unwrap().stdout, b"\xff\xfe2\n");
+    let mut command = tapdeck();
+    command.args(["run", "-e"]).arg(OsStr::from_bytes(b"probe begin { println(\"\xff\"); exit() }"));
+    assert_eq!(command.output().unwrap().stdout, b"\xff\n");
+}
+
+#[test]
+fn completions_know_the_options_of_run() {
+    let mut command = tapdeck();
+    command.args(["completions", "bash"]);
+    let text = finish(command).ok();
+    assert!(text.contains("--suppress-handler-errors") && text.contains("--no-global-var-display"));
+}
+
+#[test]
+fn errors_of_pass_2_are_listed_for_programs() {
+    let script = "probe begin { foo() } probe end { bar() } global a probe end { a <<< 1; a = 2 }";
+    let err = run(&["-p2", "--semantic-keep-going", "-e", script]).failed();
+    let (_, list) = err.split_once("SEMANTIC_ERRORS: ").unwrap_or_else(|| panic!("{err}"));
+    assert!(list.contains("\nSEMANTIC_ERROR\t<input>\t1\t15\tfoo\tunresolved function foo"), "{list}");
+    assert!(
+        list.contains("\tbar\tunresolved function bar") && list.contains("\nSEMANTIC_ERRORS_END\nPass 2: "),
+        "{list}"
+    );
+}
+
+#[test]
+fn limits_of_the_process_hold() {
+    let folder = TempDir::new("limits");
+    let out = folder.0.join("out");
+    let script = "probe timer.ms(1) { for (i = 0; i < 100; i++) println(\"a line of output\") } probe end { system(\"echo end\") }";
+    let ran = run(&["--rlimit-fsize=65536", "-o", out.to_str().unwrap(), "-e", script]);
+    assert_eq!((ran.out.as_str(), ran.code, fs::metadata(&out).unwrap().len()), ("end\n", 1, 65536), "{ran:?}");
+    assert!(ran.err.starts_with("ERROR: cannot write to \"") && ran.err.contains("File too large"), "{ran:?}");
+}
