@@ -3,12 +3,12 @@
 use std::io::Write;
 
 use crate::{
-    diagnostics::{Severity, Stage, stap_form},
+    diagnostics::{Severity, Stage, color::Palette, stap_form},
     pipeline::{Compiled, Pass},
 };
 
 /// How findings are told.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Manner {
     pub verbose: bool,
     /// -w
@@ -17,6 +17,7 @@ pub struct Manner {
     pub warnings_are_errors: bool,
     /// --semantic-keep-going: all errors of pass 2 again, for a program to read.
     pub catalogue: bool,
+    pub palette: Palette,
 }
 
 /// What a compilation's findings come to.
@@ -36,15 +37,15 @@ pub struct Told {
 }
 
 /// Prints every finding of a compilation.
-pub fn report(compiled: &Compiled, manner: Manner) -> Verdict {
+pub fn report(compiled: &Compiled, manner: &Manner) -> Verdict {
     let told = told(compiled, manner);
     let _ = std::io::stderr().lock().write_all(told.text.as_bytes());
     told.verdict
 }
 
 /// The text of [`report`].
-pub fn told(compiled: &Compiled, manner: Manner) -> Told {
-    let mut state = stap_form::State::new(manner.verbose);
+pub fn told(compiled: &Compiled, manner: &Manner) -> Told {
+    let mut state = stap_form::State::new(manner.verbose).painted(manner.palette.clone());
     let mut text = String::new();
     let mut failed = compiled.failed;
     for diagnostic in compiled.diagnostics.iter() {

@@ -1,6 +1,7 @@
 //! The command line: which program was asked for, its options, its exit code.
 
 mod args;
+mod background;
 pub mod check;
 mod completion;
 mod dashboard;

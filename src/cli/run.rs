@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    background::Background,
     check::{self, Manner},
     compiler, dashboard, dump, keep,
     limits::ScriptLimits,
@@ -15,11 +16,15 @@ use super::{
     script::{self, NoScript},
 };
 use crate::{
-    diagnostics::stap_form::pass_failed,
+    diagnostics::{
+        color::Role,
+        stap_form::{self, pass_failed},
+    },
     language::Privilege,
     pipeline::{CompileOptions, Compiled, Compiler, Input, Pass},
     runtime::{
         StartError,
+        forecast::{Counters, Forecast},
         headless::{self, Sink},
         output_files::OutputFiles,
         plan::{LoadPlan, SessionOptions},
@@ -59,10 +64,17 @@ fn run(mut args: StapArgs) -> Result<ExitCode, String> {
     if let Some(listing) = &args.listing {
         return print_list(&args, listing);
     }
+    let background = match args.flight && args.last_pass.is_none_or(|pass| pass == 5) {
+        true => match Background::begin()? {
+            Ok(background) => Some(background),
+            Err(code) => return Ok(code),
+        },
+        false => None,
+    };
     let mut script_limits = ScriptLimits::default();
     for define in &args.defines {
         if let Some(warning) = script_limits.define(define)?.filter(|_| !args.no_warnings) {
-            eprintln!("WARNING: {warning}");
+            warn(&args, &warning);
         }
     }
     if args.suppress_time_limits {
@@ -82,24 +94,27 @@ fn run(mut args: StapArgs) -> Result<ExitCode, String> {
     };
     let options = compile_options(&args, &script_limits);
     let compiler = compiler(&args.tapset_dirs, args.release.as_deref())?;
-    for warning in &compiler.warnings {
-        eprintln!("WARNING: {warning}");
-    }
+    compiler.warnings.iter().for_each(|text| warn(&args, text));
     let compiled = compiler.compile(&input, &options);
     let manner = Manner {
         verbose: args.is_verbose(2),
         no_warnings: args.no_warnings,
         warnings_are_errors: args.warnings_are_errors,
         catalogue: args.semantic_keep_going,
+        palette: args.palette(),
     };
-    let verdict = check::report(&compiled, manner);
+    let verdict = check::report(&compiled, &manner);
     print_passes(&compiled, &compiler, &args);
     if verdict.ok && options.last == Pass::Run && !compiler.world.host.is_running() {
         let release = compiler.world.host.kernel_release();
         return Err(format!("kernel {release} is not running here; -p4 shows what would run there"));
     }
     let kept = args.keep.then(|| keep::keep(&compiled, args.keep_in.as_deref())).transpose()?;
-    let done = if verdict.ok { go_on(compiled, &options, &args, &script_limits, begun) } else { Ok(ExitCode::FAILURE) };
+    let done = if verdict.ok {
+        go_on(compiled, &options, &args, &script_limits, background, begun)
+    } else {
+        Ok(ExitCode::FAILURE)
+    };
     eprint!("{}", verdict.summary);
     if let Some(folder) = kept {
         eprintln!("Keeping temporary directory \"{}\"", folder.display());
@@ -107,11 +122,15 @@ fn run(mut args: StapArgs) -> Result<ExitCode, String> {
     done
 }
 
+fn warn(args: &StapArgs, text: &str) {
+    eprintln!("{} {text}", args.palette().paint(Role::Warning, "WARNING:"));
+}
+
 /// What there is to be told of options that do nothing here.
 fn say_of_options(args: &StapArgs) {
     args.said.iter().for_each(|text| eprintln!("{text}"));
     if !args.no_warnings {
-        args.warnings.iter().for_each(|text| eprintln!("WARNING: {text}"));
+        args.warnings.iter().for_each(|text| warn(args, text));
     }
     if args.is_verbose(1) {
         args.remarks.iter().for_each(|text| eprintln!("{text}"));
@@ -167,15 +186,16 @@ fn go_on(
     options: &CompileOptions,
     args: &StapArgs,
     limits: &ScriptLimits,
+    background: Option<Background>,
     begun: Instant,
 ) -> Result<ExitCode, String> {
     for name in unknown_globals(&compiled, options).filter(|_| !args.no_warnings) {
-        eprintln!("WARNING: -G {name} has no effect: the script has no such global");
+        warn(args, &format!("-G {name} has no effect: the script has no such global"));
     }
     if options.last != Pass::Run {
         return print_pass(&compiled, options, args);
     }
-    pass_five(compiled, args, limits, begun)
+    pass_five(compiled, args, limits, background, begun)
 }
 
 /// Globals that -G sets and the script does not have.
@@ -241,7 +261,13 @@ fn print_passes(compiled: &Compiled, compiler: &Compiler, args: &StapArgs) {
     }
 }
 
-fn pass_five(compiled: Compiled, args: &StapArgs, limits: &ScriptLimits, begun: Instant) -> Result<ExitCode, String> {
+fn pass_five(
+    compiled: Compiled,
+    args: &StapArgs,
+    limits: &ScriptLimits,
+    background: Option<Background>,
+    begun: Instant,
+) -> Result<ExitCode, String> {
     let (Some(lowered), Some(object)) = (compiled.lowered.clone(), compiled.object.clone()) else {
         return Err("nothing was generated".to_owned());
     };
@@ -275,16 +301,21 @@ fn pass_five(compiled: Compiled, args: &StapArgs, limits: &ScriptLimits, begun: 
         None => Sink::stdout(),
     };
     if args.is_verbose(5) {
+        if let Some(forecast) = Forecast::of(&lowered, &Counters::read()) {
+            forecast.to_string().lines().for_each(|line| eprintln!("Pass 5: {line}"));
+        }
         eprintln!("Pass 5: starting run.");
     }
     let started = Instant::now();
     let plan = LoadPlan { lowered, object, sources: compiled.sources.clone(), options };
     let (handle, mut events) = match prepare(plan).and_then(|prepared| prepared.go()) {
         Ok(running) => running,
-        Err(error) => return Ok(cannot_start(&error, &compiled, args.is_verbose(5))),
+        Err(error) => return Ok(cannot_start(&error, &compiled, args)),
     };
-    let manner = headless::Manner { suppress_warnings: args.no_warnings };
-    let report = headless::pump(&handle, &mut events, &mut sink, recorder.as_mut(), manner);
+    let manner = headless::Manner { suppress_warnings: args.no_warnings, palette: args.palette() };
+    let mut background = background;
+    let is_live = &mut || background.take().map_or((), Background::say_live);
+    let report = headless::pump(&handle, &mut events, &mut sink, recorder.as_mut(), &manner, is_live);
     if args.is_verbose(5) {
         eprintln!("Pass 5: run completed in {:.0}real ms.", started.elapsed().as_secs_f64() * 1e3);
     }
@@ -335,17 +366,18 @@ fn recording_header(compiled: &Compiled) -> recording::Header {
 }
 
 /// Why the kernel would not have it, and what to do.
-fn cannot_start(error: &StartError, compiled: &Compiled, verbose: bool) -> ExitCode {
+fn cannot_start(error: &StartError, compiled: &Compiled, args: &StapArgs) -> ExitCode {
+    let verbose = args.is_verbose(5);
     let mut err = std::io::stderr().lock();
     if let StartError::Rejected { diagnostic, log } = error {
-        let mut state = crate::diagnostics::stap_form::State::new(verbose);
-        let text = crate::diagnostics::stap_form::render(diagnostic, &compiled.sources, &mut state);
+        let mut state = stap_form::State::new(verbose).painted(args.palette());
+        let text = stap_form::render(diagnostic, &compiled.sources, &mut state);
         let _ = write!(err, "{text}");
         if verbose {
             let _ = writeln!(err, "{log}");
         }
     } else {
-        let _ = writeln!(err, "ERROR: {error}");
+        let _ = writeln!(err, "{} {error}", args.palette().paint(Role::Error, "ERROR:"));
         if let Some(way_out) = error.way_out() {
             let _ = writeln!(err, "{way_out}");
         }

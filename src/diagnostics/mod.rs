@@ -2,6 +2,7 @@
 //! (one line each) and the editor pane.
 
 pub mod catalogue;
+pub mod color;
 pub mod concise_form;
 pub mod stap_form;
 

@@ -13,7 +13,11 @@ use std::{collections::HashSet, fmt::Write};
 
 use unicode_width::UnicodeWidthChar;
 
-use super::{Diagnostic, Diagnostics, Severity, Stage, TokenLabel, catalogue::parse::EMPTY_INPUT};
+use super::{
+    Diagnostic, Diagnostics, Severity, Stage, TokenLabel,
+    catalogue::parse::EMPTY_INPUT,
+    color::{Palette, Role},
+};
 use crate::source::{SourceMap, Span};
 
 /// What was printed before: decides what is left out.
@@ -21,6 +25,7 @@ use crate::source::{SourceMap, Span};
 pub struct State {
     /// Print all of them, as `-v` does.
     pub verbose: bool,
+    pub palette: Palette,
     /// File of the last position in a warning or semantic error; not said again.
     last_file: Option<String>,
     seen: HashSet<String>,
@@ -31,6 +36,10 @@ pub struct State {
 impl State {
     pub fn new(verbose: bool) -> Self {
         Self { verbose, ..Self::default() }
+    }
+
+    pub fn painted(self, palette: Palette) -> Self {
+        Self { palette, ..self }
     }
 
     /// The lines at the very end about what was left out; empty when nothing was.
@@ -119,7 +128,7 @@ pub fn render(diagnostic: &Diagnostic, sources: &SourceMap, state: &mut State) -
             if state.leaves_out_warning(&diagnostic.message) {
                 return out;
             }
-            let _ = write!(out, "WARNING: {}", diagnostic.message);
+            let _ = write!(out, "{} {}", state.palette.paint(Role::Warning, "WARNING:"), diagnostic.message);
             one_line(&mut out, diagnostic.primary, &diagnostic.token, " source: ", sources, state);
             help(&mut out, diagnostic, "   help: ");
         }
@@ -134,11 +143,12 @@ pub fn render(diagnostic: &Diagnostic, sources: &SourceMap, state: &mut State) -
                 TokenLabel::Saw => "saw",
                 TokenLabel::At => "at",
             };
-            parse_error(&mut out, &diagnostic.message, label, diagnostic.primary, &diagnostic.token, sources);
+            let (message, palette) = (&diagnostic.message, &state.palette);
+            parse_error(&mut out, message, label, diagnostic.primary, &diagnostic.token, sources, palette);
             help(&mut out, diagnostic, "       help: ");
             out.push('\n');
             for related in &diagnostic.related {
-                parse_error(&mut out, &related.message, "at", Some(related.span), &related.token, sources);
+                parse_error(&mut out, &related.message, "at", Some(related.span), &related.token, sources, palette);
                 out.push('\n');
             }
         }
@@ -146,7 +156,8 @@ pub fn render(diagnostic: &Diagnostic, sources: &SourceMap, state: &mut State) -
             if state.leaves_out_error(chain_key(diagnostic)) {
                 return out;
             }
-            let _ = write!(out, "semantic error: {}", diagnostic.message);
+            let title = state.palette.paint(Role::Error, "semantic error:").into_owned();
+            let _ = write!(out, "{title} {}", diagnostic.message);
             one_line(&mut out, diagnostic.primary, &diagnostic.token, "        source: ", sources, state);
             // The way out stands behind the last of the chain.
             for related in &diagnostic.related {
@@ -157,7 +168,7 @@ pub fn render(diagnostic: &Diagnostic, sources: &SourceMap, state: &mut State) -
                 match related.message.is_empty() {
                     true => out.push_str(line.trim_start_matches(": ")),
                     false => {
-                        let _ = write!(out, "\nsemantic error: {}{line}", related.message);
+                        let _ = write!(out, "\n{title} {}{line}", related.message);
                     }
                 }
             }
@@ -183,12 +194,21 @@ fn help(out: &mut String, diagnostic: &Diagnostic, lead: &str) {
     }
 }
 
-fn parse_error(out: &mut String, message: &str, label: &str, span: Option<Span>, token: &str, sources: &SourceMap) {
-    let _ = writeln!(out, "parse error: {message}");
+fn parse_error(
+    out: &mut String,
+    message: &str,
+    label: &str,
+    span: Option<Span>,
+    token: &str,
+    sources: &SourceMap,
+    palette: &Palette,
+) {
+    let _ = writeln!(out, "{} {message}", palette.paint(Role::Error, "parse error:"));
     match span {
         Some(span) => {
-            let _ = writeln!(out, "{label:>11}: {token} at {}", sources.place(span));
-            source_lines(out, span, "     source: ", sources);
+            let place = sources.place(span).to_string();
+            let _ = writeln!(out, "{label:>11}: {token} at {}", palette.paint(Role::Place, &place));
+            source_lines(out, span, token, "     source: ", sources, palette);
         }
         // At the end of the file there is a name and no line.
         None if !token.is_empty() => {
@@ -208,30 +228,36 @@ fn one_line(out: &mut String, span: Option<Span>, token: &str, lead: &str, sourc
     let same = state.last_file.as_deref() == Some(&file.name);
     let name = if same { "" } else { &file.name };
     let separator = if token.is_empty() { "" } else { " " };
-    let _ = writeln!(out, ": {token}{separator}at {name}:{line}:{col}");
+    let place = format!("{name}:{line}:{col}");
+    let _ = writeln!(out, ": {token}{separator}at {}", state.palette.paint(Role::Place, &place));
     state.last_file = Some(file.name.clone());
-    source_lines(out, span, lead, sources);
+    source_lines(out, span, token, lead, sources, &state.palette);
 }
 
 /// The line, the caret under it, and the same for each macro call around.
-fn source_lines(out: &mut String, span: Span, lead: &str, sources: &SourceMap) {
-    source_line(out, span, lead, sources);
+fn source_lines(out: &mut String, span: Span, token: &str, lead: &str, sources: &SourceMap, palette: &Palette) {
+    source_line(out, span, token, lead, sources, palette);
     let mut at = span;
     while let Some(expansion) = sources.expansion(at.file) {
         at = expansion.call;
-        let _ = writeln!(out, "\tin expansion of macro: operator '{}' at {}", expansion.name, sources.place(at));
-        source_line(out, at, lead, sources);
+        let token = format!("operator '{}'", expansion.name);
+        let place = sources.place(at).to_string();
+        let _ = writeln!(out, "\tin expansion of macro: {token} at {}", palette.paint(Role::Place, &place));
+        source_line(out, at, &token, lead, sources, palette);
     }
 }
 
-fn source_line(out: &mut String, span: Span, lead: &str, sources: &SourceMap) {
+fn source_line(out: &mut String, span: Span, token: &str, lead: &str, sources: &SourceMap, palette: &Palette) {
     let Some(file) = sources.get(span.file) else { return };
     let (line_number, col) = file.line_col(span.start);
     let line = file.line(line_number);
-    let _ = writeln!(out, "{lead}{}", String::from_utf8_lossy(line));
+    let (before, rest) = line.split_at(line.len().min(col as usize - 1));
+    let word = token.split('\'').nth(1).filter(|word| rest.starts_with(word.as_bytes())).unwrap_or_default();
+    let text = String::from_utf8_lossy;
+    let painted = if word.is_empty() { "".into() } else { palette.paint(Role::Token, word) };
+    let _ = writeln!(out, "{lead}{}{painted}{}", text(before), text(&rest[word.len()..]));
     out.extend(std::iter::repeat_n(' ', lead.len()));
-    out.push_str(&indent_to(line, col));
-    out.push_str("^\n");
+    let _ = writeln!(out, "{}{}", indent_to(line, col), palette.paint(Role::Caret, "^"));
 }
 
 /// Blanks that reach the 1-based byte column `col` of `line` on a terminal: tabs stay tabs, wide characters count twice.
@@ -323,6 +349,24 @@ mod tests {
             "SEMANTIC_ERRORS: 2\nSEMANTIC_ERROR\tt.stp\t1\t31\tx\ttype mismatch (long)\n\
              SEMANTIC_ERROR\tt.stp\t1\t24\tx\ttype was first inferred here (stats)\n\
              SEMANTIC_ERROR\t-\t0\t0\t-\tno probes found\nSEMANTIC_ERRORS_END\n"
+        );
+    }
+
+    #[test]
+    fn colours_are_staps() {
+        let mut sources = SourceMap::default();
+        let file = sources.add("<input>", "probe begin { foo() }", Origin::User);
+        let error = Diagnostic::new("k", Severity::Error, Stage::Semantic, "unresolved function foo")
+            .at(Span::new(file, 14, 17))
+            .token("identifier 'foo'");
+        let mut state = State { palette: Palette::new(None), ..State::default() };
+        assert_eq!(
+            render(&error, &sources, &mut state)
+                .replace("\x1b[m\x1b[K", "}")
+                .replace("m\x1b[K", "{")
+                .replace('\x1b', ""),
+            "[01;31{semantic error:} unresolved function foo: identifier 'foo' at [00;34{<input>:1:15}\n        \
+             source: probe begin { [01{foo}() }\n                              [01{^}\n\n"
         );
     }
 

@@ -16,7 +16,10 @@ use super::{
     recording::Recorder,
     session::{EndReport, ScriptError, SessionCommand, SessionEvent},
 };
-use crate::sys::{poll::wait_writable, signals::is_impatient};
+use crate::{
+    diagnostics::color::{Palette, Role},
+    sys::{poll::wait_writable, signals::is_impatient},
+};
 
 /// What a pipe that takes anything takes whole: PIPE_BUF of pipe(7).
 const AT_ONCE: usize = 4096;
@@ -84,21 +87,24 @@ impl Sink {
 }
 
 /// What the pump says besides the output.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Manner {
+    /// Of the words WARNING and ERROR.
+    pub palette: Palette,
     /// -w: no warnings.
     pub suppress_warnings: bool,
 }
 
 /// Moves a session's events to where they belong until it has ended. Blocks.
 ///
-/// A closed pipe ends the session quietly, a full disk with a message and exit code 1.
+/// `is_live` is called when the probes are. A closed pipe ends the session quietly, a full disk with a message and exit code 1.
 pub fn pump(
     handle: &SessionHandle,
     events: &mut Receiver<SessionEvent>,
     sink: &mut Sink,
     mut recorder: Option<&mut Recorder>,
-    manner: Manner,
+    manner: &Manner,
+    is_live: &mut dyn FnMut(),
 ) -> EndReport {
     let mut failed = None;
     let say = |text: String| {
@@ -119,18 +125,18 @@ pub fn pump(
                     handle.send(SessionCommand::Stop);
                 }
             }
-            SessionEvent::Warning(text) if !manner.suppress_warnings => say(format!("WARNING: {text}")),
-            SessionEvent::Error(error) => say(error_line(&error)),
+            SessionEvent::Warning(text) if !manner.suppress_warnings => {
+                say(format!("{} {text}", manner.palette.paint(Role::Warning, "WARNING:")));
+            }
+            SessionEvent::Error(error) => say(error_line(&error, &manner.palette)),
             SessionEvent::Ended(mut report) => {
                 if failed.is_some_and(|kind| !is_quiet(kind)) {
                     report.exit_code = 1;
                 }
                 return report;
             }
-            SessionEvent::Output(_)
-            | SessionEvent::Warning(_)
-            | SessionEvent::Started(_)
-            | SessionEvent::Snapshot(_) => {}
+            SessionEvent::Started(_) => is_live(),
+            SessionEvent::Output(_) | SessionEvent::Warning(_) | SessionEvent::Snapshot(_) => {}
         }
     }
     // The session's thread went without a word: a bug, and not a success.
@@ -143,10 +149,11 @@ fn is_quiet(kind: io::ErrorKind) -> bool {
 }
 
 /// `ERROR: division by 0 near operator '/' at f.stp:1:30`.
-pub fn error_line(error: &ScriptError) -> String {
+pub fn error_line(error: &ScriptError, palette: &Palette) -> String {
+    let title = palette.paint(Role::Error, "ERROR:");
     if error.near.is_empty() {
-        format!("ERROR: {}", error.message)
+        format!("{title} {}", error.message)
     } else {
-        format!("ERROR: {} near {}", error.message, error.near)
+        format!("{title} {} near {}", error.message, error.near)
     }
 }

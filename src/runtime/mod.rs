@@ -14,6 +14,7 @@ pub mod engine;
 pub mod exit_report;
 pub mod features;
 mod files;
+pub mod forecast;
 pub mod headless;
 pub mod interpreter;
 pub mod load;

@@ -15,7 +15,7 @@ use crate::sys::signals;
 /// `-S SIZE[,N]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Switch {
-    /// What a file may come to. A piece of output is never divided, unless it is larger than this itself.
+    /// What a file may come to. It ends with a whole line where there is one.
     pub max_bytes: u64,
     /// How many files are kept; `None`: all.
     pub max_files: Option<u64>,
@@ -75,12 +75,22 @@ impl OutputFiles {
 impl Write for OutputFiles {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let max = self.switch.map_or(u64::MAX, |switch| switch.max_bytes);
-        let is_full = self.written > 0 && self.written.saturating_add(bytes.len() as u64) > max;
-        if signals::take_switch() || is_full {
+        if signals::take_switch() {
             self.begin_next()?;
         }
-        let room = max.saturating_sub(self.written).min(bytes.len() as u64) as usize;
-        let n = self.file.write(&bytes[..room])?;
+        let mut fits = (max - self.written).min(bytes.len() as u64) as usize;
+        if fits < bytes.len() {
+            match bytes[..fits].iter().rposition(|byte| *byte == b'\n') {
+                Some(end) => fits = end + 1,
+                None if self.written > 0 => {
+                    self.begin_next()?;
+                    return self.write(bytes);
+                }
+                // No file is large enough for the line.
+                None => {}
+            }
+        }
+        let n = self.file.write(&bytes[..fits])?;
         self.written += n as u64;
         Ok(n)
     }
@@ -141,6 +151,9 @@ mod tests {
         out.write_all(b"0123456789abcdefghij!").unwrap();
         assert_eq!(contents(&folder), pairs(&[("out.3", "abcdefghij"), ("out.4", "!")]));
         assert_eq!(out.path(), folder.join("out.4"));
+        // Lines stay whole where they can.
+        out.write_all(b"a\nbcdef\nghijk\n").unwrap();
+        assert_eq!(contents(&folder), pairs(&[("out.4", "!a\nbcdef\n"), ("out.5", "ghijk\n")]));
         fs::remove_dir_all(&folder).unwrap();
     }
 

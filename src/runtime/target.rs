@@ -108,22 +108,25 @@ impl LiveTarget {
 pub fn exit_warning(exit: Exit) -> Option<String> {
     match exit {
         Exit::Code(0) => None,
-        Exit::Code(code) => Some(format!("child process exited with status {code}")),
-        Exit::Signal(signal) => Some(format!("child process exited with signal {signal}{}", signal_name(signal))),
+        Exit::Code(code) => Some(format!("Child process exited with status {code}")),
+        Exit::Signal(signal) => Some(format!("Child process exited with signal {signal} ({})", signal_name(signal))),
     }
 }
 
-fn signal_name(signal: i32) -> &'static str {
-    match signal {
-        1 => " (Hangup)",
-        2 => " (Interrupt)",
-        3 => " (Quit)",
-        6 => " (Aborted)",
-        9 => " (Killed)",
-        11 => " (Segmentation fault)",
-        13 => " (Broken pipe)",
-        15 => " (Terminated)",
-        _ => "",
+/// As strsignal(3) has it.
+fn signal_name(signal: i32) -> String {
+    #[rustfmt::skip]
+    const NAMES: [&str; 31] = [
+        "Hangup", "Interrupt", "Quit", "Illegal instruction", "Trace/breakpoint trap", "Aborted", "Bus error",
+        "Floating point exception", "Killed", "User defined signal 1", "Segmentation fault", "User defined signal 2",
+        "Broken pipe", "Alarm clock", "Terminated", "Stack fault", "Child exited", "Continued", "Stopped (signal)",
+        "Stopped", "Stopped (tty input)", "Stopped (tty output)", "Urgent I/O condition", "CPU time limit exceeded",
+        "File size limit exceeded", "Virtual timer expired", "Profiling timer expired", "Window changed", "I/O possible",
+        "Power failure", "Bad system call",
+    ];
+    match usize::try_from(signal).ok().and_then(|n| NAMES.get(n.checked_sub(1)?)) {
+        Some(name) => (*name).to_owned(),
+        None => format!("Real-time signal {}", signal - 34),
     }
 }
 
@@ -231,7 +234,7 @@ mod tests {
         assert_eq!(wait(&mut target), Exit::Code(3));
         assert!(mark.exists());
         std::fs::remove_file(&mark).unwrap();
-        assert_eq!(exit_warning(Exit::Code(3)).unwrap(), "child process exited with status 3");
+        assert_eq!(exit_warning(Exit::Code(3)).unwrap(), "Child process exited with status 3");
     }
 
     #[test]

@@ -23,6 +23,16 @@ pub enum Exit {
     Signal(i32),
 }
 
+impl Exit {
+    fn of(status: i32) -> Self {
+        if libc::WIFSIGNALED(status) {
+            Exit::Signal(libc::WTERMSIG(status))
+        } else {
+            Exit::Code(libc::WEXITSTATUS(status))
+        }
+    }
+}
+
 impl HeldChild {
     /// Forks a child that waits for [`HeldChild::release`] and then executes `program` (a path) with `argv`.
     ///
@@ -88,11 +98,7 @@ impl HeldChild {
         if pid != self.pid as i32 {
             return None;
         }
-        Some(if libc::WIFSIGNALED(status) {
-            Exit::Signal(libc::WTERMSIG(status))
-        } else {
-            Exit::Code(libc::WEXITSTATUS(status))
-        })
+        Some(Exit::of(status))
     }
 }
 
@@ -112,6 +118,56 @@ impl AsFd for HeldChild {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.pidfd.as_fd()
     }
+}
+
+/// Who goes on after [`go_to_background`].
+#[derive(Debug)]
+pub enum Side {
+    /// The one that was started, with the background's process id: waits for word from it.
+    Front { pid: u32, word: OwnedFd },
+    /// The one in the background, in a session of its own: says when it is under way.
+    Back { word: OwnedFd },
+}
+
+/// Forks: the child is to go on without a terminal. Only for a process that has one thread yet.
+///
+/// # Errors
+/// No process can be made.
+pub fn go_to_background() -> io::Result<Side> {
+    let mut pipe = [0i32; 2];
+    // SAFETY: pipe2 writes two descriptors.
+    check(i64::from(unsafe { libc::pipe2(pipe.as_mut_ptr(), libc::O_CLOEXEC) }))?;
+    // SAFETY: pipe2 just opened both for us.
+    let (front, back) = unsafe { (OwnedFd::from_raw_fd(pipe[0]), OwnedFd::from_raw_fd(pipe[1])) };
+    // SAFETY: the caller has one thread, so the child is whole.
+    let pid = check(i64::from(unsafe { libc::fork() }))?;
+    if pid == 0 {
+        // SAFETY: has no arguments; a fresh child leads no group, so it cannot fail.
+        unsafe { libc::setsid() };
+        return Ok(Side::Back { word: back });
+    }
+    Ok(Side::Front { pid: pid as u32, word: front })
+}
+
+/// Puts /dev/null in the place of standard input, output and error.
+///
+/// # Errors
+/// There is no /dev/null.
+pub fn leave_terminal() -> io::Result<()> {
+    let nothing = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    for fd in 0..3 {
+        // SAFETY: both are open; the old descriptor of that number is closed by the call.
+        check(i64::from(unsafe { libc::dup2(nothing.as_raw_fd(), fd) }))?;
+    }
+    Ok(())
+}
+
+/// The exit code of our own child once it has ended; waits for it.
+pub fn wait_for(pid: u32) -> io::Result<Exit> {
+    let mut status = 0;
+    // SAFETY: waits for our own child; `status` outlives the call.
+    check(i64::from(unsafe { libc::waitpid(pid as i32, &mut status, 0) }))?;
+    Ok(Exit::of(status))
 }
 
 /// A descriptor that becomes readable when the process ends. pidfd_open(2), Linux 5.3.

@@ -163,6 +163,20 @@ fn verbose_says_what_each_pass_did() {
 }
 
 #[test]
+fn what_a_wide_pattern_will_cost_is_told_before_it_is_armed() {
+    if !require_bpf() {
+        return;
+    }
+    let script = "global n probe syscall.*, kernel.trace(\"sched:sched_switch\") { n++ } probe timer.ms(10) { exit() }";
+    let told = run(&["-w", "-v", "-e", script]);
+    let (before, after) = told.err.split_once("Pass 5: starting run.\n").unwrap_or_else(|| panic!("{told:?}"));
+    assert!(before.contains("Pass 5: 2 probes at ") && before.contains(" system calls, 1 tracepoint.\n"), "{before}");
+    assert!(before.contains("events a second there (sched_switch ") && !after.contains("places"), "{told:?}");
+    // As quiet as stap for those who did not ask.
+    assert_eq!(run(&["-e", script]).err, "");
+}
+
+#[test]
 fn warnings_can_be_silenced_or_made_errors() {
     let script = "function unused() { return 1 } probe begin { println(\"ran\"); exit() }";
     let plain = run(&["-u", "-e", script]);

@@ -120,7 +120,7 @@ fn ours(case: &Case, pass: &str, compiler: &Compiler) -> Answer {
         args: case.args.iter().map(|arg| arg.clone().into_bytes()).collect(),
     };
     let compiled = compiler.compile(&input, &options);
-    let told = check::told(&compiled, manner);
+    let told = check::told(&compiled, &manner);
     let out = if told.verdict.ok { compiled.text_form(options.last) } else { String::new() };
     let err = told.text + &told.verdict.summary;
     let lines = err.lines().filter(|line| !line.trim_start().starts_with("help: "));

@@ -96,7 +96,46 @@ fn a_command_that_is_not_there_is_told() {
     }
     let ran = run(&["-c", "sh -c 'exit 3'", "-e", script]);
     assert_eq!((ran.out.as_str(), ran.code), ("begin\nend\n", 1), "{ran:?}");
-    assert!(ran.err.contains("WARNING: child process exited with status 3\n"), "{ran:?}");
+    assert!(ran.err.contains("WARNING: Child process exited with status 3\n"), "{ran:?}");
+}
+
+#[test]
+fn a_command_is_never_killed_by_a_script_that_ends_first() {
+    // Its output is that of the run, whose pipe is read until the command closes it.
+    let command = "sleep 0.6; echo after";
+    let end = "probe end { println(\"end\") }";
+    for (options, script) in [
+        (&[][..], "probe begin { println(\"begin\") } probe timer.ms(20) { exit() }"),
+        (&["-T", "0.05"], "probe begin { println(\"begin\") }"),
+    ] {
+        let ran = run(&[options, &["-c", command, "-e", &format!("{script} {end}")][..]].concat());
+        assert_eq!((ran.out.as_str(), ran.code), ("begin\nend\nafter\n", 0), "{ran:?}");
+    }
+    // Nor does it begin for a script that is over by then.
+    let over = run(&["-c", command, "-e", &format!("probe begin {{ exit() }} {end}")]);
+    assert_eq!((over.out.as_str(), over.code), ("end\n", 0), "{over:?}");
+    let error = run(&["-c", command, "-e", &format!("probe timer.ms(50) {{ error(\"no\") }} {end}")]);
+    assert_eq!((error.out.as_str(), error.code), ("after\n", 1), "{error:?}");
+    for (signal, out) in [(2, "end\nafter\n"), (15, "end\nafter\n"), (9, "after\n")] {
+        let mut tapdeck = tapdeck();
+        let script = format!("probe timer.ms(50) {{ if (!n++) println(\"live\") }} global n {end}");
+        tapdeck.args(["run", "-c", command, "-e", &script]);
+        let mut running = start(tapdeck);
+        running.wait_output("live\n");
+        running.signal(signal);
+        let ran = running.finish();
+        assert_eq!((ran.out.as_str(), ran.code), (out, if signal == 9 { -9 } else { 0 }), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_command_that_is_killed_is_told_of() {
+    let ran = run(&["-c", "kill -9 $$; :", "-e", "probe end { println(\"end\") }"]);
+    assert_eq!((ran.out.as_str(), ran.code), ("end\n", 1), "{ran:?}");
+    assert_eq!(
+        ran.err,
+        "WARNING: Child process exited with signal 9 (Killed)\nPass 5: run failed.  [man error::pass5]\n"
+    );
 }
 
 #[test]

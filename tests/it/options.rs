@@ -13,7 +13,7 @@ use std::{
 
 use tapdeck::runtime::target::split_words;
 
-use crate::binary::{TempDir, finish, run, tapdeck};
+use crate::binary::{TempDir, finish, run, start, tapdeck, wait_until};
 
 #[derive(Debug, PartialEq, Eq)]
 struct Answer {
@@ -166,4 +166,72 @@ fn limits_of_the_process_hold() {
     let ran = run(&["--rlimit-fsize=65536", "-o", out.to_str().unwrap(), "-e", script]);
     assert_eq!((ran.out.as_str(), ran.code, fs::metadata(&out).unwrap().len()), ("end\n", 1, 65536), "{ran:?}");
     assert!(ran.err.starts_with("ERROR: cannot write to \"") && ran.err.contains("File too large"), "{ran:?}");
+}
+
+#[test]
+fn messages_are_coloured_where_asked() {
+    let with = |color: &str, variable: Option<&str>| {
+        let mut command = tapdeck();
+        command.args(["run", color, "-e", "probe begin { warn(\"w\"); println(never + 1); error(\"e\") }"]);
+        command.env_remove("SYSTEMTAP_COLORS").envs(variable.map(|text| ("SYSTEMTAP_COLORS", text)));
+        finish(command).failed()
+    };
+    let err = with("--color", None);
+    for part in [
+        "\x1b[00;33m\x1b[KWARNING:\x1b[m\x1b[K w\n",
+        "\x1b[01;31m\x1b[KERROR:\x1b[m\x1b[K e near",
+        "\x1b[01m\x1b[Knever\x1b[m",
+    ] {
+        assert!(err.contains(part), "{err:?}");
+    }
+    assert!(with("--colour=always", Some("error=35")).contains("\x1b[35m\x1b[KERROR:"));
+    // Standard error is a pipe here.
+    for (color, variable) in [("--color=auto", None), ("--color=never", None), ("--color", Some(""))] {
+        assert!(!with(color, variable).contains('\x1b'), "{color}");
+    }
+}
+
+#[test]
+fn a_flight_recorder_goes_on_in_the_background() {
+    let folder = TempDir::new("flight");
+    let out = folder.0.join("out");
+    let script =
+        "probe begin { println(\"begin\") } probe timer.ms(5) { println(\"tick\") } probe end { println(\"end\") }";
+    let ran = run(&["-F", "-o", out.to_str().unwrap(), "-e", script]);
+    let pid: u32 = ran.out.trim().parse().unwrap_or_else(|_| panic!("{ran:?}"));
+    assert_eq!((ran.err.as_str(), ran.code), ("", 0));
+    let text = || fs::read_to_string(&out).unwrap_or_default();
+    wait_until("it writes", || text().contains("tick\n"));
+    tapdeck::sys::signals::kill(pid, 15).unwrap();
+    wait_until("it has ended", || text().ends_with("end\n"));
+    assert!(text().starts_with("begin\ntick\n"), "{}", text());
+    // What is wrong before the probes are live is told here.
+    let wrong = run(&["-F", "-o", out.to_str().unwrap(), "-e", "probe begin { if 1 }"]);
+    assert!(wrong.code == 1 && wrong.out.is_empty() && wrong.err.starts_with("parse error: "), "{wrong:?}");
+}
+
+#[test]
+fn output_files_follow_each_other() {
+    let folder = TempDir::new("switch");
+    let out = folder.0.join("out");
+    let line = "x".repeat(99);
+    let script = format!("probe begin {{ for (i = 0; i < 40000; i++) println(\"{line}\"); exit() }}");
+    run(&["-DMAXACTION_INTERRUPTIBLE=0", "-S", "1,2", "-o", out.to_str().unwrap(), "-e", &script]).ok();
+    let mut files: Vec<_> = fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap()).collect();
+    files.sort_by_key(fs::DirEntry::file_name);
+    let names: Vec<_> = files.iter().map(|file| file.file_name().into_string().unwrap()).collect();
+    assert_eq!(names, ["out.2", "out.3"]);
+    assert!(files.iter().all(|file| file.metadata().unwrap().len() <= 1 << 20));
+
+    let script = "probe begin { println(\"begin\") } probe timer.ms(5) { println(\"tick\") }";
+    let mut command = tapdeck();
+    command.args(["run", "-o", out.to_str().unwrap(), "-e", script]);
+    let running = start(command);
+    wait_until("it writes", || fs::read_to_string(&out).unwrap_or_default().contains("tick\n"));
+    running.signal(12);
+    wait_until("the next file is there", || {
+        fs::read_to_string(folder.0.join("out.1")).unwrap_or_default().starts_with("tick\n")
+    });
+    running.signal(2);
+    running.finish().ok();
 }

@@ -8,12 +8,12 @@ mod help;
 mod rows;
 mod values;
 
-use std::{ffi::OsString, fmt, path::PathBuf, time::Duration};
+use std::{ffi::OsString, fmt, io::IsTerminal, path::PathBuf, time::Duration};
 
 pub use help::{as_clap, help};
 
 use super::getopt::{self, Item, Mistake};
-use crate::{language::Privilege, runtime::output_files::Switch, sys::limits::Resource};
+use crate::{diagnostics::color::Palette, language::Privilege, runtime::output_files::Switch, sys::limits::Resource};
 
 /// A command line that holds.
 #[derive(Debug, Default)]
@@ -183,6 +183,21 @@ impl StapArgs {
             );
         }
         Ok(())
+    }
+
+    /// The colours of messages: unless `--color` says otherwise, those of a terminal that has some.
+    pub fn palette(&self) -> Palette {
+        let has_colors = || {
+            std::io::stderr().is_terminal()
+                && std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
+        };
+        let wanted = match self.color.unwrap_or(When::Auto) {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => has_colors(),
+        };
+        let variable = std::env::var("SYSTEMTAP_COLORS").ok();
+        if wanted { Palette::new(variable.as_deref()) } else { Palette::default() }
     }
 
     /// Whether the dashboard takes it from here.

@@ -247,7 +247,7 @@ fn the_command_runs_once_live_and_its_end_is_the_sessions() {
     let options = SessionOptions { target: Target::Command("sh -c 'exit 7'".to_owned()), ..SessionOptions::default() };
     let said = run(script, options);
     assert_eq!(said.output, "end\n");
-    assert_eq!(said.warnings, ["child process exited with status 7"]);
+    assert_eq!(said.warnings, ["Child process exited with status 7"]);
     assert_eq!(said.end.exit_code, 1);
 }
 
