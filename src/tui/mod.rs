@@ -21,6 +21,7 @@ mod run;
 pub mod session_file;
 pub mod settings;
 pub mod shape;
+pub mod stack;
 pub mod svg;
 pub mod swap;
 pub mod term;

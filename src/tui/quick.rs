@@ -9,6 +9,8 @@ pub enum Quick {
     Count,
     Arguments,
     Errors,
+    /// Where it is called from.
+    Stacks,
     /// A histogram of an expression's values.
     Values(String),
     /// How often each value of an expression comes by.
@@ -98,6 +100,17 @@ pub fn script(quick: &Quick, entry: &CatalogueEntry, detail: Option<&ProbeDetail
              probe {point} {{\n  {}\n}}\n",
             print_arguments(entry, detail)
         ),
+        // What the kernel does between a system call's door and its probe is always the same.
+        Quick::Stacks if is_syscall(entry) => format!(
+            "# Where programs call {base} from: how often each of their stacks.\n\
+             global stacks\n\n\
+             probe {point} {{\n  stacks[execname(), sprint_ubacktrace()]++\n}}\n"
+        ),
+        Quick::Stacks => format!(
+            "# How {point} comes about: how often each stack of the kernel.\n\
+             global stacks\n\n\
+             probe {point} {{\n  stacks[sprint_backtrace()]++\n}}\n"
+        ),
         Quick::Values(expression) => format!(
             "# The values of {expression} at {point}, by process.\n\
              global values\n\n\
@@ -126,6 +139,7 @@ pub fn script(quick: &Quick, entry: &CatalogueEntry, detail: Option<&ProbeDetail
         Quick::Count => "count",
         Quick::Arguments => "args",
         Quick::Errors => "errors",
+        Quick::Stacks => "stacks",
     };
     (format!("{label}-{what}.stp"), text)
 }
@@ -213,6 +227,11 @@ mod tests {
             variables: vec![variable("dev_name", "string"), variable("length", "long")],
             ..Default::default()
         };
+        let (name, text) = script(&Quick::Stacks, &openat, None);
+        assert_eq!(name, "openat-stacks.stp");
+        assert!(text.ends_with("probe syscall.openat {\n  stacks[execname(), sprint_ubacktrace()]++\n}\n"), "{text}");
+        let (_, text) = script(&Quick::Stacks, &alias, Some(&detail));
+        assert!(text.ends_with("probe netdev.receive {\n  stacks[sprint_backtrace()]++\n}\n"), "{text}");
         let (_, text) = script(&Quick::Arguments, &alias, Some(&detail));
         assert!(
             text.contains(r#"printf("%s[%d] dev_name=%s length=%d\n", execname(), pid(), dev_name, length)"#),

@@ -260,7 +260,8 @@ fn key_name(part: &str, idx: usize) -> String {
     let head = part.split('(').next().unwrap_or("").trim_start_matches(['$', '@']);
     let simple = !head.is_empty() && head.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '>' || c == '-');
     if simple && !head.starts_with(|c: char| c.is_ascii_digit()) {
-        return head.rsplit("->").next().unwrap_or(head).to_owned();
+        let name = head.rsplit("->").next().unwrap_or(head);
+        return name.strip_prefix("sprint_").unwrap_or(name).to_owned();
     }
     format!("key{}", idx + 1)
 }

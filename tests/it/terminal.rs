@@ -475,3 +475,26 @@ fn hits_of_all_system_calls_are_counted() {
     tmux.keys(&["q"]);
     tmux.assert_restored();
 }
+
+#[test]
+fn stacks_that_lead_to_a_tracepoint() {
+    let Some(tmux) = Tmux::open("stacks", 120, 40) else { return };
+    if !require_bpf() {
+        return;
+    }
+    tmux.dashboard("");
+    tmux.keys(&["sched_switch", "Enter"]);
+    tmux.wait("the tracepoint", |screen| screen.contains("►▸ kernel.trace(\"sched:sche"));
+    tmux.keys(&["S"]);
+    tmux.wait("its script and its stacks", |screen| {
+        screen.contains("│  stacks[sprint_backtrace()]++")
+            && screen.contains("stacks[backtrace]  rate")
+            && screen.contains("__schedule+0x")
+            && screen.contains("< schedule")
+    });
+    tmux.keys(&["C-c"]);
+    tmux.wait("the end of the run", |screen| screen.contains("ENDED"));
+    // The script is saved nowhere, but nobody wrote a word of it.
+    tmux.keys(&["q"]);
+    tmux.assert_restored();
+}

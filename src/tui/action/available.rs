@@ -39,6 +39,18 @@ fn is_on_line(model: &Model) -> bool {
     matches!(model.browser.selected_part().map(|part| &part.kind), Some(PartKind::Line(_)))
 }
 
+/// It runs in the kernel, on the stack of whatever led there.
+pub(super) fn has_stack(model: &Model) -> Available {
+    has_point(model)?;
+    let Some(entry) = model.browser.selected_entry() else { return Ok(()) };
+    let kind = entry.group.split('/').next().unwrap_or("");
+    let runs_in_user_space = matches!(kind, "begin and end" | "timer" | "procfs" | "input");
+    if runs_in_user_space && &*entry.point != "timer.profile" {
+        return Err("tapdeck itself runs this probe: no stack leads there");
+    }
+    Ok(())
+}
+
 /// A latency, or the values of what is selected inside the probe.
 pub(super) fn has_histogram(model: &Model) -> Available {
     match model.browser.selected_part().map(|part| &part.kind) {

@@ -66,6 +66,7 @@ pub enum Act {
     CountHits,
     ArgsToLog,
     ErrorsBy,
+    StacksBy,
     Insert,
     Toggle,
     Pin,

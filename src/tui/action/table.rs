@@ -93,6 +93,8 @@ pub static ACTIONS: &[Action] = &[
          6, can_be_counted),
     row!(ArgsToLog, "args", "args", "Trace the arguments to the log", PROBES, ["A"], 4, has_point),
     row!(ErrorsBy, "errors", "errors", "Trace failures by error and process", PROBES, ["E"], 5, has_return),
+    row!(StacksBy, "stacks", "stacks", "Trace where it comes from: how often each stack; of a system call the program's", PROBES,
+         ["S"], 7, has_stack),
     row!(Insert, "insert", "insert", "Insert the probe into the script", PROBES, ["+"], 0, has_point),
     row!(Toggle, "toggle", "on/off", "Switch a running probe off or on", PROBES, ["o"], 34, is_traced),
     row!(Pin, "pin", "pin", "Keep this probe at the top of the browser, or no longer", PROBES, ["p"], 36, has_point),

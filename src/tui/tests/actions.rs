@@ -183,6 +183,7 @@ const CASES: &[Case] = &[
     case(Act::CountHits, Where::Probes, Pane::Probes, &[Said], on_openat),
     case(Act::ArgsToLog, Where::Probes, Pane::Probes, &[Run, Text, Focus], on_openat),
     case(Act::ErrorsBy, Where::Probes, Pane::Probes, &[Run, Text, Focus], on_openat),
+    case(Act::StacksBy, Where::Probes, Pane::Probes, &[Run, Text, Focus], on_openat),
     case(Act::Insert, Where::Probes, Pane::Probes, &[Text, Focus], on_openat),
     case(Act::Toggle, Where::Probes, Pane::Probes, &[Enabled], on_openat),
     case(Act::Pin, Where::Probes, Pane::Probes, &[Pins], on_openat),

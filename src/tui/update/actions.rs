@@ -103,6 +103,7 @@ pub fn perform(model: &mut Model, act: Act, effects: &mut Vec<Effect>) {
         | Act::CountHits
         | Act::ArgsToLog
         | Act::ErrorsBy
+        | Act::StacksBy
         | Act::Insert
         | Act::Pin
         | Act::Documentation

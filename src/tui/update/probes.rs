@@ -54,6 +54,7 @@ pub fn perform(model: &mut Model, act: Act, effects: &mut Vec<Effect>) {
         }
         Act::ArgsToLog => quick_trace(model, Quick::Arguments, effects),
         Act::ErrorsBy => quick_trace(model, Quick::Errors, effects),
+        Act::StacksBy => quick_trace(model, Quick::Stacks, effects),
         Act::Insert => insert(model),
         Act::Pin => pin(model),
         Act::Documentation => documentation(model),

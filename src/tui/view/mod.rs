@@ -10,6 +10,7 @@ pub mod palette;
 pub mod pen;
 pub mod popup;
 pub mod probes;
+pub mod stacks;
 pub mod status;
 pub mod table;
 pub mod timeline;

@@ -199,6 +199,10 @@ const GROUPS: &[(&str, &str)] = &[
     ),
 ];
 
+/// What one key does with the selected probe.
+const QUICK: [Act; 7] =
+    [Act::Latency, Act::CountBy, Act::ArgsToLog, Act::ErrorsBy, Act::StacksBy, Act::CountHits, Act::Insert];
+
 /// What a variable is good for.
 fn what_to_do(holds: Holds) -> &'static str {
     match holds {
@@ -228,7 +232,7 @@ fn group_detail(model: &Model, pen: &mut Pen, path: &str) {
         }
         return;
     }
-    let keys = "{hits} counts what is hit. {right} opens it, and a probe to what is inside it. On a probe {latency} {count} {args} {errors} trace at once; \
+    let keys = "{hits} counts what is hit. {right} opens it, and a probe to what is inside it. On a probe {latency} {count} {args} {errors} {stacks} trace at once; \
                 the script they write is in pane {script}. The filter also takes type:sk_buff and fs/ext4.";
     let mut y = 1;
     for (text, role) in [(said, Role::Text), ("", Role::Text), (keys, Role::Dim)] {
@@ -302,13 +306,10 @@ fn detail(model: &Model, pen: &mut Pen) {
     };
     section(pen, 0, title, "", model);
     let known = model.browser.detail(&entry.point);
-    let quick: Vec<_> = [Act::Latency, Act::CountBy, Act::ArgsToLog, Act::ErrorsBy, Act::CountHits, Act::Insert]
-        .into_iter()
-        .filter_map(|act| ACTIONS.iter().find(|row| row.act == act))
-        .collect();
-    // Two quick-trace keys a line when there is room.
-    let per_line = if width >= 34 { 2 } else { 1 };
-    let quick_height = quick.len().div_ceil(per_line) as u16 + 1;
+    let quick: Vec<_> = QUICK.iter().filter_map(|act| ACTIONS.iter().find(|row| row.act == *act)).collect();
+    // Several quick-trace keys a line when there is room.
+    let per_line = (width / 17).clamp(1, 4);
+    let quick_height = (quick.len() as u16).div_ceil(per_line) + 1;
     let bottom = pen.height().saturating_sub(quick_height);
     let mut y = 1;
     let room = width.saturating_sub(2);
@@ -375,8 +376,8 @@ fn detail(model: &Model, pen: &mut Pen) {
         section(pen, bottom, "quick trace", "", model);
         for (n, row) in quick.iter().enumerate() {
             let ok = (row.enabled)(model).is_ok();
-            let column = (n % per_line) as u16 * (width / per_line as u16);
-            let y = bottom + 1 + (n / per_line) as u16;
+            let column = n as u16 % per_line * (width / per_line);
+            let y = bottom + 1 + n as u16 / per_line;
             let on_variable = matches!(part.map(|part| &part.kind), Some(PartKind::Variable { .. }));
             let label = match row.act {
                 Act::Latency if on_variable => "its values",
@@ -385,6 +386,7 @@ fn detail(model: &Model, pen: &mut Pen) {
                 Act::CountBy => "count table",
                 Act::ArgsToLog => "args to log",
                 Act::ErrorsBy => "errors table",
+                Act::StacksBy => "stacks",
                 Act::CountHits => "hits in 2 s",
                 _ => "insert",
             };

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use super::{
     bar, costs, frame, heatmap, histogram,
     pen::{Pen, fit, text_width},
-    section, spark,
+    section, spark, stacks,
 };
 use crate::{
     runtime::session::{ColumnKind, Datum, StatValue, Table, TableInfo, ValueKind},
@@ -14,7 +14,7 @@ use crate::{
         export,
         layout::Pane,
         model::live::{Column, LiveView, RowView, TableState, amount, average, columns, find_row},
-        shape,
+        shape, stack,
         theme::Role,
     },
 };
@@ -59,6 +59,8 @@ fn parts(model: &Model, inside: u16) -> Parts {
     }
     let table = if single || live.drilled {
         2
+    } else if info.value == ValueKind::Long && selected_stack(model).is_some() {
+        left / 2
     } else if info.value == ValueKind::Long {
         left.saturating_sub(5).max(left * 2 / 3)
     } else {
@@ -67,6 +69,13 @@ fn parts(model: &Model, inside: u16) -> Parts {
         left.saturating_sub(wanted.clamp(4, left - (left * 48 / 100).max(4)))
     };
     Parts { tabs, scalars, table, below: left.saturating_sub(table) }
+}
+
+/// The stack that is a key of the selected row.
+fn selected_stack(model: &Model) -> Option<Vec<&str>> {
+    let table = model.sample()?.snapshot.tables.get(model.live.current_table()?)?;
+    let row = find_row(table, model.live.state()?.selected.as_deref()?)?;
+    row.keys.iter().find_map(stack::frames)
 }
 
 /// Buckets between the lowest and the highest that any row of the table on show has.
@@ -313,6 +322,9 @@ impl Columns {
             (false, ValueKind::Stat) => width.saturating_sub(values_width + 4 + readable).clamp(0, 24),
             _ => 0,
         };
+        // Stacks are long, and tell more.
+        let has_stacks = table.rows.first().is_some_and(|row| row.keys.iter().any(|key| stack::frames(key).is_some()));
+        let hist_width = if has_stacks { hist_width.min(10) } else { hist_width };
         let hist_width = if hist_width < 8 { 0 } else { hist_width };
         let tail = if hist_width > 0 { hist_width + 2 } else { 0 };
         let keys_width = width.saturating_sub(2 + values_width + tail + 1);
@@ -396,6 +408,7 @@ fn rows(model: &Model, pen: &mut Pen) {
         }),
         hist_width,
     );
+    let stacks: Vec<Option<usize>> = (0..info.keys.len()).map(|key| stack::in_common(table.rows.iter(), key)).collect();
     // Of all rows on show, so that scrolling does not stretch the bars.
     let top =
         state.order.iter().filter_map(|view| table.rows.get(view.idx)).map(|row| amount(&row.value)).max().unwrap_or(0);
@@ -415,7 +428,7 @@ fn rows(model: &Model, pen: &mut Pen) {
         let mut x = 2;
         let key_style = model.theme.get(if view.fresh { Role::RowNew } else { Role::Text });
         for (n, key_width) in key_widths.iter().enumerate() {
-            let text = row.keys.get(n).map(shape::datum).unwrap_or_default();
+            let text = row.keys.get(n).map(|key| key_text(model, key, stacks[n])).unwrap_or_default();
             if info.keys.get(n) == Some(&ColumnKind::Long) {
                 pen.right((x + key_width) as u16, y, &text, key_style);
             } else {
@@ -459,6 +472,15 @@ fn rows(model: &Model, pen: &mut Pen) {
             let width = pen.width();
             pen.paint(0, y, width, model.theme.get(role));
         }
+    }
+}
+
+/// A key on one line; of a stack what is not in all others.
+fn key_text(model: &Model, key: &Datum, in_common: Option<usize>) -> String {
+    match (in_common, stack::frames(key)) {
+        (Some(0), Some(frames)) => stack::on_one_line(&frames, 0),
+        (Some(known), Some(frames)) => format!("{} {}", model.glyphs.ellipsis, stack::on_one_line(&frames, known)),
+        _ => shape::datum(key),
     }
 }
 
@@ -601,7 +623,11 @@ fn row_in_full(model: &Model, pen: &mut Pen, view: LiveView) {
         let shown: Vec<String> = row
             .keys
             .iter()
-            .map(|k| if matches!(k, Datum::Str(_)) { format!("\"{}\"", shape::datum(k)) } else { shape::datum(k) })
+            .map(|key| match (key, stack::frames(key)) {
+                (_, Some(frames)) => stack::on_one_line(&frames, 0),
+                (Datum::Str(_), _) => format!("\"{}\"", shape::datum(key)),
+                _ => shape::datum(key),
+            })
             .collect();
         format!("{}[{}]", info.name, shown.join(", "))
     };
@@ -611,7 +637,14 @@ fn row_in_full(model: &Model, pen: &mut Pen, view: LiveView) {
         _ => {
             section(pen, 0, &name, "per second, one column a sample", model);
             let (width, height) = (pen.width().saturating_sub(2), pen.height().saturating_sub(1));
-            column_chart(model, &mut pen.inner(1, 1, width, height), idx, &key);
+            let chart_x = match row.keys.iter().find_map(stack::frames) {
+                Some(frames) => {
+                    stacks::draw(model, &mut pen.inner(1, 1, width.min(stacks::WIDTH), height), &frames);
+                    stacks::WIDTH + 1
+                }
+                None => 0,
+            };
+            column_chart(model, &mut pen.inner(1 + chart_x, 1, width.saturating_sub(chart_x), height), idx, &key);
         }
     }
 }
