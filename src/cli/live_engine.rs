@@ -12,6 +12,7 @@ use std::{
 use tapdeck_ebpf::ir::Limits;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use super::reach::Reach;
 use crate::{
     diagnostics::{Diagnostic, Severity},
     host::Host,
@@ -77,7 +78,13 @@ impl LiveEngine {
         let (requests, inbox) = std_mpsc::channel();
         let (events_tx, events) = unbounded_channel();
         let current = Arc::new(Mutex::new(None));
-        let worker = Worker { compiler: compiler.clone(), events: events_tx.clone(), current: current.clone(), record };
+        let worker = Worker {
+            compiler: compiler.clone(),
+            events: events_tx.clone(),
+            current: current.clone(),
+            record,
+            asked: None,
+        };
         let spawned = std::thread::Builder::new().name("tapdeck-compile".to_owned()).spawn(move || worker.work(inbox));
         debug_assert!(spawned.is_ok());
         Self { compiler, to: events_tx, requests, current, events: Some(events) }
@@ -116,10 +123,12 @@ struct Worker {
     events: UnboundedSender<EngineEvent>,
     current: Arc<Mutex<Option<SessionHandle>>>,
     record: Option<PathBuf>,
+    /// What the user was asked about, compiled.
+    asked: Option<(StartRequest, Compiled)>,
 }
 
 impl Worker {
-    fn work(self, inbox: std_mpsc::Receiver<StartRequest>) {
+    fn work(mut self, inbox: std_mpsc::Receiver<StartRequest>) {
         while let Ok(mut request) = inbox.recv() {
             // Of several requests that came meanwhile only the last one is worth compiling.
             while let Ok(newer) = inbox.try_recv() {
@@ -133,7 +142,7 @@ impl Worker {
         let _ = self.events.send(event);
     }
 
-    fn start(&self, request: StartRequest) {
+    fn start(&mut self, request: StartRequest) {
         let run = request.run;
         if !self.compiler.is_running() {
             let message = OTHER_KERNEL.to_owned();
@@ -142,11 +151,7 @@ impl Worker {
         }
         let begun = Instant::now();
         self.tell(EngineEvent::Compiling { run });
-        let input = input(&request);
-        // Stop is at hand here, so a report over a large table may take its time.
-        let limits = Limits { max_action_user: 0, ..Limits::default() };
-        let options = CompileOptions { live: true, limits, ..CompileOptions::default() };
-        let compiled = self.compiler.get().compile(&input, &options);
+        let compiled = self.compile(&request);
         self.tell(EngineEvent::Diagnostics { run, list: editor_diagnostics(&compiled) });
         let errors = compiled.errors().count();
         let (Some(lowered), Some(object), 0) = (compiled.lowered.clone(), compiled.object.clone(), errors) else {
@@ -160,6 +165,15 @@ impl Worker {
             );
             return self.tell(EngineEvent::Failed { run, message, help: None });
         };
+        let reach = Reach::of(&lowered);
+        if reach.is_to_be_asked() && !request.is_confirmed {
+            let (places, said) = (reach.places, reach.said());
+            self.asked = Some((request, compiled));
+            return self.tell(EngineEvent::Asks { run, places, said });
+        }
+        for line in reach.said().into_iter().filter(|_| !request.is_confirmed) {
+            self.tell(EngineEvent::Note(line));
+        }
         let command_output = match self.command_output(&request) {
             Ok(output) => output,
             Err(error) => {
@@ -185,7 +199,10 @@ impl Worker {
             },
         };
         // Verified first, while the old script goes on; it is told to stop only when the new one is attached.
-        let running = prepare(plan).and_then(|prepared| prepared.go());
+        let running = prepare(plan).and_then(|prepared| {
+            self.tell(EngineEvent::Attaching { run, places: reach.places });
+            prepared.go()
+        });
         let (handle, events) = match running {
             Ok(running) => running,
             Err(error) => return self.refuse(run, &error, &compiled),
@@ -206,6 +223,18 @@ impl Worker {
         });
         let forward = Forward { run, to: self.events.clone(), recorder };
         let _ = std::thread::Builder::new().name("tapdeck-events".to_owned()).spawn(move || forward.pump(events));
+    }
+
+    fn compile(&mut self, request: &StartRequest) -> Compiled {
+        if let Some((asked, compiled)) = self.asked.take()
+            && (&asked.text, &asked.options) == (&request.text, &request.options)
+        {
+            return compiled;
+        }
+        // Stop is at hand here, so a report over a large table may take its time.
+        let limits = Limits { max_action_user: 0, ..Limits::default() };
+        let options = CompileOptions { live: true, limits, ..CompileOptions::default() };
+        self.compiler.get().compile(&input(request), &options)
     }
 
     /// The screen is the dashboard's: what a command of `-c` writes goes to the log.
@@ -358,6 +387,11 @@ fn editor_diagnostics(compiled: &Compiled) -> Vec<EditorDiagnostic> {
             list.push(diagnostic);
         }
     }
+    let reach = compiled.lowered.as_deref().map(Reach::of).unwrap_or_default();
+    list.extend(reach.warnings().map(|(span, message)| {
+        let (line, columns) = line_and_columns(span, &compiled.sources);
+        EditorDiagnostic { line, columns, severity: Severity::Warning, message, help: None, fix: None }
+    }));
     list
 }
 

@@ -250,6 +250,8 @@ pub enum Answer {
     Export(ExportAs),
     CopyShown,
     LatencyBy(TraceKey),
+    /// However many places are armed.
+    RunAnyway,
     /// Of [`Model::conflict`]: write over the file, take the file's text, look.
     KeepMine,
     LoadTheirs,
@@ -285,6 +287,10 @@ pub struct RunState {
     pub next: RunId,
     /// Being compiled and when that began.
     pub compiling: Option<(RunId, Duration)>,
+    /// Compiled, and now being attached at so many places.
+    pub attaching: Option<usize>,
+    /// To be stopped when it starts.
+    pub given_up: Option<RunId>,
     /// Started and not ended.
     pub current: Option<RunId>,
     /// Script version that runs.
@@ -295,6 +301,8 @@ pub struct RunState {
     pub pending: (u64, String),
     pub stopping: bool,
     pub stopped_at: Option<Duration>,
+    /// Of what it costs.
+    pub has_warned_of_cost: bool,
     /// Why the last start failed.
     pub failed: Option<String>,
     pub ended: Option<EndReport>,

@@ -34,6 +34,8 @@ pub struct StartRequest {
     /// What diagnostics call it.
     pub file_name: String,
     pub options: StartOptions,
+    /// However far it reaches: [`EngineEvent::Asks`] was answered.
+    pub is_confirmed: bool,
 }
 
 /// Hits to be counted.
@@ -65,6 +67,10 @@ pub enum EngineEvent {
     Compiling { run: RunId },
     /// What the compiler found, warnings too; errors are followed by `Failed`.
     Diagnostics { run: RunId, list: Vec<EditorDiagnostic> },
+    /// Verified; now the kernel is being told where to stop, at so many places in its functions. It may take a while.
+    Attaching { run: RunId, places: usize },
+    /// The script reaches so far that the user has to say yes, by a start that is confirmed. What it means, a sentence each.
+    Asks { run: RunId, places: usize, said: Vec<String> },
     /// From the running session.
     Session { run: RunId, event: SessionEvent },
     /// The script does not run. `message` is one sentence, `help` the way out; an older run goes on.

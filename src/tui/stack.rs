@@ -10,7 +10,7 @@ pub fn frames(value: &Datum) -> Option<Vec<&str>> {
     // A text that was cut ends in the middle of a frame.
     let whole = frames.len() - usize::from(!text.ends_with('\n')).min(frames.len());
     let is_frame = |frame: &&str| frame.starts_with("0x") || frame.contains("+0x");
-    (whole > 0 && frames[..whole].iter().all(|frame| is_frame(frame))).then_some(frames)
+    (whole > 0 && frames[..whole].iter().all(is_frame)).then_some(frames)
 }
 
 /// Where a frame is, as short as can be told: the function, else the place in a file, else the address. What is behind it.

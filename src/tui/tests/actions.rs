@@ -257,7 +257,7 @@ const CASES: &[Case] = &[
 
 impl Drive {
     /// Does an action whatever its key, as the palette does.
-    fn act(&mut self, act: Act) {
+    pub fn act(&mut self, act: Act) {
         let mut effects = Vec::new();
         perform(&mut self.model, act, &mut effects);
         for effect in effects {

@@ -14,6 +14,7 @@ use crate::runtime::recording::Recording;
 
 mod actions;
 mod line;
+mod starting;
 mod unsaved;
 
 use super::{
@@ -633,8 +634,13 @@ fn replay_plays_and_refuses_to_run() {
     let n = recording.len();
     let mut engine = super::replay::ReplayEngine::new(recording, 0.0);
     let mut events = engine.events();
-    let request =
-        |run| super::engine::StartRequest { run, text: Vec::new(), file_name: "x".into(), options: Default::default() };
+    let request = |run| super::engine::StartRequest {
+        run,
+        text: Vec::new(),
+        file_name: "x".into(),
+        options: Default::default(),
+        is_confirmed: false,
+    };
     engine.start(request(1));
     engine.start(request(2));
     let mut replay = Drive::new(80, 24);

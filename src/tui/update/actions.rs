@@ -23,7 +23,7 @@ const FORCE_WITHIN: Duration = Duration::from_secs(2);
 pub fn perform(model: &mut Model, act: Act, effects: &mut Vec<Effect>) {
     match act {
         Act::Run if lacks_arguments(model) => ask_given(model, true),
-        Act::Run => run(model, effects),
+        Act::Run => run(model, false, effects),
         Act::Arguments => ask_given(model, false),
         Act::Stop => stop(model, effects),
         Act::Save => session::save(model, AfterSave::Stay, effects),
@@ -200,11 +200,12 @@ fn ask_given(model: &mut Model, run: bool) {
     session::ask(model, PromptKind::Given { run }, &line);
 }
 
-/// Compiles and runs the editor's text; what runs now goes on until the new one does.
-pub fn run(model: &mut Model, effects: &mut Vec<Effect>) {
+/// Compiles and runs the editor's text; what runs now goes on until the new one does. `is_confirmed`: however far it reaches.
+pub fn run(model: &mut Model, is_confirmed: bool, effects: &mut Vec<Effect>) {
     let run = model.run.next;
     model.run.next += 1;
     model.run.compiling = Some((run, model.now));
+    model.run.attaching = None;
     model.run.failed = None;
     model.run.pending = (model.script.version, model.script.text());
     model.script.popup = None;
@@ -213,11 +214,20 @@ pub fn run(model: &mut Model, effects: &mut Vec<Effect>) {
         text: model.script.bytes(),
         file_name: model.script.display_name(),
         options: model.script.given.clone(),
+        is_confirmed,
     }));
 }
 
 fn stop(model: &mut Model, effects: &mut Vec<Effect>) {
-    if model.is_tracing() {
+    // One that is still on its way is stopped as soon as it is there.
+    let given_up = model.run.compiling.take().map(|(run, _)| run);
+    if given_up.is_some() {
+        model.run.given_up = given_up;
+        model.run.attaching = None;
+    }
+    if given_up.is_some() && !model.is_tracing() {
+        model.say("given up: it does not run");
+    } else if model.is_tracing() {
         let again = model.run.stopped_at.is_some_and(|at| model.now.saturating_sub(at) < FORCE_WITHIN);
         if again {
             effects.push(Effect::Command(SessionCommand::Kill));

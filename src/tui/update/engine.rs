@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::{
     diagnostics::Severity,
-    runtime::session::SessionEvent,
+    runtime::session::{SessionCommand, SessionEvent, Snapshot},
     tui::{
-        app::{Effect, Model},
+        app::{Answer, Choice, Effect, Layer, Model},
         engine::EngineEvent,
         layout::Pane,
         model::log::LineKind,
@@ -21,6 +21,16 @@ pub fn event(model: &mut Model, event: EngineEvent, effects: &mut Vec<Effect>) {
         EngineEvent::Compiling { run } => {
             if model.run.compiling.is_none() {
                 model.run.compiling = Some((run, now));
+            }
+        }
+        EngineEvent::Attaching { run, places } => {
+            if model.run.compiling.is_some_and(|(compiling, _)| compiling == run) {
+                model.run.attaching = Some(places);
+            }
+        }
+        EngineEvent::Asks { run, places, said } => {
+            if model.run.compiling.take_if(|(compiling, _)| *compiling == run).is_some() {
+                ask_to_run(model, places, said);
             }
         }
         EngineEvent::Diagnostics { run, list } => {
@@ -44,6 +54,7 @@ pub fn event(model: &mut Model, event: EngineEvent, effects: &mut Vec<Effect>) {
         EngineEvent::Failed { run, message, help } => {
             if model.run.compiling.is_some_and(|(compiling, _)| compiling == run) {
                 model.run.compiling = None;
+                model.run.attaching = None;
             }
             let text = match &help {
                 Some(help) => format!("{message}; {help}"),
@@ -63,13 +74,46 @@ pub fn event(model: &mut Model, event: EngineEvent, effects: &mut Vec<Effect>) {
     }
 }
 
+/// Of one CPU: so much is worth a word, once in a run.
+const COSTLY: f64 = 0.25;
+
+fn warn_of_cost(model: &mut Model) {
+    let Some(latest) = model.history.latest() else { return };
+    let cost = |snapshot: &Snapshot| Some((snapshot.at, snapshot.cost.run_time_ns?));
+    let before = model.history.before(None).map(|before| &before.snapshot);
+    let (Some((at, ns)), Some((then, old))) = (cost(&latest.snapshot), before.and_then(|before| cost(before))) else {
+        return;
+    };
+    let share = ns.saturating_sub(old) as f64 / at.saturating_sub(then).as_nanos().max(1) as f64;
+    if share > COSTLY && !model.run.has_warned_of_cost {
+        model.run.has_warned_of_cost = true;
+        let text = format!("the probes take {:.0} % of one CPU; {{costs}} in pane {{live}} shows which", share * 100.0);
+        let text = model.fill(&text);
+        model.log.note(LineKind::Warning, &text, model.now);
+        model.complain(text);
+    }
+}
+
+/// The script would stop the kernel at very many places.
+fn ask_to_run(model: &mut Model, places: usize, mut said: Vec<String>) {
+    let old = if model.is_tracing() { " What runs now goes on until then." } else { "" };
+    said.push(model.fill(&format!("The screen stays alive meanwhile, and {{stop}} takes all of it back.{old}")));
+    let options = vec![('r', "run it", Answer::RunAnyway)];
+    model.layers.push(Layer::Choice(Choice { title: format!("Arm {places} places?"), text: said, options }));
+}
+
 fn session(model: &mut Model, run: u64, event: SessionEvent, effects: &mut Vec<Effect>) {
     let now = model.now;
     if let SessionEvent::Started(info) = event {
+        let is_given_up = model.run.given_up.take_if(|given_up| *given_up == run).is_some();
+        if is_given_up {
+            effects.push(Effect::Command(SessionCommand::Stop));
+        }
         let compiled = model.run.compiling.filter(|(compiling, _)| *compiling == run);
         let text = if compiled.is_some() { model.run.pending.1.clone() } else { model.script.text() };
         if compiled.is_some() {
             model.run.compiling = None;
+            model.run.attaching = None;
             model.run.version = model.run.pending.0;
         } else {
             model.run.version = model.script.version;
@@ -85,9 +129,10 @@ fn session(model: &mut Model, run: u64, event: SessionEvent, effects: &mut Vec<E
         let line = format!("running after {} ms: {probes}, {places}{swapped}", info.start_up.as_millis());
         model.log.note(LineKind::Note, &line, now);
         model.run.current = Some(run);
-        model.run.stopping = false;
+        model.run.stopping = is_given_up;
         model.run.ended = None;
         model.run.failed = None;
+        model.run.has_warned_of_cost = false;
         model.history.clear();
         model.cursor = None;
         let first = model.run.shown.replace(model.script.id) != Some(model.script.id);
@@ -130,6 +175,7 @@ fn session(model: &mut Model, run: u64, event: SessionEvent, effects: &mut Vec<E
                 model.log.note(LineKind::Warning, &format!("{n} inserts refused: an array is full"), now);
             }
             model.history.push(snapshot, now);
+            warn_of_cost(model);
             if model.cursor.is_none() {
                 model.live.refresh(&model.history, None, now);
             }

@@ -223,6 +223,7 @@ fn answer(model: &mut Model, answer: Answer, effects: &mut Vec<Effect>) {
             }
             None => model.complain("there is nothing to copy"),
         },
+        Answer::RunAnyway => super::actions::run(model, true, effects),
         Answer::LatencyBy(key) => super::probes::latency_by(model, key, effects),
         Answer::KeepMine | Answer::LoadTheirs | Answer::ShowTheirs => unsaved::settle(model, answer, effects),
         Answer::Recover | Answer::ShowLeft | Answer::ForgetLeft => unsaved::recover(model, answer, effects),

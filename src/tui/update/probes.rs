@@ -162,7 +162,7 @@ fn quick_trace(model: &mut Model, what: Quick, effects: &mut Vec<Effect>) {
     put_script(model, &name, &text);
     model.live.view = LiveView::Histogram;
     model.cursor = None;
-    run(model, effects);
+    run(model, false, effects);
     focus(model, if what == Quick::Arguments { Pane::Log } else { Pane::Live });
 }
 

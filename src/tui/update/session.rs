@@ -55,7 +55,7 @@ pub fn prompt_done(model: &mut Model, kind: PromptKind, text: &str, effects: &mu
                 model.script.given = given;
                 model.check_due = Some(model.now);
                 if run {
-                    super::actions::run(model, effects);
+                    super::actions::run(model, false, effects);
                 }
             }
             Err(why) => {

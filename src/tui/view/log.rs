@@ -2,7 +2,7 @@
 
 use super::{
     frame,
-    pen::{Pen, cut, text_width},
+    pen::{Pen, cut, text_width, wrapped},
 };
 use crate::tui::{
     app::Model,
@@ -73,7 +73,12 @@ pub fn draw(model: &Model, pen: &mut Pen) {
         if line.repeats > 1 {
             text += &format!("   ({}{})", model.glyphs.times, shape::short(line.repeats.into()));
         }
-        let pieces = if log.wrap { wrap(&text, room) } else { vec![cut(&text, room, model.glyphs.ellipsis)] };
+        let pieces = match line.kind {
+            // What went wrong is read to its end, which says what helps.
+            LineKind::Warning | LineKind::Error if text_width(&text) > room => wrapped(&text, room),
+            _ if log.wrap => wrap(&text, room),
+            _ => vec![cut(&text, room, model.glyphs.ellipsis)],
+        };
         for (idx, piece) in pieces.into_iter().enumerate().rev() {
             rows.push(((idx == 0).then_some(line), piece, line.kind));
         }

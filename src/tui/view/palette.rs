@@ -5,7 +5,10 @@ use ratatui::{
     layout::{Position, Rect},
 };
 
-use super::{centered, draw_box, pen::Pen, pen::text_width};
+use super::{
+    centered, draw_box,
+    pen::{Pen, text_width, wrapped},
+};
 use crate::tui::{
     app::{Choice, Model, PaletteItem},
     model::text_input::TextInput,
@@ -59,11 +62,16 @@ pub fn draw(
     Some(cursor)
 }
 
+/// Columns in a line of a question.
+const LINE: usize = 92;
+
 pub fn choice(model: &Model, choice: &Choice, buf: &mut Buffer) {
-    let texts = choice.text.iter().map(|text| text_width(text));
+    let line = LINE.min(usize::from(buf.area.width.saturating_sub(6)));
+    let lines: Vec<String> = choice.text.iter().flat_map(|text| wrapped(text, line)).collect();
+    let texts = lines.iter().map(|text| text_width(text));
     let labels = choice.options.iter().map(|(_, label, _)| text_width(label) + "  k   ".len());
     let longest = texts.chain(labels).max().unwrap_or(0).max(34) as u16;
-    let height = choice.text.len() as u16 + choice.options.len() as u16 + 5;
+    let height = lines.len() as u16 + choice.options.len() as u16 + 5;
     let area = centered(buf.area, longest + 6, height);
     let mut pen = Pen::new(buf, area);
     pen.fill(model.theme.get(Role::Popup));
@@ -71,7 +79,7 @@ pub fn choice(model: &Model, choice: &Choice, buf: &mut Buffer) {
     pen.text(2, 0, &format!(" {} ", choice.title), model.theme.get(Role::TitleFocus));
     let room = pen.width().saturating_sub(5);
     let mut y = 1;
-    for text in &choice.text {
+    for text in &lines {
         pen.cut(3, y, room, text, model.theme.get(Role::Popup), &model.glyphs);
         y += 1;
     }

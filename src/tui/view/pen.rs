@@ -132,6 +132,23 @@ pub fn cut(text: &str, width: usize, ellipsis: &str) -> String {
     out
 }
 
+/// Words over as many lines of at most `width` columns as they take; a longer word has a line of its own.
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in text.split(' ') {
+        if !line.is_empty() && text_width(&line) + 1 + text_width(word) > width {
+            lines.push(std::mem::take(&mut line));
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    lines.push(line);
+    lines
+}
+
 /// `text` in exactly `width` columns, cut or filled on the right.
 pub fn fit(text: &str, width: usize, ellipsis: &str) -> String {
     let mut out = cut(text, width, ellipsis);
@@ -161,6 +178,7 @@ mod tests {
         assert_eq!(cut("日本語", 4, "…"), "日…");
         assert_eq!(fit("ab", 4, "…"), "ab  ");
         assert_eq!(cut("abc", 0, "…"), "");
+        assert_eq!(wrapped("日本 ab c 日本語の d", 7), ["日本 ab", "c", "日本語の", "d"]);
         let mut buf = Buffer::empty(Rect::new(0, 0, 4, 1));
         Pen::new(&mut buf, Rect::new(0, 0, 4, 1)).cut(0, 0, 4, "abcdef", Style::new(), &UNICODE);
         assert_eq!(buf, Buffer::with_lines(["abc…"]));

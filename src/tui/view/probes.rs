@@ -4,7 +4,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::{
     frame,
-    pen::{Pen, cut, text_width},
+    pen::{Pen, cut, text_width, wrapped},
     section,
 };
 use crate::tui::{
@@ -242,19 +242,7 @@ fn group_detail(model: &Model, pen: &mut Pen, path: &str) {
 
 /// Words over as many lines as they take; gives the row after them.
 fn paragraph(pen: &mut Pen, mut y: u16, text: &str, style: ratatui::style::Style) -> u16 {
-    let room = usize::from(pen.width().saturating_sub(2));
-    let mut line = String::new();
-    for word in text.split(' ') {
-        if !line.is_empty() && text_width(&line) + 1 + text_width(word) > room {
-            pen.text(1, y, &std::mem::take(&mut line), style);
-            y += 1;
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    if !line.is_empty() {
+    for line in wrapped(text, usize::from(pen.width().saturating_sub(2))).into_iter().filter(|line| !line.is_empty()) {
         pen.text(1, y, &line, style);
         y += 1;
     }

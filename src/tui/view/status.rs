@@ -199,7 +199,12 @@ fn state(model: &Model) -> Part {
     let n_errors = model.script.n_errors();
     if let Some((_, _)) = model.run.compiling {
         let note = if model.is_tracing() { " (old one runs on)" } else { "" };
-        return vec![(format!("{} COMPILING{note}", glyphs.dot), Role::StatusBusy)];
+        let work = match model.run.attaching {
+            Some(places) if places > 1 => format!("ATTACHING {places}"),
+            Some(_) => "ATTACHING".to_owned(),
+            None => "COMPILING".to_owned(),
+        };
+        return vec![(format!("{} {work}{note}", glyphs.dot), Role::StatusBusy)];
     }
     if let Some(cursor) = model.cursor {
         let back = model
