@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::Ordering},
 };
 
 use super::live_engine::SharedCompiler;
@@ -93,6 +93,12 @@ impl Catalogue for LiveCatalogue {
                 return;
             }
         }
+    }
+
+    fn indexed(&self) -> Option<u8> {
+        let progress = &self.compiler.made()?.world.indexing;
+        let (done, total) = (progress.done.load(Ordering::Relaxed), progress.total.load(Ordering::Relaxed));
+        (total > 0).then(|| (done * 100 / total).min(100) as u8)
     }
 
     fn detail(&self, point: &str) -> ProbeDetail {

@@ -57,6 +57,11 @@ impl SharedCompiler {
         self.compiler.get_or_init(|| Compiler::new(self.host.clone(), &self.include))
     }
 
+    /// It, if somebody needed it before.
+    pub fn made(&self) -> Option<&Compiler> {
+        self.compiler.get()
+    }
+
     /// The machine scripts run on, and not some other kernel that is looked at.
     pub fn is_running(&self) -> bool {
         self.host.is_running()

@@ -64,6 +64,8 @@ pub enum Msg {
     },
     Catalogue(Vec<CatalogueEntry>),
     CatalogueDone,
+    /// So many hundredths of the debug information are indexed.
+    Indexed(u8),
     Detail {
         point: String,
         detail: ProbeDetail,

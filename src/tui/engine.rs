@@ -170,6 +170,10 @@ pub trait Catalogue: Send + Sync {
     fn load(&self, sink: &mut dyn FnMut(Vec<CatalogueEntry>) -> bool);
     /// Called on a worker thread, as all below.
     fn detail(&self, point: &str) -> ProbeDetail;
+    /// How far the debug information is indexed, in hundredths, while that is being done; `load` waits for it.
+    fn indexed(&self) -> Option<u8> {
+        None
+    }
     /// The members behind `$file->f_path` at a point.
     fn members(&self, _point: &str, _expression: &str) -> Vec<Variable> {
         Vec::new()

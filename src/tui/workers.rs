@@ -3,6 +3,7 @@
 use std::{
     sync::{Arc, mpsc as std_mpsc},
     thread,
+    time::Duration,
 };
 
 use tokio::sync::mpsc;
@@ -50,10 +51,7 @@ pub fn checker(checker: Arc<dyn Checker>, tx: mpsc::UnboundedSender<Msg>) -> std
 pub fn catalogue(catalogue: Arc<dyn Catalogue>, tx: mpsc::UnboundedSender<Msg>) -> std_mpsc::Sender<Look> {
     let (look_tx, look_rx) = std_mpsc::channel::<Look>();
     let (loader, load_tx) = (Arc::clone(&catalogue), tx.clone());
-    thread::spawn(move || {
-        loader.load(&mut |batch| load_tx.send(Msg::Catalogue(batch)).is_ok());
-        let _ = load_tx.send(Msg::CatalogueDone);
-    });
+    thread::spawn(move || list(&*loader, &load_tx));
     thread::spawn(move || {
         while let Ok(first) = look_rx.recv() {
             // Of the points walked over and the names being typed only the last is still wanted.
@@ -80,4 +78,70 @@ pub fn catalogue(catalogue: Arc<dyn Catalogue>, tx: mpsc::UnboundedSender<Msg>) 
         }
     });
     look_tx
+}
+
+/// How often one looks how far the index is.
+const LOOK_EVERY: Duration = Duration::from_millis(150);
+
+/// Hands over the catalogue, and meanwhile how far the index is that it waits for.
+fn list(catalogue: &dyn Catalogue, tx: &mpsc::UnboundedSender<Msg>) {
+    let (done_tx, done) = std_mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut told = None;
+            while done.recv_timeout(LOOK_EVERY) == Err(std_mpsc::RecvTimeoutError::Timeout) {
+                let part = catalogue.indexed();
+                if let Some(part) = part.filter(|_| part != told) {
+                    told = Some(part);
+                    let _ = tx.send(Msg::Indexed(part));
+                }
+            }
+        });
+        catalogue.load(&mut |batch| tx.send(Msg::Catalogue(batch)).is_ok());
+        drop(done_tx);
+    });
+    let _ = tx.send(Msg::CatalogueDone);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU8, Ordering};
+
+    use super::*;
+    use crate::tui::engine::{CatalogueEntry, ProbeDetail};
+
+    /// Has its functions when the index has been looked at often enough.
+    #[derive(Default)]
+    struct Slow(AtomicU8);
+
+    impl Catalogue for Slow {
+        fn load(&self, sink: &mut dyn FnMut(Vec<CatalogueEntry>) -> bool) {
+            sink(Vec::new());
+            while self.0.load(Ordering::Relaxed) < 30 {
+                thread::yield_now();
+            }
+            sink(Vec::new());
+        }
+
+        fn indexed(&self) -> Option<u8> {
+            Some(self.0.fetch_add(10, Ordering::Relaxed))
+        }
+
+        fn detail(&self, _: &str) -> ProbeDetail {
+            ProbeDetail::default()
+        }
+    }
+
+    #[test]
+    fn how_far_the_index_is_comes_between_the_parts() {
+        let (tx, mut rx) = mpsc::unbounded_channel();
+        list(&Slow::default(), &tx);
+        let told = std::iter::from_fn(|| rx.try_recv().ok()).map(|msg| match msg {
+            Msg::Catalogue(_) => "part".to_owned(),
+            Msg::Indexed(part) => part.to_string(),
+            Msg::CatalogueDone => "done".to_owned(),
+            other => format!("{other:?}"),
+        });
+        assert_eq!(told.collect::<Vec<_>>(), ["part", "0", "10", "20", "part", "done"]);
+    }
 }

@@ -56,7 +56,8 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Completed { list } => model.script.show_completions(list),
         Msg::Catalogue(batch) => model.browser.extend(batch),
-        Msg::CatalogueDone => model.browser.loading = false,
+        Msg::CatalogueDone => (model.browser.loading, model.browser.indexed) = (false, None),
+        Msg::Indexed(part) => model.browser.indexed = model.browser.loading.then_some(part),
         Msg::Detail { point, detail } => model.browser.set_detail(point, detail),
         Msg::Members { point, expression, members } => model.browser.set_members(point, expression, members),
         Msg::WithType { part, points } => model.browser.set_with_type(part, points),

@@ -30,8 +30,13 @@ fn detail_height(_: &Model, inside: u16) -> u16 {
 
 pub fn draw(model: &Model, pen: &mut Pen) -> Option<Position> {
     let browser = &model.browser;
-    let loading = if browser.loading { "loading " } else { "" };
-    let title = format!("Probes {} {loading}{}", model.glyphs.dot, browser.n_entries());
+    let n = browser.n_entries();
+    let said = match browser.indexed {
+        Some(part) => format!("{n}, debug info {part} %"),
+        None if browser.loading => format!("loading {n}"),
+        None => n.to_string(),
+    };
+    let title = format!("Probes {} {said}", model.glyphs.dot);
     let area = pen.area;
     let mut inner = frame(model, pen, Pane::Probes, &title, "");
     let width = inner.width();

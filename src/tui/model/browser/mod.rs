@@ -4,6 +4,7 @@
 mod hits;
 mod interior;
 mod query;
+mod rank;
 
 use std::{
     cell::RefCell,
@@ -11,12 +12,13 @@ use std::{
     sync::Arc,
 };
 
-use nucleo_matcher::{
-    Config, Matcher, Utf32Str,
-    pattern::{CaseMatching, Normalization, Pattern},
-};
+use nucleo_matcher::{Config, Matcher};
 
-use self::{hits::Hits, interior::Interior};
+use self::{
+    hits::Hits,
+    interior::Interior,
+    rank::{Finder, IN_ORDER, Match, letters_of, put_in_order},
+};
 pub use self::{
     interior::{Part, PartKind},
     query::Query,
@@ -63,18 +65,18 @@ pub enum BrowserRow {
     },
 }
 
-/// A point that fits the filter. In order: by falling score, then the shorter, then as the catalogue has them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Match(u64);
-
-impl Match {
-    fn new(score: u32, len: usize, idx: u32) -> Self {
-        let score = u64::from(u16::MAX - score.min(u16::MAX.into()) as u16);
-        Self(score << 48 | (len.min(u16::MAX.into()) as u64) << 32 | u64::from(idx))
-    }
-
-    fn idx(self) -> u32 {
-        self.0 as u32
+impl BrowserRow {
+    /// It stands for the same, wherever it is and whether or not it is open.
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (BrowserRow::Group { path: a, .. }, BrowserRow::Group { path: b, .. }) => a == b,
+            (BrowserRow::Entry { idx: a, .. }, BrowserRow::Entry { idx: b, .. }) => a == b,
+            (BrowserRow::Running { written: a, .. }, BrowserRow::Running { written: b, .. }) => a == b,
+            (BrowserRow::Inside { idx: a, part: in_a, .. }, BrowserRow::Inside { idx: b, part: in_b, .. }) => {
+                a == b && in_a.key == in_b.key
+            }
+            _ => false,
+        }
     }
 }
 
@@ -84,6 +86,8 @@ const PINNED: &str = "pinned";
 
 pub struct Browser {
     entries: Vec<CatalogueEntry>,
+    /// Which letters each of them has, see [`letters_of`].
+    letters: Vec<u64>,
     /// Entries of each full group path.
     groups: BTreeMap<Arc<str>, Vec<u32>>,
     /// Top-level groups as they first came.
@@ -97,13 +101,19 @@ pub struct Browser {
     pub filter: TextInput,
     /// Characters go into the filter.
     pub typing: bool,
-    /// What fits the filter, best first.
+    /// What fits the filter, the best of it first.
     matches: Vec<Match>,
+    /// All of them are in order, not only the best.
+    all_in_order: bool,
+    /// Room for the matches of the next filter.
+    spare: Vec<Match>,
     /// The filter they fit.
     ranked: String,
     pub selected: usize,
     pub scroll: usize,
     pub loading: bool,
+    /// Hundredths of the debug information that are indexed, while functions wait for that.
+    pub indexed: Option<u8>,
     details: HashMap<String, ProbeDetail>,
     interior: Interior,
     hits: Hits,
@@ -120,6 +130,7 @@ impl Default for Browser {
     fn default() -> Self {
         Self {
             entries: Vec::new(),
+            letters: Vec::new(),
             groups: BTreeMap::new(),
             group_order: Vec::new(),
             open: [RUNNING, PINNED].map(Arc::from).into(),
@@ -129,10 +140,13 @@ impl Default for Browser {
             filter: TextInput::default(),
             typing: false,
             matches: Vec::new(),
+            all_in_order: true,
+            spare: Vec::new(),
             ranked: String::new(),
             selected: 0,
             scroll: 0,
             loading: true,
+            indexed: None,
             details: HashMap::new(),
             interior: Interior::default(),
             hits: Hits::default(),
@@ -186,6 +200,7 @@ impl Browser {
                 self.group_order.push(top);
             }
             self.groups.entry(Arc::clone(&entry.group)).or_default().push(self.entries.len() as u32);
+            self.letters.push(letters_of(&entry));
             self.entries.push(entry);
         }
         if !self.filter.text().is_empty() {
@@ -200,14 +215,14 @@ impl Browser {
         if self.filter.text().is_empty() { self.rebuild() } else { self.show_matches() }
     }
 
-    fn kept(&self) -> Option<String> {
-        self.selected_row().map(|row| self.name_of(row))
+    fn kept(&self) -> Option<BrowserRow> {
+        self.selected_row().cloned()
     }
 
     /// The selection stays on its row when rows come or go above it.
-    fn select_again(&mut self, kept: Option<String>) {
-        if let Some(name) = kept
-            && let Some(at) = self.rows.iter().rposition(|row| self.name_of(row) == name)
+    fn select_again(&mut self, kept: Option<BrowserRow>) {
+        if let Some(kept) = kept
+            && let Some(at) = self.rows.iter().rposition(|row| row.is_same(&kept))
         {
             self.selected = at;
         }
@@ -233,7 +248,7 @@ impl Browser {
         self.renew(kept);
     }
 
-    fn renew(&mut self, kept: Option<String>) {
+    fn renew(&mut self, kept: Option<BrowserRow>) {
         if self.filter.text().is_empty() {
             self.rebuild();
             self.select_again(kept);
@@ -245,15 +260,6 @@ impl Browser {
         match self.selected_row()? {
             BrowserRow::Running { probe, .. } => Some(*probe),
             _ => None,
-        }
-    }
-
-    fn name_of(&self, row: &BrowserRow) -> String {
-        match row {
-            BrowserRow::Group { path, .. } => format!("/{path}"),
-            BrowserRow::Entry { idx, .. } => self.entries[*idx].point.to_string(),
-            BrowserRow::Running { written, .. } => format!("={written}"),
-            BrowserRow::Inside { idx, part, .. } => format!("{}\n{}", self.entries[*idx].point, part.key),
         }
     }
 
@@ -276,12 +282,14 @@ impl Browser {
         }
         // More characters leave fewer matches, but for those that say what must not be there, or what they are of.
         let narrows = !self.ranked.is_empty() && text.starts_with(&self.ranked) && !text.contains(['!', '/', ':']);
-        let before = std::mem::take(&mut self.matches);
+        let mut before = std::mem::replace(&mut self.matches, std::mem::take(&mut self.spare));
+        self.matches.clear();
         if narrows {
-            self.rank(before.into_iter().map(Match::idx));
+            self.rank(before.drain(..).map(Match::idx));
         } else {
             self.rank(0..self.entries.len() as u32);
         }
+        self.spare = before;
         self.show_matches();
     }
 
@@ -301,33 +309,42 @@ impl Browser {
             (Some(part), Some((known, points))) => part.starts_with(known.as_str()) && points.contains(point),
             (Some(_), None) => false,
         };
-        let [of_points, of_names] = patterns(&query);
+        let finder = Finder::new(&query);
         for idx in candidates {
             let entry = &self.entries[idx as usize];
-            if !query.files.iter().all(|file| entry.group.contains(file.as_str())) || !has_type(&entry.point) {
+            if !finder.may_fit(entry, self.letters[idx as usize])
+                || !query.files.iter().all(|file| entry.group.contains(file.as_str()))
+                || !has_type(&entry.point)
+            {
                 continue;
             }
-            let (text, pattern) = match searched_name(entry, &query) {
-                Some(name) => (name, &of_names),
-                None => (&*entry.point, &of_points),
-            };
-            if let Some(score) = pattern.score(Utf32Str::new(text, &mut self.utf32), &mut self.matcher) {
-                // What is called just so comes first: `read` is the system call, and no tracepoint of that word.
-                let end = entry.point.strip_suffix("\")").unwrap_or(&entry.point);
-                let is_called = end.ends_with(&query.words) && entry.label() == query.words;
-                self.matches.push(Match::new(score + if is_called { CALLED } else { 0 }, entry.point.len(), idx));
-            }
+            self.matches.extend(finder.find(entry, idx, &mut self.matcher, &mut self.utf32));
         }
-        self.matches.sort_unstable();
+        self.all_in_order = self.matches.len() <= IN_ORDER;
+        put_in_order(&mut self.matches, false);
     }
 
     fn show_matches(&mut self) {
-        let mut rows = Vec::with_capacity(self.matches.len());
-        for found in &self.matches {
-            self.push_entry(&mut rows, found.idx() as usize, 0);
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.clear();
+        if self.interior.is_any_open() {
+            for found in &self.matches {
+                self.push_entry(&mut rows, found.idx() as usize, 0);
+            }
+        } else {
+            rows.extend(self.matches.iter().map(|found| BrowserRow::Entry { idx: found.idx() as usize, depth: 0 }));
         }
         self.rows = rows;
         self.selected = self.selected.min(self.rows.len().saturating_sub(1));
+    }
+
+    /// Puts all matches in order when the selection comes near those that are not.
+    fn order_all(&mut self) {
+        if !self.all_in_order && !self.filter.text().is_empty() && self.selected + IN_ORDER / 2 > IN_ORDER {
+            put_in_order(&mut self.matches, true);
+            self.all_in_order = true;
+            self.show_matches();
+        }
     }
 
     /// An entry, and what is inside it if it is open.
@@ -441,6 +458,7 @@ impl Browser {
 
     pub fn step(&mut self, steps: isize) {
         self.selected = self.selected.saturating_add_signed(steps).min(self.rows.len().saturating_sub(1));
+        self.order_all();
     }
 
     /// Opens or closes what is selected; where there is nothing to close, `Some(false)` goes up.
@@ -504,7 +522,9 @@ impl Browser {
     /// The points that fit the filter, or all.
     pub fn points(&self) -> impl Iterator<Item = &str> {
         let filtered = self.n_matches().is_some();
-        let matching = self.matches.iter().map(|found| found.idx() as usize).filter(move |_| filtered);
+        let mut matches = self.matches.clone();
+        put_in_order(&mut matches, true);
+        let matching = matches.into_iter().map(|found| found.idx() as usize).filter(move |_| filtered);
         let all = (0..self.entries.len()).filter(move |_| !filtered);
         matching.chain(all).map(|idx| &*self.entries[idx].point)
     }
@@ -515,18 +535,7 @@ impl Browser {
             return Vec::new();
         }
         let query = Query::parse(self.filter.text());
-        let [of_points, of_names] = patterns(&query);
-        let (text, pattern) = match searched_name(entry, &query) {
-            Some(name) => (name, of_names),
-            None => (&*entry.point, of_points),
-        };
-        let skipped = entry.point.find(text).unwrap_or(0) as u32;
-        let (mut out, mut utf32) = (Vec::new(), Vec::new());
-        pattern.indices(Utf32Str::new(text, &mut utf32), &mut self.index_matcher.borrow_mut(), &mut out);
-        out.iter_mut().for_each(|at| *at += skipped);
-        out.sort_unstable();
-        out.dedup();
-        out
+        Finder::new(&query).indices(entry, &mut self.index_matcher.borrow_mut())
     }
 
     pub fn detail(&self, point: &str) -> Option<&ProbeDetail> {
@@ -599,30 +608,6 @@ impl Browser {
     pub fn take_wanted(&mut self) -> Vec<Look> {
         std::mem::take(&mut self.wanted)
     }
-}
-
-/// More than the matcher gives to anything.
-const CALLED: u32 = 10_000;
-
-/// What stands in front of the name of every function.
-const FUNCTION: &str = "kernel.function(\"";
-
-/// Functions are many: they are looked for by their names alone, unless what is typed says how a point is written. The quote
-/// in front stays, or the matcher would take the start of a text for more than the start of a word.
-fn searched_name<'e>(entry: &'e CatalogueEntry, query: &Query) -> Option<&'e str> {
-    if query.words.contains(['.', '(', '"']) || !entry.point.starts_with(FUNCTION) {
-        return None;
-    }
-    let quoted = &entry.point[FUNCTION.len() - 1..];
-    Some(quoted.strip_suffix("\")").unwrap_or(quoted))
-}
-
-/// For points, and for names alone: there words out of what all of them begin with say nothing.
-fn patterns(query: &Query) -> [Pattern; 2] {
-    let parse = |text: &str| Pattern::parse(text, CaseMatching::Smart, Normalization::Smart);
-    let said = |word: &&str| word.len() < 3 || !FUNCTION.contains(word);
-    let names: Vec<&str> = query.words.split_whitespace().filter(said).collect();
-    [parse(&query.words), parse(&names.join(" "))]
 }
 
 #[cfg(test)]
