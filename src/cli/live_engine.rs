@@ -12,9 +12,11 @@ use std::{
 use tapdeck_ebpf::ir::Limits;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::reach::Reach;
+use super::{
+    findings::{editor_diagnostic, editor_diagnostics},
+    reach::Reach,
+};
 use crate::{
-    diagnostics::{Diagnostic, Severity},
     host::Host,
     language::Recovery,
     pipeline::{CompileOptions, Compiled, Compiler, Input, Pass},
@@ -26,7 +28,6 @@ use crate::{
         session::{Datum, SessionCommand, SessionEvent},
         target::Target,
     },
-    source::{Origin, SourceMap, Span},
     tui::{
         engine::{
             Checker, CompletionList, CountRequest, EditorDiagnostic, Engine, EngineEvent, RunId, StartOptions,
@@ -381,66 +382,6 @@ fn target(options: &StartOptions) -> Target {
         (None, Some(pid)) => Target::Pid(pid),
         (None, None) => Target::None,
     }
-}
-
-/// What concerns the user's own text, placed in it.
-fn editor_diagnostics(compiled: &Compiled) -> Vec<EditorDiagnostic> {
-    let mut list: Vec<EditorDiagnostic> = Vec::new();
-    for diagnostic in compiled.diagnostics.iter().filter_map(|d| editor_diagnostic(d, &compiled.sources)) {
-        // A handler at several points finds the same several times.
-        if !list.contains(&diagnostic) {
-            list.push(diagnostic);
-        }
-    }
-    let reach = compiled.lowered.as_deref().map(Reach::of).unwrap_or_default();
-    list.extend(reach.warnings().map(|(span, message)| {
-        let (line, columns) = line_and_columns(span, &compiled.sources);
-        EditorDiagnostic { line, columns, severity: Severity::Warning, message, help: None, fix: None }
-    }));
-    list
-}
-
-/// A finding in a tapset file shows on the first line: it is the script that led there.
-fn editor_diagnostic(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<EditorDiagnostic> {
-    let place = diagnostic.primary.filter(|span| sources.origin(*span) == Origin::User);
-    if place.is_none() && diagnostic.severity == Severity::Warning {
-        return None;
-    }
-    let (line, columns) = place.map_or((1, 0..0), |span| line_and_columns(span, sources));
-    let mut message = diagnostic.message.clone();
-    if !diagnostic.token.is_empty() && !message.contains(token_name(&diagnostic.token)) {
-        message += &format!(": {}", diagnostic.token);
-    }
-    for related in &diagnostic.related {
-        message += &format!("; {}", related.message);
-        if !related.span.is_none() {
-            message += &format!(" at line {}", line_and_columns(related.span, sources).0);
-        }
-    }
-    Some(EditorDiagnostic {
-        line,
-        columns,
-        severity: diagnostic.severity,
-        message,
-        help: diagnostic.help.clone().or_else(|| {
-            let lacks = diagnostic.kind == "argument-out-of-range";
-            lacks.then(|| "{arguments} gives the script its arguments".to_owned())
-        }),
-        fix: diagnostic.fix.clone(),
-    })
-}
-
-/// `x` of `identifier 'x'`.
-fn token_name(token: &str) -> &str {
-    token.split('\'').nth(1).unwrap_or(token)
-}
-
-fn line_and_columns(span: Span, sources: &SourceMap) -> (usize, std::ops::Range<usize>) {
-    let Some(file) = sources.get(span.file) else { return (1, 0..0) };
-    let (line, column) = file.line_col(span.start);
-    let start = column as usize - 1;
-    let length = (span.end.saturating_sub(span.start) as usize).max(1);
-    (line as usize, start..(start + length).min(file.line(line).len().max(start + 1)))
 }
 
 /// Checks and completes what is being typed.

@@ -7,6 +7,7 @@ mod completion;
 mod dashboard;
 mod doctor;
 mod dump;
+mod findings;
 mod getopt;
 mod keep;
 mod limits;

@@ -45,7 +45,7 @@ pub struct Diagnostic {
     pub expansion: Vec<Related>,
     /// The way out, for humans; the editor shows it under the caret.
     pub help: Option<String>,
-    /// A replacement of `primary` the editor can apply.
+    /// A replacement the editor can apply: of `primary`, or of the part that `related` is about.
     pub fix: Option<String>,
 }
 

@@ -99,10 +99,7 @@ pub fn point_mismatch(similar: &[String], point: &Spot, part: &Spot) -> Diagnost
         part.span,
     );
     if let Some(nearest) = similar.first() {
-        diagnostic = diagnostic.help(format!("did you mean '{nearest}'?"));
-        if point.span == part.span {
-            diagnostic = diagnostic.fix(nearest.clone());
-        }
+        diagnostic = diagnostic.help(format!("did you mean '{nearest}'?")).fix(nearest.clone());
     }
     diagnostic
 }

@@ -118,6 +118,8 @@ pub struct Live {
     pub hold_until: Duration,
     /// The selected row alone, with its full histogram.
     pub drilled: bool,
+    /// When the globals were put back to their start.
+    pub cleared: Option<Duration>,
 }
 
 impl Default for Live {
@@ -131,6 +133,7 @@ impl Default for Live {
             cost_selected: 0,
             hold_until: Duration::ZERO,
             drilled: false,
+            cleared: None,
         }
     }
 }
@@ -165,6 +168,7 @@ impl Live {
             .collect();
         self.info = Some(info);
         self.cost_selected = 0;
+        self.cleared = None;
         let pages = self.pages();
         let same = pages.iter().position(|idx| self.info.as_ref().map(|i| &i.tables[*idx].name) == page_name.as_ref());
         self.page = same.unwrap_or(0);
@@ -215,6 +219,12 @@ impl Live {
             let Some(state) = self.states.get_mut(idx) else { continue };
             let rows = sample.and_then(|s| s.snapshot.tables.get(idx)).map_or(&[][..], |t| &t.rows);
             let is_first = sample.map(|s| s.number) == first;
+            // What was there before they were cleared is no start to count from.
+            let before = before.filter(|before| {
+                let cleared_since =
+                    |sample: &Sample| self.cleared.is_some_and(|at| before.received <= at && at < sample.received);
+                !sample.is_some_and(cleared_since)
+            });
             state.refresh(table, rows, sample, before.map(|b| (b, idx)), holding, is_first);
         }
     }
@@ -252,7 +262,10 @@ impl TableState {
             }
             let seen = *self.first_seen.entry(key.clone()).or_insert(if is_first { Duration::ZERO } else { now });
             let was = earlier.get(&key).copied();
-            let rate = (seconds > 0.0).then(|| (amount(&row.value).wrapping_sub(was.unwrap_or(0))) as f64 / seconds);
+            let is_now = amount(&row.value);
+            // Statistics only grow: one with fewer samples than before is another.
+            let was = was.filter(|was| !(info.value == ValueKind::Stat && is_now < *was)).unwrap_or(0);
+            let rate = (seconds > 0.0).then(|| is_now.wrapping_sub(was) as f64 / seconds);
             let fresh = seen > Duration::ZERO && now.saturating_sub(seen) < FRESH;
             order.push(RowView { idx, key, rate, fresh });
         }
@@ -406,6 +419,19 @@ mod tests {
         assert_eq!(keys(&live), "b+0 a+45 c+70! ");
         push(&mut live, &mut history, &[("a", 50), ("b", 9), ("c", 70)], 5);
         assert_eq!(keys(&live).split('+').next(), Some("c"));
+    }
+
+    #[test]
+    fn clearing_is_no_fall() {
+        let (mut live, mut history) = live(&[("a", 500)]);
+        live.cleared = Some(Duration::from_millis(1500));
+        push(&mut live, &mut history, &[("a", 3)], 2);
+        assert_eq!(keys(&live), "a ");
+        push(&mut live, &mut history, &[("a", 5)], 3);
+        assert_eq!(keys(&live), "a+2 ");
+        // A script may count down.
+        push(&mut live, &mut history, &[("a", 1)], 4);
+        assert_eq!(keys(&live), "a+-4 ");
     }
 
     #[test]

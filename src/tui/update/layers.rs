@@ -110,7 +110,10 @@ fn pick(model: &mut Model, picker: &mut Picker, chord: Chord) -> bool {
         (KeyCode::Char('s'), PickerKind::Sort) => picker.selected = (picker.selected + 1) % n.max(1),
         (KeyCode::Char('S' | 'r'), PickerKind::Sort) => live_actions::reverse(model),
         (KeyCode::Enter, PickerKind::Sort) => {
-            live_actions::sort_by(model, picker.selected);
+            // What is chosen already stays as it is; another key turns it round.
+            if model.live.state().is_some_and(|state| state.sort != picker.selected) {
+                live_actions::sort_by(model, picker.selected);
+            }
             return false;
         }
         (KeyCode::Char(' '), PickerKind::Columns) => live_actions::toggle_column(model, picker.selected),

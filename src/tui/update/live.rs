@@ -57,6 +57,7 @@ pub fn perform(model: &mut Model, act: Act, effects: &mut Vec<Effect>) {
         Act::DrillUp => drop(drill_up(model)),
         Act::Clear => {
             effects.push(Effect::Command(SessionCommand::Clear));
+            model.live.cleared = Some(model.now);
             model.say("globals are back at their start; {step-back} shows what was before");
             model.log.note(LineKind::Note, "globals cleared", model.now);
         }

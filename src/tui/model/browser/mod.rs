@@ -742,6 +742,11 @@ mod tests {
         }]);
         browser.look_for("vfs");
         assert!(show(&browser).starts_with("vfs\nvfs_b\n"), "{}", show(&browser));
+        let procfs = CatalogueEntry { point: "procfs.vfs".into(), group: "procfs".into(), ..Default::default() };
+        browser.extend(vec![procfs]);
+        browser.look_for("vfs");
+        assert!(show(&browser).starts_with("vfs\nvfs\n"), "{}", show(&browser));
+        assert_eq!(&*browser.selected_entry().unwrap().point, "syscall.vfs");
         browser.look_for("kernel write");
         assert_eq!(show(&browser), "vfs_write\n");
         assert_eq!(browser.match_indices(browser.selected_entry().unwrap()), [21, 22, 23, 24, 25]);

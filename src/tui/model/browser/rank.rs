@@ -127,10 +127,11 @@ impl<'q> Finder<'q> {
     ) -> Option<Match> {
         let (text, pattern) = self.searched(entry);
         let score = pattern.score(Utf32Str::new(text, utf32), matcher)?;
-        // What is called just so comes first: `read` is the system call, and no tracepoint of that word.
+        // What is called just so comes first, of that the system call: `write` is neither a tracepoint nor `procfs.write`.
         let end = entry.point.strip_suffix("\")").unwrap_or(&entry.point);
         let is_called = end.ends_with(self.words) && entry.label() == self.words;
-        Some(Match::new(score + if is_called { CALLED } else { 0 }, entry.point.len(), idx))
+        let called = if is_called { CALLED + u32::from(&*entry.group == "syscall") } else { 0 };
+        Some(Match::new(score + called, entry.point.len(), idx))
     }
 
     /// Characters of an entry's point that were found.
