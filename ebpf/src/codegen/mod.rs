@@ -27,6 +27,7 @@ mod regex;
 mod sending;
 mod statistics;
 mod strings;
+mod strtol;
 #[cfg(test)]
 mod tests;
 mod wrap;

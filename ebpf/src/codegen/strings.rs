@@ -342,20 +342,6 @@ impl Emitter<'_, '_> {
         self.put(dst, R0);
     }
 
-    /// `strtol(s, base)`.
-    pub fn strtol(&mut self, dst: Var, s: StrOperand, base: Operand) {
-        let text = self.text(s);
-        self.asm.store_imm(Size::DW, R10, TMP0, 0);
-        self.long(R3, base);
-        self.asm.mov(R4, R10);
-        self.asm.add_imm(R4, TMP0.into());
-        self.address(R1, text.mem);
-        self.asm.mov_imm(R2, text.cap.into());
-        self.asm.call(helpers::STRTOL);
-        self.asm.load(Size::DW, R0, R10, TMP0);
-        self.put(dst, R0);
-    }
-
     /// A string of one byte.
     pub fn char_str(&mut self, dst: Var, byte: Operand) {
         let dst = self.var_text(dst);

@@ -27,7 +27,6 @@ helpers! {
     GET_STACKID = 27, "get_stackid", "4.6";
     GET_CURRENT_TASK = 35, "get_current_task", "4.8";
     GET_CURRENT_CGROUP_ID = 80, "get_current_cgroup_id", "4.18";
-    STRTOL = 105, "strtol", "5.2";
     PROBE_READ_USER = 112, "probe_read_user", "5.5";
     PROBE_READ_KERNEL = 113, "probe_read_kernel", "5.5";
     PROBE_READ_USER_STR = 114, "probe_read_user_str", "5.5";

@@ -17,23 +17,22 @@ pub fn byte_at(text: &[u8], index: i64) -> i64 {
 }
 
 /// The number a text begins with, as the kernel's simple_strtol reads it: an optional `-`, a prefix by base (0: `0x` or
-/// `0` decide), digits up to the first that is none. Blanks are not skipped, too large numbers wrap.
+/// `0` decide), digits up to the first that is none. Blanks are not skipped, too large numbers wrap; the base is an
+/// unsigned int.
 pub fn to_long(text: &[u8], base: i64) -> i64 {
     let (negative, digits) = match text.strip_prefix(b"-") {
         Some(rest) => (true, rest),
         None => (false, text),
     };
-    let hex_prefix = matches!(digits, [b'0', b'x' | b'X', next, ..] if next.is_ascii_hexdigit());
-    let (base, digits) = match base {
-        0 if hex_prefix => (16, &digits[2..]),
-        0 if digits.first() == Some(&b'0') => (8, digits),
-        0 => (10, digits),
-        16 if hex_prefix => (16, &digits[2..]),
-        2..=36 => (base as u32, digits),
-        _ => return 0,
+    let (base, digits) = match (base as u32, digits) {
+        (0, [b'0', b'x' | b'X', next, ..]) if next.is_ascii_hexdigit() => (16, &digits[2..]),
+        (0, [b'0', ..]) => (8, digits),
+        (0, _) => (10, digits),
+        (16, [b'0', b'x' | b'X', rest @ ..]) => (16, rest),
+        (base, _) => (base, digits),
     };
     // Letters past f are no digits in any base.
-    let values = digits.iter().map_while(|byte| char::from(*byte).to_digit(base.min(16)));
+    let values = digits.iter().map_while(|byte| char::from(*byte).to_digit(16).filter(|digit| *digit < base));
     let number = values.fold(0i64, |n, digit| n.wrapping_mul(i64::from(base)).wrapping_add(i64::from(digit)));
     if negative { number.wrapping_neg() } else { number }
 }
@@ -67,7 +66,11 @@ mod tests {
             ("9", 8, 0),
             ("", 10, 0),
             ("1fz", 36, 51),
-            ("7", 99, 0),
+            ("7", 99, 7),
+            ("10", 1, 0),
+            ("0x", 16, 0),
+            ("101", 2, 5),
+            ("-0x1g", 16, -1),
             ("18446744073709551615", 10, -1),
         ] {
             assert_eq!(to_long(text.as_bytes(), base), expected, "{text} in base {base}");
