@@ -18,6 +18,8 @@ use crate::{
 struct HandedOver {
     at: usize,
     n: usize,
+    /// Of which so many were asked for, and the rest had to go with them.
+    least: usize,
     mark: (super::Mark, tapdeck_ebpf::ir::Mark),
     locals: Vec<LocalSlot>,
 }
@@ -87,7 +89,7 @@ impl BodyLower<'_, '_> {
                 self.back_to(mark, locals);
                 return self.refused_in_try();
             }
-            *before = Some(HandedOver { at, n: *n, mark, locals });
+            *before = Some(HandedOver { at, n: *n, least: 1, mark, locals });
             return *n;
         }
         *before = None;
@@ -99,6 +101,10 @@ impl BodyLower<'_, '_> {
             return n;
         }
         self.back_to(mark, locals);
+        if !refused.iter().any(|finding| finding.is_error()) {
+            // A part of this `try` would fail out of its sight, and so the one around it has to think again.
+            return self.refused_in_try();
+        }
         for finding in refused {
             let finding = match &handed_over {
                 // What was said about statements inside stays.
@@ -114,20 +120,20 @@ impl BodyLower<'_, '_> {
 
     /// Hands over a group again, together with what follows up to `upto`; as it was when that cannot be.
     fn join(&mut self, all: &[&Stmt], group: HandedOver, upto: usize) -> HandedOver {
-        let HandedOver { at, n, mark, locals } = group;
+        let HandedOver { at, n, least, mark, locals } = group;
         self.back_to(mark.clone(), locals.clone());
         let joined = self.at(all[at].span, |body| {
             body.emit(Op::Actions { n: (upto - at - n) as u32 });
             body.hand_over(&all[at..], upto - at)
         });
         if let (Ok(joined), true) = (joined, self.cx.n_refused == mark.0.n_refused) {
-            return HandedOver { at, n: joined, mark, locals };
+            return HandedOver { at, n: joined, least: upto - at, mark, locals };
         }
         self.back_to(mark.clone(), locals.clone());
-        let again = self.at(all[at].span, |body| body.hand_over(&all[at..], n));
+        let again = self.at(all[at].span, |body| body.hand_over(&all[at..], least));
         debug_assert!(again.is_ok_and(|again| again == n), "what was handed over once can be again");
         self.emit(Op::Actions { n: (upto - at - n) as u32 });
-        HandedOver { at, n, mark, locals }
+        HandedOver { at, n, least, mark, locals }
     }
 
     /// A statement would fail in user space, where a `catch` of the kernel does not see it. Not said to anyone: the `try`
