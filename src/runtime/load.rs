@@ -21,6 +21,8 @@ const LICENSE: &CStr = c"Dual MIT/GPL";
 const SHORT_LOG: usize = 4 << 10;
 /// Room for its log when a program was refused. The kernel keeps the end; before Linux 6.4, the beginning.
 const LONG_LOG: usize = 1 << 20;
+/// What it says of a program with more paths than it follows.
+pub(super) const TOO_LARGE: &str = "BPF program is too large";
 const LOG_STATISTICS: u32 = 4;
 const LOG_INSTRUCTIONS: u32 = 1;
 
@@ -290,6 +292,10 @@ fn load_program(program: &ProgramDef, program_idx: usize, maps: &[Map], types: &
         attach_btf: module_btf.as_ref().map(AsFd::as_fd),
         log_level: LOG_STATISTICS,
     };
+    let rejected = |log: &[u8], source| {
+        let (program, log) = (program.name.clone(), String::from_utf8_lossy(log).into_owned());
+        LoadError::Rejected(Box::new(Rejection { program, program_idx, log, source }))
+    };
     // Logging every instruction triples the time, so only a refused program is verified again with it.
     let mut first = match sys::bpf::prog_load(&spec, &mut [0; SHORT_LOG]) {
         Ok(fd) => return Ok(fd),
@@ -320,18 +326,17 @@ fn load_program(program: &ProgramDef, program_idx: usize, maps: &[Map], types: &
     if !super::features::has_atomics() {
         return Err(LoadError::TooOld { source: first.error });
     }
+    // It looked at a million instructions: to log them takes ten seconds, and where it stopped says nothing.
+    if String::from_utf8_lossy(&first.log).contains(TOO_LARGE) {
+        return Err(rejected(&first.log, first.error));
+    }
     spec.log_level = LOG_INSTRUCTIONS;
     let log = match sys::bpf::prog_load(&spec, &mut vec![0; LONG_LOG]) {
         // It fitted this time: memory was short, or a signal came between.
         Ok(fd) => return Ok(fd),
         Err(second) => with_verdict(second.log, &first.log),
     };
-    Err(LoadError::Rejected(Box::new(Rejection {
-        program: program.name.clone(),
-        program_idx,
-        log: String::from_utf8_lossy(&log).into_owned(),
-        source: first.error,
-    })))
+    Err(rejected(&log, first.error))
 }
 
 #[cfg(test)]

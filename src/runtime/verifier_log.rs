@@ -92,11 +92,14 @@ pub fn tag_of(program: &ProgramDef, insn: u32) -> SourceTag {
 /// The refusal as a diagnostic. `spans` is [`super::plan::Lowered::spans`].
 pub fn diagnose(rejection: &Rejection, object: &Object, spans: &[Span]) -> Diagnostic {
     let complaint = read_log(&rejection.log);
-    let span = complaint
-        .insn
-        .and_then(|insn| object.programs.get(rejection.program_idx).map(|program| tag_of(program, insn)))
-        .and_then(|tag| spans.get(tag.index()).copied())
-        .unwrap_or(Span::NONE);
+    let tag = object.programs.get(rejection.program_idx).map(|program| match complaint.insn {
+        Some(insn) => tag_of(program, insn),
+        // Without a list of instructions it is about the whole.
+        None => {
+            program.lines.iter().map(|(_, tag)| *tag).find(|tag| *tag != SourceTag::NONE).unwrap_or(SourceTag::NONE)
+        }
+    });
+    let span = tag.and_then(|tag| spans.get(tag.index()).copied()).unwrap_or(Span::NONE);
     let (kind, message, help) = explain(&complaint, rejection);
     Diagnostic::new(kind, Severity::Error, Stage::Generate, message).at(span).help(help)
 }
@@ -107,7 +110,7 @@ fn explain(complaint: &Complaint, rejection: &Rejection) -> (&'static str, Strin
     // Lines of the script are in the log, too, and may say anything.
     let log = || rejection.log.lines().filter(|line| !line.starts_with(';'));
     let says = |words: &[&str]| words.iter().any(|word| reason.contains(word) || log().any(|line| line.contains(word)));
-    if says(&["BPF program is too large", "too complex", "back-edge", "infinite loop"])
+    if says(&[super::load::TOO_LARGE, "too complex", "back-edge", "infinite loop"])
         || errno == Some(super::load::libc_errno::E2BIG)
     {
         return (
