@@ -41,6 +41,7 @@ pub enum Node {
 /// A script without its probe point.
 #[derive(Clone, Debug)]
 pub struct Script {
+    pub functions: Vec<Node>,
     pub body: Vec<Node>,
 }
 
@@ -48,40 +49,90 @@ const GLOBALS: &str = "\
 global g0 = -3, g1, title = \"start\", n[5], w, t, m, m3, wr%[3], s, sm, x, y
 ";
 
-const FUNCTIONS: &str = "\
-function fact:long (n:long) { if (n <= 1) return 1; return n * fact(n - 1) }
-function divide:long (a:long, b:long) { return a / b }
-function twice:string (t:string) { return t . t }
-function bump:long (by:long) { g1 += by; return g1 }
-function clip:string (t:string) { for (i = 0; i < 2; i++) { if (strlen(t) < 3) break; t = substr(t, 0, strlen(t) - 1) } return t }
-function pick:long (a:long) { if (a < 0) next; return a }
-function pick:long (a:long) { return -1 }
-function is_word:long (t:string) { return t =~ \"^[a-z]+$\" }
-function first_digits:string (t:string) { if (t =~ \"([0-9]+)\") return matched(1); return \"-\" }
-";
+const FUNCTIONS: &[&str] = &[
+    "function fact:long (n:long) { if (n <= 1) return 1; return n * fact(n - 1) }",
+    "function divide:long (a:long, b:long) { return a / b }",
+    "function twice:string (t:string) { return t . t }",
+    "function bump:long (by:long) { g1 += by; return g1 }",
+    "function clip:string (t:string) { for (i = 0; i < 2; i++) { if (strlen(t) < 3) break; \
+     t = substr(t, 0, strlen(t) - 1) } return t }",
+    "function pick:long (a:long) { if (a < 0) next; return a }",
+    "function pick:long (a:long) { return -1 }",
+    "function is_word:long (t:string) { return t =~ \"^[a-z]+$\" }",
+    "function first_digits:string (t:string) { if (t =~ \"([0-9]+)\") return matched(1); return \"-\" }",
+];
+
+/// So that every name has a type whatever is left of the rest.
+const BEFORE: &[&str] = &[
+    "a = 1; b = 2; c = 3",
+    "p = \"x\"; q = \"yy\"",
+    "g1 = 4",
+    "n[1] = 5",
+    "w[1] = \"one\"",
+    "t[\"k\"] = 7",
+    "m[\"k\", 2] = 9",
+    "m3[1, \"z\", 2] = \"v\"",
+    "wr[0] = 1",
+    "s[1] <<< 4",
+    "sm[\"k\"] <<< 6",
+    "x <<< 8",
+    "y <<< 15",
+];
+
+/// A picture is drawn when its record is read, so nothing may be added behind it.
+const AFTER: &[&str] =
+    &["println(a, b, c, p, q)", "if (@count(x)) print(@hist_log(x))", "print(@hist_linear(y, 0, 100, 10))"];
 
 impl Script {
     /// The whole text, with this probe point.
     pub fn text(&self, point: &str) -> String {
-        let mut text = format!("{GLOBALS}{FUNCTIONS}probe {point} {{\n");
-        text.push_str("  a = 1; b = 2; c = 3; p = \"x\"; q = \"yy\"\n");
-        // So that every global has a type whatever is left of the rest.
-        text.push_str(
-            "  g1 = 4; n[1] = 5; w[1] = \"one\"; t[\"k\"] = 7; m[\"k\", 2] = 9; m3[1, \"z\", 2] = \"v\"; wr[0] = 1\n",
-        );
-        text.push_str("  s[1] <<< 4; sm[\"k\"] <<< 6; x <<< 8; y <<< 15\n");
+        let mut text = GLOBALS.to_owned();
+        write_nodes(&self.functions, 0, &mut text);
+        text.push_str(&format!("probe {point} {{\n"));
         write_nodes(&self.body, 1, &mut text);
-        // A picture is drawn when its record is read, so nothing may be added behind it.
-        text.push_str(
-            "  println(a, b, c, p, q)\n  if (@count(x)) print(@hist_log(x))\n  print(@hist_linear(y, 0, 100, 10))\n}\n",
-        );
+        text.push_str("}\n");
         text
     }
 
     /// Scripts with a little less in them.
     pub fn smaller(&self) -> Vec<Script> {
-        smaller_lists(&self.body).into_iter().map(|body| Script { body }).collect()
+        let bodies = smaller_lists(&self.body);
+        let less = bodies.into_iter().map(|body| Script { body, functions: self.functions.clone() });
+        let functions = smaller_lists(&self.functions);
+        less.chain(functions.into_iter().map(|functions| Script { body: self.body.clone(), functions })).collect()
     }
+}
+
+/// Texts of a line in which something in parentheses, with what is called, is a literal or only a part of it.
+fn smaller_texts(line: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (open, _) in line.match_indices('(') {
+        let name = line[..open].trim_end_matches(|c: char| c.is_alphanumeric() || "_@".contains(c)).len();
+        let (mut depth, mut quoted, mut cuts) = (0, false, vec![open]);
+        for (at, c) in line[open..].char_indices() {
+            match c {
+                '"' => quoted = !quoted,
+                _ if quoted => (),
+                '(' | '[' => depth += 1,
+                ')' | ']' => depth -= 1,
+                ',' | ' ' if depth == 1 => cuts.push(open + at),
+                _ => (),
+            }
+            if depth == 0 {
+                cuts.push(open + at);
+                break;
+            }
+        }
+        let Some(close) = cuts.last().copied().filter(|_| depth == 0) else { continue };
+        let mut with = |part: &str| {
+            if line[name..=close] != *part {
+                found.push(format!("{}{part}{}", &line[..name], &line[close + 1..]));
+            }
+        };
+        ["1", "\"k\""].into_iter().for_each(&mut with);
+        cuts.windows(2).for_each(|cut| with(line[cut[0] + 1..cut[1]].trim()));
+    }
+    found
 }
 
 fn write_nodes(nodes: &[Node], depth: usize, text: &mut String) {
@@ -113,7 +164,13 @@ fn smaller_lists(nodes: &[Node]) -> Vec<Vec<Node>> {
             found.push(list);
         };
         with(Vec::new());
+        if let Node::Line(line) = &nodes[idx] {
+            smaller_texts(line).into_iter().for_each(|line| with(vec![Node::Line(line)]));
+        }
         if let Node::Block { head, body, other } = &nodes[idx] {
+            for head in smaller_texts(head).into_iter().filter(|head| head.starts_with(char::is_alphabetic)) {
+                with(vec![Node::Block { head, body: body.clone(), other: other.clone() }]);
+            }
             with(body.clone());
             if let Some((keyword, arm)) = other {
                 with(arm.clone());
@@ -157,7 +214,9 @@ impl Maker {
     pub fn script(&mut self) -> Script {
         self.n_loops = 0;
         let n = 2 + self.rng.below(6);
-        Script { body: self.stmts(n, Place { depth: 0, in_loop: false, may_write: true }) }
+        let lines = |lines: &[&str]| lines.iter().map(|line| Node::Line((*line).to_owned())).collect::<Vec<_>>();
+        let made = self.stmts(n, Place { depth: 0, in_loop: false, may_write: true });
+        Script { functions: lines(FUNCTIONS), body: [lines(BEFORE), made, lines(AFTER)].concat() }
     }
 
     fn stmts(&mut self, n: usize, place: Place) -> Vec<Node> {
