@@ -19,6 +19,7 @@ use crate::{
         ast,
         format::{Conversion, ConversionKind, Format, Piece, Size},
         types::Type,
+        visit::{self, Visitor},
     },
     source::Span,
 };
@@ -222,11 +223,32 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
                 StmtKind::Delete { global, keys }
             }
             _ => {
-                let at = self.cx.spot(what.at);
-                self.cx.report(say::unresolved_delete(&at));
+                let finding = match self.first_unknown(what) {
+                    Some(unknown) => say::unresolved_delete(&self.cx.spot(unknown)),
+                    None => say::invalid_delete(&self.cx.spot(what.at)),
+                };
+                self.cx.report(finding);
                 StmtKind::Null
             }
         }
+    }
+
+    /// The first name in an expression, arguments of functions aside, that is not known yet.
+    fn first_unknown(&mut self, expr: &ast::Expr) -> Option<Span> {
+        #[derive(Default)]
+        struct Names(Vec<(Arc<str>, Span)>);
+        impl Visitor for Names {
+            fn expr(&mut self, expr: &ast::Expr) {
+                match &expr.kind {
+                    ast::ExprKind::Var(name) => self.0.push((name.clone(), expr.at)),
+                    ast::ExprKind::Call { .. } => {}
+                    _ => visit::walk_expr(self, expr),
+                }
+            }
+        }
+        let mut names = Names::default();
+        names.expr(expr);
+        names.0.into_iter().find(|(name, _)| self.known(name).is_none()).map(|(_, at)| at)
     }
 
     // Names.
@@ -290,11 +312,7 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
                     None
                 }
             },
-            ast::ExprKind::Index { base, keys } => {
-                let global = self.array(base, keys.len())?;
-                let keys = keys.iter().map(|key| self.key(key.as_ref(), target.at)).collect();
-                Some((global, keys))
-            }
+            ast::ExprKind::Index { base, keys } => self.element(base, keys),
             _ => {
                 let found = self.expr(target).ty;
                 let found = if found == Type::Unknown { Type::Long } else { found };
@@ -309,12 +327,15 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
         self.cx.keep_hist(global, hist, span);
     }
 
-    fn key(&mut self, key: Option<&ast::Expr>, at: Span) -> Expr {
-        match key {
-            Some(key) => self.expr(key),
-            // The parser takes `*` only where it means something.
-            None => zero(at),
-        }
+    /// One element of an array.
+    fn element(&mut self, base: &ast::Expr, keys: &[Option<ast::Expr>]) -> Option<(GlobalId, Vec<Expr>)> {
+        let Some(given) = keys.iter().map(Option::as_ref).collect::<Option<Vec<_>>>() else {
+            let at = self.cx.spot(base.at);
+            self.cx.report(say::wildcard_index(&at));
+            return None;
+        };
+        let built = given.into_iter().map(|key| self.expr(key)).collect();
+        self.array(base, keys.len()).map(|global| (global, built))
     }
 
     // Expressions.
@@ -335,13 +356,10 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
                     open(ExprKind::Global(global))
                 }
             },
-            ast::ExprKind::Index { base, keys } => {
-                let built: Vec<Expr> = keys.iter().map(|key| self.key(key.as_ref(), span)).collect();
-                match self.array(base, keys.len()) {
-                    Some(global) => open(ExprKind::Element { global, keys: built }),
-                    None => zero(span),
-                }
-            }
+            ast::ExprKind::Index { base, keys } => match self.element(base, keys) {
+                Some((global, keys)) => open(ExprKind::Element { global, keys }),
+                None => zero(span),
+            },
             ast::ExprKind::Call { name, args } => self.call(name, args),
             ast::ExprKind::Unary { op, expr } => {
                 typed(ExprKind::Unary { op: *op, expr: Box::new(self.expr(expr)) }, Type::Long)
@@ -508,9 +526,8 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
                 Name::Global(global) => self.scalar(global, target.at).then_some(Target::Global(global)),
             },
             ast::ExprKind::Index { base, keys } => {
-                let built = keys.iter().map(|key| self.key(key.as_ref(), target.at)).collect();
-                let global = self.array(base, keys.len())?;
-                Some(Target::Element { global, keys: built })
+                let (global, keys) = self.element(base, keys)?;
+                Some(Target::Element { global, keys })
             }
             ast::ExprKind::Context(context) => {
                 let at = self.cx.spot(target.at);
@@ -522,8 +539,8 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
                 None
             }
             _ => {
-                let at = self.cx.spot(operator);
-                self.cx.report(say::not_a_variable(&at));
+                let (at, target) = (self.cx.spot(operator), self.cx.spot(target.at));
+                self.cx.report(say::not_a_variable(&at, &target));
                 None
             }
         }

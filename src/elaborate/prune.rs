@@ -239,6 +239,8 @@ impl Prune<'_> {
         }
         for (probe, _) in draft.program.probes.iter().zip(&empty).filter(|(_, empty)| **empty) {
             let point = probe.sites.first().map_or(&probe.written, |site| &site.point);
+            // Its first part, without argument.
+            let point = point.split(['.', '(', '?', '!', ' ']).next().unwrap_or(point);
             if is_user(self.sources, probe.span) {
                 self.warn(say::eliding_probe(point, &spot(self.sources, probe.span)));
             }

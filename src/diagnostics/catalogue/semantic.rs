@@ -63,6 +63,17 @@ pub fn unresolved_delete(at: &Spot) -> Diagnostic {
     error("unresolved-delete", "unresolved array in delete statement", at)
 }
 
+pub fn invalid_delete(at: &Spot) -> Diagnostic {
+    error("invalid-delete", "invalid operand of delete expression", at)
+        .help("delete takes a variable, an array or an element of one")
+}
+
+/// `*` in place of a key, where one element is meant.
+pub fn wildcard_index(at: &Spot) -> Diagnostic {
+    error("wildcard-index", "wildcard not allowed in array index", at)
+        .help("'*' stands for any key in 'foreach', 'delete' and 'in'")
+}
+
 pub fn stat_local(at: &Spot) -> Diagnostic {
     error("stat-local", "stat locals not supported, missing global declaration? ", at)
         .help("aggregates are global: declare it with 'global' outside the probes")
@@ -84,8 +95,8 @@ pub fn wrapping_scalar(at: &Spot) -> Diagnostic {
     error("wrapping-scalar", "wrapping not supported for scalars", at)
 }
 
-pub fn not_a_variable(at: &Spot) -> Diagnostic {
-    error("not-assignable", "Expecting lvalue for assignment", at)
+pub fn not_a_variable(operator: &Spot, target: &Spot) -> Diagnostic {
+    error("not-assignable", "Expecting lvalue for assignment", operator).related("", target.token.clone(), target.span)
 }
 
 // Probe points.
