@@ -9,8 +9,8 @@ use crate::language::types::Type::{Long, Str};
 const ADDR: &[Param] = &[long("addr")];
 const ADDR_N: &[Param] = &[long("addr"), long("n")];
 const ADDR_IN_OUT: &[Param] = &[long("addr"), long("inlen"), long("outlen")];
-const ADDR_TEXT: &[Param] = &[long("addr"), string("fallback")];
-const ADDR_N_TEXT: &[Param] = &[long("addr"), long("n"), string("fallback")];
+const ADDR_TEXT: &[Param] = &[long("addr"), string("err_msg")];
+const ADDR_N_TEXT: &[Param] = &[long("addr"), long("n"), string("err_msg")];
 
 const fn read(
     name: &'static str,

@@ -10,13 +10,13 @@ pub static ROWS: &[Builtin] = &[
     row("strlen", &[string("s")], Long, Op(Intrinsic::StrLen), "How many bytes a text has.").pure(),
     row(
         "substr",
-        &[string("s"), long("start"), long("length")],
+        &[string("str"), long("start"), long("length")],
         Str,
         Op(Intrinsic::Substr),
         "The part of a text from byte `start` (the first is 0), `length` bytes or as many as there are.",
     )
     .pure(),
-    row("isinstr", &[string("s"), string("part")], Long, Op(Intrinsic::IsInStr), "1 when a text contains another.")
+    row("isinstr", &[string("s1"), string("s2")], Long, Op(Intrinsic::IsInStr), "1 when a text contains another.")
         .pure(),
     row(
         "__byte_at",
@@ -28,10 +28,10 @@ pub static ROWS: &[Builtin] = &[
     .pure(),
     row(
         "strtol",
-        &[string("s"), long("base")],
+        &[string("str"), long("base")],
         Long,
         Op(Intrinsic::Strtol),
-        "The number a text begins with, in base 8, 10 or 16; base 0 goes by the prefix.",
+        "The number a text begins with, in a base like 2, 8, 10 or 16; base 0 goes by the prefix.",
     )
     .pure(),
     row(

@@ -1,16 +1,13 @@
 //! 64-bit floating point numbers carried as the bits of a long. function::fp_add and its neighbours.
 
 use super::{Builtin, Host, Type, Value, bytes, long_at, str_at};
-use crate::builtins::{Param, long, row, string};
-
-const ONE: &[Param] = &[long("fp")];
-const TWO: &[Param] = &[long("a"), long("b")];
+use crate::builtins::{long, row, string};
 
 macro_rules! binary {
-    ($name:literal, |$a:ident, $b:ident| $result:expr, $doc:literal) => {
+    ($name:literal, $first:literal, $second:literal, |$a:ident, $b:ident| $result:expr, $doc:literal) => {
         row(
             $name,
-            TWO,
+            &[long($first), long($second)],
             Type::Long,
             Host(|args, _| {
                 let ($a, $b) = (float(args, 0), float(args, 1));
@@ -23,19 +20,19 @@ macro_rules! binary {
 }
 
 pub static ROWS: &[Builtin] = &[
-    binary!("fp_add", |a, b| bits(a + b), "The sum of two floating point numbers."),
-    binary!("fp_sub", |a, b| bits(a - b), "The difference of two floating point numbers."),
-    binary!("fp_mul", |a, b| bits(a * b), "The product of two floating point numbers."),
-    binary!("fp_div", |a, b| bits(a / b), "The quotient of two floating point numbers."),
-    binary!("fp_rem", |a, b| bits(remainder(a, b)), "The IEEE remainder of two floating point numbers."),
-    binary!("fp_eq", |a, b| i64::from(a == b), "1 when two floating point numbers are equal."),
-    binary!("fp_le", |a, b| i64::from(a <= b), "1 when the first floating point number is not above the second."),
-    binary!("fp_lt", |a, b| i64::from(a < b), "1 when the first floating point number is below the second."),
-    row("fp_sqrt", ONE, Type::Long, Host(|args, _| Ok(Value::Long(bits(float(args, 0).sqrt())))), "The square root.")
+    binary!("fp_add", "add1", "add2", |a, b| bits(a + b), "The sum of two floating point numbers."),
+    binary!("fp_sub", "sub1", "sub2", |a, b| bits(a - b), "The difference of two floating point numbers."),
+    binary!("fp_mul", "mul1", "mul2", |a, b| bits(a * b), "The product of two floating point numbers."),
+    binary!("fp_div", "div1", "div2", |a, b| bits(a / b), "The quotient of two floating point numbers."),
+    binary!("fp_rem", "div1", "div2", |a, b| bits(remainder(a, b)), "The IEEE remainder of two floating point numbers."),
+    binary!("fp_eq", "infp1", "infp2", |a, b| i64::from(a == b), "1 when two floating point numbers are equal."),
+    binary!("fp_le", "infp1", "infp2", |a, b| i64::from(a <= b), "1 when the first floating point number is not above the second."),
+    binary!("fp_lt", "infp1", "infp2", |a, b| i64::from(a < b), "1 when the first floating point number is below the second."),
+    row("fp_sqrt", &[long("infp")], Type::Long, Host(|args, _| Ok(Value::Long(bits(float(args, 0).sqrt())))), "The square root.")
         .pure(),
     row(
         "long_to_fp",
-        &[long("n")],
+        &[long("input")],
         Type::Long,
         Host(|args, _| Ok(Value::Long(bits(long_at(args, 0) as f64)))),
         "A number as floating point.",
@@ -43,7 +40,7 @@ pub static ROWS: &[Builtin] = &[
     .pure(),
     row(
         "fp32_to_fp64",
-        ONE,
+        &[long("input")],
         Type::Long,
         Host(|args, _| Ok(Value::Long(bits(f64::from(f32::from_bits(long_at(args, 0) as u32)))))),
         "A 32-bit floating point number as a 64-bit one.",
@@ -51,7 +48,7 @@ pub static ROWS: &[Builtin] = &[
     .pure(),
     row(
         "fp_to_long",
-        &[long("fp"), long("rounding"), long("exact")],
+        &[long("infp"), long("roundingMode"), long("exact")],
         Type::Long,
         Host(|args, _| Ok(Value::Long(rounded(float(args, 0), long_at(args, 1)) as i64))),
         "A floating point number as a long, at most the largest there is; rounding 0 to nearest, 2 down, 3 up, 4 to nearest and halves away from 0, others towards 0.",
@@ -59,7 +56,7 @@ pub static ROWS: &[Builtin] = &[
     .pure(),
     row(
         "string_to_fp",
-        &[string("text")],
+        &[string("input")],
         Type::Long,
         Host(|args, _| parsed(str_at(args, 0)).map(|number| Value::Long(bits(number)))),
         "A decimal text, possibly with a point and an exponent, as floating point; anything else is a script error.",
@@ -67,7 +64,7 @@ pub static ROWS: &[Builtin] = &[
     .pure(),
     row(
         "fp_to_string",
-        &[long("fp"), long("precision")],
+        &[long("infp"), long("precision")],
         Type::Str,
         Host(|args, _| {
             let precision = long_at(args, 1).clamp(0, 64) as usize;

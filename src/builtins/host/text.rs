@@ -23,7 +23,7 @@ pub static ROWS: &[Builtin] = &[
     ),
     row(
         "str_replace",
-        &[string("text"), string("old"), string("new")],
+        &[string("prnt_str"), string("srch_str"), string("rplc_str")],
         Type::Str,
         Host(|args, _| Ok(bytes(replace(str_at(args, 0), str_at(args, 1), str_at(args, 2))))),
         "A text with every occurrence of a part replaced.",
@@ -31,7 +31,7 @@ pub static ROWS: &[Builtin] = &[
     .pure(),
     row(
         "strpos",
-        &[string("s"), string("part")],
+        &[string("s1"), string("s2")],
         Type::Long,
         Host(|args, _| {
             let (text, part) = (str_at(args, 0), str_at(args, 1));
