@@ -205,10 +205,13 @@ impl World {
 
     /// How functions can be probed here; when neither types nor symbols tell, no way is known.
     pub fn probing(&self) -> Probing {
-        *self.probing.get_or_init(|| match (self.btf(), self.dwarf()) {
-            (Ok(btf), _) => Probing::of(btf),
-            (Err(_), Ok(dwarf)) => Probing::of_symbols(|name| !dwarf.index().groups_named(name).is_empty()),
-            (Err(_), Err(_)) => Probing::default(),
+        // Debug information is opened only where nothing else tells: that may take a second.
+        *self.probing.get_or_init(|| match self.btf() {
+            Ok(btf) => Probing::of(btf),
+            Err(_) => self.dwarf().map_or_else(
+                |_| Probing::default(),
+                |dwarf| Probing::of_symbols(|name| !dwarf.index().groups_named(name).is_empty()),
+            ),
         })
     }
 

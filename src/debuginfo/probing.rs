@@ -67,6 +67,21 @@ impl TraceableFunctions {
             Some(module) => self.0.has(&format!("{function} [{module}]")),
         }
     }
+
+    /// The whole copies of a function that the compiler made under names of its own: `NAME.constprop.0`, `NAME.isra.0`.
+    /// What begins in the middle (`.part.0`, `.cold`) is none.
+    pub fn copies<'a>(&'a self, function: &str, module: Option<&'a str>) -> impl Iterator<Item = &'a str> {
+        let prefix = format!("{function}.");
+        let wanted = prefix.clone();
+        self.0.from(&prefix).take_while(move |line| line.starts_with(&wanted)).filter_map(move |line| {
+            let name = match module {
+                None => Some(line).filter(|line| !line.contains(' ')),
+                Some(module) => line.strip_suffix(']')?.strip_suffix(module)?.strip_suffix(" ["),
+            }?;
+            let mut suffixes = name[prefix.len()..].split('.').filter(|word| !word.bytes().all(|b| b.is_ascii_digit()));
+            suffixes.all(|suffix| matches!(suffix, "constprop" | "isra")).then_some(name)
+        })
+    }
 }
 
 /// Code symbols of the kernel and its modules.
@@ -159,6 +174,12 @@ impl Lines {
         self.lines.binary_search_by(|range| self.line(range).cmp(line)).is_ok()
     }
 
+    /// Lines from the first that is not before `wanted`, where they are sorted as a whole.
+    fn from<'a>(&'a self, wanted: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+        let from = self.lines.partition_point(|range| self.line(range) < wanted);
+        self.lines[from..].iter().map(|range| self.line(range))
+    }
+
     /// Lines whose key is `wanted`; `key` as they were sorted by.
     fn equal<'a>(&'a self, wanted: &'a str, key: fn(&str) -> &str) -> impl Iterator<Item = &'a str> + 'a {
         let from = self.lines.partition_point(|range| key(self.line(range)) < wanted);
@@ -191,5 +212,16 @@ mod tests {
         let list = TraceableFunctions(Lines::sorted("vfs_read\nopen [m]\nvfs_write\n".to_owned(), |line| line));
         assert!(list.has("vfs_read", None) && list.has("open", Some("m")));
         assert!(!list.has("open", None) && !list.has("vfs", None));
+    }
+
+    #[test]
+    fn copies_of_a_function_are_those_that_begin_where_it_does() {
+        let text =
+            "f.cold\nf.constprop.0\nf.isra.0\nf.isra.0.cold\nf.part.0\nf.part.0.isra.0\ng\nf.isra.0 [m]\nfg.isra.0\n";
+        let list = TraceableFunctions(Lines::sorted(text.to_owned(), |line| line));
+        let of = |name, module| list.copies(name, module).collect::<Vec<_>>();
+        assert_eq!(of("f", None), ["f.constprop.0", "f.isra.0"]);
+        assert_eq!(of("f", Some("m")), ["f.isra.0"]);
+        assert!(of("f", Some("other")).is_empty() && of("g", None).is_empty());
     }
 }

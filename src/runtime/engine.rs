@@ -875,6 +875,7 @@ fn run_shell(command: &[u8], on_screen: bool) -> io::Result<()> {
     let output = || if on_screen { Stdio::null() } else { Stdio::inherit() };
     let mut shell = std::process::Command::new("/bin/sh");
     shell.arg("-c").arg(std::ffi::OsStr::from_bytes(command.trim_ascii_end()));
+    crate::sys::limits::as_it_was(&mut shell);
     let mut child = shell.stdin(Stdio::null()).stdout(output()).stderr(output()).spawn()?;
     std::thread::Builder::new().name("tapdeck-system".to_owned()).spawn(move || child.wait())?;
     Ok(())

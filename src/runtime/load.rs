@@ -169,6 +169,8 @@ fn make_map(def: &MapDef) -> Result<Map, LoadError> {
         Some(libc_errno::EPERM | libc_errno::EACCES | libc_errno::ENOSYS) => {
             LoadError::NotAllowed { what: "making BPF maps".to_owned(), source }
         }
+        // Old kernels stumble over the size of the ring first, and that is not what keeps them from it.
+        Some(libc_errno::E2BIG | libc_errno::EINVAL) if !super::features::has_atomics() => LoadError::TooOld { source },
         _ => LoadError::Map {
             name: def.name.clone(),
             entries: def.max_entries,

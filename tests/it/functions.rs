@@ -1,6 +1,8 @@
 //! Kernel functions: listed from type information anywhere, probed where the kernel can.
 
-use crate::binary::{finish, require_functions, tapdeck};
+use tapdeck::runtime::features;
+
+use crate::binary::{finish, require_bpf, require_functions, tapdeck};
 
 fn run(args: &[&str]) -> crate::binary::Ran {
     let mut command = tapdeck();
@@ -42,8 +44,22 @@ fn a_name_that_is_not_there_has_near_ones() {
 }
 
 #[test]
+fn a_kernel_that_is_too_old_says_so_in_one_sentence() {
+    if features::has_atomics() || !features::has_bpf_capabilities() {
+        return;
+    }
+    for script in
+        ["probe syscall.read { println(pid()) exit() }", "global n probe kernel.function(\"vfs_read\") { n++ }"]
+    {
+        let ran = run(&["-e", script]);
+        assert_eq!(ran.code, 1, "{}", ran.err);
+        assert!(ran.err.starts_with("ERROR: tapdeck needs Linux 5.12 or later"), "{}", ran.err);
+    }
+}
+
+#[test]
 fn a_kernel_without_a_way_says_so_in_one_sentence() {
-    if !has_types() || require_functions() {
+    if !has_types() || !require_bpf() || require_functions() {
         return;
     }
     let ran = run(&["-e", "probe kernel.function(\"vfs_read\") { exit() }"]);

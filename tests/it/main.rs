@@ -4,6 +4,7 @@ mod binary;
 mod both;
 mod cli;
 mod corpus;
+mod debug_information;
 mod differential;
 mod elaborate;
 mod endings;

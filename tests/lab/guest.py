@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 
+import kernels
 from kernels import LabError
 
 QEMU = "qemu-system-x86_64"
@@ -27,6 +28,10 @@ CONSOLE = ("quiet panic=-1 oops=panic mitigations=off tsc=reliable cryptomgr.not
            "rcupdate.rcu_expedited=1 transparent_hugepage=never")
 # Modules for module probes, where the kernel has them.
 MODULES = ["dummy", "loop", "overlay"]
+# What a disk needs; part of the kernel in some.
+DISK_MODULES = ["virtio_pci", "virtio_blk"]
+# For a job that wants the disk with debug information.
+MOUNT_DEBUG = "grep -q /usr/lib/debug /proc/mounts || { mkdir -p /usr/lib/debug; mount -t ext4 -o ro /dev/vda /usr/lib/debug; }"
 TIMED_OUT, DIED = 124, 125
 BOOT_SECONDS = 120
 
@@ -47,18 +52,20 @@ class Result:
     output: bytes
 
 
-def run(kernel, jobs, files=(), show=None, icount=False, headings=False, smp=2, memory_mb=1536):
+def run(kernel, jobs, files=(), show=None, icount=False, headings=False, smp=2, memory_mb=1536, debug=None):
     """Runs the jobs one after the other in one boot. `show` gets the output as it comes."""
     need_tools()
     with tempfile.TemporaryDirectory(prefix="tapdeck-lab-") as work:
         mark = "lab-" + secrets.token_hex(8)
         image = os.path.join(work, "initramfs")
         with open(image, "wb") as out:
-            out.write(initramfs(kernel, jobs, files, mark))
+            out.write(initramfs(kernel, jobs, files, mark, debug=debug))
         console = os.path.join(work, "console")
         argv = machine(kernel, image, 1 if icount else smp, memory_mb) + ["-serial", "file:" + console, "-serial", "stdio"]
         if icount:
             argv += ["-icount", "shift=0,sleep=off"]
+        if debug:
+            argv += ["-drive", f"if=none,id=disk,format=raw,readonly=on,file={debug.disk}", "-device", "virtio-blk-pci,drive=disk"]
         qemu = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=die_with_parent)
         try:
             results = listen(qemu, jobs, mark.encode(), show, headings)
@@ -140,7 +147,7 @@ def listen(qemu, jobs, mark, show, headings):
     return results
 
 
-def initramfs(kernel, jobs, files, mark, with_shell=False):
+def initramfs(kernel, jobs, files, mark, with_shell=False, debug=None):
     archive = Archive()
     archive.file("/bin/busybox", static_busybox(), 0o755)
     # busybox's own shell would run its applets instead of programs.
@@ -158,7 +165,7 @@ def initramfs(kernel, jobs, files, mark, with_shell=False):
     if with_shell:
         archive.text("/lab/shell", "")
     names = []
-    for path in modules(kernel):
+    for path in modules(kernel, MODULES + DISK_MODULES * bool(debug)):
         name = re.sub(r"\.ko.*", ".ko", os.path.basename(path))
         archive.data("/lab/modules/" + name, decompressed(path))
         names.append(name)
@@ -166,12 +173,34 @@ def initramfs(kernel, jobs, files, mark, with_shell=False):
     config = os.path.join(kernel.folder, "boot", "config-" + kernel.release)
     if os.path.exists(config):
         archive.file("/boot/config-" + kernel.release, config)
+    archive.file(f"/lib/modules/{kernel.release}/modules.dep", os.path.join(kernel.modules, "modules.dep"))
     for path in files:
         archive.tree(os.path.abspath(path))
+    for path, source in (debug.cache if debug else {}).items():
+        archive.file(path, source)
     return archive.finish()
 
 
-def modules(kernel):
+@dataclasses.dataclass
+class Debug:
+    """Debug information of the kernel and of the modules that a guest has."""
+    # A file system for /usr/lib/debug, which jobs find as /dev/vda.
+    disk: str
+    # Files tapdeck keeps in its cache, by their paths in the guest.
+    cache: dict
+
+
+def debug_information(kernel, program):
+    disk = kernels.debug_disk(kernel, [os.path.relpath(path, kernel.modules) for path in modules(kernel, MODULES)])
+    # The processor here indexes a kernel in a second or, without optimisation, in ten; the emulated one in minutes.
+    folder, point = os.path.join(kernel.folder, "index"), 'kernel.function("vfs_read")'
+    argv = [program, "run", "-r", kernels.debug_file(kernel), "-l", point]
+    subprocess.run(argv, env={**os.environ, "XDG_CACHE_HOME": folder}, check=True, stdout=subprocess.DEVNULL)
+    found = [os.path.join(at, name) for at, _, names in os.walk(folder) for name in names]
+    return Debug(disk, {"/root/.cache/" + os.path.relpath(path, folder): path for path in found})
+
+
+def modules(kernel, wanted):
     """Files of the wanted modules, each behind what it depends on."""
     depends = {}
     with open(os.path.join(kernel.modules, "modules.dep")) as lines:
@@ -179,7 +208,7 @@ def modules(kernel):
             path, _, needed = line.partition(":")
             depends[re.sub(r"\.ko.*", "", os.path.basename(path)).replace("-", "_")] = [path] + needed.split()
     order = []
-    for name in MODULES:
+    for name in wanted:
         # A line lists last what is to be loaded first.
         order += [path for path in reversed(depends.get(name, [])) if path not in order]
     return [os.path.join(kernel.modules, path) for path in order]

@@ -104,22 +104,50 @@ def download(series):
 
 def debug_file(kernel):
     """The kernel's image with debug information, out of its -dbg package."""
-    path = os.path.join(kernel.folder, "debug", "vmlinux-" + kernel.release)
+    path = os.path.join(kernel.folder, "debug", "boot", "vmlinux-" + kernel.release)
     if not os.path.exists(path):
-        need("dpkg-deb", "dpkg")
-        print(f"lab: fetching debug information of {kernel.release}", flush=True)
-        with tempfile.TemporaryDirectory(dir=CACHE, prefix="unpack.") as work:
-            package = Apt(SERIES[kernel.series]).download(f"linux-image-{kernel.release}-dbg", work)
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            # The debug files of its modules beside it would be another 1.2 GB.
-            with open(path + ".new", "wb") as out:
-                tar = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE)
-                member = f"./usr/lib/debug/boot/vmlinux-{kernel.release}"
-                subprocess.run(["tar", "-xO", member], stdin=tar.stdout, stdout=out, check=True)
-                tar.stdout.close()
-                tar.wait()
-        os.rename(path + ".new", path)
+        fetch_debug(kernel, [])
     return path
+
+
+def debug_disk(kernel, modules):
+    """A file system to be mounted at /usr/lib/debug: what the -dbg package has of the kernel and of these modules, given by
+    their paths below `kernel/`."""
+    need("mke2fs", "e2fsprogs")
+    folder, disk = os.path.join(kernel.folder, "debug"), os.path.join(kernel.folder, "debug.ext4")
+    files = [debug_module(kernel, path) for path in modules]
+    missing = [path for path in files if not os.path.exists(os.path.join(folder, path))]
+    if missing or not os.path.exists(debug_file(kernel)):
+        fetch_debug(kernel, missing)
+    newest = max(os.path.getmtime(os.path.join(folder, path)) for path in [*files, "boot"])
+    if not os.path.exists(disk) or os.path.getmtime(disk) < newest:
+        size = sum(os.path.getsize(os.path.join(at, name)) for at, _, names in os.walk(folder) for name in names)
+        options = ["-q", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-E", "root_owner=0:0", "-d", folder]
+        subprocess.run(["mke2fs", *options, disk + ".new", f"{size // (1 << 20) + 64}M"], check=True)
+        os.rename(disk + ".new", disk)
+    return disk
+
+
+def debug_module(kernel, path):
+    return os.path.join("lib", "modules", kernel.release, re.sub(r"\.ko.*", ".ko", path))
+
+
+def fetch_debug(kernel, modules):
+    """Unpacks the image and these modules; all 1,121 modules would be another 1.2 GB."""
+    need("dpkg-deb", "dpkg")
+    print(f"lab: fetching debug information of {kernel.release}", flush=True)
+    with tempfile.TemporaryDirectory(dir=CACHE, prefix="unpack.") as work:
+        package = Apt(SERIES[kernel.series]).download(f"linux-image-{kernel.release}-dbg", work)
+        wanted = ["boot/vmlinux-" + kernel.release, *modules]
+        tar = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE)
+        members = ["./usr/lib/debug/" + path for path in wanted]
+        subprocess.run(["tar", "-x", "-C", work, *members], stdin=tar.stdout, check=True)
+        tar.stdout.close()
+        tar.wait()
+        for path in wanted:
+            target = os.path.join(kernel.folder, "debug", path)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            os.rename(os.path.join(work, "usr/lib/debug", path), target)
 
 
 def need(program, package):

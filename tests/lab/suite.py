@@ -22,6 +22,9 @@ TESTS = {
 }
 # Not about the kernel but about this machine: its clock, its terminal, its speed.
 LEFT_OUT = ["cost::", "tui::"]
+# Where the tests run that need the kernel's debug information, with those of modules beside it.
+DEBUG_INFO = "6.1"
+DEBUG_TESTS = "debug_information::"
 SECONDS = 1500
 
 
@@ -44,7 +47,15 @@ def run(options):
             filters = options.filters or filters
             skips = [word for left_out in LEFT_OUT for word in ("--skip", left_out)]
             jobs.append(guest.Job(" ".join([f"cd {ROOT}; TAPDECK_LAB=1", binaries[name], *filters, *skips, "--nocapture", "--test-threads=1"]), SECONDS))
-        results = guest.run(kernel, jobs, files, show=sys.stdout.buffer, headings=True)
+        debug = None
+        if series == DEBUG_INFO:
+            try:
+                debug = guest.debug_information(kernel, program)
+                filters = " ".join(options.filters or [DEBUG_TESTS])
+                jobs.append(guest.Job(f"{guest.MOUNT_DEBUG}; cd {ROOT}; TAPDECK_LAB=1 {binaries['it']} {filters} --nocapture --test-threads=1", SECONDS))
+            except kernels.LabError as error:
+                missing.append(f"{series} with debug information: {error}")
+        results = guest.run(kernel, jobs, files, show=sys.stdout.buffer, headings=True, debug=debug)
         # doctor says with its status whether anything is missing; that is not ours to judge.
         broken = [result for result in results[1:] if result.status]
         output = b"".join(result.output for result in results).decode(errors="replace")

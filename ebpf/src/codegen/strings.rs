@@ -280,7 +280,10 @@ impl Emitter<'_, '_> {
             self.asm.label(),
             self.asm.label(),
         );
-        let hidden = self.shared.target.may_goto;
+        // Few places are quicker followed one by one; Linux 6.12 does not get to an end where it is left to generalise.
+        const FEW_PLACES: u32 = 1 << 12;
+        let n_places = hay.cap * needle.cap;
+        let hidden = self.shared.target.may_goto && n_places > FEW_PLACES;
         let start = |e: &mut Self, reg: Reg| {
             if hidden {
                 e.control_word(reg, crate::layout::control::ZERO);

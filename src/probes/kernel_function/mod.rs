@@ -143,10 +143,10 @@ impl Wanted {
         let many = found.len() > 1;
         let mut sites = Vec::with_capacity(found.len());
         let mut left_out = 0;
-        for function in found {
+        for function in found.into_iter().flat_map(|function| function.compiled(world)) {
             // Without the list the kernel decides, one by one.
             let is_traceable =
-                world.traceable().map_or(true, |list| list.has(&function.name, function.module.as_deref()));
+                world.traceable().map_or(true, |list| list.has(function.symbol(), function.module.as_deref()));
             let Some(hook) = function.hook(probing, few && (!self.plain || !probing.kprobes), is_traceable) else {
                 left_out += 1;
                 continue;
@@ -167,6 +167,7 @@ impl Wanted {
 
     fn site(&self, function: Found, hook: FunctionHook) -> ProbeSite {
         let name: Arc<str> = function.name.as_str().into();
+        let symbol = function.symbol().to_owned();
         let point: Arc<str> = self.point(&function.name, function.module.as_deref()).into();
         let scope = FunctionScope {
             function: name.clone(),
@@ -174,8 +175,7 @@ impl Wanted {
             exit: self.exit(),
             keeps_args: matches!(hook, FunctionHook::Fentry { .. }),
         };
-        let target =
-            FunctionTarget { name: function.name, module: function.module, address: function.address, offset: 0 };
+        let target = FunctionTarget { name: symbol, module: function.module, address: function.address, offset: 0 };
         ProbeSite {
             point,
             attach: AttachPlan::Function { target, exit: self.exit(), hook },
@@ -200,6 +200,7 @@ pub(in crate::probes) fn images(pattern: &str, world: &World) -> Option<Vec<Arc<
 }
 
 /// A function of that name.
+#[derive(Clone)]
 struct Found {
     name: String,
     module: Option<String>,
@@ -207,13 +208,34 @@ struct Found {
     btf_id: Option<TypeId>,
     prototype: Option<Prototype>,
     address: Option<u64>,
+    /// Its symbol, where the compiler gave it another name than the source has.
+    copy: Option<String>,
 }
 
 impl Found {
+    fn symbol(&self) -> &str {
+        self.copy.as_deref().unwrap_or(&self.name)
+    }
+
+    /// The function as the compiler left it: itself, or the copies with fewer parameters that took its place. Types know
+    /// only copies that take their parameters as the function would.
+    fn compiled(self, world: &World) -> Vec<Found> {
+        let Ok(list) = world.traceable() else { return vec![self] };
+        let module = self.module.as_deref();
+        if self.address.is_some() || list.has(&self.name, module) {
+            return vec![self];
+        }
+        let of = |copy: &str| Found { copy: Some(copy.to_owned()), ..self.clone() };
+        let copies: Vec<Found> = list.copies(&self.name, module).map(of).collect();
+        if copies.is_empty() { vec![self] } else { copies }
+    }
+
     fn hook(&self, probing: Probing, may_have_trampoline: bool, is_traceable: bool) -> Option<FunctionHook> {
         let n_args = self.prototype.as_ref().and_then(Prototype::trampoline_args);
         match (self.btf_id, n_args) {
-            (Some(btf_id), Some(n_args)) if probing.fentry && may_have_trampoline && is_traceable => {
+            (Some(btf_id), Some(n_args))
+                if probing.fentry && may_have_trampoline && is_traceable && self.copy.is_none() =>
+            {
                 Some(FunctionHook::Fentry { btf_id, n_args, cookies: probing.cookies })
             }
             _ if probing.kprobes => {
@@ -243,6 +265,7 @@ fn in_kernel(pattern: &str, world: &World) -> Vec<Found> {
             btf_id: None,
             prototype: None,
             address: (address != 0).then_some(address),
+            copy: None,
         }));
     }
     found
@@ -260,6 +283,7 @@ fn in_types(btf: &Arc<Btf>, pattern: &str, module: Option<&str>) -> Vec<Found> {
         btf_id: Some(id),
         prototype: Some(Prototype { btf: btf.clone(), id: proto }),
         address: None,
+        copy: None,
     };
     if !is_wildcard(pattern) {
         return btf.function_named(pattern).map(|(id, proto)| found(pattern, id, proto)).into_iter().collect();

@@ -89,7 +89,7 @@ fn one_by_one(places: &[Place], exit: bool, program: &OwnedFd, attached: &mut At
     let kind = event_kind().map_err(|source| not_a_place(places, source))?;
     for place in places {
         match event(kind, place, exit, program) {
-            Ok(links) => attached.links.extend(links),
+            Ok(link) => attached.links.push(link),
             Err(source) if !concerns_a_place(&source) => return Err(not_a_place(places, source)),
             Err(source) => attached.refused.push(Refusal { place: describe(place.target, exit), source }),
         }
@@ -97,7 +97,7 @@ fn one_by_one(places: &[Place], exit: bool, program: &OwnedFd, attached: &mut At
     Ok(())
 }
 
-fn event(kind: u32, place: &Place, exit: bool, program: &OwnedFd) -> io::Result<Vec<OwnedFd>> {
+fn event(kind: u32, place: &Place, exit: bool, program: &OwnedFd) -> io::Result<OwnedFd> {
     let qualified;
     let offset = place.target.offset;
     let where_to = match (place.target.address, &place.target.module) {
@@ -112,12 +112,13 @@ fn event(kind: u32, place: &Place, exit: bool, program: &OwnedFd) -> io::Result<
     match bpf::link_perf_event(program.as_fd(), event.as_fd(), place.cookie) {
         Ok(link) => {
             perf_event::enable(event.as_fd())?;
-            Ok(vec![link, event])
+            // The link keeps the event.
+            Ok(link)
         }
         // Before 5.15 there are no links to perf events.
         Err(error) if error.raw_os_error() == Some(crate::runtime::load::libc_errno::EINVAL) => {
             perf_event::attach(event.as_fd(), program.as_fd())?;
-            Ok(vec![event])
+            Ok(event)
         }
         Err(error) => Err(error),
     }
