@@ -11,6 +11,8 @@ pub mod glob;
 pub mod image;
 pub mod location;
 pub mod model;
+#[cfg(test)]
+mod mutants;
 pub mod probing;
 pub mod types;
 

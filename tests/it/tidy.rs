@@ -98,6 +98,7 @@ const TEST_FILES: &[&str] = &[
     "src/lower/scripts.rs",
     "src/elaborate/tests.rs",
     "src/debuginfo/dwarf/tests.rs",
+    "src/debuginfo/mutants.rs",
 ];
 
 fn rust_files(module: &str) -> Vec<PathBuf> {
