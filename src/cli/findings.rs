@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(found("probe begin {\n  x = 1\n\n"), ["1: expected statement, and the script ends here None"]);
         // A word of the grammar is seen where it stands.
         let empty = found("probe timer.sec(1) {}\n");
-        assert_eq!(empty[0], "probe: Probe 'timer.sec(1)' has been elided None");
+        assert_eq!(empty[0], "probe: Probe 'timer' has been elided None");
         let wrong = found("probe begin {}\nprobe timer.sek(1) {}\n");
         assert!(wrong.len() == 1 && wrong[0].starts_with("sek: probe point mismatch (similar: "), "{wrong:?}");
         assert!(wrong[0].ends_with(" Some(\"sec\")"), "{wrong:?}");
