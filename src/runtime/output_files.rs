@@ -5,6 +5,7 @@
 
 use std::{
     collections::VecDeque,
+    ffi::{OsStr, OsString},
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
@@ -23,7 +24,7 @@ pub struct Switch {
 
 #[derive(Debug)]
 pub struct OutputFiles {
-    pattern: String,
+    pattern: OsString,
     switch: Option<Switch>,
     file: File,
     /// Names of what was begun and not removed; the last is the one written to.
@@ -38,7 +39,7 @@ impl OutputFiles {
     ///
     /// # Errors
     /// It cannot be created.
-    pub fn create(pattern: &str, switch: Option<Switch>) -> io::Result<Self> {
+    pub fn create(pattern: &OsStr, switch: Option<Switch>) -> io::Result<Self> {
         signals::hear_switches();
         let first = name_of(pattern, switch.is_some().then_some(0));
         let file = File::create(&first)?;
@@ -46,7 +47,7 @@ impl OutputFiles {
     }
 
     /// The name of the file that `create` would begin.
-    pub fn first_name(pattern: &str, switch: Option<Switch>) -> PathBuf {
+    pub fn first_name(pattern: &OsStr, switch: Option<Switch>) -> PathBuf {
         name_of(pattern, switch.is_some().then_some(0))
     }
 
@@ -101,15 +102,15 @@ impl Write for OutputFiles {
 }
 
 /// The pattern filled in, and the number behind it.
-fn name_of(pattern: &str, number: Option<u64>) -> PathBuf {
+fn name_of(pattern: &OsStr, number: Option<u64>) -> PathBuf {
     use chrono::format::{Item, StrftimeItems};
-    let valid = !StrftimeItems::new(pattern).any(|item| matches!(item, Item::Error));
-    let mut name = match pattern.contains('%') && valid {
-        true => chrono::Local::now().format(pattern).to_string(),
-        false => pattern.to_owned(),
+    let is_valid = |text: &&str| !StrftimeItems::new(text).any(|item| matches!(item, Item::Error));
+    let mut name = match pattern.to_str().filter(|text| text.contains('%')).filter(is_valid) {
+        Some(text) => chrono::Local::now().format(text).to_string().into(),
+        None => pattern.to_owned(),
     };
     if let Some(number) = number {
-        name += &format!(".{number}");
+        name.push(format!(".{number}"));
     }
     PathBuf::from(name)
 }
@@ -140,7 +141,7 @@ mod tests {
     #[test]
     fn files_follow_each_other_and_the_oldest_go() {
         let folder = folder("switch");
-        let pattern = folder.join("out").to_str().unwrap().to_owned();
+        let pattern = folder.join("out").into_os_string();
         let switch = Switch { max_bytes: 10, max_files: Some(2) };
         let mut out = OutputFiles::create(&pattern, Some(switch)).unwrap();
         for piece in ["four", "five5", "sixsix"] {
@@ -160,7 +161,7 @@ mod tests {
     #[test]
     fn without_a_size_there_is_one_file_with_no_number() {
         let folder = folder("one");
-        let pattern = folder.join("%%out").to_str().unwrap().to_owned();
+        let pattern = folder.join("%%out").into_os_string();
         let mut out = OutputFiles::create(&pattern, None).unwrap();
         out.write_all(&[b'x'; 5000]).unwrap();
         assert_eq!(contents(&folder), pairs(&[("%out", &"x".repeat(5000))]));

@@ -110,9 +110,9 @@ fn explain(complaint: &Complaint, rejection: &Rejection) -> (&'static str, Strin
     // Lines of the script are in the log, too, and may say anything.
     let log = || rejection.log.lines().filter(|line| !line.starts_with(';'));
     let says = |words: &[&str]| words.iter().any(|word| reason.contains(word) || log().any(|line| line.contains(word)));
-    if says(&[super::load::TOO_LARGE, "too complex", "back-edge", "infinite loop"])
-        || errno == Some(super::load::libc_errno::E2BIG)
-    {
+    // The last one: what the kernel writes into the program makes its jumps too long.
+    let too_much = [super::load::TOO_LARGE, "too complex", "back-edge", "infinite loop", "patched due to 16-bit range"];
+    if says(&too_much) || errno == Some(super::load::libc_errno::E2BIG) {
         return (
             "verifier-too-complex",
             "this handler is too complex for the kernel: its verifier gave up".to_owned(),
@@ -208,6 +208,8 @@ processed 2 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_stat
     fn too_much_is_not_our_bug() {
         let log = "processed 1000001 insns (limit 1000000) max_states_per_insn 4\n";
         assert_eq!(diagnose(&rejected(log, 7), &object(), &[]).kind, "verifier-too-complex");
+        let log = "insn 47120 cannot be patched due to 16-bit range\n";
+        assert_eq!(diagnose(&rejected(log, 34), &object(), &[]).kind, "verifier-too-complex");
         let log = "combined stack size of 2 calls is 960. Too large\n";
         assert_eq!(diagnose(&rejected(log, 13), &object(), &[]).kind, "verifier-stack");
     }

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::process::CommandExt,
+    os::unix::{ffi::OsStrExt, process::CommandExt},
     process::{Command, Stdio},
 };
 
@@ -290,6 +290,46 @@ fn a_flood_is_counted_where_it_is_lost() {
     let lost: usize = lost.split_whitespace().nth(1).unwrap().parse().unwrap();
     let came = ran.out.lines().count();
     assert!(lost > 0 && came > 1000 && came + lost >= 60_000, "{came} came, {lost} lost");
+}
+
+#[test]
+fn a_handler_that_is_too_much_for_the_kernel_is_shown_where_it_stands() {
+    if !require_bpf() {
+        return;
+    }
+    // More jumps than the verifier looks at: each of these may be taken or not, and what follows differs.
+    let lines: String = (0..900).map(|n| format!("if (a[{n}, tid()] > {n}) {{ b[{n}] += a[{n}, pid()] }}\n")).collect();
+    let folder = TempDir::new("complex");
+    let path = folder.file("complex.stp", format!("global a, b\nprobe syscall.read {{\n{lines}}}\n"));
+    let err = run(&["-g", "--suppress-time-limits", "-w", path.to_str().unwrap()]).failed();
+    assert!(err.starts_with("semantic error: this handler is too complex for the kernel"), "{err}");
+    assert!(err.contains("complex.stp:") && err.contains("^\n") && err.contains("help: shorten loops"), "{err}");
+    assert!(err.ends_with("Pass 5: run failed.  [man error::pass5]\n"), "{err}");
+}
+
+#[test]
+fn closed_descriptors_and_strange_names_are_survived() {
+    let shell = |line: &str| {
+        let mut command = Command::new("sh");
+        command.args(["-c", line, env!("CARGO_BIN_EXE_tapdeck")]);
+        finish(command)
+    };
+    let script = "probe begin { warn(\"w\"); println(\"x\"); exit() }";
+    for closed in [">&-", "2>&-", "<&-", "<&- >&- 2>&-"] {
+        let ran = shell(&format!("\"$0\" run -e '{script}' {closed}"));
+        assert_eq!(ran.code, 0, "{closed}: {ran:?}");
+    }
+    assert_eq!(
+        shell("\"$0\" run - <&-").failed(),
+        "Input file '<input>' is empty.\nPass 1: parse failed.  [man error::pass1]\n"
+    );
+    let folder = TempDir::new("names");
+    let name = |name: &[u8]| folder.0.join(std::ffi::OsStr::from_bytes(name));
+    fs::write(name(b"script \xff.stp"), "probe begin { println(\"x\"); exit() }").unwrap();
+    let mut command = tapdeck();
+    command.arg("run").arg(name(b"script \xff.stp")).arg("-o").arg(name(b"out \xff"));
+    finish(command).ok();
+    assert_eq!(fs::read_to_string(name(b"out \xff")).unwrap(), "x\n");
 }
 
 #[test]

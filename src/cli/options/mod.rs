@@ -41,7 +41,7 @@ pub struct StapArgs {
     pub defines: Vec<String>,
     /// `-G NAME=VALUE`.
     pub globals: Vec<(String, String)>,
-    pub output: Option<String>,
+    pub output: Option<OsString>,
     /// `-S`.
     pub switch: Option<Switch>,
     /// `-F`.

@@ -157,7 +157,7 @@ pub const ROWS: &[Row] = &[
         Ok(())
     }),
     row('o', &[], Value("FILE"), Output, Same, "Write output to this file; strftime(3) formats are filled in", |args, value| {
-        args.output = Some(values::text(value));
+        args.output = Some(value.to_owned());
         Ok(())
     }),
     row('S', &[], Value("SIZE[,N]"), Output, Differs("is refused where it would be 0"), "With -o: begin another file after so many megabytes, keep the last N", switch),
