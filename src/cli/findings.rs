@@ -1,11 +1,11 @@
 //! What the compiler finds, placed in the editor's text.
 
-use super::reach::Reach;
 use crate::{
     diagnostics::{Diagnostic, Severity},
     pipeline::Compiled,
+    runtime::reach::Reach,
     source::{FileId, Origin, SourceMap, Span},
-    tui::engine::EditorDiagnostic,
+    tui::{engine::EditorDiagnostic, shape},
 };
 
 /// What concerns the user's own text, placed in it.
@@ -18,7 +18,9 @@ pub fn editor_diagnostics(compiled: &Compiled) -> Vec<EditorDiagnostic> {
         }
     }
     let reach = compiled.lowered.as_deref().map(Reach::of).unwrap_or_default();
-    list.extend(reach.warnings().map(|(span, message)| {
+    let asks = if reach.is_to_be_asked() { "; running it asks first" } else { "" };
+    list.extend(reach.wide_probes().map(|(span, places)| {
+        let message = format!("{} places in functions of the kernel{asks}", shape::short(places as f64));
         let (line, columns) = line_and_columns(span, &compiled.sources);
         EditorDiagnostic { line, columns, severity: Severity::Warning, message, help: None, fix: None }
     }));

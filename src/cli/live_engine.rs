@@ -12,10 +12,7 @@ use std::{
 use tapdeck_ebpf::ir::Limits;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::{
-    findings::{editor_diagnostic, editor_diagnostics},
-    reach::Reach,
-};
+use super::findings::{editor_diagnostic, editor_diagnostics};
 use crate::{
     host::Host,
     language::Recovery,
@@ -24,6 +21,7 @@ use crate::{
         SessionHandle, StartError,
         plan::{Delivery, LoadPlan, SessionOptions},
         prepare,
+        reach::Reach,
         recording::Recorder,
         session::{Datum, SessionCommand, SessionEvent},
         target::Target,
@@ -173,7 +171,7 @@ impl Worker {
         };
         let reach = Reach::of(&lowered);
         if reach.is_to_be_asked() && !request.is_confirmed {
-            let (places, said) = (reach.places, reach.said());
+            let (places, said) = (reach.functions, reach.said());
             self.asked = Some((request, compiled));
             return self.tell(EngineEvent::Asks { run, places, said });
         }
@@ -206,7 +204,7 @@ impl Worker {
         };
         // Verified first, while the old script goes on; it is told to stop only when the new one is attached.
         let running = prepare(plan).and_then(|prepared| {
-            self.tell(EngineEvent::Attaching { run, places: reach.places });
+            self.tell(EngineEvent::Attaching { run, places: reach.functions });
             prepared.go()
         });
         let (handle, events) = match running {

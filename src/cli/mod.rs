@@ -15,7 +15,6 @@ mod list;
 mod live_catalogue;
 mod live_engine;
 mod options;
-mod reach;
 mod replay;
 mod run;
 mod script;

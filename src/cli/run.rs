@@ -24,11 +24,11 @@ use crate::{
     pipeline::{CompileOptions, Compiled, Compiler, Input, Pass},
     runtime::{
         StartError,
-        forecast::{Counters, Forecast},
         headless::{self, Sink},
         output_files::OutputFiles,
         plan::{LoadPlan, SessionOptions},
         prepare,
+        reach::{Counters, Reach},
         recording::{self, Recorder},
         target::Target,
     },
@@ -301,9 +301,8 @@ fn pass_five(
         None => Sink::stdout(),
     };
     if args.is_verbose(5) {
-        if let Some(forecast) = Forecast::of(&lowered, &Counters::read()) {
-            forecast.to_string().lines().for_each(|line| eprintln!("Pass 5: {line}"));
-        }
+        let told = Reach::of(&lowered).told(&Counters::read());
+        told.iter().for_each(|line| eprintln!("Pass 5: {line}"));
         eprintln!("Pass 5: starting run.");
     }
     let started = Instant::now();
