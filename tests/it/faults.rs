@@ -298,7 +298,7 @@ fn a_handler_that_is_too_much_for_the_kernel_is_shown_where_it_stands() {
         return;
     }
     // More jumps than the verifier looks at: each of these may be taken or not, and what follows differs.
-    let lines: String = (0..900).map(|n| format!("if (a[{n}, tid()] > {n}) {{ b[{n}] += a[{n}, pid()] }}\n")).collect();
+    let lines: String = (0..440).map(|n| format!("if (a[{n}, tid()] > {n}) {{ b[{n}] += a[{n}, pid()] }}\n")).collect();
     let folder = TempDir::new("complex");
     let path = folder.file("complex.stp", format!("global a, b\nprobe syscall.read {{\n{lines}}}\n"));
     let err = run(&["-g", "--suppress-time-limits", "-w", path.to_str().unwrap()]).failed();
