@@ -12,7 +12,7 @@
 
 use std::{collections::HashMap, collections::HashSet, rc::Rc};
 
-use tapdeck_ebpf::ir::{Arg, Operand, Recipe, Space, StrOperand, Ty};
+use tapdeck_ebpf::ir::{Arg, BinOp, Op, Operand, Recipe, Space, StrOperand, Ty};
 
 use super::{
     Cx,
@@ -66,6 +66,8 @@ pub(super) struct Captures {
     known: Vec<(Expr, usize)>,
     /// Locals that change between capture and use.
     pub changing: HashSet<LocalId>,
+    /// Choices user space makes around the place.
+    n_conditions: u32,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -195,7 +197,9 @@ impl BodyLower<'_, '_> {
         {
             return self.inline(&deferred, captures);
         }
-        if !is_text(expr) && self.obstacle(expr).is_none() {
+        // What may never be looked at is divided later.
+        let later = captures.n_conditions > 0 && divides(expr);
+        if !is_text(expr) && !later && self.obstacle(expr).is_none() {
             return self.capture(expr, captures);
         }
         match &expr.kind {
@@ -230,6 +234,9 @@ impl BodyLower<'_, '_> {
             }
             ExprKind::Binary { op, left, right } => {
                 let [left, right] = self.residual_pair(left, right, captures);
+                if captures.n_conditions == 0 && matches!(op, BinaryOp::Div | BinaryOp::Rem) {
+                    self.no_division_by_zero(&right, captures);
+                }
                 made(ExprKind::Binary { op: *op, left, right })
             }
             ExprKind::Regex { negated, left, pattern } => {
@@ -241,15 +248,33 @@ impl BodyLower<'_, '_> {
                 made(ExprKind::Compare { op: *op, left, right })
             }
             ExprKind::Logical { op, left, right } => {
-                let [left, right] = self.residual_pair(left, right, captures);
+                let left = Box::new(self.residual(left, captures));
+                let right = Box::new(self.conditional_residual(right, captures));
                 made(ExprKind::Logical { op: *op, left, right })
             }
             _ => self.capture(expr, captures),
         }
     }
 
+    /// Where the divisor is known already the error comes now, and what stands behind does not run.
+    fn no_division_by_zero(&mut self, divisor: &Expr, captures: &Captures) {
+        let ExprKind::Local(input) = divisor.kind else { return };
+        if let Some(Captured::Plain(Arg::Long(b), _)) = captures.list.get(input.index()) {
+            let dst = self.temp(Ty::Long);
+            self.emit(Op::Binary { op: BinOp::Div, dst, a: Operand::Imm(1), b: *b });
+        }
+    }
+
     fn residuals(&mut self, exprs: &[Expr], captures: &mut Captures) -> Vec<Expr> {
         exprs.iter().map(|expr| self.residual(expr, captures)).collect()
+    }
+
+    /// Of what user space may pass by.
+    fn conditional_residual(&mut self, expr: &Expr, captures: &mut Captures) -> Expr {
+        captures.n_conditions += 1;
+        let residual = self.residual(expr, captures);
+        captures.n_conditions -= 1;
+        residual
     }
 
     fn residual_pair(&mut self, left: &Expr, right: &Expr, captures: &mut Captures) -> [Box<Expr>; 2] {
@@ -313,8 +338,8 @@ impl BodyLower<'_, '_> {
         let free = is_free(then) && is_free(otherwise);
         if free || self.obstacle(cond).is_some() {
             let cond = self.residual(cond, captures);
-            let then = self.residual(then, captures);
-            return made(cond, then, self.residual(otherwise, captures));
+            let then = self.conditional_residual(then, captures);
+            return made(cond, then, self.conditional_residual(otherwise, captures));
         }
         let cond = self.capture(cond, captures);
         let ExprKind::Local(input) = cond.kind else {
@@ -520,6 +545,18 @@ fn is_free(expr: &Expr) -> bool {
         };
     });
     free
+}
+
+/// Dividing by something that may be 0.
+pub(super) fn may_divide_by_zero(part: &Expr) -> bool {
+    let ExprKind::Binary { op: BinaryOp::Div | BinaryOp::Rem, right, .. } = &part.kind else { return false };
+    !matches!(right.kind, ExprKind::Long(n) if n != 0)
+}
+
+fn divides(expr: &Expr) -> bool {
+    let mut found = false;
+    walk::expr_and_below(expr, &mut |part| found |= may_divide_by_zero(part));
+    found
 }
 
 fn rename_locals(expr: &mut Expr, name: &dyn Fn(LocalId) -> LocalId) {

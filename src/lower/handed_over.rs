@@ -19,7 +19,7 @@ use tapdeck_ebpf::ir::{self, Intrinsic, Op, PrintSite, Recipe};
 use super::{
     Cx,
     body::{BodyLower, LocalUse, uses_in},
-    deferral::Captures,
+    deferral::{Captures, may_divide_by_zero},
     executor::Side,
     functions::{self, global_of},
     printing::plain_format,
@@ -656,10 +656,7 @@ fn can_raise(expr: &Expr) -> bool {
     walk::expr_and_below(expr, &mut |expr| {
         found |= match &expr.kind {
             ExprKind::Context(context) => !context.access.steps.is_empty(),
-            ExprKind::Binary { op, right, .. } => {
-                use crate::language::ast::BinaryOp;
-                matches!(op, BinaryOp::Div | BinaryOp::Rem) && !matches!(right.kind, ExprKind::Long(n) if n != 0)
-            }
+            ExprKind::Binary { .. } => may_divide_by_zero(expr),
             ExprKind::Builtin { builtin, .. } => matches!(
                 builtins::get(*builtin).implementation,
                 Implementation::Lowered(

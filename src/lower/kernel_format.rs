@@ -1,5 +1,6 @@
 //! Formats for `bpf_snprintf`: a dialect with fewer conversions than the script's (bpf-helpers(7), `bpf_bprintf_prepare`
-//! in kernel/trace/bpf_trace.c of Linux 6.12): one conversion letter of `d i u x X s c`, flags ` 0+-`, a plain width.
+//! in kernel/trace/bpf_trace.c of Linux 6.12): one conversion letter of `d i u x X s c`, flags ` 0+-`, a plain width, and
+//! no letter or digit right behind `%s`.
 
 use crate::language::format::{Conversion, ConversionKind, Flag, Format, Piece, Size};
 
@@ -8,7 +9,7 @@ const MAX_ARGS: usize = 12;
 
 /// The same format for the kernel, or `None` when it cannot say it.
 pub fn kernel_format(format: &Format) -> Option<Vec<u8>> {
-    let mut text = Vec::new();
+    let (mut text, mut behind_strings) = (Vec::<u8>::new(), Vec::new());
     let mut n_args = 0;
     for piece in &format.pieces {
         match piece {
@@ -27,10 +28,14 @@ pub fn kernel_format(format: &Format) -> Option<Vec<u8>> {
             Piece::Conversion(conversion) => {
                 n_args += 1;
                 kernel_conversion(conversion, &mut text)?;
+                if conversion.kind == ConversionKind::String {
+                    behind_strings.push(text.len());
+                }
             }
         }
     }
-    (n_args <= MAX_ARGS).then_some(text)
+    let is_understood = |end: &usize| text.get(*end).is_none_or(|next| !next.is_ascii_alphanumeric());
+    (n_args <= MAX_ARGS && behind_strings.iter().all(is_understood)).then_some(text)
 }
 
 fn kernel_conversion(conversion: &Conversion, text: &mut Vec<u8>) -> Option<()> {
@@ -101,5 +106,14 @@ mod tests {
         let text = Format { pieces: vec![Piece::Text(b"100%\n".to_vec())] };
         assert_eq!(kernel_format(&text).as_deref(), Some(&b"100%%\n"[..]));
         assert_eq!(kernel_format(&Format { pieces: vec![Piece::Text("é".into())] }), None);
+        let followed = |by: Piece| {
+            let mut format = conversion(None, Size::Default, Size::Default, ConversionKind::String);
+            format.pieces.push(by);
+            kernel_format(&format)
+        };
+        assert_eq!(followed(Piece::Text(b":1".to_vec())).as_deref(), Some(&b"%s:1"[..]));
+        assert_eq!(followed(Piece::Text(b"b12".to_vec())), None);
+        let pointer = conversion(None, Size::Default, Size::Default, ConversionKind::Pointer).pieces.remove(0);
+        assert_eq!(followed(pointer), None);
     }
 }
