@@ -2,7 +2,8 @@
 //! the interpreter as `begin`'s, and in the kernel as an event's; `x.out` is what both print. And random scripts:
 //!
 //! `TAPDECK_FUZZ=100000 nice cargo test --release --test it both::random -- --nocapture` runs so many of them, from
-//! `TAPDECK_FUZZ_SEED` on (0); what fails is made small and printed, to become a fixture.
+//! `TAPDECK_FUZZ_SEED` on (0); what fails is made small and printed, to become a fixture. With `TAPDECK_FUZZ_STRINGS=64`
+//! strings end at 63 bytes: programs are smaller and load faster, and texts are cut.
 
 mod random;
 
@@ -58,7 +59,9 @@ impl Both {
     }
 
     fn compile(&self, text: String) -> Compiled {
-        let limits = ir::Limits { max_action_user: ir::Limits::default().max_action, ..ir::Limits::default() };
+        let usual = ir::Limits::default();
+        let max_string_len = number("TAPDECK_FUZZ_STRINGS").map_or(usual.max_string_len, |len| len as u16);
+        let limits = ir::Limits { max_action_user: usual.max_action, max_string_len, ..usual };
         let options = CompileOptions { limits, max_map_entries: 64, ..CompileOptions::default() };
         let input = Input { name: "both.stp".to_owned(), text: text.into_bytes(), ..Input::default() };
         self.compiler.compile(&input, &options)

@@ -125,7 +125,7 @@ fn smaller_texts(line: &str) -> Vec<String> {
         }
         let Some(close) = cuts.last().copied().filter(|_| depth == 0) else { continue };
         let mut with = |part: &str| {
-            if line[name..=close] != *part {
+            if !part.is_empty() && line[name..=close] != *part {
                 found.push(format!("{}{part}{}", &line[..name], &line[close + 1..]));
             }
         };
