@@ -60,7 +60,7 @@ pub(crate) use self::draft::spot;
 pub struct ElaborateOptions {
     /// How tapset files are read: the same conditions and macros as the script, without its arguments.
     pub parse: ParseOptions,
-    /// `-u`: keep what is not needed, and check it.
+    /// `-u`: keep what is not needed in handlers and the functions they call, and check it.
     pub unoptimized: bool,
     /// `--skip-badvars`: a context variable that is not there is 0, with a warning.
     pub skip_badvars: bool,
@@ -93,7 +93,10 @@ pub fn elaborate(
     let mut cx = Cx::new(linker, sources, world, options);
     report_declarations(&mut cx);
     derive_all(&mut cx);
-    build_uncalled_functions(&mut cx);
+    // SystemTap does not look at them with -u.
+    if !options.unoptimized {
+        build_uncalled_functions(&mut cx);
+    }
     let Cx { mut draft, mut diagnostics, linker, sources, .. } = cx;
     draft.program.unoptimized = options.unoptimized;
     diagnostics.extend(linker.diagnostics);

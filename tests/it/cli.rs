@@ -192,9 +192,12 @@ fn warnings_can_be_silenced_or_made_errors() {
 
 #[test]
 fn unoptimized_checks_what_is_unused() {
-    let script = "function wrong() { return 1 . 2 } probe begin { println(\"ran\"); exit() }";
+    let script = "function wrong() { return 1 . 2 } probe begin { x = 1 . 2; println(\"ran\"); exit() }";
     assert_eq!(run(&["-w", "-e", script]).ok(), "ran\n");
     assert!(run(&["-u", "-e", script]).failed().contains("type mismatch"));
+    // A function nobody calls is not looked at then.
+    let script = "global unused function wrong() { return 1 . 2 } probe begin { println(\"ran\"); exit() }";
+    assert_eq!(run(&["-u", "-e", script]).ok(), "ran\n");
 }
 
 #[test]
