@@ -574,11 +574,14 @@ fn is_assigned_first(list: &[&Stmt], local: LocalId) -> bool {
     match &first.kind {
         StmtKind::Block(stmts) => is_assigned_first(&stmts.iter().collect::<Vec<_>>(), local),
         StmtKind::Expr(Expr { kind: ExprKind::Assign { op, target: Target::Local(target), value }, .. }) => {
-            let mut reads = false;
+            let mut asks = false;
             walk::expr_and_below(value, &mut |expr| {
-                reads |= matches!(&expr.kind, ExprKind::Local(read) if *read == local);
+                // Also what changes it: `c = ~--c`.
+                asks |= matches!(&expr.kind, ExprKind::Local(read)
+                    | ExprKind::Assign { target: Target::Local(read), .. }
+                    | ExprKind::Crement { target: Target::Local(read), .. } if *read == local);
             });
-            *op == crate::language::ast::AssignOp::Set && *target == local && !reads
+            *op == crate::language::ast::AssignOp::Set && *target == local && !asks
         }
         StmtKind::Foreach(each) => each.keys.iter().chain(&each.value).any(|own| *own == local),
         _ => false,
