@@ -5,6 +5,7 @@ mod background;
 pub mod check;
 mod completion;
 mod dashboard;
+mod debug_files;
 mod doctor;
 mod dump;
 mod findings;

@@ -9,7 +9,9 @@ use std::{
 use super::{
     background::Background,
     check::{self, Manner},
-    compiler, dashboard, dump, keep,
+    compiler, dashboard,
+    debug_files::{self, Indexing},
+    dump, keep,
     limits::ScriptLimits,
     list,
     options::{Listing, StapArgs},
@@ -93,9 +95,10 @@ fn run(mut args: StapArgs) -> Result<ExitCode, String> {
         }
     };
     let options = compile_options(&args, &script_limits);
-    let compiler = compiler(&args.tapset_dirs, args.release.as_deref())?;
+    let (compiler, indexing) = compiler_of(&args)?;
     compiler.warnings.iter().for_each(|text| warn(&args, text));
     let compiled = compiler.compile(&input, &options);
+    drop(indexing);
     let manner = Manner {
         verbose: args.is_verbose(2),
         no_warnings: args.no_warnings,
@@ -122,6 +125,14 @@ fn run(mut args: StapArgs) -> Result<ExitCode, String> {
     done
 }
 
+/// The compiler, and with -v what says how far debug information is read.
+fn compiler_of(args: &StapArgs) -> Result<(Compiler, Option<Indexing>), String> {
+    let mut compiler = compiler(&args.tapset_dirs, args.release.as_deref())?;
+    compiler.world.downloads = debug_files::consent(args.download);
+    let indexing = args.is_verbose(2).then(|| Indexing::watch(compiler.world.indexing.clone()));
+    Ok((compiler, indexing))
+}
+
 fn warn(args: &StapArgs, text: &str) {
     eprintln!("{} {text}", args.palette().paint(Role::Warning, "WARNING:"));
 }
@@ -138,7 +149,7 @@ fn say_of_options(args: &StapArgs) {
 }
 
 fn print_list(args: &StapArgs, listing: &Listing) -> Result<ExitCode, String> {
-    let compiler = compiler(&args.tapset_dirs, args.release.as_deref())?;
+    let (compiler, _indexing) = compiler_of(args)?;
     let (pattern, with_variables) = match listing {
         Listing::Points(pattern) => (pattern, false),
         Listing::PointsWithVariables(pattern) => (pattern, true),

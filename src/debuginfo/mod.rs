@@ -23,7 +23,7 @@ use std::{
 };
 
 pub use btf::Btf;
-pub use catalog::{Missing, WantedKernel};
+pub use catalog::{Missing, WantedKernel, debuginfod::Consent};
 pub use dwarf::{Dwarf, Progress};
 pub use events::Events;
 pub use function_pattern::FunctionPattern;
@@ -45,6 +45,8 @@ pub struct World {
     tick_hz: OnceLock<u64>,
     syscall_functions: OnceLock<HashSet<String>>,
     dwarf: OnceLock<Result<Arc<Dwarf>, Missing>>,
+    /// Whether debug information may be fetched from servers.
+    pub downloads: Consent,
     /// How far the index of debug information is, while it is made.
     pub indexing: Arc<Progress>,
     moved_by: OnceLock<Option<u64>>,
@@ -67,6 +69,7 @@ impl World {
             tick_hz: OnceLock::new(),
             syscall_functions: OnceLock::new(),
             dwarf: OnceLock::new(),
+            downloads: Consent::default(),
             indexing: Arc::default(),
             moved_by: OnceLock::new(),
             probing: OnceLock::new(),
@@ -97,7 +100,9 @@ impl World {
     /// Functions, variables and lines of the kernel proper, or why there is no debug information and what helps.
     pub fn dwarf(&self) -> Result<&Arc<Dwarf>, &Missing> {
         let load = || {
-            let (path, file) = catalog::find_kernel(&WantedKernel::of(&*self.host), &*self.host)?;
+            let wanted = WantedKernel::of(&*self.host);
+            let fetch = |missing| self.downloads.instead_of(missing, wanted.build_id.as_deref(), &*self.host);
+            let (path, file) = catalog::find_kernel(&wanted, &*self.host).or_else(fetch)?;
             let opened = Dwarf::open(file, &path, &*self.host, &self.indexing);
             opened.map(Arc::new).map_err(|why| Missing::unreadable(&*self.host, why))
         };
@@ -128,7 +133,9 @@ impl World {
     pub fn module_image(&self, name: &str) -> Result<Arc<Image>, Missing> {
         let mut images = self.module_images.lock().unwrap_or_else(PoisonError::into_inner);
         let open = || {
-            let (path, file) = catalog::find_module(name, &*self.host)?;
+            let build_id = catalog::loaded_build_id(name, &*self.host);
+            let fetch = |missing| self.downloads.instead_of(missing, build_id.as_deref(), &*self.host);
+            let (path, file) = catalog::find_module(name, &*self.host).or_else(fetch)?;
             let opened = Dwarf::open(file, &path, &*self.host, &self.indexing);
             let dwarf = opened.map(Arc::new).map_err(|why| Missing::unreadable(&*self.host, why))?;
             Ok(Arc::new(Image::of_module(dwarf, name, &*self.host)))

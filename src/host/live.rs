@@ -12,7 +12,7 @@ use std::{
     sync::OnceLock,
 };
 
-use super::{Bytes, Host, cache::Cache};
+use super::{Bytes, Fetch, Host, cache::Cache, debuginfod};
 use crate::sys::{file_map::FileMap, kernel_btf::KernelBtf, mount};
 
 /// Where tracefs is when nobody mounted it: in a mount that only this process has, so that nothing of the machine changes.
@@ -77,6 +77,18 @@ impl Host for Live {
 
     fn cache(&self) -> Option<Cache> {
         Cache::of_user()
+    }
+
+    fn debuginfod_urls(&self) -> Option<String> {
+        debuginfod::urls()
+    }
+
+    fn debuginfod_folder(&self) -> Option<PathBuf> {
+        debuginfod::folder()
+    }
+
+    fn fetch_debug_file(&self, build_id: &str, how: Fetch) -> Result<PathBuf, String> {
+        debuginfod::fetch(build_id, how)
     }
 
     fn list(&self, path: &Path) -> Result<Vec<String>, String> {

@@ -1,12 +1,14 @@
 //! Questions to the machine: kernel release, BTF, symbols, tracefs, processes. Recorded hosts answer in tests.
 
 pub mod cache;
+pub mod debuginfod;
 pub mod facts;
 pub mod live;
 pub mod recorded;
 
 use std::path::{Path, PathBuf};
 
+pub use debuginfod::Fetch;
 pub use live::Live;
 pub use recorded::Recorded;
 
@@ -46,6 +48,16 @@ pub trait Host: Send + Sync {
     fn cache(&self) -> Option<cache::Cache> {
         None
     }
+    /// The servers of debug information that somebody named.
+    fn debuginfod_urls(&self) -> Option<String> {
+        None
+    }
+    /// Where the client of such servers keeps what it got, a folder for each build.
+    fn debuginfod_folder(&self) -> Option<PathBuf> {
+        None
+    }
+    /// Has the client get the debug information of a build; blocks for as long as that takes.
+    fn fetch_debug_file(&self, build_id: &str, how: Fetch) -> Result<PathBuf, String>;
     /// Names in a folder.
     fn list(&self, path: &Path) -> Result<Vec<String>, String>;
     /// Where tracefs is mounted, or why there is none.

@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! FOLDER/host.txt            `release 6.18.44`, `arch x86_64`, `cpus 2`, `process 1`, `executable ls /usr/bin/ls`
+//!                            `debuginfod URLS`
+//! FOLDER/debuginfod/fetched  debug files by build id, which its client would get
 //! FOLDER/sys/kernel/btf/…    files at the paths they had
 //! FOLDER/sys/kernel/tracing/events/…
 //! ```
@@ -12,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Host;
+use super::{Fetch, Host};
 
 /// A recorded machine. What was not recorded is not there.
 #[derive(Clone, Debug)]
@@ -56,6 +58,19 @@ impl Host for Recorded {
 
     fn stamp(&self, path: &Path) -> Result<String, String> {
         self.read(path).map(|bytes| format!("{:x}", bytes.len()))
+    }
+
+    fn debuginfod_urls(&self) -> Option<String> {
+        self.fact("debuginfod").map(str::to_owned)
+    }
+
+    fn debuginfod_folder(&self) -> Option<PathBuf> {
+        Some(PathBuf::from("/debuginfod"))
+    }
+
+    fn fetch_debug_file(&self, build_id: &str, _: Fetch) -> Result<PathBuf, String> {
+        let path = Path::new("/debuginfod/fetched").join(build_id);
+        if self.place(&path).exists() { Ok(path) } else { Err("a recorded machine fetches nothing".to_owned()) }
     }
 
     fn list(&self, path: &Path) -> Result<Vec<String>, String> {

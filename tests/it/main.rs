@@ -5,6 +5,7 @@ mod both;
 mod cli;
 mod corpus;
 mod debug_information;
+mod debuginfod;
 mod differential;
 mod elaborate;
 mod endings;

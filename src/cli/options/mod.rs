@@ -51,6 +51,7 @@ pub struct StapArgs {
     pub target: Option<i64>,
     pub timeout: Option<Duration>,
     pub release: Option<String>,
+    pub download: Download,
     /// `-m`, cut to what a kernel module's name may be.
     pub module_name: Option<String>,
     /// `--tmpdir`: where `-k` keeps things.
@@ -79,6 +80,17 @@ pub struct StapArgs {
     pub warnings: Vec<String>,
     /// What was asked for and is so without asking; `-v` tells.
     pub remarks: Vec<String>,
+}
+
+/// `--download-debuginfo`: whether debug information may be fetched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Download {
+    #[default]
+    No,
+    Yes,
+    /// It has to be there within so many seconds.
+    Within(u64),
+    Ask,
 }
 
 /// `-l`, `-L` and `--dump-…`.

@@ -3,7 +3,7 @@
 
 use std::{ffi::OsStr, path::PathBuf, time::Duration};
 
-use super::{Ending, Listing, StapArgs, When, values, wrong};
+use super::{Download, Ending, Listing, StapArgs, When, values, wrong};
 use crate::{
     cli::getopt::{Spelling, Takes},
     language::{Privilege, version_cmp},
@@ -213,7 +213,7 @@ pub const ROWS: &[Row] = &[
         args.keep_in = Some(PathBuf::from(value)).filter(|path| !path.as_os_str().is_empty());
         Ok(())
     }),
-    row(NO, &["download-debuginfo"], Perhaps("OPTION", "yes"), Other, Differs("is warned of, but for `no`: debug information is what is on this machine"), "Download debug information", download),
+    row(NO, &["download-debuginfo"], Perhaps("OPTION", "yes"), Other, Differs("asks the servers of DEBUGINFOD_URLS, by their client `debuginfod-find`; without it only what that client has already is taken"), "Download debug information: yes, no, ask, or seconds it may take", download),
     flag(NO, &["dump-probe-types"], Stop, Same, "Print every kind of probe point", |args, _| list(args, Listing::ProbeTypes)),
     flag(NO, &["dump-probe-aliases"], Stop, Same, "Print every probe alias", |args, _| list(args, Listing::Aliases)),
     flag(NO, &["dump-functions"], Stop, Same, "Print every function", |args, _| list(args, Listing::Functions)),
@@ -365,18 +365,18 @@ fn remote(_: &mut StapArgs, value: &OsStr) -> Result<(), Ending> {
 }
 
 fn download(args: &mut StapArgs, value: &OsStr) -> Result<(), Ending> {
-    const WHY: &str = "--download-debuginfo has no effect: debug information is what is on this machine";
-    match value.to_str() {
-        Some("no") => Ok(()),
-        Some(text) if matches!(text, "yes" | "ask") || text.parse::<u32>().is_ok_and(|n| n > 0) => {
-            args.warnings.push(WHY.to_owned());
-            Ok(())
+    let seconds = || value.to_str()?.parse::<u32>().ok().filter(|seconds| *seconds > 0);
+    args.download = match (value.to_str(), seconds()) {
+        (Some("no"), _) => Download::No,
+        (Some("yes"), _) => Download::Yes,
+        (Some("ask"), _) => Download::Ask,
+        (_, Some(seconds)) => Download::Within(seconds.into()),
+        _ => {
+            let value = value.display();
+            return wrong(format!("ERROR: {value} is not a valid value. Use 'yes', 'no', 'ask' or a timeout value."));
         }
-        _ => wrong(format!(
-            "ERROR: {} is not a valid value. Use 'yes', 'no', 'ask' or a timeout value.",
-            value.display()
-        )),
-    }
+    };
+    Ok(())
 }
 
 fn privilege(args: &mut StapArgs, value: &OsStr) -> Result<(), Ending> {

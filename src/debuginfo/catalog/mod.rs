@@ -3,6 +3,7 @@
 //!
 //! Debian's and Ubuntu's kernel packages have no build-id links, so the rules of paths are needed beside those of ids.
 
+pub mod debuginfod;
 mod decompressed;
 mod modules;
 mod other_kernel;
@@ -13,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use modules::find_module;
+pub use modules::{find_module, loaded_build_id};
 pub use other_kernel::named_kernel;
 
 use super::dwarf::DebugFile;

@@ -12,7 +12,7 @@ use crate::host::Host;
 /// There is none, or only of another build.
 pub fn find_module(name: &str, host: &dyn Host) -> Result<(PathBuf, DebugFile), Missing> {
     let release = host.kernel_release();
-    let build_id = host.is_running().then(|| loaded_build_id(name, host)).flatten();
+    let build_id = loaded_build_id(name, host);
     first_of(
         places(name, build_id.as_deref(), &release, host),
         build_id.as_deref(),
@@ -54,7 +54,10 @@ fn path_of(name: &str, release: &str, host: &dyn Host) -> Option<String> {
 }
 
 /// A loaded module says which build it is in its ELF notes.
-fn loaded_build_id(name: &str, host: &dyn Host) -> Option<Vec<u8>> {
+pub fn loaded_build_id(name: &str, host: &dyn Host) -> Option<Vec<u8>> {
+    if !host.is_running() {
+        return None;
+    }
     let folder = Path::new("/sys/module").join(name).join("notes");
     build_id_in_notes(&host.read(&folder.join(".note.gnu.build-id")).ok()?)
 }

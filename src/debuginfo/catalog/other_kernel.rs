@@ -9,7 +9,7 @@ use std::{
 use super::{WantedKernel, find_kernel, running_build_id};
 use crate::{
     debuginfo::dwarf::DebugFile,
-    host::{Bytes, Host, cache::Cache},
+    host::{Bytes, Fetch, Host, cache::Cache},
 };
 
 /// The host for what `-r` says: a release, a vmlinux, or the folder one was built in. The running kernel's release is the
@@ -112,6 +112,18 @@ impl Host for OtherKernel {
 
     fn cache(&self) -> Option<Cache> {
         self.host.cache()
+    }
+
+    fn debuginfod_urls(&self) -> Option<String> {
+        self.host.debuginfod_urls()
+    }
+
+    fn debuginfod_folder(&self) -> Option<PathBuf> {
+        self.host.debuginfod_folder()
+    }
+
+    fn fetch_debug_file(&self, build_id: &str, how: Fetch) -> Result<PathBuf, String> {
+        self.host.fetch_debug_file(build_id, how)
     }
 
     fn list(&self, path: &Path) -> Result<Vec<String>, String> {

@@ -39,7 +39,7 @@ impl Drop for Machine {
     }
 }
 
-fn notes_with(build_id: &[u8]) -> Vec<u8> {
+pub(super) fn notes_with(build_id: &[u8]) -> Vec<u8> {
     // Another note of "Xen" comes first, with a description that needs padding.
     let mut notes = vec![4, 0, 0, 0, 2, 0, 0, 0, 6, 0, 0, 0, b'X', b'e', b'n', 0, 9, 9, 0, 0];
     notes.extend([4, 0, 0, 0, build_id.len() as u8, 0, 0, 0, 3, 0, 0, 0, b'G', b'N', b'U', 0]);

@@ -31,6 +31,8 @@ const MAX_WORKERS: usize = 8;
 /// The bytes of the index.
 pub fn build(source: &Source, identity: &str, n_cpus: usize, progress: &Progress) -> Vec<u8> {
     let batches = batches(source);
+    // One file after the other tells of itself here.
+    progress.done.store(0, Ordering::Relaxed);
     progress.total.store(source.units().last().map_or(0, |unit| unit.end), Ordering::Relaxed);
     let next = AtomicUsize::new(0);
     let work = || {
