@@ -26,8 +26,8 @@ const N_MUTANTS: u64 = 120;
 /// The longest one may take; an unoptimized build on a busy machine included.
 const MAX_TIME: Duration = Duration::from_secs(20);
 
-const PROGRAMS: [&str; 8] =
-    ["gcc5.so", "gcc4.so", "clang5.so", "lto.so", "dwz.so", "object.o", "apart.debug", "vmlinux"];
+const PROGRAMS: [&str; 9] =
+    ["gcc5.so", "gcc4.so", "clang5.so", "lto.so", "dwz.so", "object.o", "apart.debug", "labels.so", "vmlinux"];
 
 /// xorshift64*: no more is needed, and a seed is a mutant for ever.
 struct Rng(u64);
@@ -121,6 +121,7 @@ fn read_all(dwarf: &Dwarf) -> usize {
     n += dwarf.layout().len() + usize::from(dwarf.linked_at().is_some());
     for function in dwarf.functions(&pattern("*")) {
         n += dwarf.arguments(&function).len() + dwarf.callees(&function.instances).len();
+        n += dwarf.labels(&function, "*").len();
         for instance in function.instances.iter().take(2) {
             n += read_instance(dwarf, instance);
         }

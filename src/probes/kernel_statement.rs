@@ -73,7 +73,11 @@ impl ProbeFamily for KernelStatement {
         let mut lines = Vec::new();
         for image in images(point, world).ok()? {
             let statements = image.dwarf.statements(&pattern, nearest).found;
-            lines.extend(statements.iter().filter_map(|found| line(found, nearest, with_variables, &image, world)));
+            lines.extend(
+                statements
+                    .iter()
+                    .filter_map(|found| line(found, point_text(found, nearest, &image), with_variables, &image, world)),
+            );
         }
         Some(lines)
     }
@@ -156,14 +160,10 @@ fn by_lines(pattern: &FunctionPattern, nearest: bool, image: &Arc<Image>, world:
     let mut sites = Vec::new();
     let mut n_barred = 0;
     for statement in &statements.found {
-        let point: Arc<str> = point_text(statement, nearest, image).into();
-        for (instance, pc) in &statement.places {
-            if matches!(dwarf.traceable_at(instance, *pc), Traceable::Not(_)) {
-                n_barred += 1;
-            } else {
-                sites.extend(site(&point, statement.function.clone(), instance, *pc, image, world));
-            }
-        }
+        let point = point_text(statement, nearest, image);
+        let (found, barred) = sites_of(statement, &point, image, world);
+        sites.extend(found);
+        n_barred += barred;
     }
     if !sites.is_empty() {
         return Resolved::Sites(sites);
@@ -183,6 +183,25 @@ fn by_lines(pattern: &FunctionPattern, nearest: bool, image: &Arc<Image>, world:
         (_, n) => NoMatch::new(format!("the kernel refuses probes in all {n} places of this statement")),
     };
     no_match.at_part(1).into()
+}
+
+/// The sites of a statement, and how many of its places the kernel refuses probes in.
+pub(super) fn sites_of(
+    statement: &Statement,
+    point: &str,
+    image: &Arc<Image>,
+    world: &World,
+) -> (Vec<ProbeSite>, usize) {
+    let point: Arc<str> = point.into();
+    let (mut sites, mut n_barred) = (Vec::new(), 0);
+    for (instance, pc) in &statement.places {
+        if matches!(image.dwarf.traceable_at(instance, *pc), Traceable::Not(_)) {
+            n_barred += 1;
+        } else {
+            sites.extend(site(&point, statement.function.clone(), instance, *pc, image, world));
+        }
+    }
+    (sites, n_barred)
 }
 
 fn nearest_names<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
@@ -254,9 +273,9 @@ fn site(
 }
 
 /// A line of a listing, with the variables that every place of it has.
-fn line(
+pub(super) fn line(
     statement: &Statement,
-    nearest: bool,
+    point: String,
     with_variables: bool,
     image: &Arc<Image>,
     world: &World,
@@ -295,5 +314,5 @@ fn line(
             });
         }
     }
-    Some(Listed { point: point_text(statement, nearest, image), context: context.unwrap_or_default(), traceable })
+    Some(Listed { point, context: context.unwrap_or_default(), traceable })
 }

@@ -88,6 +88,20 @@ fn variables_of_a_file_and_casts_to_its_types() {
     assert_eq!(copying(script).ok(), "\"swapper/0\" 1\n");
 }
 
+#[test]
+fn labels_are_places_of_their_own() {
+    if !require_debug_information() {
+        return;
+    }
+    // Where a path's last part was found, and where waiting for a child begins anew.
+    let script = "global n
+        probe kernel.function(\"link_path_walk@fs/namei.c\").label(\"OK\") { if (pid() == target()) n++ }
+        probe end { println(n > 0) }";
+    assert_eq!(copying(script).ok(), "1\n");
+    let ran = run(&["-L", "kernel.function(\"link_path_walk\").label(\"*\")"]).ok();
+    assert!(ran.contains(").label(\"OK\") $name:char const* $nd:struct nameidata*"), "{ran}");
+}
+
 /// An overlay mounted on a folder of its own, with one file in its lower layer; gone when the test ends.
 struct Overlay {
     folder: &'static str,

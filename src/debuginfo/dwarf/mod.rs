@@ -14,6 +14,7 @@ pub mod form;
 mod frames;
 mod harvest;
 pub mod index;
+pub mod labels;
 mod lines;
 mod lists;
 mod locations;

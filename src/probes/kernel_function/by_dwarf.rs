@@ -17,6 +17,7 @@ use crate::{
         NoMatch, Resolved,
         attach_plan::{AttachPlan, FunctionHook, FunctionTarget},
         dwarf_scope::DwarfScope,
+        kernel_statement,
         pattern::nearest,
         site::ProbeSite,
     },
@@ -30,6 +31,9 @@ pub(super) fn sites(wanted: &Wanted, image: &Arc<Image>, world: &World) -> Optio
         Err(why) => return Some(NoMatch::new(why).at_part(wanted.part_idx).into()),
     };
     let mut functions = dwarf.functions(&pattern);
+    if let Form::Label(name) = &wanted.form {
+        return (!functions.is_empty()).then(|| labels(wanted, name, &functions, image, world));
+    }
     let n_named = functions.len();
     let mut n_barred = 0;
     for function in &mut functions {
@@ -57,6 +61,28 @@ pub(super) fn sites(wanted: &Wanted, image: &Arc<Image>, world: &World) -> Optio
             .help("`tapdeck list --all` says why"),
     };
     Some(no_match.at_part(wanted.part_idx).into())
+}
+
+fn labels(wanted: &Wanted, name: &str, functions: &[Function], image: &Arc<Image>, world: &World) -> Resolved {
+    let (mut sites, mut n_barred) = (Vec::new(), 0);
+    for (point, statement) in super::listing::labels(wanted, image, functions, name) {
+        let (found, barred) = kernel_statement::sites_of(&statement, &point, image, world);
+        sites.extend(found);
+        n_barred += barred;
+    }
+    if !sites.is_empty() {
+        return Resolved::Sites(sites);
+    }
+    let text = &wanted.text;
+    let no_match = if n_barred > 0 {
+        NoMatch::new(format!("the kernel refuses probes in all {n_barred} places of this label"))
+    } else {
+        let all = functions.iter().flat_map(|function| image.dwarf.labels(function, "*"));
+        let names: Vec<Arc<str>> = all.map(|label| label.name).collect();
+        let similar = nearest(name, names.iter().map(|name| &**name));
+        NoMatch::new(format!("\"{text}\" has no label \"{name}\" with a place of its own")).similar(similar)
+    };
+    no_match.at_part(wanted.part_idx).into()
 }
 
 fn nowhere(wanted: &Wanted, dwarf: &Dwarf) -> NoMatch {

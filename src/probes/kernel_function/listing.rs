@@ -1,14 +1,16 @@
 //! What `-l` and `-L` show of functions that debug information knows: one line for each name and place in the source, with
 //! the variables that every instance of it has.
 
+use std::sync::Arc;
+
 use super::wanted::{Form, Wanted};
 use crate::{
     debuginfo::{
         Image, World,
-        dwarf::Dwarf,
+        dwarf::{Dwarf, labels::Label, statements::Statement},
         model::{Function, Instance, InstanceKind, Traceable, TypedName},
     },
-    probes::{Listed, pattern::glob_matches, site::ContextVariable},
+    probes::{Listed, kernel_statement, pattern::glob_matches, site::ContextVariable},
 };
 
 /// `None`: there is no debug information, so its sites say what can be listed.
@@ -20,13 +22,18 @@ pub(super) fn list(wanted: &Wanted, with_variables: bool, world: &World) -> Opti
         None => vec![world.kernel_image()?.clone()],
         Some(module) => super::images(module, world)?,
     };
-    let lists = images.iter().map(|image| list_of(wanted, with_variables, image));
+    let lists = images.iter().map(|image| list_of(wanted, with_variables, image, world));
     lists.collect::<Option<Vec<_>>>().map(|lists| lists.into_iter().flatten().collect())
 }
 
-fn list_of(wanted: &Wanted, with_variables: bool, image: &Image) -> Option<Vec<Listed>> {
+fn list_of(wanted: &Wanted, with_variables: bool, image: &Arc<Image>, world: &World) -> Option<Vec<Listed>> {
     let dwarf = &*image.dwarf;
     let pattern = wanted.pattern().ok()?;
+    if let Form::Label(name) = &wanted.form {
+        let labels = labels(wanted, image, &dwarf.functions(&pattern), name);
+        let line = |(point, statement)| kernel_statement::line(&statement, point, with_variables, image, world);
+        return Some(labels.into_iter().filter_map(line).collect());
+    }
     let mut points = Vec::new();
     for mut function in dwarf.functions(&pattern) {
         let external = function.external;
@@ -83,9 +90,27 @@ pub(super) fn callees(
     }
 }
 
+/// `kernel.function("NAME@FILE:LINE").label("LABEL")`, at the label's line, for the labels of functions whose names match.
+pub(super) fn labels(
+    wanted: &Wanted,
+    image: &Image,
+    functions: &[Function],
+    pattern: &str,
+) -> Vec<(String, Statement)> {
+    let mut found = Vec::new();
+    for function in functions {
+        for Label { name, statement } in image.dwarf.labels(function, pattern) {
+            let place = format!("{}@{}:{}", function.name, statement.place.file, statement.place.line);
+            let point = wanted.point(&place, image.module.as_deref());
+            found.push((format!("{point}.label(\"{name}\")"), statement));
+        }
+    }
+    found
+}
+
 pub(super) fn is_of_form(form: &Form, external: bool, instance: &Instance) -> bool {
     match form {
-        Form::Any | Form::Callee(_) | Form::Callees(_) => true,
+        Form::Any | Form::Callee(_) | Form::Callees(_) | Form::Label(_) => true,
         Form::Call | Form::Return => instance.kind == InstanceKind::Call,
         Form::Inline => instance.kind == InstanceKind::Inline,
         Form::Exported => instance.kind == InstanceKind::Call && external,

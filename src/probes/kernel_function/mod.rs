@@ -47,6 +47,7 @@ impl ProbeFamily for KernelFunction {
             Pattern { text: "module(STRING).function(STRING).exported", doc: MODULE },
             Pattern { text: "module(STRING).function(STRING).callee(STRING)", doc: MODULE },
             Pattern { text: "module(STRING).function(STRING).callees", doc: MODULE },
+            Pattern { text: "module(STRING).function(STRING).label(STRING)", doc: MODULE },
             Pattern { text: "module(STRING).function(STRING).callees(NUMBER)", doc: MODULE },
             Pattern { text: "kprobe.function(STRING)", doc: PLAIN },
             Pattern { text: "kprobe.function(STRING).call", doc: PLAIN },
@@ -107,6 +108,7 @@ impl Wanted {
             Form::Inline => "asks for inlined copies",
             Form::Exported => "asks whether functions are static",
             Form::Callee(_) | Form::Callees(_) => "asks for what is inlined into it",
+            Form::Label(_) => "asks for labels",
         };
         let message = format!("\"{}\" {problem}, which type information does not know", self.text);
         let no_match = NoMatch::new(message).at_part(self.part_idx);

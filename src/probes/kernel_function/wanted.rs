@@ -36,6 +36,8 @@ pub(super) enum Form {
     Callee(String),
     /// The same to a depth.
     Callees(u32),
+    /// Labels in every copy, by name.
+    Label(String),
 }
 
 impl Wanted {
@@ -61,6 +63,7 @@ impl Wanted {
             [("inline", None)] => Form::Inline,
             [("exported", None)] => Form::Exported,
             [("callee", Some(callee))] => Form::Callee(string(callee)?),
+            [("label", Some(label))] => Form::Label(string(label)?),
             [("callees", None)] => Form::Callees(1),
             [("callees", Some(Literal::Long(depth)))] => Form::Callees(u32::try_from(*depth).ok()?),
             _ => return None,
@@ -68,7 +71,7 @@ impl Wanted {
         let part_idx = parts.len() - rest.len() - 1;
         let suffix = match rest {
             [] => String::new(),
-            _ if matches!(form, Form::Callee(_) | Form::Callees(_)) => String::new(),
+            _ if matches!(form, Form::Callee(_) | Form::Callees(_) | Form::Label(_)) => String::new(),
             rest => format!(".{}", point_text(&point.parts[point.parts.len() - rest.len()..])),
         };
         Some(Self { module, text: string(text)?, form, plain, suffix, part_idx })
