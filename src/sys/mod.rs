@@ -7,6 +7,7 @@ pub mod bpf;
 pub mod clock;
 pub mod fifo;
 pub mod file_map;
+pub mod heap;
 pub mod inotify;
 pub mod kernel_btf;
 pub mod limits;

@@ -13,6 +13,7 @@ use super::{
     engine::{Catalogue, Checker},
     model::browser::Look,
 };
+use crate::sys::heap;
 
 /// A question for the checker's thread.
 pub enum Ask {
@@ -98,6 +99,8 @@ fn list(catalogue: &dyn Catalogue, tx: &mpsc::UnboundedSender<Msg>) {
             }
         });
         catalogue.load(&mut |batch| tx.send(Msg::Catalogue(batch)).is_ok());
+        // Making the list took several times its room.
+        heap::give_back();
         drop(done_tx);
     });
     let _ = tx.send(Msg::CatalogueDone);

@@ -498,3 +498,34 @@ fn stacks_that_lead_to_a_tracepoint() {
     tmux.keys(&["q"]);
     tmux.assert_restored();
 }
+
+#[test]
+fn another_user_without_a_terminal_of_his_own() {
+    let Some(tmux) = Tmux::open("su", 80, 24) else { return };
+    let binary = env!("CARGO_BIN_EXE_tapdeck");
+    let may_run = |program: &str, arg: &str| {
+        let su = Command::new("su").args(["-s", "/bin/sh", "nobody", "-c", &format!("{program} {arg}")]).output();
+        su.is_ok_and(|output| output.status.success())
+    };
+    if !may_run(binary, "--version") {
+        println!("skipped: nobody may not run {binary}");
+        return;
+    }
+    let had_home = std::path::Path::new("/nonexistent").exists();
+    // `su -c` makes a session without a controlling terminal, and the terminal is still root's.
+    tmux.open_with(&format!("su -s /bin/sh nobody -c 'cd /; exec {binary}'"));
+    tmux.wait("the recording, and why there is no more", |screen| {
+        screen.contains("RECORDING") && screen.contains("nothing can be traced here")
+    });
+    tmux.keys(&["?"]);
+    tmux.wait("the keys", |screen| screen.contains("─ Keys ─"));
+    tmux.keys(&["Escape"]);
+    tmux.wait("the tables", |screen| !screen.contains("─ Keys ─"));
+    tmux.keys(&["q"]);
+    tmux.wait("the end, or the question whether", |screen| screen.contains("Quit?") || !tmux.alternate());
+    if tmux.screen().contains("Quit?") {
+        tmux.keys(&["q"]);
+    }
+    tmux.assert_restored();
+    assert_eq!(std::path::Path::new("/nonexistent").exists(), had_home);
+}

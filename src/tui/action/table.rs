@@ -137,8 +137,8 @@ pub static ACTIONS: &[Action] = &[
     row!(LineStart, "line-start", "start", "To the text of the line, then to its margin", SCRIPT, ["Home"], 0)
         .emacs(&["C-a", "Home"]),
     row!(LineEnd, "line-end", "end", "To the end of the line", SCRIPT, ["End", "C-e"], 0).emacs(&["C-e", "End"]),
-    row!(TextStart, "text-start", "start", "To the first line", SCRIPT, ["C-Home"], 0).emacs(&["A-<", "C-Home"]),
-    row!(TextEnd, "text-end", "end", "To the last line", SCRIPT, ["C-End"], 0).emacs(&["A->", "C-End"]),
+    row!(TextStart, "text-start", "start", "To the start of the script", SCRIPT, ["C-Home"], 0).emacs(&["A-<", "C-Home"]),
+    row!(TextEnd, "text-end", "end", "To the end of the script", SCRIPT, ["C-End"], 0).emacs(&["A->", "C-End"]),
     row!(TextPageUp, "text-page-up", "page", "A page up", SCRIPT, ["PgUp"], 0).emacs(&["A-v", "PgUp"]),
     row!(TextPageDown, "text-page-down", "page", "A page down", SCRIPT, ["PgDn"], 0).emacs(&["C-v", "PgDn"]),
     // Live

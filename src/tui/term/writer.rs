@@ -28,8 +28,11 @@ use crate::sys::{
 pub fn output() -> io::Result<File> {
     let stdout = io::stdout();
     match own(stdout.as_fd()) {
-        // The terminal of another user, as after su: by the name that everybody may open.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && stdout.is_terminal() => open("/dev/tty"),
+        // The terminal of another user, as after su: by the name that everybody may open. `su -c` takes even that away; then
+        // the descriptor itself has to do, on which writing waits.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && stdout.is_terminal() => {
+            open("/dev/tty").or_else(|_| stdout.as_fd().try_clone_to_owned().map(File::from))
+        }
         result => result,
     }
 }

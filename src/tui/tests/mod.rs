@@ -656,3 +656,25 @@ fn replay_plays_and_refuses_to_run() {
     assert!(screen.contains("RECORDING") && screen.contains("nginx"), "{screen}");
     drive.press("3");
 }
+
+#[test]
+fn the_start_and_the_end_of_a_script_are_places() {
+    let mut drive = Drive::new(80, 24);
+    drive.act(Act::New);
+    drive.send(Msg::Paste("global n\nprobe begin { n++ }".into()));
+    drive.press("<C-Home>").press("#").press("<C-End>").press("#");
+    assert_eq!(drive.model.script.text(), "#global n\nprobe begin { n++ }#");
+}
+
+#[test]
+fn a_pane_that_grows_is_filled_again() {
+    let mut drive = Drive::new(40, 8);
+    drive.act(Act::New);
+    drive.send(Msg::Paste("line\n".repeat(20)));
+    assert!(drive.model.script.top > 10);
+    drive.send(Msg::Resize(80, 24));
+    assert!(drive.screen().contains("│line"), "{}", drive.screen());
+    assert_eq!(drive.model.script.top, 21 - 19);
+    drive.send(Msg::Resize(80, 30));
+    assert_eq!(drive.model.script.top, 0);
+}

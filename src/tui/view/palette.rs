@@ -37,6 +37,9 @@ pub fn draw(
     }
     let column = (x as usize + text_width(input.before_cursor())).min(usize::from(width.saturating_sub(2)));
     let cursor = Position::new(pen.area.x + column as u16, pen.area.y + 1);
+    // Names are short but for those of themes.
+    let longest = items.iter().map(|item| text_width(&item.name)).max().unwrap_or(0);
+    let title_x = if longest < 16 { 18 } else { 4 + longest.min(24) as u16 };
     let top = (selected + 1).saturating_sub(rows.into());
     for (row, item) in items.iter().skip(top).take(rows.into()).enumerate() {
         let y = row as u16 + 2;
@@ -51,9 +54,9 @@ pub fn draw(
         let pick = |role| if chosen { model.theme.get(Role::PopupSelected) } else { model.theme.get(role) };
         line.text(2, 0, &item.name, pick(if off { Role::KeyOff } else { Role::Title }));
         let keys_width = text_width(&item.keys) as u16;
-        let room = end.saturating_sub(18 + keys_width + 3);
+        let room = end.saturating_sub(title_x + keys_width + 3);
         let title = item.disabled.as_ref().map_or(item.title.clone(), |why| format!("not now: {why}"));
-        line.cut(18, 0, room, &title, pick(if off { Role::KeyOff } else { Role::Dim }), &model.glyphs);
+        line.cut(title_x, 0, room, &title, pick(if off { Role::KeyOff } else { Role::Dim }), &model.glyphs);
         line.right(end.saturating_sub(1), 0, &item.keys, pick(if off { Role::KeyOff } else { Role::Key }));
     }
     if items.is_empty() {

@@ -20,6 +20,7 @@ impl Query {
                 (Some(part), _) => query.of_type = Some(part.to_owned()).filter(|part| !part.is_empty()),
                 (None, Some(part)) => query.files.push(part.to_owned()),
                 (None, None) if word.contains('/') => query.files.push(word.to_owned()),
+                (None, None) if words.contains(&word) => (),
                 (None, None) => words.push(word),
             }
         }
@@ -38,5 +39,6 @@ mod tests {
         assert_eq!((query.words.as_str(), query.of_type.as_deref()), ("xmit q", Some("sk_buff")));
         assert_eq!(query.files, ["net/core", "dev.c"]);
         assert_eq!(Query::parse("type:"), Query::default());
+        assert_eq!(Query::parse(" e ee e e "), Query::parse("e ee"));
     }
 }

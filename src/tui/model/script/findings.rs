@@ -132,6 +132,14 @@ impl Script {
             self.top += 1;
         }
         self.top = self.top.min(self.lines().len() - 1);
+        // No row stays empty below while there is text above: the pane has grown.
+        let rows_of = |n: usize| 1 + self.virtual_lines(n, width).len();
+        let mut rows = 0;
+        let from_last = (0..self.lines().len()).rev().take_while(|n| {
+            rows += rows_of(*n);
+            rows <= height
+        });
+        self.top = self.top.min(from_last.last().unwrap_or(self.top));
         let column = display_column(&self.lines()[line], byte);
         let width = width.max(1);
         // What follows the cursor is seen too, as far as the line goes: an error is more than its first column.

@@ -454,6 +454,12 @@ impl Script {
             other => other,
         };
         self.area.move_cursor(movement);
+        // The text's start and end are places, not lines.
+        match movement {
+            CursorMove::Top => self.area.move_cursor(CursorMove::Head),
+            CursorMove::Bottom => self.area.move_cursor(CursorMove::End),
+            _ => (),
+        }
         self.run = Run::None;
     }
 
