@@ -93,13 +93,13 @@ fn labels_are_places_of_their_own() {
     if !require_debug_information() {
         return;
     }
-    // Where a path's last part was found, and where waiting for a child begins anew.
+    // Whatever is closed comes by there.
     let script = "global n
-        probe kernel.function(\"link_path_walk@fs/namei.c\").label(\"OK\") { if (pid() == target()) n++ }
+        probe kernel.function(\"__fput@fs/file_table.c\").label(\"out\") { if (pid() == target()) n++ }
         probe end { println(n > 0) }";
     assert_eq!(copying(script).ok(), "1\n");
-    let ran = run(&["-L", "kernel.function(\"link_path_walk\").label(\"*\")"]).ok();
-    assert!(ran.contains(").label(\"OK\") $name:char const* $nd:struct nameidata*"), "{ran}");
+    let ran = run(&["-L", "kernel.function(\"__fput\").label(\"o*\")"]).ok();
+    assert!(ran.contains(").label(\"out\") $file:struct file*"), "{ran}");
 }
 
 /// An overlay mounted on a folder of its own, with one file in its lower layer; gone when the test ends.
