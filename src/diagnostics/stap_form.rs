@@ -128,6 +128,12 @@ pub fn render(diagnostic: &Diagnostic, sources: &SourceMap, state: &mut State) -
             if state.leaves_out_warning(&diagnostic.message) {
                 return out;
             }
+            // What was found wrong comes before what follows from it.
+            for related in diagnostic.related.iter().filter(|_| diagnostic.stage == Stage::Parse) {
+                let (message, token) = (&related.message, &related.token);
+                parse_error(&mut out, message, "at", Some(related.span), token, sources, &state.palette);
+                out.push('\n');
+            }
             let _ = write!(out, "{} {}", state.palette.paint(Role::Warning, "WARNING:"), diagnostic.message);
             one_line(&mut out, diagnostic.primary, &diagnostic.token, " source: ", sources, state);
             help(&mut out, diagnostic, "   help: ");

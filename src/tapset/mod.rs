@@ -10,7 +10,7 @@ use std::{borrow::Cow, collections::HashMap, path::PathBuf, sync::Arc};
 pub use scan::{Definition, DefinitionKind};
 
 use crate::{
-    diagnostics::Diagnostics,
+    diagnostics::{Diagnostics, catalogue::parse as say},
     embedded,
     host::Host,
     language::{Conditions, MacroLibrary},
@@ -146,13 +146,17 @@ impl Library {
         })
     }
 
-    /// The macros of all `.stpm` files. Adds those files to `sources`.
+    /// The macros of all `.stpm` files. Adds those files to `sources`. One with an error is left out, and warned of.
     pub fn macros(&self, sources: &mut SourceMap, conditions: &Conditions) -> (Arc<MacroLibrary>, Diagnostics) {
         let mut macros = MacroLibrary::default();
         let mut diagnostics = Diagnostics::default();
         for (name, text) in &self.macro_files {
             let file = sources.add(name.clone(), text.to_vec(), Origin::Tapset);
-            diagnostics.extend(macros.add_file(sources, file, conditions));
+            let found = macros.add_file(sources, file, conditions);
+            match found.iter().find(|diagnostic| diagnostic.is_error()) {
+                Some(first) => diagnostics.push(say::macro_file_skipped(name, first.clone())),
+                None => diagnostics.extend(found),
+            }
         }
         (Arc::new(macros), diagnostics)
     }

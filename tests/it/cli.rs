@@ -28,6 +28,22 @@ fn a_script_comes_from_e_a_file_or_standard_input() {
 }
 
 #[test]
+fn a_file_of_macros_with_a_mistake_is_left_out() {
+    let folder = TempDir::new("macros");
+    let bad = folder.file("bad.stpm", "@define ok %( 1 %)\n@define broken( %( 2 %)\n");
+    folder.file("fine.stpm", "@define fine %( 7 %)\n");
+    let below = folder.0.to_str().unwrap();
+    let ran = run(&["-I", below, "-e", "probe begin { println(@fine); exit() }"]);
+    assert_eq!((ran.code, &*ran.out), (0, "7\n"), "{ran:?}");
+    let why = format!("parse error: expected identifier\n         at: operator '%(' at {}:2:17\n", bad.display());
+    assert!(ran.err.starts_with(&why), "{}", ran.err);
+    let left_out = format!("\nWARNING: macro tapset \"{}\" has errors, and will be skipped.\n", bad.display());
+    assert!(ran.err.ends_with(&left_out), "{}", ran.err);
+    let err = run(&["-p1", "-I", below, "-e", "probe begin { println(@ok) }"]).failed();
+    assert!(err.contains("parse error: unknown operator @ok\n"), "{err}");
+}
+
+#[test]
 fn more_script_text_comes_with_capital_e() {
     let text = run(&["-e", "probe begin(1) { println(\"main\"); exit() }", "-E", "probe begin { println(\"first\") }"]);
     assert_eq!(text.ok(), "first\nmain\n");

@@ -120,6 +120,13 @@ pub fn macro_too_deep(name: &str) -> Diagnostic {
         .help("a macro that calls itself has no way to end; write a function")
 }
 
+/// `why` is the first of its errors.
+pub fn macro_file_skipped(name: &str, why: Diagnostic) -> Diagnostic {
+    let message = format!("macro tapset \"{name}\" has errors, and will be skipped.");
+    let skipped = Diagnostic::new("macro-file-skipped", Severity::Warning, Stage::Parse, message);
+    skipped.related(why.message, why.token, why.primary.unwrap_or(Span::NONE))
+}
+
 pub fn not_a_definition() -> Diagnostic {
     error("not-a-definition", "expected '@define': a macro file holds only definitions")
 }
