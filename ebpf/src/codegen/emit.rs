@@ -260,6 +260,16 @@ impl Emitter<'_, '_> {
         }
     }
 
+    /// The same for what global functions are given, or is calculated with: what the verifier knows to be a pointer into
+    /// the kernel becomes a number to it. Global functions take no pointers as numbers.
+    pub fn plain_long(&mut self, into: Reg, o: Operand) {
+        self.long(into, o);
+        if let (Operand::Var(_), EntryKind::Fentry { .. } | EntryKind::RawTracepoint { .. }) = (o, &self.cx.kind) {
+            self.asm.neg(into);
+            self.asm.neg(into);
+        }
+    }
+
     /// The register a long is in, or `tmp` after loading it there.
     pub fn long_reg(&mut self, o: Operand, tmp: Reg) -> Reg {
         if let Operand::Var(v) = o

@@ -25,7 +25,7 @@ impl Emitter<'_, '_> {
         let slot = Slot { store: layout.store, front: layout.front?, hit: self.asm.label() };
         let none = self.asm.label();
         let key = key_of(keys);
-        self.home(slot.front, none, |e| e.long(R1, key));
+        self.home(slot.front, none, |e| e.plain_long(R1, key));
         let map = self.shared.front(slot.store, slot.front);
         self.asm.map_value(R3, map, 0);
         self.asm.alu(Alu::Add, R3, R2);
@@ -40,7 +40,7 @@ impl Emitter<'_, '_> {
 
     /// Gives the key a free slot if there is one near its home. Uses r0-r5.
     pub fn take_slot(&mut self, slot: Slot, keys: &[Arg]) {
-        self.long(R1, key_of(keys));
+        self.plain_long(R1, key_of(keys));
         self.call_rare(Rare::TakeSlot(slot.store));
     }
 
