@@ -260,14 +260,10 @@ impl Emitter<'_, '_> {
         }
     }
 
-    /// The same for what global functions are given, or is calculated with: what the verifier knows to be a pointer into
-    /// the kernel becomes a number to it. Global functions take no pointers as numbers.
-    pub fn plain_long(&mut self, into: Reg, o: Operand) {
-        self.long(into, o);
-        if let (Operand::Var(_), EntryKind::Fentry { .. } | EntryKind::RawTracepoint { .. }) = (o, &self.cx.kind) {
-            self.asm.neg(into);
-            self.asm.neg(into);
-        }
+    /// What the verifier may know as a pointer becomes a number to it: global functions are given nothing else.
+    pub fn plain_number(&mut self, register: Reg) {
+        self.asm.neg(register);
+        self.asm.neg(register);
     }
 
     /// The register a long is in, or `tmp` after loading it there.

@@ -194,7 +194,10 @@ impl Emitter<'_, '_> {
     /// Reports the error; that is the handler's end.
     fn record(&mut self, code: ErrorCode, detail: u32, tag: SourceTag, argument: Operand) {
         self.handler_and_site(R4);
-        self.plain_long(R3, argument);
+        self.long(R3, argument);
+        if let Operand::Var(_) = argument {
+            self.plain_number(R3);
+        }
         self.asm.mov_imm(R2, (u64::from(tag.0) << 32 | u64::from(detail)) as i64);
         self.asm.mov_imm(R1, code as i64);
         self.call_rare(Rare::Report);

@@ -24,15 +24,13 @@ impl Emitter<'_, '_> {
     pub fn find_slot(&mut self, layout: &StoreLayout, keys: &[Arg]) -> Option<Slot> {
         let slot = Slot { store: layout.store, front: layout.front?, hit: self.asm.label() };
         let none = self.asm.label();
-        let key = key_of(keys);
-        self.home(slot.front, none, |e| e.plain_long(R1, key));
-        let map = self.shared.front(slot.store, slot.front);
-        self.asm.map_value(R3, map, 0);
-        self.asm.alu(Alu::Add, R3, R2);
+        self.home(slot.front, none, |e| e.key_into_r1(keys));
+        self.slot_address(slot, R2);
         self.asm.load(Size::DW, R4, R3, 0);
         self.asm.jump_if(Cond::Eq, R4, R1, slot.hit);
         self.call_rare(Rare::FindSlot(slot.store));
-        self.slot_at(R0, slot, none);
+        self.bounded(R0, slot, 1, none);
+        self.slot_address(slot, R0);
         self.asm.jump(slot.hit);
         self.asm.bind(none);
         Some(slot)
@@ -40,7 +38,7 @@ impl Emitter<'_, '_> {
 
     /// Gives the key a free slot if there is one near its home. Uses r0-r5.
     pub fn take_slot(&mut self, slot: Slot, keys: &[Arg]) {
-        self.plain_long(R1, key_of(keys));
+        self.key_into_r1(keys);
         self.call_rare(Rare::TakeSlot(slot.store));
     }
 
@@ -49,7 +47,8 @@ impl Emitter<'_, '_> {
         let Some(slot) = self.slot_of(store) else { return };
         let (hit, none) = (self.asm.label(), self.asm.label());
         self.asm.mov(R0, R2);
-        self.slot_at(R2, slot, none);
+        self.bounded(R2, slot, PROBES, none);
+        self.slot_address(slot, R2);
         for _ in 1..PROBES {
             self.asm.add_imm(R0, slot.front.slot_size as i32);
             self.asm.add_imm(R3, slot.front.slot_size as i32);
@@ -67,9 +66,7 @@ impl Emitter<'_, '_> {
         let Some(slot) = self.slot_of(store) else { return };
         self.asm.mov(R6, R1);
         self.home(slot.front, done, |e| e.asm.mov(R1, R6));
-        let map = self.shared.front(slot.store, slot.front);
-        self.asm.map_value(R3, map, 0);
-        self.asm.alu(Alu::Add, R3, R2);
+        self.slot_address(slot, R2);
         for i in 0..PROBES {
             if i > 0 {
                 self.asm.add_imm(R3, slot.front.slot_size as i32);
@@ -91,16 +88,30 @@ impl Emitter<'_, '_> {
         Some(Slot { store, front, hit: self.asm.label() })
     }
 
-    /// r3 = the slot that far into the front, from which on the verifier sees the room for all a key may have; or to
-    /// `none`.
-    fn slot_at(&mut self, offset: Reg, slot: Slot, none: Label) {
-        let last = slot.front.size(self.shared.target.n_cpus) - slot.front.slot_size;
-        let more = if offset == R0 { 0 } else { (PROBES - 1) * slot.front.slot_size };
-        self.asm.jump_if_imm(Cond::Gt, offset, (last - more) as i32, none);
+    /// Shows the verifier that so many slots lie between this offset and the front's end; or to `none`.
+    fn bounded(&mut self, offset: Reg, slot: Slot, n_slots: u32, none: Label) {
+        let last = slot.front.size(self.shared.target.n_cpus) - n_slots * slot.front.slot_size;
+        self.asm.jump_if_imm(Cond::Gt, offset, last as i32, none);
         self.asm.alu_imm(Alu::And, offset, -8);
+    }
+
+    /// r3 = the slot that far into the front.
+    fn slot_address(&mut self, slot: Slot, offset: Reg) {
         let map = self.shared.front(slot.store, slot.front);
         self.asm.map_value(R3, map, 0);
         self.asm.alu(Alu::Add, R3, offset);
+    }
+
+    /// Only a trampoline's arguments are pointers to the verifier, which it does not let one calculate with.
+    fn key_into_r1(&mut self, keys: &[Arg]) {
+        let key = match keys.first() {
+            Some(Arg::Long(key)) => *key,
+            _ => Operand::Imm(0),
+        };
+        self.long(R1, key);
+        if let (Operand::Var(_), EntryKind::Fentry { .. }) = (key, &self.cx.kind) {
+            self.plain_number(R1);
+        }
     }
 
     /// r1 = the stamp word of the key's slots, r2 = how far into the front the first place for one is; or to `none`. `key`
@@ -121,12 +132,5 @@ impl Emitter<'_, '_> {
         if front.per_cpu {
             self.asm.alu(Alu::Add, R2, R0);
         }
-    }
-}
-
-fn key_of(keys: &[Arg]) -> Operand {
-    match keys.first() {
-        Some(Arg::Long(key)) => *key,
-        _ => Operand::Imm(0),
     }
 }
