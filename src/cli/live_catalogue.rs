@@ -2,7 +2,10 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, OnceLock, atomic::Ordering},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use super::live_engine::SharedCompiler;
@@ -24,11 +27,13 @@ pub struct LiveCatalogue {
     compiler: Arc<SharedCompiler>,
     /// Why functions of the kernel cannot be probed, once that was tried.
     no_functions: OnceLock<Option<String>>,
+    /// The functions that were listed are those of debug information.
+    is_by_source: AtomicBool,
 }
 
 impl LiveCatalogue {
     pub fn new(compiler: Arc<SharedCompiler>) -> Self {
-        Self { compiler, no_functions: OnceLock::new() }
+        Self { compiler, no_functions: OnceLock::new(), is_by_source: AtomicBool::new(false) }
     }
 
     fn why_no_functions(&self) -> Option<String> {
@@ -66,33 +71,51 @@ fn alias_variables(compiler: &Compiler, point: &str) -> Vec<Variable> {
     vars.map(variable).collect()
 }
 
+/// Names of groups, each kept once.
+#[derive(Default)]
+struct Groups(HashMap<String, Arc<str>>);
+
+impl Groups {
+    fn shown(&mut self, entry: catalogue::CatalogueEntry) -> CatalogueEntry {
+        let group = self.0.entry(entry.group).or_insert_with_key(|group| {
+            // The browser's tree goes by `/`.
+            group.replace(' ', "/").replace("begin/and/end", "begin and end").into()
+        });
+        let group = Arc::clone(group);
+        CatalogueEntry { group, point: entry.point.into(), has_return: entry.has_return, doc: entry.doc.into() }
+    }
+}
+
 impl Catalogue for LiveCatalogue {
     fn load(&self, sink: &mut dyn FnMut(Vec<CatalogueEntry>) -> bool) {
         let compiler = self.compiler.get();
-        let mut groups: HashMap<String, Arc<str>> = HashMap::new();
-        let mut shown = |entry: catalogue::CatalogueEntry| {
-            let group = groups.entry(entry.group).or_insert_with_key(|group| {
-                // The browser's tree goes by `/`.
-                group.replace(' ', "/").replace("begin/and/end", "begin and end").into()
-            });
-            CatalogueEntry {
-                group: Arc::clone(group),
-                point: entry.point.into(),
-                has_return: entry.has_return,
-                doc: entry.doc.into(),
-            }
-        };
+        let mut groups = Groups::default();
+        let mut shown = |entry| groups.shown(entry);
         let families = catalogue::catalogue(&compiler.world).into_iter().map(&mut shown).collect();
         if !sink(families) || !sink(self.aliases()) {
             return;
         }
+        let world = &compiler.world;
+        let by_source = world.dwarf_at_hand().and_then(|_| catalogue::functions_by_source(world));
+        self.is_by_source.store(by_source.is_some(), Ordering::Relaxed);
+        let functions = by_source.unwrap_or_else(|| catalogue::functions_at_once(world));
         // In parts, so that keys are heard between them.
-        let mut functions = catalogue::functions(&compiler.world).into_iter().map(&mut shown).peekable();
+        let mut functions = functions.into_iter().map(&mut shown).peekable();
         while functions.peek().is_some() {
             if !sink(functions.by_ref().take(FUNCTIONS_AT_ONCE).collect()) {
                 return;
             }
         }
+        sink(catalogue::functions_of_modules(world).into_iter().map(&mut shown).collect());
+    }
+
+    fn better(&self) -> Option<(&'static str, Vec<CatalogueEntry>)> {
+        if self.is_by_source.load(Ordering::Relaxed) {
+            return None;
+        }
+        let functions = catalogue::functions_by_source(&self.compiler.get().world)?;
+        let mut groups = Groups::default();
+        Some((catalogue::FUNCTIONS, functions.into_iter().map(|entry| groups.shown(entry)).collect()))
     }
 
     fn indexed(&self) -> Option<u8> {

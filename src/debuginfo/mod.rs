@@ -31,7 +31,7 @@ pub use image::Image;
 pub use probing::{KernelSymbols, Probing, TraceableFunctions};
 pub use types::{TypeId, Types};
 
-use tapdeck_ebpf::codegen::{CompatBit, Target, TaskOffsets};
+use tapdeck_ebpf::codegen::{CompatBit, NO_REGISTER, Target, TaskOffsets};
 
 use crate::host::{Bytes, Host, facts};
 
@@ -53,6 +53,7 @@ pub struct World {
     probing: OnceLock<Probing>,
     traceable: OnceLock<Result<TraceableFunctions, String>>,
     symbols: OnceLock<Result<KernelSymbols, String>>,
+    variables: OnceLock<Result<KernelSymbols, String>>,
     programs: Mutex<HashMap<PathBuf, Option<Arc<Dwarf>>>>,
     kernel_image: OnceLock<Option<Arc<Image>>>,
     module_images: Mutex<HashMap<String, Result<Arc<Image>, Missing>>>,
@@ -75,6 +76,7 @@ impl World {
             probing: OnceLock::new(),
             traceable: OnceLock::new(),
             symbols: OnceLock::new(),
+            variables: OnceLock::new(),
             programs: Mutex::default(),
             kernel_image: OnceLock::new(),
             module_images: Mutex::default(),
@@ -170,6 +172,34 @@ impl World {
         })
     }
 
+    /// The same where it takes no time: it was asked for before, or its index is kept from another run.
+    pub fn dwarf_at_hand(&self) -> Option<&Arc<Dwarf>> {
+        if self.dwarf.get().is_none() {
+            let (path, file) = catalog::find_kernel(&WantedKernel::of(&*self.host), &*self.host).ok()?;
+            if !Dwarf::is_indexed(&file, &path, &*self.host) {
+                return None;
+            }
+        }
+        self.dwarf().ok()
+    }
+
+    /// Names of the functions in the symbol table of the kernel's file, where the file is all that is known of the kernel.
+    pub fn symbols_of_file(&self) -> Vec<String> {
+        if self.host.is_running() {
+            return Vec::new();
+        }
+        let Ok((_, file)) = catalog::find_kernel(&WantedKernel::of(&*self.host), &*self.host) else {
+            return Vec::new();
+        };
+        let mut names = Vec::new();
+        file.for_each_function(|symbol| {
+            if symbol.address != 0 && !symbol.name.is_empty() {
+                names.push(symbol.name.to_owned());
+            }
+        });
+        names
+    }
+
     /// Debug information that was asked for before; nothing is read for this.
     pub fn opened_dwarf(&self) -> Option<&Arc<Dwarf>> {
         self.dwarf.get()?.as_ref().ok()
@@ -233,6 +263,12 @@ impl World {
     /// Where the functions are, or why that is not known.
     pub fn symbols(&self) -> Result<&KernelSymbols, &str> {
         self.symbols.get_or_init(|| KernelSymbols::read(&*self.host)).as_ref().map_err(|why| &**why)
+    }
+
+    /// Where the variables are, or why that is not known.
+    pub fn variables(&self) -> Result<&KernelSymbols, &str> {
+        let read = || KernelSymbols::read_variables(&*self.host);
+        self.variables.get_or_init(read).as_ref().map_err(|why| &**why)
     }
 
     /// Kernel ticks a second.
@@ -324,8 +360,18 @@ pub fn task_offsets(btf: Option<&Btf>, arch: &str) -> TaskOffsets {
 }
 
 /// Offsets in `struct pt_regs` by DWARF number: x86-64 psABI figure 3.36 against arch/x86/include/asm/ptrace.h. ax dx cx bx
-/// si di bp sp r8 … r15, and the address that is returned to: the instruction pointer.
-const X86_64_REGISTERS: [u16; 17] = [80, 96, 88, 40, 104, 112, 32, 152, 72, 64, 56, 48, 24, 16, 8, 0, 128];
+/// si di bp sp r8 … r15, the address that is returned to: the instruction pointer; and 49, the flags.
+const X86_64_REGISTERS: [u16; 50] = {
+    const GENERAL: [u16; 17] = [80, 96, 88, 40, 104, 112, 32, 152, 72, 64, 56, 48, 24, 16, 8, 0, 128];
+    let mut offsets = [NO_REGISTER; 50];
+    let mut n = 0;
+    while n < GENERAL.len() {
+        offsets[n] = GENERAL[n];
+        n += 1;
+    }
+    offsets[49] = 144;
+    offsets
+};
 
 /// The same by AArch64 DWARF 4.1 and arch/arm64/include/asm/ptrace.h: x0 … x30, sp, pc.
 const AARCH64_REGISTERS: [u16; 33] = {

@@ -84,7 +84,7 @@ impl TraceableFunctions {
     }
 }
 
-/// Code symbols of the kernel and its modules.
+/// Symbols of the kernel and its modules: those of code, or those of variables.
 #[derive(Debug)]
 pub struct KernelSymbols {
     /// By name.
@@ -95,10 +95,20 @@ impl KernelSymbols {
     /// # Errors
     /// Why there are none.
     pub fn read(host: &dyn Host) -> Result<Self, String> {
+        Self::read_kinds(host, b"tTwW")
+    }
+
+    /// # Errors
+    /// Why there are none.
+    pub fn read_variables(host: &dyn Host) -> Result<Self, String> {
+        Self::read_kinds(host, b"bBdDrRvV")
+    }
+
+    fn read_kinds(host: &dyn Host, kinds: &[u8]) -> Result<Self, String> {
         let text = String::from_utf8(host.read(Path::new("/proc/kallsyms"))?)
             .map_err(|_| "/proc/kallsyms is no text".to_owned())?;
-        let code = |line: &str| line.as_bytes().get(17).is_some_and(|kind| matches!(kind, b't' | b'T' | b'w' | b'W'));
-        Ok(Self { lines: Lines::sorted_where(text, symbol_name, code) })
+        let is_wanted = |line: &str| line.as_bytes().get(17).is_some_and(|kind| kinds.contains(kind));
+        Ok(Self { lines: Lines::sorted_where(text, symbol_name, is_wanted) })
     }
 
     /// Every place of that name in the kernel proper (`None`) or a module; address 0 when addresses are hidden.

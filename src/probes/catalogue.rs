@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{FAMILIES, kernel_trace, syscall};
 use crate::{
-    debuginfo::{Types as _, World, dwarf::index::Index},
+    debuginfo::{Btf, Types as _, World, dwarf::index::Index},
     language::ast::{Literal, ProbePoint, ProbePointPart},
     source::Span,
 };
@@ -77,15 +77,31 @@ pub fn function_point(name: &str) -> String {
     format!("kernel.function(\"{name}\")")
 }
 
-/// The kernel's functions, tens of thousands, with the names of their parameters: by the file they are in where there is
-/// debug information, else by the first word of their names (`vfs` of `vfs_read`).
-pub fn functions(world: &World) -> Vec<CatalogueEntry> {
-    if let Ok(dwarf) = world.dwarf() {
-        return by_source(dwarf.index());
+/// The group that the kernel's functions are in.
+pub const FUNCTIONS: &str = "kernel.function";
+
+/// The kernel's functions as debug information has them, tens of thousands, by the file they are in; that may have to be
+/// indexed first. `None`: there is none.
+pub fn functions_by_source(world: &World) -> Option<Vec<CatalogueEntry>> {
+    world.dwarf().ok().map(|dwarf| by_source(dwarf.index()))
+}
+
+/// The kernel's functions without an index of debug information, by the first word of their names (`vfs` of `vfs_read`):
+/// with the names of their parameters where type information has them, else by their symbols.
+pub fn functions_at_once(world: &World) -> Vec<CatalogueEntry> {
+    let types = world.btf().ok();
+    let mut found: Vec<(&str, u32)> =
+        types.iter().flat_map(|btf| btf.functions()).map(|(name, _, proto)| (name, proto)).collect();
+    // Those of the running kernel take longer to read than types, and nothing but assembler is new in them.
+    let of_file = world.symbols_of_file();
+    found.extend(of_file.iter().map(|name| (&**name, 0)));
+    if found.is_empty()
+        && let Ok(symbols) = world.symbols()
+    {
+        found.extend(symbols.names().filter(|(_, module)| module.is_none()).map(|(name, _)| (name, 0)));
     }
-    let Ok(btf) = world.btf() else { return Vec::new() };
-    let mut found: Vec<(&str, u32)> = btf.functions().map(|(name, _, proto)| (name, proto)).collect();
-    found.sort_unstable();
+    // The one with a prototype first.
+    found.sort_unstable_by(|a, b| a.0.cmp(b.0).then(b.1.cmp(&a.1)));
     found.dedup_by_key(|(name, _)| *name);
     let word = |name: &'_ str| -> usize {
         let start = name.len() - name.trim_start_matches('_').len();
@@ -97,16 +113,39 @@ pub fn functions(world: &World) -> Vec<CatalogueEntry> {
     let entry = |(name, proto): &(&str, u32)| {
         let group = first_word(name);
         let group = if sizes[&group] < MIN_GROUP { "other".to_owned() } else { group };
-        let params: Vec<&str> = btf.params(*proto).into_iter().map(|param| param.name).collect();
         CatalogueEntry {
             point: function_point(name),
-            group: format!("kernel.function {group}"),
+            group: format!("{FUNCTIONS} {group}"),
             has_return: true,
-            doc: format!("({})", params.join(", ")),
+            doc: types.filter(|_| *proto != 0).map_or_else(String::new, |btf| parameters(btf, *proto)),
             is_form: false,
         }
     };
     found.iter().map(entry).collect()
+}
+
+/// Functions of loaded modules, by module, as type information has them.
+pub fn functions_of_modules(world: &World) -> Vec<CatalogueEntry> {
+    let mut entries = Vec::new();
+    for (module, btf) in world.module_btfs() {
+        let mut found: Vec<(&str, u32)> = btf.functions().map(|(name, _, proto)| (name, proto)).collect();
+        found.sort_unstable();
+        found.dedup_by_key(|(name, _)| *name);
+        entries.extend(found.into_iter().map(|(name, proto)| CatalogueEntry {
+            point: format!("module(\"{module}\").function(\"{name}\")"),
+            group: format!("module.function {module}"),
+            has_return: true,
+            doc: parameters(btf, proto),
+            is_form: false,
+        }));
+    }
+    entries
+}
+
+/// `(file, buf, count, pos)`
+fn parameters(btf: &Btf, proto: u32) -> String {
+    let names: Vec<&str> = btf.params(proto).into_iter().map(|param| param.name).collect();
+    format!("({})", names.join(", "))
 }
 
 /// The point of each group of an index, in its order: by name, with the file where others have the name too, with the line
@@ -145,7 +184,7 @@ fn by_source(index: &Index) -> Vec<CatalogueEntry> {
         let file = index.text(group.file);
         CatalogueEntry {
             point,
-            group: if file.is_empty() { "kernel.function other".to_owned() } else { format!("kernel.function {file}") },
+            group: format!("{FUNCTIONS} {}", if file.is_empty() { "other" } else { file }),
             has_return: instances.any(|instance| !instance.is_inline),
             doc: format!("({})", names.join(", ")),
             is_form: false,
@@ -234,7 +273,7 @@ mod tests {
         assert!(points.contains("kernel.function(\"netif_rx\")") && !points.contains("kernel.function(\"vfs_read\")"));
         assert!(points.contains("kernel.trace(\"net:netif_rx\")") && !points.contains(&switch.point));
         let started = std::time::Instant::now();
-        let functions = functions(&world);
+        let functions = functions_at_once(&world);
         println!("{} functions in {:?}", functions.len(), started.elapsed());
         let read = functions.iter().find(|entry| entry.point == "kernel.function(\"vfs_read\")").expect("every kernel");
         assert_eq!((&*read.group, &*read.doc), ("kernel.function vfs", "(file, buf, count, pos)"));

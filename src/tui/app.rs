@@ -63,6 +63,11 @@ pub enum Msg {
         list: CompletionList,
     },
     Catalogue(Vec<CatalogueEntry>),
+    /// In place of what a top-level group had.
+    CatalogueInstead {
+        group: &'static str,
+        entries: Vec<CatalogueEntry>,
+    },
     CatalogueDone,
     /// So many hundredths of the debug information are indexed.
     Indexed(u8),

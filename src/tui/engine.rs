@@ -170,7 +170,11 @@ pub trait Catalogue: Send + Sync {
     fn load(&self, sink: &mut dyn FnMut(Vec<CatalogueEntry>) -> bool);
     /// Called on a worker thread, as all below.
     fn detail(&self, point: &str) -> ProbeDetail;
-    /// How far the debug information is indexed, in hundredths, while that is being done; `load` waits for it.
+    /// A list in place of that of a top-level group, better than the one `load` had at once; may take as long as it takes.
+    fn better(&self) -> Option<(&'static str, Vec<CatalogueEntry>)> {
+        None
+    }
+    /// How far the debug information is indexed, in hundredths, while that is being done; `better` waits for it.
     fn indexed(&self) -> Option<u8> {
         None
     }

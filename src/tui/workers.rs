@@ -84,7 +84,7 @@ pub fn catalogue(catalogue: Arc<dyn Catalogue>, tx: mpsc::UnboundedSender<Msg>) 
 /// How often one looks how far the index is.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
 
-/// Hands over the catalogue, and meanwhile how far the index is that it waits for.
+/// Hands over the catalogue, then what is better than the first of it, and meanwhile how far the index is that this waits for.
 fn list(catalogue: &dyn Catalogue, tx: &mpsc::UnboundedSender<Msg>) {
     let (done_tx, done) = std_mpsc::channel::<()>();
     thread::scope(|scope| {
@@ -99,6 +99,9 @@ fn list(catalogue: &dyn Catalogue, tx: &mpsc::UnboundedSender<Msg>) {
             }
         });
         catalogue.load(&mut |batch| tx.send(Msg::Catalogue(batch)).is_ok());
+        if let Some((group, entries)) = catalogue.better() {
+            let _ = tx.send(Msg::CatalogueInstead { group, entries });
+        }
         // Making the list took several times its room.
         heap::give_back();
         drop(done_tx);
@@ -120,10 +123,13 @@ mod tests {
     impl Catalogue for Slow {
         fn load(&self, sink: &mut dyn FnMut(Vec<CatalogueEntry>) -> bool) {
             sink(Vec::new());
+        }
+
+        fn better(&self) -> Option<(&'static str, Vec<CatalogueEntry>)> {
             while self.0.load(Ordering::Relaxed) < 30 {
                 thread::yield_now();
             }
-            sink(Vec::new());
+            Some(("functions", Vec::new()))
         }
 
         fn indexed(&self) -> Option<u8> {
@@ -136,15 +142,16 @@ mod tests {
     }
 
     #[test]
-    fn how_far_the_index_is_comes_between_the_parts() {
+    fn how_far_the_index_is_comes_behind_what_is_there_at_once() {
         let (tx, mut rx) = mpsc::unbounded_channel();
         list(&Slow::default(), &tx);
         let told = std::iter::from_fn(|| rx.try_recv().ok()).map(|msg| match msg {
             Msg::Catalogue(_) => "part".to_owned(),
+            Msg::CatalogueInstead { group, .. } => group.to_owned(),
             Msg::Indexed(part) => part.to_string(),
             Msg::CatalogueDone => "done".to_owned(),
             other => format!("{other:?}"),
         });
-        assert_eq!(told.collect::<Vec<_>>(), ["part", "0", "10", "20", "part", "done"]);
+        assert_eq!(told.collect::<Vec<_>>(), ["part", "0", "10", "20", "functions", "done"]);
     }
 }

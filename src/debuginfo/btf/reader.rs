@@ -273,6 +273,16 @@ impl Btf {
         found
     }
 
+    /// A variable this file describes: its type, and whether every processor has one of its own.
+    pub fn variable_named(&self, name: &str) -> Option<(TypeId, bool)> {
+        let (_, id, ty) = self.of_kind_with_prefix(VAR, name).find(|(rest, ..)| rest.is_empty())?;
+        let has_it = |record: &Record<'_>| (0..usize::from(record.vlen)).any(|idx| record.word_at(idx * 3) == id);
+        let of_processors = self
+            .of_kind_with_prefix(DATASEC, ".data..percpu")
+            .any(|(_, section, _)| self.record(section).is_some_and(|record| has_it(&record)));
+        Some((ty, of_processors))
+    }
+
     /// The prototype of the function called `prefix` + `name`.
     pub fn function_proto(&self, prefix: &str, name: &str) -> Option<TypeId> {
         self.functions_with_prefix(prefix).find(|(rest, _)| *rest == name).map(|(_, proto)| proto)

@@ -64,7 +64,7 @@ impl Dwarf {
             return Err(format!("{}: has no debug information (.debug_info)", path.display()));
         }
         let identity = identity(&file, path, host)?;
-        let name = Path::new("dwarf").join(format!("v{}", index::VERSION)).join(format!("{identity}.idx"));
+        let name = name_of_index(&identity);
         let cache = host.cache();
         let kept = || Index::open(cache.as_ref()?.map(&name)?, &identity);
         if let Some(index) = kept() {
@@ -83,6 +83,14 @@ impl Dwarf {
         }
         let index = Index::open(Bytes::Owned(bytes), &identity).ok_or("the index just built cannot be read")?;
         Ok(Self::new(path, source, index))
+    }
+
+    /// Its index is kept from another run.
+    pub fn is_indexed(file: &DebugFile, path: &Path, host: &dyn Host) -> bool {
+        let identity = identity(file, path, host).ok();
+        let kept =
+            identity.as_ref().zip(host.cache()).and_then(|(identity, cache)| cache.map(&name_of_index(identity)));
+        kept.is_some_and(|bytes| identity.is_some_and(|identity| Index::open(bytes, &identity).is_some()))
     }
 
     fn new(path: &Path, source: Source, index: Index) -> Self {
@@ -232,6 +240,11 @@ impl Dwarf {
         self.type_of_die(die).map(|ty| self.type_text(ty)).filter(|text| !text.is_empty())
     }
 
+    /// The kernel refuses probes at an address.
+    pub fn is_barred(&self, pc: u64) -> bool {
+        self.index.barred(pc).is_some()
+    }
+
     /// Whether the kernel lets a place be probed.
     pub fn traceable(&self, instance: &Instance) -> Traceable {
         instance.pc.map_or(Traceable::Unknown, |pc| self.traceable_at(instance, pc))
@@ -249,6 +262,11 @@ impl Dwarf {
             (_, None) => Traceable::Unknown,
         }
     }
+}
+
+/// Where an index is kept, in the cache.
+fn name_of_index(identity: &str) -> PathBuf {
+    Path::new("dwarf").join(format!("v{}", index::VERSION)).join(format!("{identity}.idx"))
 }
 
 /// Whose index it is: the build id, else which file with which content.

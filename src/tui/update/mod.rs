@@ -56,6 +56,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Completed { list } => model.script.show_completions(list),
         Msg::Catalogue(batch) => model.browser.extend(batch),
+        Msg::CatalogueInstead { group, entries } => model.browser.supersede(group, entries),
         Msg::CatalogueDone => (model.browser.loading, model.browser.indexed) = (false, None),
         Msg::Indexed(part) => model.browser.indexed = model.browser.loading.then_some(part),
         Msg::Detail { point, detail } => model.browser.set_detail(point, detail),

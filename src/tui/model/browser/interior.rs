@@ -50,6 +50,14 @@ pub(super) struct Interior {
 }
 
 impl Interior {
+    pub fn take_opened(&mut self) -> HashMap<usize, HashSet<String>> {
+        std::mem::take(&mut self.opened)
+    }
+
+    pub fn set_opened(&mut self, opened: impl IntoIterator<Item = (usize, HashSet<String>)>) {
+        self.opened = opened.into_iter().collect();
+    }
+
     pub fn is_open(&self, idx: usize) -> bool {
         self.opened.contains_key(&idx)
     }

@@ -80,6 +80,10 @@ impl BrowserRow {
     }
 }
 
+fn top_of(entry: &CatalogueEntry) -> &str {
+    entry.group.split('/').next().unwrap_or("")
+}
+
 /// Groups of our own above those of the catalogue.
 const RUNNING: &str = "running";
 const PINNED: &str = "pinned";
@@ -193,11 +197,17 @@ impl Browser {
     /// More of the catalogue. The selection stays on its row.
     pub fn extend(&mut self, batch: Vec<CatalogueEntry>) {
         let kept = self.kept();
+        self.add(batch);
+        self.relist();
+        self.select_again(kept);
+    }
+
+    fn add(&mut self, batch: Vec<CatalogueEntry>) {
         let first = self.entries.len();
         for entry in batch {
-            let top = entry.group.split('/').next().unwrap_or("").to_owned();
-            if !self.group_order.contains(&top) {
-                self.group_order.push(top);
+            let top = top_of(&entry);
+            if !self.group_order.iter().any(|known| known == top) {
+                self.group_order.push(top.to_owned());
             }
             self.groups.entry(Arc::clone(&entry.group)).or_default().push(self.entries.len() as u32);
             self.letters.push(letters_of(&entry));
@@ -206,6 +216,30 @@ impl Browser {
         if !self.filter.text().is_empty() {
             self.rank(first as u32..self.entries.len() as u32);
         }
+    }
+
+    /// Entries in place of all that a top-level group has. What is selected and what is open stays so where it is still there.
+    pub fn supersede(&mut self, group: &str, batch: Vec<CatalogueEntry>) {
+        let kept = self.kept();
+        let point_of_kept = self.selected_entry().map(|entry| entry.point.clone());
+        let opened = self.interior.take_opened().into_iter();
+        let opened: Vec<_> = opened.map(|(idx, keys)| (self.entries[idx].point.clone(), keys)).collect();
+        let mut entries = std::mem::take(&mut self.entries);
+        entries.retain(|entry| top_of(entry) != group);
+        entries.extend(batch);
+        self.letters.clear();
+        self.groups.clear();
+        self.matches.clear();
+        self.add(entries);
+        let place_of = |point: &str| self.entries.iter().position(|entry| *entry.point == *point);
+        let opened: Vec<_> = opened.into_iter().filter_map(|(point, keys)| Some((place_of(&point)?, keys))).collect();
+        let kept = match (kept, point_of_kept.and_then(|point| place_of(&point))) {
+            (Some(BrowserRow::Entry { depth, .. }), Some(idx)) => Some(BrowserRow::Entry { idx, depth }),
+            (Some(BrowserRow::Inside { depth, part, .. }), Some(idx)) => Some(BrowserRow::Inside { idx, depth, part }),
+            (kept @ Some(BrowserRow::Group { .. } | BrowserRow::Running { .. }), _) => kept,
+            _ => None,
+        };
+        self.interior.set_opened(opened);
         self.relist();
         self.select_again(kept);
     }
@@ -845,5 +879,34 @@ mod tests {
         assert!(browser.n_matches().unwrap() > 0);
         // Debug builds are some ten times slower than the 16 ms that is the bar.
         assert!(start.elapsed().as_millis() < 2000, "{:?}", start.elapsed());
+    }
+
+    #[test]
+    fn better_functions_take_the_place_of_the_first_ones() {
+        let mut browser = Browser::default();
+        let entry = |name: &str, group: &str| CatalogueEntry {
+            point: format!("kernel.function(\"{name}\")").into(),
+            group: format!("kernel.function/{group}").into(),
+            ..Default::default()
+        };
+        let call = CatalogueEntry { point: "syscall.read".into(), group: "syscall".into(), ..Default::default() };
+        browser.extend(vec![entry("vfs_read", "vfs"), entry("vfs_write", "vfs"), entry("gone", "other"), call]);
+        browser.look_for("vfs");
+        browser.step(1);
+        browser.toggle(Some(true));
+        assert_eq!(show(&browser), "vfs_read\nvfs_write\n    said\n");
+        let better = vec![
+            entry("inlined", "fs/inode.c"),
+            entry("vfs_write", "fs/read_write.c"),
+            entry("vfs_read", "fs/read_write.c"),
+        ];
+        browser.supersede("kernel.function", better);
+        assert_eq!(&*browser.selected_entry().unwrap().point, "kernel.function(\"vfs_write\")");
+        assert!(browser.is_open(browser.entries.iter().position(|entry| entry.point.contains("vfs_write")).unwrap()));
+        assert_eq!((browser.n_entries(), browser.n_matches()), (4, Some(2)));
+        browser.look_for("gone");
+        assert_eq!(browser.n_matches(), Some(0));
+        browser.look_for("");
+        assert!(show(&browser).contains("kernel.function 3\n"), "{}", show(&browser));
     }
 }
