@@ -1,5 +1,6 @@
 //! Which file holds the debug information of a kernel module. Its own file has it when nobody took it away; distributions
-//! keep it under /usr/lib/debug, at the same place below. modules.dep(5) says where modules are.
+//! keep it under /usr/lib/debug, at the same place below. modules.dep(5) says where modules are. Those of a kernel that was named
+//! by its file are looked for near that.
 
 use std::path::{Path, PathBuf};
 
@@ -24,8 +25,10 @@ pub fn find_module(name: &str, host: &dyn Host) -> Result<(PathBuf, DebugFile), 
 
 fn places(name: &str, build_id: Option<&[u8]>, release: &str, host: &dyn Host) -> Vec<PathBuf> {
     let mut places: Vec<PathBuf> = build_id.and_then(build_id_place).into_iter().collect();
-    let Some(path) = path_of(name, release, host) else {
-        places.push(PathBuf::from(format!("/lib/modules/{release}/modules.dep")));
+    places.extend(near_file(name, release, host));
+    let modules = PathBuf::from(format!("/lib/modules/{release}"));
+    let Some(path) = path_of(name, &modules, host) else {
+        places.push(modules.join("modules.dep"));
         return places;
     };
     let plain = path.trim_end_matches(".gz").trim_end_matches(".xz").trim_end_matches(".zst").to_owned();
@@ -42,15 +45,47 @@ fn places(name: &str, build_id: Option<&[u8]>, release: &str, host: &dyn Host) -
 }
 
 /// `kernel/fs/xfs/xfs.ko.xz` for `xfs`: the file's name may have dashes where the module's has underscores.
-fn path_of(name: &str, release: &str, host: &dyn Host) -> Option<String> {
-    let text = host.read(&PathBuf::from(format!("/lib/modules/{release}/modules.dep"))).ok()?;
+fn path_of(name: &str, modules: &Path, host: &dyn Host) -> Option<String> {
+    let text = host.read(&modules.join("modules.dep")).ok()?;
     let text = String::from_utf8_lossy(&text);
-    let is_it = |path: &&str| {
-        let file = path.rsplit('/').next().unwrap_or(path);
-        let stem = file.split_once(".ko").map_or(file, |(stem, _)| stem);
-        stem.len() == name.len() && stem.bytes().zip(name.bytes()).all(|(a, b)| a == b || (a, b) == (b'-', b'_'))
-    };
+    let is_it = |path: &&str| is_called(path.rsplit('/').next().unwrap_or(path), name);
     text.lines().filter_map(|line| line.split(':').next()).find(is_it).map(str::to_owned)
+}
+
+fn is_called(file: &str, name: &str) -> bool {
+    let stem = file.split_once(".ko").map(|(stem, _)| stem);
+    let is_same = |(a, b): (u8, u8)| a == b || (a, b) == (b'-', b'_');
+    stem.is_some_and(|stem| stem.len() == name.len() && stem.bytes().zip(name.bytes()).all(is_same))
+}
+
+/// Where the module would be in the tree that the kernel's file is in: that of a package, unpacked anywhere, or the one it
+/// was built in.
+fn near_file(name: &str, release: &str, host: &dyn Host) -> Vec<PathBuf> {
+    // `boot/vmlinux-R`, `usr/lib/debug/boot/vmlinux-R`, `lib/modules/R/build/vmlinux`
+    const MAX_ANCESTORS: usize = 5;
+    let Some(file) = host.debug_file() else { return Vec::new() };
+    let mut places = Vec::new();
+    let own = file.parent().map(Path::to_owned);
+    let trees = file.ancestors().skip(1).take(MAX_ANCESTORS).map(|at| at.join("lib/modules").join(release));
+    let is_tree =
+        |folder: &PathBuf| ["modules.dep", "modules.order"].iter().any(|list| host.read(&folder.join(list)).is_ok());
+    for tree in own.filter(is_tree).into_iter().chain(trees) {
+        let listed = path_of(name, &tree, host).map(|path| tree.join(path));
+        places.extend(listed.or_else(|| search(name, &tree, 0, host)));
+    }
+    places
+}
+
+/// A folder without a list of its modules is gone through.
+fn search(name: &str, folder: &Path, depth: usize, host: &dyn Host) -> Option<PathBuf> {
+    // `kernel/drivers/net/ethernet/mellanox/mlx5/core/mlx5_core.ko`
+    const MAX_DEPTH: usize = 9;
+    let names = host.list(folder).ok().filter(|_| depth < MAX_DEPTH)?;
+    if let Some(file) = names.iter().find(|file| is_called(file, name)) {
+        return Some(folder.join(file));
+    }
+    let is_folder = |name: &&String| !name.contains('.') && *name != "build" && *name != "source";
+    names.iter().filter(is_folder).find_map(|inner| search(name, &folder.join(inner), depth + 1, host))
 }
 
 /// A loaded module says which build it is in its ELF notes.

@@ -188,3 +188,22 @@ fn a_module_of_another_build_is_refused() {
     let missing = find_module("nothing", &machine.host()).map(|_| ()).expect_err("is not there");
     assert!(missing.to_string().contains("modules.dep"), "{missing}");
 }
+
+#[test]
+fn modules_of_a_kernel_given_by_its_file_are_near_it() {
+    let machine = Machine::new("near-file");
+    machine.put("/tree/boot/vmlinux-5.99.1-tapdeck", &bytes_of("vmlinux"));
+    let find = || {
+        let host = named_kernel(Arc::new(machine.host()), "/tree/boot/vmlinux-5.99.1-tapdeck").expect("is a kernel");
+        let found = find_module("sha_pes", &*host).map(|(path, _)| path.display().to_string());
+        found.map_err(|missing| missing.to_string())
+    };
+    assert!(find().is_err_and(|missing| missing.contains("/lib/modules/5.99.1-tapdeck/modules.dep")));
+    // Without a list of modules the folders are gone through; with one it counts.
+    let tree = "/tree/lib/modules/5.99.1-tapdeck";
+    machine.put(&format!("{tree}/kernel/lib/sha-pes.ko"), &bytes_of("object.o"));
+    assert_eq!(find(), Ok(format!("{tree}/kernel/lib/sha-pes.ko")));
+    machine.put(&format!("{tree}/extra/sha_pes.ko"), &bytes_of("object.o"));
+    machine.put(&format!("{tree}/modules.dep"), b"extra/sha_pes.ko:\n");
+    assert_eq!(find(), Ok(format!("{tree}/extra/sha_pes.ko")));
+}
