@@ -44,6 +44,13 @@ pub static ROWS: &[Builtin] = &[
         "The function or system call that was reached; empty when that is not known.",
     ),
     row(
+        "probe_type",
+        &[],
+        Str,
+        Lowered(Special::Site(SiteField::Way)),
+        "What leads to the handler: begin, end, error, timer, tracepoint, kprobe, kretprobe, fentry, fexit, perf, procfs or input.",
+    ),
+    row(
         "__site_name",
         &[],
         Str,

@@ -187,6 +187,21 @@ impl BinaryOp {
     }
 }
 
+impl Location {
+    /// The same with other leaves in its expressions.
+    pub fn map_leaves(self, leaf: &mut dyn FnMut(Expr) -> Expr) -> Self {
+        match self {
+            Location::Memory(address) => Location::Memory(address.map_leaves(leaf)),
+            Location::Value(value) => Location::Value(value.map_leaves(leaf)),
+            Location::Pieces(pieces) => {
+                let mapped = |piece: Piece| Piece { location: piece.location.map_leaves(leaf), ..piece };
+                Location::Pieces(pieces.into_iter().map(mapped).collect())
+            }
+            absent @ Location::Absent(_) => absent,
+        }
+    }
+}
+
 impl Expr {
     /// Folded where the operand is known.
     pub fn unary(op: UnaryOp, operand: Self) -> Self {
@@ -271,8 +286,10 @@ pub fn register_named(arch: &str, name: &str) -> Option<(Register, u8)> {
     }
     // The return address stands for the instruction pointer.
     const IP: u16 = 16;
+    const FLAGS: u16 = 49;
     let legacy = |name: &str| match name {
         "ip" => Some(IP),
+        "flags" => Some(FLAGS),
         name => LEGACY.iter().position(|legacy| *legacy == name).map(|n| n as u16),
     };
     if let Some(n) = legacy(name) {

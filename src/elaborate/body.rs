@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     builtins,
+    debuginfo::location::Register,
     diagnostics::catalogue::semantic as say,
     language::{
         ast,
@@ -38,6 +39,8 @@ pub struct BodyBuilder<'e, 'a> {
     pub site: Option<Rc<SiteCx>>,
     /// `@entry` expressions and the locals that hold their values.
     pub entries: Vec<(ast::Expr, LocalId)>,
+    /// What registers were at the entry of the function around the probe, with the locals that hold it.
+    pub entry_registers: Vec<(Register, LocalId)>,
 }
 
 impl<'e, 'a> BodyBuilder<'e, 'a> {
@@ -52,6 +55,7 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
             c_types: HashMap::new(),
             site,
             entries: Vec::new(),
+            entry_registers: Vec::new(),
         }
     }
 

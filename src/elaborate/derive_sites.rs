@@ -12,7 +12,7 @@ use super::{
     resolve_context::{Resolution, literal_steps, resolve_at},
 };
 use crate::{
-    debuginfo::probing,
+    debuginfo::{location::Register, probing},
     diagnostics::{Diagnostic, catalogue::semantic as say},
     language::{self, ParseOptions, ast, tree_dump},
     probes::{
@@ -51,6 +51,8 @@ pub struct Group {
     pub sites: Vec<ProbeSite>,
     /// The site variables the handler needs, in order.
     pub vars: Vec<(Arc<str>, Rc<ParsedVar>)>,
+    /// Registers of the function's entry that its context variables are made of, each once.
+    pub entry_registers: Vec<Register>,
 }
 
 /// The text of a site variable, read once.
@@ -272,7 +274,10 @@ pub fn group(sites: Vec<ProbeSite>, mentions: &Mentions, vars: &mut SiteVars, cx
         }
         same.push(groups.len());
         let vars = needed.iter().map(|var| (var.name.clone(), vars.parsed[&var.expr].clone())).collect();
-        groups.push((Group { sites: vec![site], vars }, resolutions));
+        let mut entry_registers: Vec<Register> = resolutions.iter().flat_map(Resolution::entry_registers).collect();
+        entry_registers.sort_unstable();
+        entry_registers.dedup();
+        groups.push((Group { sites: vec![site], vars, entry_registers }, resolutions));
     }
     groups.into_iter().map(|(group, _)| group).collect()
 }

@@ -2,8 +2,13 @@
 //!
 //! `@entry(e)` in a `.return` handler becomes a hidden array keyed by thread: a handler of its own at the entry site
 //! stores `e`, the return handler takes it out again. langref "@entry".
+//!
+//! What debug information knows only as a register at the entry of the function (DWARF 5, 2.5.1.7, DW_OP_entry_value) is
+//! kept the same way.
 
 use std::{collections::HashSet, rc::Rc, sync::Arc};
+
+use tapdeck_ebpf::ir::{ContextField, Space};
 
 use super::{
     body::BodyBuilder,
@@ -13,9 +18,10 @@ use super::{
     expand_aliases::{Segment, Trail},
     link::Home,
     mentions::Mentions,
-    program::{Expr, ExprKind, GlobalId, Probe, Stmt, StmtKind, Target},
+    program::{Context, Expr, ExprKind, GlobalId, LocalId, Probe, Stmt, StmtKind, Target},
 };
 use crate::{
+    debuginfo::location::Register,
     diagnostics::catalogue::semantic as say,
     language::{
         ast,
@@ -24,8 +30,9 @@ use crate::{
     },
     probes::{
         self, Resolved,
-        attach_plan::AttachPlan,
-        site::{ContextScope, ProbeSite},
+        access::{Access, AccessBase, Load},
+        attach_plan::{AttachPlan, FunctionHook},
+        site::{ContextScope, NoContext, ProbeSite},
     },
     source::Span,
 };
@@ -97,6 +104,7 @@ pub fn build(handler: Handler<'_>, vars: &mut SiteVars, cx: &mut Cx<'_>) {
             }
         }
     }
+    let register_globals = build_register_entries(&handler, keys, cx);
     let Some(first) = handler.group.sites.first() else { return };
     let site = Rc::new(SiteCx::of(first.scope.clone(), &handler.group, cx.new_group()));
     let mut builder = BodyBuilder::handler(cx, Home::User, Some(site));
@@ -106,6 +114,16 @@ pub fn build(handler: Handler<'_>, vars: &mut SiteVars, cx: &mut Cx<'_>) {
     }
     for (entry, global) in entry_globals {
         stmts.extend(take_entry(&mut builder, entry, keys, global));
+    }
+    for (idx, (register, global)) in register_globals.into_iter().enumerate() {
+        if idx == 0 {
+            stmts.push(skip_without_entry(&mut builder, keys, global, handler.span));
+        }
+        let [take, _] = take_value(&mut builder, keys, global, handler.span, |builder, local| {
+            builder.entry_registers.push((register, local));
+        });
+        // A place may be come by more than once in a call: what the entry left is kept until the next.
+        stmts.push(take);
     }
     stmts.extend(handler.group.vars.iter().map(|(name, var)| builder.site_var(name, &var.expr)));
     for segment in handler.segments {
@@ -187,9 +205,19 @@ fn skip_without_entry(builder: &mut BodyBuilder<'_, '_>, keys: EntryKeys, global
 /// `value = map[tid()]; delete map[tid()]`, with the local that `@entry(e)` then means.
 fn take_entry(builder: &mut BodyBuilder<'_, '_>, entry: ast::Expr, keys: EntryKeys, global: GlobalId) -> [Stmt; 2] {
     let span = entry.at;
+    take_value(builder, keys, global, span, |builder, local| builder.entries.push((entry, local)))
+}
+
+fn take_value(
+    builder: &mut BodyBuilder<'_, '_>,
+    keys: EntryKeys,
+    global: GlobalId,
+    span: Span,
+    note: impl FnOnce(&mut BodyBuilder<'_, '_>, LocalId),
+) -> [Stmt; 2] {
     let local = builder.new_hidden_local("__entry_value", span);
     let keys = keys.exprs(builder, span);
-    builder.entries.push((entry, local));
+    note(builder, local);
     let open = |kind| Expr { kind, ty: Type::Unknown, span };
     let value = Box::new(open(ExprKind::Element { global, keys: keys.clone() }));
     let assign = open(ExprKind::Assign { op: ast::AssignOp::Set, target: Target::Local(local), value });
@@ -217,25 +245,88 @@ fn build_entry(
         let mut builder = BodyBuilder::handler(cx, home, Some(site));
         let mut stmts: Vec<Stmt> = group.vars.iter().map(|(name, var)| builder.site_var(name, &var.expr)).collect();
         let value = Box::new(builder.expr(entry));
-        let span = entry.at;
-        let keys = keys.exprs(&mut builder, span);
-        let target = Target::Element { global, keys };
-        let kind = ExprKind::Assign { op: ast::AssignOp::Set, target, value };
-        stmts.push(Stmt { kind: StmtKind::Expr(Expr { kind, ty: Type::Unknown, span }), span });
-        let entry_handler = Handler {
-            point: handler.point,
-            group,
-            segments: &[],
-            trail: handler.trail,
-            written: handler.written.clone(),
-            suffix: handler.suffix.clone(),
-            entries: &[],
-            source_probe: handler.source_probe,
-            span: handler.span,
-            user: false,
-        };
-        finish(builder, stmts, None, span, entry_handler);
+        stmts.push(keep(&mut builder, keys, global, value, entry.at));
+        finish(builder, stmts, None, entry.at, entry_handler(handler, group));
     }
+}
+
+/// `map[tid()] = value`
+fn keep(builder: &mut BodyBuilder<'_, '_>, keys: EntryKeys, global: GlobalId, value: Box<Expr>, span: Span) -> Stmt {
+    let keys = keys.exprs(builder, span);
+    let target = Target::Element { global, keys };
+    let kind = ExprKind::Assign { op: ast::AssignOp::Set, target, value };
+    Stmt { kind: StmtKind::Expr(Expr { kind, ty: Type::Unknown, span }), span }
+}
+
+/// A handler at the entries of what another one is for.
+fn entry_handler<'h>(handler: &Handler<'h>, group: Group) -> Handler<'h> {
+    Handler {
+        point: handler.point,
+        group,
+        segments: &[],
+        trail: handler.trail,
+        written: handler.written.clone(),
+        suffix: handler.suffix.clone(),
+        entries: &[],
+        source_probe: handler.source_probe,
+        span: handler.span,
+        user: false,
+    }
+}
+
+/// For each register of the entry that the handler looks at a hidden array, and a handler at the entries that writes them.
+fn build_register_entries(handler: &Handler<'_>, keys: EntryKeys, cx: &mut Cx<'_>) -> Vec<(Register, GlobalId)> {
+    let mut sites: Vec<ProbeSite> = Vec::new();
+    for site in handler.group.sites.iter().filter_map(begin_of) {
+        if !sites.iter().any(|known| known.attach == site.attach) {
+            sites.push(site);
+        }
+    }
+    let registers = &handler.group.entry_registers;
+    if registers.is_empty() || sites.is_empty() {
+        return Vec::new();
+    }
+    let group = Group { sites, vars: Vec::new(), entry_registers: Vec::new() };
+    let globals: Vec<(Register, GlobalId)> = registers
+        .iter()
+        .map(|register| {
+            let name = format!("__entry_{}", cx.draft.program.globals.len());
+            (*register, cx.hidden_global(&name, keys.count(), MAX_ENTRIES))
+        })
+        .collect();
+    let site = Rc::new(SiteCx::of(Arc::new(NoContext), &group, cx.new_group()));
+    let mut builder = BodyBuilder::handler(cx, Home::User, Some(site));
+    let (mut stmts, span) = (Vec::new(), handler.span);
+    for (register, global) in &globals {
+        let number = u8::try_from(register.0).unwrap_or(u8::MAX);
+        let access = Access {
+            base: AccessBase::Field(ContextField::Register(number)),
+            steps: Vec::new(),
+            load: Load::Word { width: 8, signed: false },
+            space: Space::Kernel,
+            type_text: String::new(),
+        };
+        let context = Context { access, base: None, operands: Vec::new(), written: handler.written.clone() };
+        let value = Box::new(Expr { kind: ExprKind::Context(Box::new(context)), ty: Type::Long, span });
+        stmts.push(keep(&mut builder, keys, *global, value, span));
+    }
+    finish(builder, stmts, None, span, entry_handler(handler, group));
+    globals
+}
+
+/// Where the call begins in whose code a site is.
+fn begin_of(site: &ProbeSite) -> Option<ProbeSite> {
+    let AttachPlan::Function { target, hook, .. } = &site.attach else { return None };
+    let cookies = match hook {
+        FunctionHook::Fentry { cookies, .. } | FunctionHook::Kprobe { cookies, .. } => *cookies,
+        FunctionHook::Missing => return None,
+    };
+    let hook = FunctionHook::Kprobe { multi: false, cookies };
+    let home = target.module.as_ref().map_or("kernel".to_owned(), |module| format!("module(\"{module}\")"));
+    let point = format!("{home}.function(\"{}\").call", target.name);
+    let attach = AttachPlan::Function { target: target.entry(), exit: false, hook };
+    let func: Arc<str> = target.name.as_str().into();
+    Some(ProbeSite { func: func.clone(), name: func, ..ProbeSite::plain(point, attach, Arc::new(NoContext)) })
 }
 
 /// The sites where the calls begin whose returns `sites` are; empty when these are not returns.

@@ -357,7 +357,7 @@ impl Infer<'_> {
                 if let Some(base) = &mut context.base {
                     self.expr(base, Type::Long);
                 }
-                context.indices.iter_mut().for_each(|index| self.expr(index, Type::Long));
+                context.operands.iter_mut().for_each(|index| self.expr(index, Type::Long));
                 self.fixed(expr, Type::Long, want);
             }
         }

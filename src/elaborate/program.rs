@@ -325,8 +325,8 @@ pub struct Context {
     pub access: Access,
     /// The base value of a cast; `None` when the access starts at the site.
     pub base: Option<Expr>,
-    /// One for each dynamic index of the access, in order.
-    pub indices: Vec<Expr>,
+    /// One for each dynamic index of the access, in order; then one for each of [`Access::entry_registers`].
+    pub operands: Vec<Expr>,
     /// As written, for messages: `$next->pid`.
     pub written: Arc<str>,
 }

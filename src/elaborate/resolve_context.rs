@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     builtins,
+    debuginfo::location::Register,
     diagnostics::catalogue::semantic as say,
     language::{
         ast::{self, ContextBase, ContextStep},
@@ -30,6 +31,23 @@ pub enum Resolution {
     Value(Access),
     Text(Pretty),
     Bad(ContextError),
+}
+
+impl Resolution {
+    /// Registers of the function's entry that the value is made of.
+    pub fn entry_registers(&self) -> Vec<Register> {
+        match self {
+            Resolution::Value(access) => access.entry_registers(),
+            Resolution::Text(pretty) => {
+                let of_arg = |arg: &PrettyArg| match arg {
+                    PrettyArg::Long(access) | PrettyArg::QuotedString(access) => access.entry_registers(),
+                    PrettyArg::Text(_) => Vec::new(),
+                };
+                pretty.args.iter().flat_map(of_arg).collect()
+            }
+            Resolution::Bad(_) => Vec::new(),
+        }
+    }
 }
 
 /// Looks a `$variable` up; `steps` is its path with the indices that are literals.
@@ -93,8 +111,9 @@ impl BodyBuilder<'_, '_> {
         let written: Arc<str> = String::from_utf8_lossy(self.cx.sources.snippet(expr.span)).into();
         match resolution {
             Resolution::Value(access) => {
-                let indices = self.indices(context);
-                let context = Context { access, base, indices, written };
+                let mut operands = self.indices(context);
+                operands.extend(entry_values(&self.entry_registers, &access, span));
+                let context = Context { access, base, operands, written };
                 Expr { kind: ExprKind::Context(Box::new(context)), ty: Type::Long, span }
             }
             Resolution::Text(pretty) => self.pretty(pretty, base, &written, span),
@@ -126,6 +145,22 @@ impl BodyBuilder<'_, '_> {
     }
 
     fn find(&mut self, context: &ast::ContextVar) -> Found {
+        let found = self.find_anywhere(context);
+        match &found {
+            Found::Is(resolution, _)
+                if resolution.entry_registers().iter().any(|wanted| self.entry_value(*wanted).is_none()) =>
+            {
+                Found::Refused("only its value at the function's entry is known, which this place has not".to_owned())
+            }
+            _ => found,
+        }
+    }
+
+    fn entry_value(&self, wanted: Register) -> Option<LocalId> {
+        self.entry_registers.iter().find(|(register, _)| *register == wanted).map(|(_, local)| *local)
+    }
+
+    fn find_anywhere(&mut self, context: &ast::ContextVar) -> Found {
         let steps = literal_steps(context);
         match &context.base {
             ContextBase::Var(_) => match &self.site {
@@ -201,9 +236,11 @@ impl BodyBuilder<'_, '_> {
     /// A text like `{.pid=%i}` becomes a `sprintf`.
     fn pretty(&mut self, pretty: Pretty, base: Option<Expr>, written: &Arc<str>, span: Span) -> Expr {
         let Ok(format) = format::parse(pretty.format.as_bytes()) else { return zero(span) };
+        let of_entry = self.entry_registers.clone();
         let access_value = |access: Access| {
             let base = if access.base == AccessBase::Expr { base.clone() } else { None };
-            let context = Context { access, base, indices: Vec::new(), written: written.clone() };
+            let operands = entry_values(&of_entry, &access, span);
+            let context = Context { access, base, operands, written: written.clone() };
             Expr { kind: ExprKind::Context(Box::new(context)), ty: Type::Long, span }
         };
         let mut args = Vec::new();
@@ -279,6 +316,15 @@ impl BodyBuilder<'_, '_> {
         };
         self.cx.report(diagnostic);
     }
+}
+
+/// What an access needs of the function's entry, out of the locals that hold it.
+fn entry_values(known: &[(Register, LocalId)], access: &Access, span: Span) -> Vec<Expr> {
+    let value = |wanted: Register| {
+        let local = known.iter().find(|(register, _)| *register == wanted)?.1;
+        Some(Expr { kind: ExprKind::Local(local), ty: Type::Long, span })
+    };
+    access.entry_registers().into_iter().filter_map(value).collect()
 }
 
 enum Found {

@@ -39,7 +39,7 @@ pub fn operands<'a>(expr: &'a Expr, f: &mut dyn FnMut(&'a Expr)) {
         }
         ExprKind::Context(context) => {
             context.base.iter().for_each(&mut *f);
-            context.indices.iter().for_each(f);
+            context.operands.iter().for_each(f);
         }
     }
 }
@@ -86,7 +86,7 @@ pub fn operands_mut(expr: &mut Expr, f: &mut dyn FnMut(&mut Expr)) {
         }
         ExprKind::Context(context) => {
             context.base.iter_mut().for_each(&mut *f);
-            context.indices.iter_mut().for_each(f);
+            context.operands.iter_mut().for_each(f);
         }
     }
 }

@@ -32,7 +32,7 @@ pub struct Bounds {
     pub functions: Vec<BodyBounds>,
     pub probes: Vec<BodyBounds>,
     /// By [`SiteField`].
-    site: [u16; 4],
+    site: [u16; 5],
     changed: bool,
     /// Whatever changes now goes to the limit.
     widen: bool,
@@ -69,7 +69,7 @@ impl Bounds {
                 .map(|f| BodyBounds { locals: vec![0; f.locals.len()], result: 0 })
                 .collect(),
             probes: program.probes.iter().map(|p| BodyBounds { locals: vec![0; p.locals.len()], result: 0 }).collect(),
-            site: [0; 4],
+            site: [0; 5],
             changed: true,
             widen: false,
         };
@@ -103,9 +103,12 @@ impl Bounds {
         for probe in &program.probes {
             self.site[SiteField::Pn as usize] = self.site[SiteField::Pn as usize].max(self.clamp(probe.written.len()));
             for site in &probe.sites {
-                for (field, text) in
-                    [(SiteField::Pp, &site.point), (SiteField::Func, &site.func), (SiteField::Name, &site.name)]
-                {
+                for (field, text) in [
+                    (SiteField::Pp, &*site.point),
+                    (SiteField::Func, &site.func),
+                    (SiteField::Name, &site.name),
+                    (SiteField::Way, site.attach.way()),
+                ] {
                     self.site[field as usize] = self.site[field as usize].max(self.clamp(text.len()));
                 }
             }

@@ -13,9 +13,19 @@ use crate::{
 const READ_FAULT: &[u8] = b"read fault [man error::fault]";
 const POINTER_BYTES: u8 = 8;
 
+#[derive(Clone, Copy)]
+struct Computing<'c> {
+    /// The value is surely wanted; else memory that cannot be read is 0.
+    is_taken: bool,
+    /// What registers were at the entry of the function.
+    entry: &'c [(Register, Operand)],
+}
+
 impl BodyLower<'_, '_> {
     pub fn context(&mut self, context: &Context, dst: Option<Var>) -> Operand {
         let access = &context.access;
+        let n_indices = access.steps.iter().filter(|step| matches!(step, AccessStep::Index { .. })).count();
+        let (indices, of_entry) = context.operands.split_at(n_indices.min(context.operands.len()));
         let mut address = match &access.base {
             AccessBase::Field(field) => self.word(*field),
             AccessBase::Expr => match &context.base {
@@ -23,9 +33,13 @@ impl BodyLower<'_, '_> {
                 None => Operand::Imm(0),
             },
             AccessBase::Constant(n) => Operand::Imm(*n),
-            AccessBase::Computed(expr) => self.computed(expr, true),
+            AccessBase::Computed(expr) => {
+                let values = of_entry.iter().map(|value| self.long(value)).collect::<Vec<_>>();
+                let entry: Vec<_> = access.entry_registers().into_iter().zip(values).collect();
+                self.computed(expr, Computing { is_taken: true, entry: &entry })
+            }
         };
-        let mut indices = context.indices.iter();
+        let mut indices = indices.iter();
         // Offsets are summed up until something needs the address.
         let mut offset = 0i64;
         for step in &access.steps {
@@ -79,25 +93,29 @@ impl BodyLower<'_, '_> {
         self.shifted(right, word, 64 - i64::from(bits.clamp(1, 64)))
     }
 
-    /// What debug information says a value is. `is_taken`: it is surely wanted; else memory that cannot be read is 0.
-    fn computed(&mut self, expr: &Expr, is_taken: bool) -> Operand {
+    /// What debug information says a value is.
+    fn computed(&mut self, expr: &Expr, how: Computing<'_>) -> Operand {
         match expr {
             Expr::Constant(n) => Operand::Imm(*n),
             Expr::Address(at) => Operand::Imm(*at as i64),
-            Expr::Register(Register(n)) | Expr::EntryRegister(Register(n)) => {
+            Expr::EntryRegister(register) => {
+                let known = how.entry.iter().find(|(of, _)| of == register);
+                known.map_or(Operand::Imm(0), |(_, value)| *value)
+            }
+            Expr::Register(Register(n)) => {
                 let field = ContextField::Register(u8::try_from(*n).unwrap_or(u8::MAX));
                 self.word(field)
             }
             Expr::Argument(n) => self.word(ContextField::CallArg(*n)),
             Expr::Load { address, size } => {
-                let addr = self.computed(address, is_taken);
+                let addr = self.computed(address, how);
                 let dst = self.long_temp();
-                let on_fault = if is_taken { OnFault::Raise(self.intern(READ_FAULT)) } else { OnFault::Zero };
+                let on_fault = if how.is_taken { OnFault::Raise(self.intern(READ_FAULT)) } else { OnFault::Zero };
                 self.emit(Op::Read { dst, space: Space::Kernel, addr, width: *size, signed: false, on_fault });
                 Operand::Var(dst)
             }
             Expr::Unary(op, operand) => {
-                let operand = self.computed(operand, is_taken);
+                let operand = self.computed(operand, how);
                 match op {
                     UnaryOp::Negate => self.b.binary(BinOp::Sub, Operand::Imm(0), operand, self.tag),
                     UnaryOp::Not => self.b.binary(BinOp::Xor, operand, Operand::Imm(-1), self.tag),
@@ -112,7 +130,7 @@ impl BodyLower<'_, '_> {
                 }
             }
             Expr::Binary(op, left, right) => {
-                let (left, right) = (self.computed(left, is_taken), self.computed(right, is_taken));
+                let (left, right) = (self.computed(left, how), self.computed(right, how));
                 let computes = |op| Ok(op);
                 let op: Result<BinOp, CmpOp> = match op {
                     BinaryOp::Add => computes(BinOp::Add),
@@ -143,8 +161,9 @@ impl BodyLower<'_, '_> {
                 }
             }
             Expr::Select { condition, then, otherwise } => {
-                let condition = self.computed(condition, is_taken);
-                let (then, otherwise) = (self.computed(then, false), self.computed(otherwise, false));
+                let condition = self.computed(condition, how);
+                let perhaps = Computing { is_taken: false, ..how };
+                let (then, otherwise) = (self.computed(then, perhaps), self.computed(otherwise, perhaps));
                 // Without a branch: otherwise + (condition != 0) * (then - otherwise).
                 let taken = self.long_temp();
                 self.emit(Op::Compare { op: CmpOp::Ne, dst: taken, a: condition, b: Operand::Imm(0) });

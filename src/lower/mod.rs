@@ -321,10 +321,10 @@ impl<'a> Cx<'a> {
             let mut site_id = ir::SiteId(0);
             let looks = self.facts.looks_below(&probe.body);
             for site in &sites {
-                site_id = self.site(probe, site);
                 let at_return = looks.at_address && !looks.at_arguments && site.attach.is_return();
                 let plan =
                     if looks.at_registers || at_return { site.attach.with_registers() } else { site.attach.clone() };
+                site_id = self.site(probe, site, plan.way());
                 self.entries.add(&plan, handler, site_id);
             }
             for plan in filter.map_or(Vec::new(), |plan| self.further_plans(&plan)) {
@@ -337,7 +337,7 @@ impl<'a> Cx<'a> {
         }
     }
 
-    fn site(&mut self, probe: &Probe, site: &ProbeSite) -> ir::SiteId {
+    fn site(&mut self, probe: &Probe, site: &ProbeSite, way: &str) -> ir::SiteId {
         let number = match &site.attach {
             AttachPlan::Function { target, .. } => {
                 let next = self.function_numbers.len() as i64 + 1;
@@ -350,6 +350,7 @@ impl<'a> Cx<'a> {
             pn: probe.written.as_bytes().to_vec(),
             func: site.func.as_bytes().to_vec(),
             name: site.name.as_bytes().to_vec(),
+            way: way.as_bytes().to_vec(),
             number,
         });
         ir::SiteId(self.sites.len() as u32 - 1)

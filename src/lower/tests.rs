@@ -149,7 +149,7 @@ fn arg(number: u8) -> Expr {
         type_text: "long".to_owned(),
     };
     let written = "$a".into();
-    e(ExprKind::Context(Box::new(Context { access, base: None, indices: Vec::new(), written })), Type::Long)
+    e(ExprKind::Context(Box::new(Context { access, base: None, operands: Vec::new(), written })), Type::Long)
 }
 
 fn lowered(program: &Program) -> Lowered {
@@ -420,7 +420,7 @@ fn context_is_read_step_by_step() {
         space: Space::Kernel,
         type_text: "int".to_owned(),
     };
-    let context = Context { access, base: None, indices: vec![n(2)], written: "$x->y[2]".into() };
+    let context = Context { access, base: None, operands: vec![n(2)], written: "$x->y[2]".into() };
     let value = e(ExprKind::Context(Box::new(context)), Type::Long);
     let lowered = lowered(&kernel(Vec::new(), Vec::new(), vec![printf("%d\n", vec![value])]));
     let text: Vec<String> = ops(&lowered).iter().map(|op| format!("{op:?}")).collect();

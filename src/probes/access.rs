@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tapdeck_ebpf::ir::{ContextField, Space};
 
-use crate::debuginfo::location::Expr;
+use crate::debuginfo::location::{Expr, Register};
 
 /// Start, way and final load. Evaluates as: take the base word; apply `steps` in order; then `load`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,23 @@ impl Access {
         }
     }
 
+    /// Registers as they were when the function around the probe was called, each once. The handler has their values from a
+    /// probe at the entry.
+    pub fn entry_registers(&self) -> Vec<Register> {
+        let mut found = Vec::new();
+        if let AccessBase::Computed(expr) = &self.base {
+            expr.any(&mut |part| {
+                if let Expr::EntryRegister(register) = part
+                    && !found.contains(register)
+                {
+                    found.push(*register);
+                }
+                false
+            });
+        }
+        found
+    }
+
     /// It looks at registers, which a trampoline does not have.
     pub fn needs_registers(&self) -> bool {
         match &self.base {
@@ -44,8 +61,7 @@ pub enum AccessBase {
     Field(ContextField),
     /// The value of an expression (casts).
     Expr,
-    /// What debug information says: computed from registers, memory and arguments. It has neither addresses nor registers
-    /// of the entry left.
+    /// What debug information says: computed from registers, memory and arguments. It has no addresses left.
     Computed(Arc<Expr>),
     /// A constant (enumerators, optimised values).
     Constant(i64),

@@ -36,6 +36,25 @@ impl AttachPlan {
         matches!(self, AttachPlan::Function { exit: true, .. })
     }
 
+    /// What leads to the handler, in a word: what `probe_type()` says.
+    pub fn way(&self) -> &'static str {
+        match self {
+            AttachPlan::Begin { .. } => "begin",
+            AttachPlan::End { .. } => "end",
+            AttachPlan::Error { .. } => "error",
+            AttachPlan::Never => "never",
+            AttachPlan::Timer { .. } => "timer",
+            AttachPlan::Profile { .. } => "perf",
+            AttachPlan::Syscall { .. } | AttachPlan::Tracepoint { .. } | AttachPlan::Process { .. } => "tracepoint",
+            AttachPlan::Function { hook: FunctionHook::Fentry { .. }, exit: false, .. } => "fentry",
+            AttachPlan::Function { hook: FunctionHook::Fentry { .. }, exit: true, .. } => "fexit",
+            AttachPlan::Function { exit: false, .. } => "kprobe",
+            AttachPlan::Function { exit: true, .. } => "kretprobe",
+            AttachPlan::File { .. } => "procfs",
+            AttachPlan::Input { .. } => "input",
+        }
+    }
+
     /// The same place by a breakpoint, where it is a trampoline's: for handlers that look at registers.
     pub fn with_registers(&self) -> Self {
         match self {

@@ -212,7 +212,7 @@ pub fn resolve_var(
     path: &[PathStep],
     address_of: bool,
 ) -> Result<Access, ContextError> {
-    with_var(world, written, module, path, |walk| walk.finish(address_of))
+    with_var(world, written, module, path, address_of, |walk| walk.finish(address_of))
 }
 
 /// As [`resolve_var`], shown as text.
@@ -223,7 +223,7 @@ pub fn pretty_var(
     path: &[PathStep],
     depth: Depth,
 ) -> Result<Pretty, ContextError> {
-    with_var(world, written, module, path, |walk| pretty::of_walk(walk, depth))
+    with_var(world, written, module, path, false, |walk| pretty::of_walk(walk, depth))
 }
 
 fn with_var<T>(
@@ -231,11 +231,13 @@ fn with_var<T>(
     written: &str,
     module: Option<&str>,
     path: &[PathStep],
+    address_of: bool,
     then: impl FnOnce(Walk<'_>) -> Result<T, ContextError>,
 ) -> Result<T, ContextError> {
     let refuse = |message: String| ContextError::Other { message };
     let pattern = FunctionPattern::parse(written).map_err(refuse)?;
-    let image = match module.filter(|module| !module.starts_with("kernel")) {
+    let module = module.filter(|module| !module.starts_with("kernel"));
+    let image = match module {
         None => {
             let missing = |missing: &Missing| missing.clone();
             world.dwarf().map_err(missing).map(|_| world.kernel_image().cloned())
@@ -245,8 +247,16 @@ fn with_var<T>(
         }
         Some(module) => world.module_image(module).map(Some),
     };
-    let missing = |missing| ContextError::NoTypes { message: format!("@var needs debug information ({missing})") };
-    let Some(image) = image.map_err(missing)? else { return Err(refuse("there is no debug information".to_owned())) };
+    let image = match image {
+        Ok(Some(image)) => image,
+        Ok(None) => return Err(refuse("there is no debug information".to_owned())),
+        Err(missing) => {
+            let mut walk = by_symbol(world, &pattern.name, module, address_of && path.is_empty())
+                .map_err(|why| ContextError::NoTypes { message: format!("{why} ({missing})") })?;
+            walk.follow(path)?;
+            return then(walk);
+        }
+    };
     let dwarf = &*image.dwarf;
     let Some(variable) = dwarf.variable_named(&pattern) else {
         let place = pattern.file.as_ref().map_or(String::new(), |file| format!(" in \"{file}\""));
@@ -273,6 +283,47 @@ fn with_var<T>(
         .ok_or_else(|| refuse(format!("'{}' is nowhere", pattern.name)))?;
     walk.follow(path)?;
     then(walk)
+}
+
+/// A variable without debug information: its address is that of its symbol, its type what type information says, which
+/// knows few. The address alone needs no type. Which file it is in is not known: there has to be one of that name.
+///
+/// # Errors
+/// A sentence why it cannot be told.
+fn by_symbol<'w>(world: &'w World, name: &str, module: Option<&str>, is_address: bool) -> Result<Walk<'w>, String> {
+    let needs = |what: &str| format!("@var(\"{name}\") needs debug information: {what}");
+    let types = match module {
+        None => world.btf().ok(),
+        Some(module) => world.module_btfs().iter().find(|(loaded, _)| loaded == module).map(|(_, btf)| btf),
+    };
+    let types: &Arc<Btf> = types.ok_or("@var needs debug information")?;
+    let (ty, of_processors) = match types.variable_named(name) {
+        Some((ty, of_processors)) => (Some(ty), of_processors),
+        None => (None, false),
+    };
+    if of_processors {
+        return Err(format!("'{name}' is a variable that every processor has one of"));
+    }
+    let symbols = world.variables().map_err(needs)?;
+    let addresses: Vec<u64> = symbols.addresses(name, module).collect();
+    let address = match addresses[..] {
+        [0, ..] => return Err(needs("addresses are hidden (kernel.kptr_restrict)")),
+        [address] => address,
+        [] if symbols.names().next().is_none() => {
+            return Err(needs("the kernel lists no variables (CONFIG_KALLSYMS_ALL)"));
+        }
+        [] => return Err(needs("no variable's symbol has that name")),
+        _ => return Err(needs(&format!("there are {} of that name", addresses.len()))),
+    };
+    let ty = match ty {
+        Some(ty) => ty,
+        None if is_address => 0,
+        None => {
+            let way_out = format!("@cast(&@var(\"{name}\"), \"TYPE\") says it");
+            return Err(needs(&format!("type information does not have its type; {way_out}")));
+        }
+    };
+    Ok(Walk::memory(&**types, ty, AccessBase::Constant(address as i64), Space::Kernel))
 }
 
 #[cfg(test)]

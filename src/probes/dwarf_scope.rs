@@ -48,25 +48,23 @@ impl DwarfScope {
         self.instance.kind == InstanceKind::Call && self.instance.pc == Some(self.pc)
     }
 
+    /// Where the call began whose code the probe is in, if a probe can be there: what registers were then is known from it.
+    /// Not from parts of a function that are away from its beginning.
+    fn probed_entry(&self) -> Option<u64> {
+        let dwarf = &self.image.dwarf;
+        let entry = dwarf.entry_of(&self.instance).filter(|_| !self.exit)?;
+        let (start, _) = dwarf.symbol_at(self.pc, &self.function)?;
+        (start == entry && !dwarf.is_barred(entry)).then_some(entry)
+    }
+
     /// A location in the terms of the probe: where the kernel is, and arguments by number where a call begins.
     fn placed(&self, location: Location) -> Location {
-        let expr = |expr: Expr| {
-            expr.map_leaves(&mut |leaf| match leaf {
-                // Where addresses are hidden nothing is attached either.
-                Expr::Address(at) => Expr::Constant(self.image.address(at).unwrap_or(at) as i64),
-                Expr::Register(register) | Expr::EntryRegister(register) if self.is_entry() => self.argument(register),
-                leaf => leaf,
-            })
-        };
-        match location {
-            Location::Memory(address) => Location::Memory(expr(address)),
-            Location::Value(value) => Location::Value(expr(value)),
-            Location::Pieces(pieces) => {
-                let placed = |piece: Piece| Piece { location: self.placed(piece.location), ..piece };
-                Location::Pieces(pieces.into_iter().map(placed).collect())
-            }
-            absent => absent,
-        }
+        location.map_leaves(&mut |leaf| match leaf {
+            // Where addresses are hidden nothing is attached either.
+            Expr::Address(at) => Expr::Constant(self.image.address(at).unwrap_or(at) as i64),
+            Expr::Register(register) | Expr::EntryRegister(register) if self.is_entry() => self.argument(register),
+            leaf => leaf,
+        })
     }
 
     fn argument(&self, register: Register) -> Expr {
@@ -79,9 +77,17 @@ impl DwarfScope {
     }
 
     fn walk(&self, variable: &Variable) -> Option<Walk<'_>> {
-        let location = self.placed(variable.location.clone());
-        (!knows_entry_only(&location))
-            .then(|| Walk::located(&*self.image.dwarf, variable.ty, &location, Space::Kernel))?
+        let mut location = self.placed(variable.location.clone());
+        if knows_entry_only(&location) {
+            // Nothing has happened to a register where the code begins.
+            if self.probed_entry()? == self.pc {
+                location = location.map_leaves(&mut |leaf| match leaf {
+                    Expr::EntryRegister(register) => Expr::Register(register),
+                    leaf => leaf,
+                });
+            }
+        }
+        Walk::located(&*self.image.dwarf, variable.ty, &location, Space::Kernel)
     }
 
     fn result(&self) -> Option<Walk<'_>> {

@@ -7,7 +7,7 @@ use super::{
     Listed, NoMatch, Pattern, ProbeFamily, Resolved,
     attach_plan::{AttachPlan, FunctionHook, FunctionTarget},
     dwarf_scope::DwarfScope,
-    pattern::{nearest, parts},
+    pattern::parts,
     site::{ContextScope as _, NoContext, ProbeSite},
 };
 use crate::{
@@ -170,9 +170,8 @@ fn by_lines(pattern: &FunctionPattern, nearest: bool, image: &Arc<Image>, world:
     }
     let no_match = match (statements.n_functions, n_barred) {
         (0, _) => {
-            let names = dwarf.index().group_names();
-            NoMatch::new(format!("no kernel function matches \"{}\"", pattern.name))
-                .similar(nearest_names(&pattern.name, names))
+            let file = pattern.file.as_ref().map_or(String::new(), |file| format!("@{file}"));
+            super::kernel_function::nowhere(&format!("{}{file}", pattern.name), dwarf)
         }
         (_, 0) => {
             let lines: Vec<String> = statements.near.iter().map(|line| format!(":{line}")).collect();
@@ -202,10 +201,6 @@ pub(super) fn sites_of(
         }
     }
     (sites, n_barred)
-}
-
-fn nearest_names<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
-    nearest(name, names)
 }
 
 fn by_address(address: u64, image: &Arc<Image>, world: &World) -> Resolved {

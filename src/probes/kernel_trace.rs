@@ -1,4 +1,5 @@
-//! `kernel.trace("[system:]name")`: the kernel's tracepoints, with their arguments by name and type.
+//! `kernel.trace("[system:]name")`: the kernel's tracepoints, with their arguments by name and type;
+//! `module("M").trace("[system:]name")`: those of a module.
 //!
 //! Types come from BTF: every tracepoint has a function `__traceiter_NAME` whose parameters, after the first, are the
 //! tracepoint's. The system comes from tracefs. Attached as a raw tracepoint: argument n is word n of the context.
@@ -12,6 +13,7 @@ use super::{
     access::{Access, AccessBase},
     attach_plan::AttachPlan,
     browse::{self, Look},
+    kernel_function::{in_module, no_such_module},
     members::Walk,
     pattern::{glob_matches, is_wildcard, nearest, parts},
     pretty,
@@ -29,7 +31,10 @@ pub struct KernelTrace;
 
 impl ProbeFamily for KernelTrace {
     fn patterns(&self) -> &'static [Pattern] {
+        const MODULE: &str = "the same of the tracepoints that a loaded kernel module has";
         &[
+            Pattern { text: "module(STRING).trace(STRING)", doc: MODULE },
+            Pattern { text: "module(STRING).trace(STRING).task(STRING)", doc: MODULE },
             Pattern {
                 text: "kernel.trace(STRING)",
                 doc: "a kernel tracepoint by name, or system:name; * matches any text; its arguments are $variables",
@@ -42,21 +47,26 @@ impl ProbeFamily for KernelTrace {
     }
 
     fn resolve(&self, point: &ProbePoint, world: &World) -> Option<Resolved> {
-        let (pattern, task) = match parts(point)[..] {
-            [("kernel", None), ("trace", Some(Literal::Str(pattern)))] => (pattern, None),
-            [("kernel", None), ("trace", Some(Literal::Str(pattern))), ("task", Some(Literal::Str(task)))] => {
-                (pattern, Some(String::from_utf8_lossy(task).into_owned()))
-            }
+        let parts = parts(point);
+        let (module, rest) = match parts.as_slice() {
+            [("kernel", None), rest @ ..] => (None, rest),
+            [("module", Some(Literal::Str(module))), rest @ ..] => (Some(String::from_utf8_lossy(module)), rest),
             _ => return None,
         };
-        let pattern = String::from_utf8_lossy(pattern).into_owned();
-        let found = match find(&pattern, world) {
-            Ok(found) => found,
-            Err(no_match) => return Some(no_match.at_part(1).into()),
+        let (pattern, task) = match rest {
+            [("trace", Some(Literal::Str(pattern)))] => (pattern, None),
+            [("trace", Some(Literal::Str(pattern))), ("task", Some(Literal::Str(task)))] => (pattern, Some(task)),
+            _ => return None,
         };
-        let sites = found.into_iter().map(|tracepoint| match &task {
+        let pattern = String::from_utf8_lossy(pattern);
+        let wanted = Wanted::of(&pattern, module.as_deref());
+        let found = match wanted.find(world) {
+            Ok(found) => found,
+            Err(no_match) => return Some(no_match.into()),
+        };
+        let sites = found.into_iter().map(|tracepoint| match task {
             None => Ok(tracepoint.site()),
-            Some(task) => tracepoint.site_of_task(task),
+            Some(task) => tracepoint.site_of_task(&String::from_utf8_lossy(task)),
         });
         Some(match sites.collect::<Result<_, _>>() {
             Ok(sites) => Resolved::Sites(sites),
@@ -71,6 +81,8 @@ pub struct Tracepoint {
     /// Empty when tracefs is not there or does not list it.
     pub system: String,
     pub name: String,
+    /// The module whose it is, where the point asks for modules.
+    module: Option<String>,
     btf: Arc<Btf>,
     /// Of `__traceiter_NAME`: a data pointer, then the arguments.
     proto: TypeId,
@@ -79,7 +91,10 @@ pub struct Tracepoint {
 impl Tracepoint {
     /// As SystemTap prints it.
     pub fn point(&self) -> String {
-        point_text(&self.system, &self.name)
+        let home = self.module.as_ref().map_or("kernel".to_owned(), |module| format!("module(\"{module}\")"));
+        let (system, name) = (&self.system, &self.name);
+        let colon = if system.is_empty() { "" } else { ":" };
+        format!("{home}.trace(\"{system}{colon}{name}\")")
     }
 
     /// `(name without $, type)` of each argument.
@@ -143,10 +158,6 @@ impl Tracepoint {
     }
 }
 
-fn point_text(system: &str, name: &str) -> String {
-    if system.is_empty() { format!("kernel.trace(\"{name}\")") } else { format!("kernel.trace(\"{system}:{name}\")") }
-}
-
 impl ContextScope for Tracepoint {
     fn variables(&self, _world: &World) -> Vec<ContextVariable> {
         let args = self.args();
@@ -180,34 +191,104 @@ impl ContextScope for Tracepoint {
     }
 }
 
-/// Every tracepoint whose name matches; at least one.
-fn find(pattern: &str, world: &World) -> Result<Vec<Tracepoint>, NoMatch> {
-    let btf = world.btf().map_err(|why| {
-        NoMatch::new(format!("tracepoints need type information: {why}"))
-            .help("run a kernel built with CONFIG_DEBUG_INFO_BTF=y, as most distributions do")
-    })?;
-    let (system, name) = match pattern.split_once(':') {
-        Some((system, name)) => (Some(system), name),
-        None => (None, pattern),
-    };
-    let found = if is_wildcard(name) || system.is_some_and(is_wildcard) {
-        all(world).filter(|tracepoint| matches(tracepoint, system, name)).collect()
-    } else {
-        let base = lookup(btf, name);
-        let in_module = || world.module_btfs().iter().find_map(|(_, btf)| lookup(btf, name));
-        let found = base.or_else(in_module).map(|found| with_system(found, system, world));
-        found.into_iter().filter(|tracepoint| matches(tracepoint, system, name)).collect::<Vec<_>>()
-    };
-    if found.is_empty() { Err(explain(pattern, system, name, world)) } else { Ok(found) }
+/// What a point asks for.
+struct Wanted<'p> {
+    system: Option<&'p str>,
+    name: &'p str,
+    module: Option<&'p str>,
 }
 
-fn matches(tracepoint: &Tracepoint, system: Option<&str>, name: &str) -> bool {
-    // Where tracefs cannot tell the system, a plain one is believed.
-    let system_matches = match system {
-        None => true,
-        Some(system) => glob_matches(system.as_bytes(), tracepoint.system.as_bytes()),
-    };
-    system_matches && glob_matches(name.as_bytes(), tracepoint.name.as_bytes())
+impl<'p> Wanted<'p> {
+    fn of(pattern: &'p str, module: Option<&'p str>) -> Self {
+        match pattern.split_once(':') {
+            Some((system, name)) => Self { system: Some(system), name, module },
+            None => Self { system: None, name: pattern, module },
+        }
+    }
+
+    /// Every tracepoint whose name matches; at least one.
+    fn find(&self, world: &World) -> Result<Vec<Tracepoint>, NoMatch> {
+        let btf = world.btf().map_err(|why| {
+            NoMatch::new(format!("tracepoints need type information: {why}"))
+                .help("run a kernel built with CONFIG_DEBUG_INFO_BTF=y, as most distributions do")
+                .at_part(1)
+        })?;
+        let found: Vec<_> = if is_wildcard(self.name) || self.system.is_some_and(is_wildcard) {
+            self.all(world)
+        } else {
+            let of_kernel = self.module.is_none().then(|| lookup(btf, self.name)).flatten();
+            let in_modules =
+                || self.modules(world).find_map(|(module, btf)| self.of_module(lookup(btf, self.name)?, module));
+            of_kernel.or_else(in_modules).map(|found| with_system(found, self.system, world)).into_iter().collect()
+        };
+        let found: Vec<_> = found.into_iter().filter(|tracepoint| self.matches(tracepoint)).collect();
+        if found.is_empty() { Err(self.explain(world)) } else { Ok(found) }
+    }
+
+    fn modules<'w>(&self, world: &'w World) -> impl Iterator<Item = (&'w str, &'w Arc<Btf>)> {
+        let modules = world.module_btfs().iter().map(|(module, btf)| (&**module, btf));
+        modules.filter(|(module, _)| self.module.is_none_or(|pattern| in_module(pattern, module)))
+    }
+
+    fn of_module(&self, tracepoint: Tracepoint, module: &str) -> Option<Tracepoint> {
+        Some(Tracepoint { module: self.module.map(|_| module.to_owned()), ..tracepoint })
+    }
+
+    /// Every tracepoint of the modules, or of the kernel and them.
+    fn all(&self, world: &World) -> Vec<Tracepoint> {
+        if self.module.is_none() {
+            return all(world).collect();
+        }
+        let of = |(module, btf)| {
+            sorted(listed(btf, world)).into_iter().filter_map(move |found| self.of_module(found, module))
+        };
+        self.modules(world).flat_map(of).collect()
+    }
+
+    fn matches(&self, tracepoint: &Tracepoint) -> bool {
+        // Where tracefs cannot tell the system, a plain one is believed.
+        let system_matches = match self.system {
+            None => true,
+            Some(system) => glob_matches(system.as_bytes(), tracepoint.system.as_bytes()),
+        };
+        system_matches && glob_matches(self.name.as_bytes(), tracepoint.name.as_bytes())
+    }
+
+    fn explain(&self, world: &World) -> NoMatch {
+        if let Some(module) = self.module
+            && self.modules(world).next().is_none()
+        {
+            return no_such_module(module, world).at_part(0);
+        }
+        let (name, system) = (self.name, self.system);
+        if let Some(call) = name.strip_prefix("sys_enter_").or_else(|| name.strip_prefix("sys_exit_")) {
+            let suffix = if name.starts_with("sys_exit_") { ".return" } else { "" };
+            let written = system.map_or(name.to_owned(), |system| format!("{system}:{name}"));
+            let message = format!("\"{written}\" is not a tracepoint of its own");
+            return NoMatch::new(message).help(format!("write syscall.{call}{suffix}")).at_part(1);
+        }
+        let known: Vec<_> = self.all(world).into_iter().map(|found| (found.system, found.name)).collect();
+        let mut similar = nearest(name, known.iter().map(|(_, name)| &**name));
+        for nearby in &mut similar {
+            if let Some((system, name)) = known.iter().find(|(_, known)| known == nearby)
+                && !system.is_empty()
+            {
+                *nearby = format!("{system}:{name}");
+            }
+        }
+        let no_match = NoMatch::new("no match").similar(similar).at_part(1);
+        let elsewhere =
+            known.iter().find(|(other, known)| known == name && system.is_some_and(|system| system != other));
+        match (elsewhere, world.events()) {
+            (Some((system, name)), Ok(_)) => no_match.help(format!("it is \"{system}:{name}\"")),
+            (_, Err(why)) if system.is_some_and(is_wildcard) => no_match.help(why.to_owned()),
+            _ if no_match.similar.is_empty() => {
+                let home = self.module.map_or("kernel".to_owned(), |module| format!("module(\"{module}\")"));
+                no_match.help(format!("tapdeck run -l '{home}.trace(\"*\")' lists every tracepoint"))
+            }
+            _ => no_match,
+        }
+    }
 }
 
 /// Functions made from every tracepoint, whose parameters (after the first) are the tracepoint's, best first. Which of
@@ -222,7 +303,7 @@ fn lookup(btf: &Arc<Btf>, name: &str) -> Option<Tracepoint> {
         .iter()
         .find_map(|prefix| btf.function_proto(prefix, name))
         .or_else(|| typedef_proto(btf, btf.typedef_named(&format!("{TYPEDEF}{name}"))?))?;
-    Some(Tracepoint { system: String::new(), name: name.to_owned(), btf: btf.clone(), proto })
+    Some(Tracepoint { system: String::new(), name: name.to_owned(), module: None, btf: btf.clone(), proto })
 }
 
 fn typedef_proto(btf: &Btf, typedef: TypeId) -> Option<TypeId> {
@@ -246,49 +327,29 @@ fn with_system(mut tracepoint: Tracepoint, wanted: Option<&str>, world: &World) 
 
 /// Every tracepoint of kernel and modules, by system and name.
 pub(super) fn all(world: &World) -> impl Iterator<Item = Tracepoint> {
-    let mut list: Vec<Tracepoint> = Vec::new();
     let modules = world.module_btfs().iter().map(|(_, btf)| btf);
-    for btf in world.btf().ok().into_iter().chain(modules) {
-        let mut found: Vec<_> = btf.functions_with_prefix(NAMED_PROTOS[0]).collect();
-        if found.is_empty() {
-            let typedefs = btf.typedefs_with_prefix(TYPEDEF);
-            found = typedefs.filter_map(|(name, typedef)| Some((name, typedef_proto(btf, typedef)?))).collect();
-        }
-        list.extend(found.into_iter().map(|(name, proto)| {
-            let bare = Tracepoint { system: String::new(), name: name.to_owned(), btf: btf.clone(), proto };
-            with_system(bare, None, world)
-        }));
-    }
-    list.sort_by(|a, b| (&a.system, &a.name).cmp(&(&b.system, &b.name)));
-    list.dedup_by(|a, b| a.name == b.name && a.system == b.system);
-    list.into_iter()
+    let of_each = world.btf().ok().into_iter().chain(modules);
+    sorted(of_each.flat_map(|btf| listed(btf, world)).collect()).into_iter()
 }
 
-fn explain(pattern: &str, system: Option<&str>, name: &str, world: &World) -> NoMatch {
-    if let Some(call) = name.strip_prefix("sys_enter_").or_else(|| name.strip_prefix("sys_exit_")) {
-        let suffix = if name.starts_with("sys_exit_") { ".return" } else { "" };
-        let message = format!("\"{pattern}\" is not a tracepoint of its own");
-        return NoMatch::new(message).help(format!("write syscall.{call}{suffix}"));
+fn sorted(mut list: Vec<Tracepoint>) -> Vec<Tracepoint> {
+    list.sort_by(|a, b| (&a.system, &a.name).cmp(&(&b.system, &b.name)));
+    list.dedup_by(|a, b| a.name == b.name && a.system == b.system);
+    list
+}
+
+/// Every tracepoint that these types are of.
+fn listed(btf: &Arc<Btf>, world: &World) -> Vec<Tracepoint> {
+    let mut found: Vec<_> = btf.functions_with_prefix(NAMED_PROTOS[0]).collect();
+    if found.is_empty() {
+        let typedefs = btf.typedefs_with_prefix(TYPEDEF);
+        found = typedefs.filter_map(|(name, typedef)| Some((name, typedef_proto(btf, typedef)?))).collect();
     }
-    let known: Vec<_> = all(world).map(|tracepoint| (tracepoint.system, tracepoint.name)).collect();
-    let mut similar = nearest(name, known.iter().map(|(_, name)| &**name));
-    for nearby in &mut similar {
-        if let Some((system, name)) = known.iter().find(|(_, known)| known == nearby)
-            && !system.is_empty()
-        {
-            *nearby = format!("{system}:{name}");
-        }
-    }
-    let no_match = NoMatch::new("no match").similar(similar);
-    let elsewhere = known.iter().find(|(other, known)| known == name && system.is_some_and(|system| system != other));
-    match (elsewhere, world.events()) {
-        (Some((system, name)), Ok(_)) => no_match.help(format!("it is \"{system}:{name}\"")),
-        (_, Err(why)) if system.is_some_and(is_wildcard) => no_match.help(why.to_owned()),
-        _ if no_match.similar.is_empty() => {
-            no_match.help("tapdeck run -l 'kernel.trace(\"*\")' lists every tracepoint")
-        }
-        _ => no_match,
-    }
+    let tracepoint = |(name, proto): (&str, TypeId)| {
+        let bare = Tracepoint { system: String::new(), name: name.to_owned(), module: None, btf: btf.clone(), proto };
+        with_system(bare, None, world)
+    };
+    found.into_iter().map(tracepoint).collect()
 }
 
 #[cfg(test)]
@@ -354,6 +415,15 @@ mod tests {
         }
         let wrong = resolve(&point("kernel.trace(\"sched_swich\")"), &world);
         assert!(matches!(wrong, Some(Resolved::Nothing(no)) if no.similar.iter().any(|s| s.ends_with("sched_switch"))));
+    }
+
+    #[test]
+    fn a_module_that_is_not_there_is_named() {
+        let Some((world, _)) = sites("kernel.trace(\"sched_switch\")") else { return };
+        let wrong = resolve(&point("module(\"nowhere\").trace(\"*\")"), &world);
+        let Some(Resolved::Nothing(no_match)) = wrong else { panic!("there is no such module") };
+        assert_eq!(no_match.message, "module \"nowhere\" is not loaded, or has no type information");
+        assert_eq!(no_match.part_idx, Some(0));
     }
 
     #[test]

@@ -40,9 +40,6 @@ impl ProbeFamily for Unsupported {
             ("kernel" | "module", "function" | "statement" | "inline" | "callee") | ("kprobe", _) => {
                 (point_name(&parts), "places inside of kernel functions", "write kernel.function(\"NAME\") or .return")
             }
-            ("module", "trace") => {
-                (format!("{first}.{second}"), "tracepoints by module", "write kernel.trace(\"NAME\")")
-            }
             ("kernel", "tracepoint") => (
                 format!("{first}.{second}"),
                 "positional arguments",

@@ -145,6 +145,7 @@ impl Loaded {
 /// Makes the maps and loads the programs. `lines`: the script's, for whoever looks at the programs in the kernel; they
 /// are left out where the kernel does not want them.
 pub fn load(object: &Object, lines: &WithLines) -> Result<Loaded, LoadError> {
+    sys::limits::make_room_for_files(object.programs.len() + object.maps.len());
     let maps = object.maps.iter().map(make_map).collect::<Result<Vec<_>, _>>()?;
     let types = load_types(object, lines)?;
     let mut programs = Vec::with_capacity(object.programs.len());

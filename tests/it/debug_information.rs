@@ -165,3 +165,30 @@ fn modules_are_probed_at_functions_statements_and_copies() {
     assert_eq!(out, ["ovl_lookup file", "ovl_lookup 1 file", "1", "1"], "{}", ran.err);
     assert_eq!(ran.code, 0, "{}", ran.err);
 }
+
+#[test]
+fn parameters_are_known_to_the_end_of_a_function() {
+    if !require_debug_information() {
+        return;
+    }
+    // In the last lines of vfs_read the register of $count has long been used for something else.
+    let listed = run(&["-L", "kernel.statement(\"vfs_read@fs/read_write.c:*\")"]).ok();
+    let lines = listed.lines().filter(|line| line.contains("$count:")).count();
+    let script = "global count, other, lines
+        probe kernel.statement(\"vfs_read@fs/read_write.c:*\") {
+          if (pid() != target()) next
+          if (@defined($count)) { lines[pp()]++ if ($count == 7) count++ else other[pp(), $count]++ }
+        }
+        probe end {
+          n = 0
+          foreach (line in lines) n++
+          foreach ([line, value] in other) if (value == 7) println(line)
+          println(n, \" \", count >= n * 25)
+        }";
+    let out = copying(script).ok();
+    let words: Vec<&str> = out.split_whitespace().collect();
+    assert!(words[0].parse().is_ok_and(|n: usize| n >= 8 && n <= lines), "{out} of {lines}");
+    assert_eq!(words[1..], ["1"], "{out}");
+    let texts = run(&["-p2", "-e", "probe kernel.statement(\"vfs_read@fs/read_write.c:*\") { println($$parms) }"]).ok();
+    assert!(texts.contains("kernel.function(\"vfs_read\").call"), "some need the entry: {texts}");
+}

@@ -93,3 +93,67 @@ fn dozens_are_attached_and_taken_off_again() {
     let ran = run(&["-e", script]);
     assert!(ran.out.starts_with("end\n") && ran.code == 0, "{} {}", ran.out, ran.err);
 }
+
+#[test]
+fn tracepoints_of_modules_are_probed() {
+    // The lab has it loaded; trying to mount what is no such file system comes by its tracepoints.
+    if !has_types() || !require_bpf() || !std::path::Path::new("/sys/kernel/btf/xfs").exists() {
+        eprintln!("skipped: the module xfs is not loaded");
+        return;
+    }
+    let listed = run(&["-l", "module(\"xfs\").trace(\"*\")"]).ok();
+    assert!(listed.lines().count() > 200, "{listed}");
+    assert!(listed.contains("module(\"xfs\").trace(\"xfs:xfs_buf_get_uncached\")\n"), "{listed}");
+    assert!(listed.lines().all(|line| line.starts_with("module(\"xfs\").trace(\"xfs:")), "{listed}");
+    let folder = std::env::temp_dir().join(format!("tapdeck-xfs-{}", std::process::id()));
+    std::fs::create_dir_all(folder.join("at")).expect("can be made");
+    std::fs::write(folder.join("image"), vec![0; 1 << 20]).expect("can be written");
+    let mount = format!("mount -t xfs -o loop {0}/image {0}/at", folder.display());
+    let script = "global n, sizes
+        probe module(\"xf*\").trace(\"xfs:xfs_buf_get_uncached\") { n[$$system, $$name]++ sizes[$bp->b_length] = 1 }
+        probe end { foreach ([system, name] in n) println(system, \":\", name, \" \", n[system, name] > 0, \" \", 1 in sizes) }";
+    let ran = run(&["-c", &mount, "-e", script]);
+    assert_eq!(ran.out, "xfs:xfs_buf_get_uncached 1 1\n", "{}", ran.err);
+    // Hundreds, each with a program and a link: more files than one may have open.
+    let script = "global n probe module(\"xfs\").trace(\"*\") { n[$$name]++ } probe end { println(n[\"xfs_buf_get_uncached\"]) }";
+    let ran = run(&["-c", &mount, "-e", script]);
+    let _ = std::fs::remove_dir_all(&folder);
+    assert_eq!(ran.out, "1\n", "{}", ran.err);
+}
+
+#[test]
+fn registers_are_printed_as_the_kernel_prints_them() {
+    if !require_bpf() || !require_functions() {
+        return;
+    }
+    let script = "probe kernel.function(\"vfs_read\") { if (pid() == target()) { print_regs() exit() } }";
+    let ran = run(&["-c", "cat /dev/null", "-e", script]).ok();
+    let lines: Vec<&str> = ran.lines().collect();
+    assert_eq!(lines.len(), 7, "{ran}");
+    assert!(lines[0].starts_with("RIP: ffffffff") && lines[1].contains("  EFLAGS: 00000"), "{ran}");
+    let number = |word: &str| word.len() == 16 && u64::from_str_radix(word, 16).is_ok();
+    for (line, names) in
+        lines[2..].iter().zip(["RAX RBX RCX", "RDX RSI RDI", "RBP R08 R09", "R10 R11 R12", "R13 R14 R15"])
+    {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let found: Vec<&str> = words.iter().step_by(2).map(|word| word.trim_end_matches(':')).collect();
+        assert_eq!(found.join(" "), names);
+        assert!(words.iter().skip(1).step_by(2).all(|word| number(word)), "{line}");
+    }
+}
+
+#[test]
+fn variables_have_addresses_without_debug_information() {
+    // Where there is debug information it is asked, and knows types as well.
+    let has_symbol = std::fs::read_to_string("/proc/kallsyms").is_ok_and(|text| text.contains(" D jiffies_64\n"));
+    if !has_types() || !require_bpf() || !has_symbol || std::path::Path::new("/usr/lib/debug/boot").exists() {
+        eprintln!("skipped: the kernel lists no variables");
+        return;
+    }
+    let script = "probe timer.profile { println(@cast(&@var(\"jiffies_64@kernel/time/timer.c\"), \"unsigned long\")[0] > 1000) exit() }";
+    assert_eq!(run(&["-e", script]).ok(), "1\n");
+    let refused = run(&["-p2", "-e", "probe begin { println(@var(\"jiffies_64\")) }"]);
+    assert!(refused.err.contains("@cast(&@var(\"jiffies_64\"), \"TYPE\")"), "{}", refused.err);
+    let refused = run(&["-p2", "-e", "probe begin { println(&@var(\"runqueues\")) }"]);
+    assert!(refused.err.contains("'runqueues' is a variable that every processor has one of"), "{}", refused.err);
+}

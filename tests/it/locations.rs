@@ -193,11 +193,22 @@ fn what_has_no_value_says_where_it_has_one() {
     check(
         "probe kernel.function(\"inner\").inline { if (@defined($a)) println($a); else println(1) }",
         &expect![[r#"
-        handler h0 "kernel.function(\"inner@kernel.c:21\").inline" probe=0
-        handler h1 "kernel.function(\"inner@kernel.c:21\").inline" probe=0
-        entry kprobe group=2147483648 { h0 site0 }
-        entry kprobe group=2147483649 { h1 site1 }
-    "#]],
+            handler h0 "kernel.function(\"inner@kernel.c:21\").inline" probe=0
+            handler h1 "kernel.function(\"run\").call" probe=0
+              v0 = intrinsic tid()
+              v1 = context site_number
+              v2 = context register 4
+            handler h2 "kernel.function(\"inner@kernel.c:21\").inline" probe=0
+              v1 = intrinsic tid()
+              v2 = context site_number
+              v3 = contains g0[v1, v2]
+              v4 = intrinsic tid()
+              v5 = context site_number
+              v0 = get g0[v4, v5]
+            entry kprobe group=2147483648 { h0 site0 }
+            entry kprobe group=2147483649 { h1 site1 }
+            entry kprobe group=2147483650 { h2 site2 }
+        "#]],
     );
     refused(
         "probe kernel.statement(\"run@kernel.c:30\") { println($n) }",
@@ -268,4 +279,36 @@ fn casts_know_types_of_debug_information() {
             "semantic error: type definition 'struct pint' not found (alternatives: int, point): operator '@cast' at <input>:1:23"
         ],
     );
+}
+
+#[test]
+fn what_only_the_entry_knows_is_kept_by_a_probe_there() {
+    check(
+        "probe kernel.statement(\"run@kernel.c:35\") { println($n) }",
+        &expect![[r#"
+        handler h0 "kernel.function(\"run\").call" probe=0
+          v0 = intrinsic tid()
+          v1 = context site_number
+          v2 = context register 4
+        handler h1 "kernel.statement(\"run@kernel.c:35\")" probe=0
+          v1 = intrinsic tid()
+          v2 = context site_number
+          v3 = contains g0[v1, v2]
+          v4 = intrinsic tid()
+          v5 = context site_number
+          v0 = get g0[v4, v5]
+        entry kprobe group=2147483648 { h0 site0 }
+        entry kprobe group=2147483649 { h1 site1 }
+    "#]],
+    );
+    // As text, and where the value is one part of several.
+    let text =
+        of_kernel(KERNEL, &["-p2", "-e", "probe kernel.statement(\"run@kernel.c:35\") { println($$parms) }"]).ok();
+    assert!(text.contains("kernel.function(\"run\").call"), "{text}");
+    // Where the code begins registers are still what they were, and another function needs no probe of this one.
+    for place in ["run@kernel.c:33", "measure@shapes.c:18"] {
+        let script = format!("probe kernel.statement(\"{place}\") {{ println($$parms) }}");
+        let text = of_kernel(KERNEL, &["-p2", "-e", &script]).ok();
+        assert!(!text.contains(".call"), "{text}");
+    }
 }

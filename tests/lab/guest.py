@@ -28,6 +28,8 @@ CONSOLE = ("quiet panic=-1 oops=panic mitigations=off tsc=reliable cryptomgr.not
            "rcupdate.rcu_expedited=1 transparent_hugepage=never")
 # Modules for module probes, where the kernel has them.
 MODULES = ["dummy", "loop", "overlay"]
+# One that has tracepoints of its own.
+TRACED_MODULES = ["xfs"]
 # What a disk needs; part of the kernel in some.
 DISK_MODULES = ["virtio_pci", "virtio_blk"]
 # For a job that wants the disk with debug information.
@@ -165,7 +167,7 @@ def initramfs(kernel, jobs, files, mark, with_shell=False, debug=None):
     if with_shell:
         archive.text("/lab/shell", "")
     names = []
-    for path in modules(kernel, MODULES + DISK_MODULES * bool(debug)):
+    for path in modules(kernel, MODULES + TRACED_MODULES + DISK_MODULES * bool(debug)):
         name = re.sub(r"\.ko.*", ".ko", os.path.basename(path))
         archive.data("/lab/modules/" + name, decompressed(path))
         names.append(name)

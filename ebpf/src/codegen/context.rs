@@ -105,15 +105,15 @@ impl Emitter<'_, '_> {
                 self.asm.load(Size::DW, R1, R10, CTX);
                 self.asm.load(Size::DW, R0, R1, ip);
             }
-            ContextField::Register(n) if is_perf || is_kprobe => match offsets.registers.get(usize::from(n)) {
+            ContextField::Register(n) if is_perf || is_kprobe => match offsets.register(n) {
                 Some(offset) => {
-                    let offset = *offset as i16;
+                    let offset = offset as i16;
                     self.asm.load(Size::DW, R1, R10, CTX);
                     self.asm.load(Size::DW, R0, R1, offset);
                 }
                 None => self.asm.mov_imm(R0, 0),
             },
-            ContextField::Register(n) if is_syscall => match offsets.registers.get(usize::from(n)).copied() {
+            ContextField::Register(n) if is_syscall => match offsets.register(n) {
                 Some(offset) => self.user_register(offset.into()),
                 None => self.asm.mov_imm(R0, 0),
             },
@@ -189,6 +189,7 @@ impl Emitter<'_, '_> {
                     SiteField::Pn => site.pn,
                     SiteField::Func => site.func,
                     SiteField::Name => site.name,
+                    SiteField::Way => site.way,
                 }
             })
             .collect();

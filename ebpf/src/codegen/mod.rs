@@ -93,8 +93,17 @@ pub struct TaskOffsets {
     pub regs_ip: u32,
     /// How far the instruction pointer is behind the place of a breakpoint.
     pub breakpoint_bytes: u32,
-    /// Of general registers in `struct pt_regs`, by their DWARF numbers.
+    /// Of general registers in `struct pt_regs`, by their DWARF numbers; [`NO_REGISTER`] where there is none.
     pub registers: &'static [u16],
+}
+
+/// In [`TaskOffsets::registers`]: none of that number.
+pub const NO_REGISTER: u16 = u16::MAX;
+
+impl TaskOffsets {
+    fn register(&self, number: u8) -> Option<u16> {
+        self.registers.get(usize::from(number)).copied().filter(|offset| *offset != NO_REGISTER)
+    }
 }
 
 /// Four bytes of `struct task_struct` and the bit in them.

@@ -359,6 +359,7 @@ pub enum SiteField {
     Pn,
     Func,
     Name,
+    Way,
 }
 
 /// Builtins with an implementation on both sides. In user space the "current task" is tapdeck itself.

@@ -240,6 +240,8 @@ pub struct SiteData {
     pub func: Vec<u8>,
     /// The alias variable `name`: the syscall's or event's name.
     pub name: Vec<u8>,
+    /// `probe_type()`: what the kernel has that leads here.
+    pub way: Vec<u8>,
     /// Tells the places of one handler apart: a kernel function's address or index. The caller's own.
     pub number: i64,
 }

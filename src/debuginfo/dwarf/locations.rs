@@ -186,6 +186,11 @@ impl Machine<'_> {
             Operation::EntryValue { expression } => {
                 let mut machine = Machine { at_entry: true, ..*self };
                 match machine.run(expression.slice(), Vec::new(), nesting + 1)? {
+                    Outcome::Value(value) | Outcome::Memory(value)
+                        if value.any(&mut |part| matches!(part, Expr::Load { .. })) =>
+                    {
+                        return unsupported("memory as it was at the entry");
+                    }
                     Outcome::Value(value) | Outcome::Memory(value) => stack.push(generic(value)),
                     Outcome::Pieces(_) => return unsupported("an entry value in pieces"),
                 }

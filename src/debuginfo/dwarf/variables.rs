@@ -85,6 +85,19 @@ impl Dwarf {
         ranges
     }
 
+    /// Where the code begins that an instance is part of: a copy's is that of the function it was copied into.
+    pub fn entry_of(&self, instance: &Instance) -> Option<u64> {
+        let mut entry = None;
+        self.with_scopes(instance, instance.pc?, |scopes| {
+            let Some(own) = scopes.own else { return };
+            let _ = scopes::code_of(scopes.unit, scopes.abbrevs, own, |start, _| {
+                entry = Some(start);
+                false
+            });
+        });
+        entry
+    }
+
     /// The type of what a function gives back; `None` for void and where it is not known.
     pub fn result_type(&self, instance: &Instance) -> Option<TypeId> {
         self.type_of_die(self.index.instance(instance.id.0 as usize).die)
@@ -217,7 +230,7 @@ impl Dwarf {
         let is_entry = instance.kind == InstanceKind::Call && instance.pc == Some(pc);
         let pcs = if is_entry { [self.source.behind_tracer(pc), pc] } else { [pc, pc] };
         let blocks = scopes::blocks_at(&unit, &abbrevs, function, pcs[0]);
-        then(&Scopes { unit: &unit, abbrevs: &abbrevs, function, blocks, frame_base, pcs });
+        then(&Scopes { unit: &unit, abbrevs: &abbrevs, function, own: own.copied(), blocks, frame_base, pcs });
     }
 
     /// Calls `each` with the parameters and variables among a DIE's children, until it has enough (`false`).
@@ -304,6 +317,8 @@ struct Scopes<'s, 'a> {
     unit: &'s Unit<'a>,
     abbrevs: &'s Abbrevs,
     function: Die<'s>,
+    /// The function whose code it is: itself, or where it was copied into.
+    own: Option<Die<'s>>,
     /// Outermost first.
     blocks: Vec<Die<'s>>,
     frame_base: Option<Value>,

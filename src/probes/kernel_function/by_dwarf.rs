@@ -50,7 +50,7 @@ pub(super) fn sites(wanted: &Wanted, image: &Arc<Image>, world: &World) -> Optio
     let text = &wanted.text;
     let no_match = match (n_named, n_barred) {
         (0, _) if pattern.file.is_none() => return None,
-        (0, _) => nowhere(wanted, dwarf),
+        (0, _) => nowhere(&wanted.text, dwarf),
         (_, 0) => NoMatch::new(format!("\"{text}\" has no instance of that form")).help(match wanted.form {
             Form::Inline => "it was inlined nowhere; .call is where it is called",
             Form::Exported => "it is static",
@@ -85,12 +85,13 @@ fn labels(wanted: &Wanted, name: &str, functions: &[Function], image: &Arc<Image
     no_match.at_part(wanted.part_idx).into()
 }
 
-fn nowhere(wanted: &Wanted, dwarf: &Dwarf) -> NoMatch {
-    let name = wanted.text.split('@').next().unwrap_or(&wanted.text);
+/// No function of that name is in such a file.
+pub(in crate::probes) fn nowhere(text: &str, dwarf: &Dwarf) -> NoMatch {
+    let name = text.split('@').next().unwrap_or(text);
     let elsewhere = dwarf.index().groups_named(name);
     let files: Vec<String> =
         elsewhere.map(|idx| dwarf.index().text(dwarf.index().group(idx).file).to_owned()).take(3).collect();
-    let no_match = NoMatch::new(format!("no kernel function matches \"{}\"", wanted.text));
+    let no_match = NoMatch::new(format!("no kernel function matches \"{text}\""));
     match files.is_empty() {
         true => no_match.similar(nearest(name, dwarf.index().group_names())),
         false => no_match.help(format!("\"{name}\" is in {}", files.join(", "))),

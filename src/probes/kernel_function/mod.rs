@@ -8,6 +8,7 @@ mod by_dwarf;
 mod listing;
 mod wanted;
 
+pub(super) use by_dwarf::nowhere;
 use std::sync::Arc;
 
 use self::wanted::{Form, Wanted};
@@ -123,12 +124,10 @@ impl Wanted {
     }
 
     fn explain(&self, world: &World) -> NoMatch {
-        if let Some(module) = &self.module {
-            let names: Vec<&str> = world.module_btfs().iter().map(|(name, _)| name.as_str()).collect();
-            if !names.iter().any(|name| glob_matches(module.as_bytes(), name.as_bytes())) {
-                let no_match = NoMatch::new(format!("module \"{module}\" is not loaded, or has no type information"));
-                return no_match.at_part(self.part_idx - 1).similar(nearest(module, names));
-            }
+        if let Some(module) = &self.module
+            && !world.module_btfs().iter().any(|(name, _)| in_module(module, name))
+        {
+            return no_such_module(module, world).at_part(self.part_idx - 1);
         }
         let names: Vec<&str> = match (world.btf(), world.opened_dwarf(), &self.module) {
             (_, Some(dwarf), None) => dwarf.index().group_names().collect(),
@@ -187,6 +186,25 @@ impl Wanted {
             vars: Vec::new(),
         }
     }
+}
+
+/// Whether a pattern means a module. In memory names have no dashes.
+pub(in crate::probes) fn in_module(pattern: &str, module: &str) -> bool {
+    glob_matches(pattern.replace('-', "_").as_bytes(), module.as_bytes())
+}
+
+/// Nothing is known of any module that a pattern means.
+pub(in crate::probes) fn no_such_module(pattern: &str, world: &World) -> NoMatch {
+    let names = world.module_btfs().iter().map(|(name, _)| name.as_str());
+    if !world.host.is_running() {
+        let no_match = NoMatch::new(format!("nothing is known of module \"{pattern}\""));
+        return match world.module_image(pattern) {
+            Ok(_) => no_match.help("types alone do not say it, and this kernel does not run here"),
+            Err(missing) => no_match.help(missing.to_string()),
+        };
+    }
+    let no_match = NoMatch::new(format!("module \"{pattern}\" is not loaded, or has no type information"));
+    no_match.similar(nearest(pattern, names))
 }
 
 /// Modules by a pattern, all with debug information. `None`: one has none, or there is no such module.
@@ -274,7 +292,7 @@ fn in_kernel(pattern: &str, world: &World) -> Vec<Found> {
 }
 
 fn in_modules(module: &str, pattern: &str, world: &World) -> Vec<Found> {
-    let modules = world.module_btfs().iter().filter(|(name, _)| glob_matches(module.as_bytes(), name.as_bytes()));
+    let modules = world.module_btfs().iter().filter(|(name, _)| in_module(module, name));
     modules.flat_map(|(name, btf)| in_types(btf, pattern, Some(name))).collect()
 }
 

@@ -147,7 +147,8 @@ fn explain(error: &io::Error) -> String {
 
 /// Attaches every program that serves an entry, in the order of the object.
 pub fn attach(object: &Object, loaded: &Loaded, lowered: &Lowered) -> Result<Links, AttachError> {
-    sys::limits::make_room_for_files(lowered.attach.iter().map(Vec::len).sum());
+    let n_links: usize = lowered.attach.iter().map(Vec::len).sum();
+    sys::limits::make_room_for_files(n_links + object.programs.len() + object.maps.len());
     let (mut links, mut refused) = (Vec::new(), Vec::new());
     for (program, fd) in object.programs.iter().zip(&loaded.programs) {
         let Some(entry) = program.entry else { continue };

@@ -145,6 +145,7 @@ impl<'p> Machine<'p, '_> {
                     (Some(site), SiteField::Pn) => &site.pn,
                     (Some(site), SiteField::Func) => &site.func,
                     (Some(site), SiteField::Name) => &site.name,
+                    (Some(site), SiteField::Way) => &site.way,
                 };
                 frame.set_str(*dst, text);
             }

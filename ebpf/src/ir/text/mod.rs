@@ -45,9 +45,12 @@ impl Display for Program {
             writeln!(f, "print p{idx} {site}")?;
         }
         for (idx, site) in self.sites.iter().enumerate() {
-            let SiteData { pp, pn, func, name, number } = site;
+            let SiteData { pp, pn, func, name, way, number } = site;
             let [pp, pn, func, name] = [pp, pn, func, name].map(|text| Quoted(text));
             write!(f, "site site{idx} pp={pp} pn={pn} func={func} name={name}")?;
+            if !way.is_empty() {
+                write!(f, " way={}", Quoted(way))?;
+            }
             writeln!(f, "{}", if *number == 0 { String::new() } else { format!(" number={number}") })?;
         }
         for (idx, function) in self.functions.iter().enumerate() {
@@ -454,7 +457,7 @@ words! {
     CmpOp { Eq "eq", Ne "ne", Lt "lt", Le "le", Gt "gt", Ge "ge" }
     UnOp { Neg "neg", BitNot "bit_not", Not "not" }
     Extractor { Count "count", Sum "sum", Min "min", Max "max", Avg "avg", Variance "variance" }
-    SiteField { Pp "pp", Pn "pn", Func "func", Name "name" }
+    SiteField { Pp "pp", Pn "pn", Func "func", Name "name", Way "way" }
     Intrinsic {
         Pid "pid", Tid "tid", Ppid "ppid", Uid "uid", Euid "euid", Gid "gid", Egid "egid", Cpu "cpu",
         Execname "execname", Pexecname "pexecname", TaskCurrent "task_current", UserMode "user_mode",

@@ -337,12 +337,17 @@ impl Reader {
                     line.text()
                 };
                 let (pp, pn, func, name) = (field("pp")?, field("pn")?, field("func")?, field("name")?);
+                let mut way = Vec::new();
+                if line.eat_word("way") {
+                    line.expect('=')?;
+                    way = line.text()?;
+                }
                 let mut number = 0;
                 if line.eat_word("number") {
                     line.expect('=')?;
                     number = line.number()?;
                 }
-                self.program.sites.push(SiteData { pp, pn, func, name, number });
+                self.program.sites.push(SiteData { pp, pn, func, name, way, number });
             }
             "function" => {
                 numbered(line, "f", self.program.functions.len())?;
