@@ -54,6 +54,7 @@ pub struct World {
     traceable: OnceLock<Result<TraceableFunctions, String>>,
     symbols: OnceLock<Result<KernelSymbols, String>>,
     variables: OnceLock<Result<KernelSymbols, String>>,
+    barred: OnceLock<HashSet<String>>,
     programs: Mutex<HashMap<PathBuf, Option<Arc<Dwarf>>>>,
     kernel_image: OnceLock<Option<Arc<Image>>>,
     module_images: Mutex<HashMap<String, Result<Arc<Image>, Missing>>>,
@@ -77,6 +78,7 @@ impl World {
             traceable: OnceLock::new(),
             symbols: OnceLock::new(),
             variables: OnceLock::new(),
+            barred: OnceLock::new(),
             programs: Mutex::default(),
             kernel_image: OnceLock::new(),
             module_images: Mutex::default(),
@@ -258,6 +260,11 @@ impl World {
     pub fn traceable(&self) -> Result<&TraceableFunctions, &str> {
         let read = || TraceableFunctions::read(&*self.host, self.tracefs()?);
         self.traceable.get_or_init(read).as_ref().map_err(|why| &**why)
+    }
+
+    /// Functions that the running kernel says it refuses probes in; empty where it does not say.
+    pub fn barred(&self) -> &HashSet<String> {
+        self.barred.get_or_init(|| probing::barred_functions(&*self.host))
     }
 
     /// Where the functions are, or why that is not known.

@@ -95,6 +95,8 @@ pub enum NotTraceable {
     NoInstrumentation,
     /// Freed when the kernel or module has started.
     InitText,
+    /// The running kernel does not have it among what it can trace.
+    NotListed,
 }
 
 impl NotTraceable {
@@ -106,6 +108,9 @@ impl NotTraceable {
                 "it runs before the kernel can be traced (noinstr: entry and exception code)"
             }
             NotTraceable::InitText => "it is gone: the kernel frees it when it has started (__init)",
+            NotTraceable::NotListed => {
+                "the kernel does not list it among what it can trace: inlined everywhere, or not to be traced (notrace)"
+            }
         }
     }
 }
@@ -118,6 +123,7 @@ impl fmt::Display for Traceable {
             Traceable::Not(NotTraceable::NoKprobe) => "never: NOKPROBE",
             Traceable::Not(NotTraceable::NoInstrumentation) => "never: noinstr",
             Traceable::Not(NotTraceable::InitText) => "never: init only",
+            Traceable::Not(NotTraceable::NotListed) => "never: not listed",
             Traceable::Unknown => "?",
         })
     }

@@ -1,7 +1,7 @@
 //! Which functions of the kernel can be probed and how: what its type information says was built in, what tracefs lists
 //! as traceable, and where /proc/kallsyms says each function is. Documentation/trace/kprobes.rst, Documentation/trace/ftrace.rst.
 
-use std::{ops::Range, path::Path};
+use std::{collections::HashSet, ops::Range, path::Path};
 
 use super::Btf;
 use crate::host::Host;
@@ -82,6 +82,13 @@ impl TraceableFunctions {
             suffixes.all(|suffix| matches!(suffix, "constprop" | "isra")).then_some(name)
         })
     }
+}
+
+/// Names of the functions that the running kernel refuses kprobes in: `0xaddress-0xaddress\tname`, in debugfs.
+pub fn barred_functions(host: &dyn Host) -> HashSet<String> {
+    let text = host.read(Path::new("/sys/kernel/debug/kprobes/blacklist")).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    text.lines().filter_map(|line| line.split_whitespace().nth(1)).map(str::to_owned).collect()
 }
 
 /// Symbols of the kernel and its modules: those of code, or those of variables.

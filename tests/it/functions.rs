@@ -157,3 +157,29 @@ fn variables_have_addresses_without_debug_information() {
     let refused = run(&["-p2", "-e", "probe begin { println(&@var(\"runqueues\")) }"]);
     assert!(refused.err.contains("'runqueues' is a variable that every processor has one of"), "{}", refused.err);
 }
+
+#[test]
+fn what_the_kernel_bars_is_listed_with_the_reason_and_not_probed() {
+    let barred = std::fs::read_to_string("/sys/kernel/debug/kprobes/blacklist").unwrap_or_default();
+    let names = barred.lines().filter_map(|line| line.split_whitespace().nth(1));
+    if !has_types() || std::path::Path::new("/usr/lib/debug/boot").exists() {
+        return;
+    }
+    // Not every one of them is in type information.
+    let table_of = |name: &str| {
+        let mut table = tapdeck();
+        table.args(["list", "--all", &format!("kernel.function(\"{name}*\")")]);
+        finish(table).out
+    };
+    let is_known = |name: &&str| table_of(name).contains(&format!("(\"{name}\")"));
+    let Some(name) = names.filter(|name| !name.contains('.')).take(40).find(is_known) else {
+        eprintln!("skipped: the kernel does not say which functions it bars");
+        return;
+    };
+    let ran = run(&["-p2", "-e", &format!("probe kernel.function(\"{name}\") {{ println(1) }}")]);
+    assert!(ran.err.contains(&format!("\"{name}\" cannot be probed")) && ran.err.contains("NOKPROBE"), "{}", ran.err);
+    let table = table_of(name);
+    let line = table.lines().find(|line| line.contains(&format!("(\"{name}\")"))).unwrap_or_default();
+    assert!(line.contains("never: NOKPROBE"), "{table}");
+    assert!(!run(&["-l", &format!("kernel.function(\"{name}*\")")]).out.contains(&format!("(\"{name}\")")));
+}

@@ -20,7 +20,10 @@ use super::{
     site::ProbeSite,
 };
 use crate::{
-    debuginfo::{Btf, Image, Probing, TypeId, World},
+    debuginfo::{
+        Btf, Image, Probing, TypeId, World,
+        model::{NotTraceable, Traceable},
+    },
     language::ast::ProbePoint,
 };
 
@@ -68,7 +71,8 @@ impl ProbeFamily for KernelFunction {
     }
 
     fn list(&self, point: &ProbePoint, with_variables: bool, world: &World) -> Option<Vec<Listed>> {
-        listing::list(&Wanted::of(point)?, with_variables, world)
+        let wanted = Wanted::of(point)?;
+        listing::list(&wanted, with_variables, world).or_else(|| wanted.list_by_types(with_variables, world))
     }
 }
 
@@ -143,11 +147,13 @@ impl Wanted {
         let few = found.len() <= MAX_TRAMPOLINES || !probing.kprobes;
         let many = found.len() > 1;
         let mut sites = Vec::with_capacity(found.len());
-        let mut left_out = 0;
+        let (mut left_out, mut barred) = (0, 0);
         for function in found.into_iter().flat_map(|function| function.compiled(world)) {
-            // Without the list the kernel decides, one by one.
-            let is_traceable =
-                world.traceable().map_or(true, |list| list.has(function.symbol(), function.module.as_deref()));
+            if world.barred().contains(function.symbol()) {
+                barred += 1;
+                continue;
+            }
+            let is_traceable = function.is_traceable(world);
             let Some(hook) = function.hook(probing, few && (!self.plain || !probing.kprobes), is_traceable) else {
                 left_out += 1;
                 continue;
@@ -158,12 +164,36 @@ impl Wanted {
             }
             sites.push(self.site(function, hook));
         }
+        if sites.is_empty() && left_out == 0 {
+            let message = format!("\"{}\" cannot be probed", self.text);
+            return NoMatch::new(message).at_part(self.part_idx).help(NotTraceable::NoKprobe.in_words()).into();
+        }
+        left_out += barred;
         if sites.is_empty() {
             let message = format!("none of the {left_out} functions called \"{}\" may be probed", self.text);
             let help = "they are inlined, run before the kernel can be traced, or are part of tracing itself";
             return NoMatch::new(message).at_part(self.part_idx).help(help).into();
         }
         Resolved::Sites(sites)
+    }
+
+    /// What many functions are listed as without debug information: the running kernel says which it can trace. `None`: it
+    /// does not, or the point names one function, whose site is its line.
+    fn list_by_types(&self, with_variables: bool, world: &World) -> Option<Vec<Listed>> {
+        let is_listed = is_wildcard(&self.text) && world.traceable().is_ok() && world.probing().any();
+        let found = self.find(world).ok().filter(|_| is_listed)?;
+        let listed = |function: Found| {
+            let traceable = match function.is_traceable(world) {
+                _ if world.barred().contains(function.symbol()) => Traceable::Not(NotTraceable::NoKprobe),
+                true => Traceable::Fentry,
+                false => Traceable::Not(NotTraceable::NotListed),
+            };
+            let site = self.site(function, FunctionHook::Missing);
+            let context = if with_variables { site.scope.variables(world) } else { Vec::new() };
+            Listed { point: site.point.to_string(), context, traceable }
+        };
+        let compiled = found.into_iter().flat_map(|function| function.compiled(world));
+        Some(compiled.map(listed).collect())
     }
 
     fn site(&self, function: Found, hook: FunctionHook) -> ProbeSite {
@@ -235,6 +265,11 @@ struct Found {
 impl Found {
     fn symbol(&self) -> &str {
         self.copy.as_deref().unwrap_or(&self.name)
+    }
+
+    /// The kernel lists it; without the list the kernel decides, one by one.
+    fn is_traceable(&self, world: &World) -> bool {
+        world.traceable().map_or(true, |list| list.has(self.symbol(), self.module.as_deref()))
     }
 
     /// The function as the compiler left it: itself, or the copies with fewer parameters that took its place. Types know
