@@ -2,7 +2,7 @@
 
 use Implementation::Lowered;
 
-use super::{Builtin, Implementation, Special, Stream, long, row, string};
+use super::{Builtin, Implementation, Special, Stream, Value, row, string};
 use crate::language::types::Type::Unknown;
 
 pub static ROWS: &[Builtin] = &[
@@ -38,12 +38,13 @@ pub static ROWS: &[Builtin] = &[
         "Runs a shell command in the background, as the user who runs the script.",
     ),
     row(
-        "printk",
-        &[long("level"), string("msg")],
+        "switch_file",
+        &[],
         Unknown,
-        Lowered(Special::Refused {
-            help: "use log() for the script's output or ftrace() for the kernel's trace buffer",
+        Implementation::Host(|_, context| {
+            context.next_output_file();
+            Ok(Value::Long(0))
         }),
-        "Not available: BPF programs may not write to the kernel log.",
+        "Goes on with the next file of -o and -S, as SIGUSR2 asks for.",
     ),
 ];

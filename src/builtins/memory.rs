@@ -3,7 +3,7 @@
 use Implementation::Lowered;
 use tapdeck_ebpf::ir::Space::{self, Kernel, User};
 
-use super::{Builtin, Implementation, Param, ReadFault, Special, TextFault, long, row, string};
+use super::{Builtin, Implementation, Param, QuotedFault, ReadFault, Special, TextFault, long, row, string};
 use crate::language::types::Type::{Long, Str};
 
 const ADDR: &[Param] = &[long("addr")];
@@ -52,7 +52,12 @@ const fn text(
 }
 
 const fn quoted(name: &'static str, params: &'static [Param], space: Space, doc: &'static str) -> Builtin {
-    row(name, params, Str, Lowered(Special::ReadQuoted { space }), doc)
+    row(name, params, Str, Lowered(Special::ReadQuoted { space, fault: QuotedFault::Address }), doc)
+}
+
+/// A bad address is an error.
+const fn quoted_error(name: &'static str, space: Space, raises: &'static str, doc: &'static str) -> Builtin {
+    row(name, ADDR_IN_OUT, Str, Lowered(Special::ReadQuoted { space, fault: QuotedFault::Raise(raises) }), doc)
 }
 
 const KERNEL_FAULT: TextFault = TextFault::Raise("kernel string copy fault");
@@ -104,6 +109,19 @@ pub static ROWS: &[Builtin] = &[
         ADDR_IN_OUT,
         Kernel,
         "Bytes at a kernel address in quotes, up to the first NUL, or the address when it cannot be read.",
+    ),
+    quoted_error(
+        "kernel_buffer_quoted_error",
+        Kernel,
+        "kernel string copy fault",
+        "Bytes at a kernel address in quotes, up to the first NUL; a bad address is a script error.",
+    ),
+    row(
+        "kernel_or_user_string_quoted",
+        ADDR,
+        Str,
+        Lowered(Special::ReadQuoted { space: Kernel, fault: QuotedFault::User }),
+        "The text at an address of the kernel or else of the program in quotes; the address when neither can be read.",
     ),
     user("user_char", 1, false, "The byte at a user address, 0 when it cannot be read."),
     user("user_short", 2, true, "The signed 16-bit number at a user address, 0 when it cannot be read."),
@@ -277,5 +295,11 @@ pub static ROWS: &[Builtin] = &[
         ADDR_IN_OUT,
         User,
         "Bytes at a user address in quotes, up to the first NUL, or the address when it cannot be read.",
+    ),
+    quoted_error(
+        "user_buffer_quoted_error",
+        User,
+        "user string copy fault",
+        "Bytes at a user address in quotes, up to the first NUL; a bad address is a script error.",
     ),
 ];

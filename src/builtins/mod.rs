@@ -4,6 +4,7 @@ pub mod context;
 pub mod control;
 pub mod host;
 pub mod memory;
+pub mod refused;
 pub mod strings;
 pub mod symbols;
 pub mod time;
@@ -79,6 +80,7 @@ pub enum Special {
     /// A text at an address as a quoted literal: `(addr [, n [, outlen]])`.
     ReadQuoted {
         space: Space,
+        fault: QuotedFault,
     },
     /// The n-th argument of the system call, counted from 1.
     CallArg {
@@ -97,8 +99,9 @@ pub enum Special {
     SiteNumber,
     /// All of the last match of a regular expression.
     MatchedText,
-    /// Known by name so that the message can say why not, and what to do.
+    /// Known by name so that the message can say why not, and what to do. Nobody is offered it.
     Refused {
+        reason: &'static str,
         help: &'static str,
     },
 }
@@ -140,6 +143,17 @@ pub enum TextFault {
     Warn,
 }
 
+/// What a read of a quoted text does when the address is bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuotedFault {
+    /// The address is the text.
+    Address,
+    /// It is tried as a user address, and if that is bad, too, it is the text.
+    User,
+    /// A script error that begins with this text.
+    Raise(&'static str),
+}
+
 pub type HostFn = fn(&[Value], &mut dyn HostContext) -> Result<Value, String>;
 
 /// A value in user space.
@@ -159,6 +173,8 @@ pub trait HostContext {
     fn state(&mut self) -> &mut std::collections::HashMap<String, Value>;
     /// A line for the user, `WARNING: …`.
     fn warn(&mut self, message: &[u8]);
+    /// Output goes on in the next file of a row of them.
+    fn next_output_file(&mut self) {}
     /// Who knows stacks and addresses; `None`: nobody does.
     fn symbols(&self) -> Option<&dyn symbols::Symbols> {
         None
@@ -194,6 +210,7 @@ pub static BUILTINS: &[&[Builtin]] = &[
     host::SYSTEM,
     host::SPECIAL,
     host::STRUCTS,
+    refused::ROWS,
 ];
 
 /// Every row with its id, in order.
@@ -241,6 +258,11 @@ pub const fn row(
 }
 
 impl Builtin {
+    /// Whether a script may call it: some are there to be refused, some for the library.
+    pub fn is_offered(&self) -> bool {
+        !self.name.starts_with('_') && !matches!(self.implementation, Implementation::Lowered(Special::Refused { .. }))
+    }
+
     /// Depends on its arguments alone.
     pub const fn pure(self) -> Builtin {
         Builtin {

@@ -144,7 +144,7 @@ pub fn functions(library: &Library) -> Vec<Candidate> {
         };
         found.insert((definition.name.clone(), signature), candidate);
     }
-    for (_, row) in builtins::all().filter(|(_, row)| !row.name.starts_with('_')) {
+    for (_, row) in builtins::all().filter(|(_, row)| row.is_offered()) {
         let params: Vec<String> = row.params.iter().map(|param| format!("{}:{}", param.name, param.ty)).collect();
         let signature = format!("({}):{}", params.join(", "), row.result);
         let candidate = Candidate {

@@ -167,7 +167,7 @@ impl<'a> Linker<'a> {
     pub fn function_names(&self) -> Vec<String> {
         let user = self.user.iter().flat_map(|unit| &unit.script.functions).map(|f| f.name.text.to_string());
         let library = self.library.function_names().map(str::to_owned);
-        let builtins = crate::builtins::all().map(|(_, row)| row.name.to_owned());
+        let builtins = crate::builtins::all().filter(|(_, row)| row.is_offered()).map(|(_, row)| row.name.to_owned());
         user.chain(library).chain(builtins).filter(|name| !name.starts_with("__")).collect()
     }
 }

@@ -107,7 +107,7 @@ impl BodyLower<'_, '_> {
                 Arg::Long(self.read_number(space, width, signed, fault, &args[0], dst))
             }
             Special::ReadText { space, counted, fault } => self.read_text(space, counted, fault, args, expr, dst),
-            Special::ReadQuoted { space } => self.read_quoted_now(space, args, expr),
+            Special::ReadQuoted { space, fault } => self.read_quoted_now(space, fault, args, expr),
             Special::CallArg { width, signed } => Arg::Long(self.syscall_arg(&args[0], width, signed, expr.span)),
             Special::CallReturn => self.context_field(ContextField::CallReturn, dst),
             Special::Register { signed } => Arg::Long(self.register(&args[0], signed)),
@@ -121,8 +121,8 @@ impl BodyLower<'_, '_> {
                 self.emit(Op::Intrinsic { op: Intrinsic::Matched, dst: Some(dst), args });
                 self.var_arg(dst)
             }
-            Special::Refused { help } => {
-                self.cx.report(generate::refused(name, help, expr.span));
+            Special::Refused { reason, help } => {
+                self.cx.report(generate::refused(name, reason, help, expr.span));
                 self.nothing(expr)
             }
         }

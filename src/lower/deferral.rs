@@ -23,7 +23,7 @@ use super::{
     printing::is_text,
 };
 use crate::{
-    builtins::{self, Implementation, Special},
+    builtins::{self, Implementation, QuotedFault, Special},
     diagnostics::catalogue::generate,
     elaborate::{
         program::{Expr, ExprKind, LocalId, Print, Stmt, StmtKind, Target},
@@ -220,8 +220,8 @@ impl BodyLower<'_, '_> {
             }
             ExprKind::Builtin { builtin, args } if self.is_structure(expr) => {
                 match builtins::get(*builtin).implementation {
-                    Implementation::Lowered(Special::ReadQuoted { space }) => {
-                        self.residual_quoted(space, args, captures)
+                    Implementation::Lowered(Special::ReadQuoted { space, fault }) => {
+                        self.residual_quoted(space, fault, args, captures)
                     }
                     _ => made(ExprKind::Builtin { builtin: *builtin, args: self.residuals(args, captures) }),
                 }
@@ -366,8 +366,8 @@ impl BodyLower<'_, '_> {
         made(cond, then, otherwise)
     }
 
-    fn residual_quoted(&mut self, space: Space, args: &[Expr], captures: &mut Captures) -> Expr {
-        let read = self.read_checked(space, args);
+    fn residual_quoted(&mut self, space: Space, fault: QuotedFault, args: &[Expr], captures: &mut Captures) -> Expr {
+        let read = self.read_checked(space, fault, args);
         let [text, bad] = [read.text, read.bad].map(|var| {
             let (arg, ty) = (self.var_arg(var), self.b.var_ty(var));
             LocalId(captures.add(arg, ty) as u32)
@@ -378,8 +378,8 @@ impl BodyLower<'_, '_> {
     /// The quoted text here and now.
     ///
     /// Differs from stap: in the kernel, where nothing can escape bytes, unprintable ones stay as they are.
-    pub fn read_quoted_now(&mut self, space: Space, args: &[Expr], expr: &Expr) -> Arg {
-        let read = self.read_checked(space, args);
+    pub fn read_quoted_now(&mut self, space: Space, fault: QuotedFault, args: &[Expr], expr: &Expr) -> Arg {
+        let read = self.read_checked(space, fault, args);
         let [text, bad] = [read.text, read.bad].map(|var| self.pseudo_local(var));
         let value = self.arg(&quoted(text, bad, read.shown, self.side));
         let ty = self.str_ty(expr);

@@ -25,7 +25,7 @@ use super::{
     printing::plain_format,
 };
 use crate::{
-    builtins::{self, Builtin, Implementation, ReadFault, Special, Stream, TextFault},
+    builtins::{self, Builtin, Implementation, QuotedFault, ReadFault, Special, Stream, TextFault},
     diagnostics::catalogue::generate,
     elaborate::{
         program::{
@@ -665,6 +665,7 @@ fn can_raise(expr: &Expr) -> bool {
                 Implementation::Lowered(
                     Special::Read { fault: ReadFault::Raise(_), .. }
                         | Special::ReadText { fault: TextFault::Raise(_), .. }
+                        | Special::ReadQuoted { fault: QuotedFault::Raise(_), .. }
                 )
             ),
             ExprKind::Stat { .. } | ExprKind::Bucket { .. } => true,

@@ -7,7 +7,7 @@ use super::{
     printing::message_print,
 };
 use crate::{
-    builtins::{ReadFault, Stream, TextFault},
+    builtins::{QuotedFault, ReadFault, Stream, TextFault},
     elaborate::program::{Expr, ExprKind, LocalId},
     language::types::Type,
     source::Span,
@@ -99,7 +99,7 @@ impl BodyLower<'_, '_> {
 
     /// Reads a text for showing it in quotes, `(addr [, n [, shown]])`: one byte more than is shown tells whether there
     /// is more.
-    pub fn read_checked(&mut self, space: Space, args: &[Expr]) -> CheckedText {
+    pub fn read_checked(&mut self, space: Space, fault: QuotedFault, args: &[Expr]) -> CheckedText {
         let values = self.args_of(args);
         let long = |idx: usize| match values.get(idx) {
             Some(Arg::Long(operand)) => Some(*operand),
@@ -126,15 +126,21 @@ impl BodyLower<'_, '_> {
             _ => self.cx.bounds.max_ty(),
         };
         let (text, bad) = (self.temp(ty), self.long_temp());
-        let on_fault = OnFault::Raise(self.intern(b"string copy fault"));
-        self.catching(
-            None,
-            |body| {
-                body.emit(Op::ReadStr { dst: text, space, addr, max, on_fault });
-                body.emit(Op::Copy { dst: bad, src: Operand::Imm(READABLE) });
-            },
-            |body| body.emit(Op::Copy { dst: bad, src: addr }),
-        );
+        let what = if let QuotedFault::Raise(what) = fault { what } else { "string copy fault" };
+        let on_fault = OnFault::Raise(self.intern(what.as_bytes()));
+        let read_in = |body: &mut Self, space| {
+            body.emit(Op::ReadStr { dst: text, space, addr, max, on_fault });
+            body.emit(Op::Copy { dst: bad, src: Operand::Imm(READABLE) });
+        };
+        let read = |body: &mut Self| read_in(body, space);
+        let give_address = |body: &mut Self| body.emit(Op::Copy { dst: bad, src: addr });
+        match fault {
+            QuotedFault::Raise(_) => read(self),
+            QuotedFault::Address => self.catching(None, read, give_address),
+            QuotedFault::User => self.catching(None, read, |body| {
+                body.catching(None, |body| read_in(body, Space::User), give_address);
+            }),
+        }
         CheckedText { text, bad, shown }
     }
 

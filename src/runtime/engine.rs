@@ -927,6 +927,10 @@ impl HostContext for Doing<'_> {
         emit(self.outbox, Stream::Warning, message);
     }
 
+    fn next_output_file(&mut self) {
+        sys::signals::ask_for_switch();
+    }
+
     fn symbols(&self) -> Option<&dyn Symbols> {
         self.symbols
     }

@@ -101,6 +101,11 @@ pub fn hear_switches() {
     }
 }
 
+/// Wishes for the next output file, as SIGUSR2 does.
+pub fn ask_for_switch() {
+    remember_switch(0);
+}
+
 /// Whether the next file is wished for; forgets it.
 pub fn take_switch() -> bool {
     SWITCH.swap(0, Ordering::Relaxed) > 0

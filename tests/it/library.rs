@@ -6,6 +6,8 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use tapdeck::{builtins, language::types::Type};
+
 use crate::binary::{finish, tapdeck};
 
 const MANUALS: &str = "/usr/share/man/man3";
@@ -34,6 +36,23 @@ fn documented() -> BTreeSet<String> {
     files.filter_map(|file| name(file.file_name())).filter(|name| !NO_FUNCTIONS.contains(&name.as_str())).collect()
 }
 
+/// A call says with a caret why it cannot be.
+fn refused_with_a_reason<'n>(names: impl Iterator<Item = &'n String>) {
+    for name in names {
+        let row = (0..4).find_map(|n| builtins::find(name, n)).map(builtins::get);
+        let row = row.unwrap_or_else(|| panic!("{name} is not refused in src/builtins/refused.rs"));
+        let args: Vec<&str> = row.params.iter().map(|param| if param.ty == Type::Str { "\"\"" } else { "1" }).collect();
+        let mut command = tapdeck();
+        command.args(["run", "-p4", "-e", &format!("probe begin {{ {name}({}) }}", args.join(", "))]);
+        let err = finish(command).err;
+        let expected = format!("semantic error: function '{name}' is not available: ");
+        assert!(
+            err.starts_with(&expected) && err.contains("\n                              ^\n          help: "),
+            "{err}"
+        );
+    }
+}
+
 #[test]
 fn documented_functions_are_here_or_known_to_be_missing() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/library.missing");
@@ -56,5 +75,6 @@ fn documented_functions_are_here_or_known_to_be_missing() {
     let lost: Vec<&String> =
         documented.iter().filter(|name| !ours.contains(*name) && !missing.contains(*name)).collect();
     assert!(lost.is_empty(), "documented, and neither here nor in {}: {lost:?}", path.display());
+    refused_with_a_reason(missing.iter());
     eprintln!("{} of {} documented functions are missing", missing.len(), documented.union(&missing).count());
 }

@@ -234,4 +234,18 @@ fn output_files_follow_each_other() {
     });
     running.signal(2);
     running.finish().ok();
+
+    // A script asks for it by itself, also from an event handler.
+    for point in ["begin", "kernel.trace(\"sched_switch\")"] {
+        let folder = TempDir::new("switch-by-script");
+        let out = folder.0.join("out");
+        let script = format!(
+            "global n probe {point} {{ if (n++) next println(\"a\") switch_file() }}\n\
+             probe timer.ms(100) {{ println(\"tick\") exit() }}"
+        );
+        run(&["-o", out.to_str().unwrap(), "-e", &script]).ok();
+        let written = ["out", "out.1"].map(|name| fs::read_to_string(folder.0.join(name)).unwrap_or_default());
+        assert_eq!(written.concat(), "a\ntick\n", "{written:?}");
+        assert!(written[1].ends_with("tick\n"), "{written:?}");
+    }
 }

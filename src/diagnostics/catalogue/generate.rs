@@ -124,8 +124,8 @@ pub fn several_steps(name: &str, at: Span) -> Diagnostic {
 }
 
 /// A builtin we know and do not offer anywhere.
-pub fn refused(name: &str, help: &str, at: Span) -> Diagnostic {
-    error("refused-function", format!("function '{name}' is not available"), at)
+pub fn refused(name: &str, reason: &str, help: &str, at: Span) -> Diagnostic {
+    error("refused-function", format!("function '{name}' is not available: {reason}"), at)
         .token(format!("identifier '{name}'"))
         .help(help)
 }
