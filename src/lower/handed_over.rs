@@ -208,6 +208,23 @@ impl BodyLower<'_, '_> {
         Ok(first)
     }
 
+    /// It prints values that can be taken here, without an error and without a global that the kernel keeps going over
+    /// to user space for it.
+    pub fn only_prints(&self, stmt: &Stmt) -> bool {
+        let StmtKind::Expr(expr) = &stmt.kind else { return false };
+        let ExprKind::Print(print) = &expr.kind else { return false };
+        let mut only = !print.to_string;
+        print.args.iter().for_each(|arg| {
+            only &= !can_raise(arg);
+            walk::expr_and_below(arg, &mut |part| match &part.kind {
+                ExprKind::Assign { .. } | ExprKind::Crement { .. } | ExprKind::Hist { .. } => only = false,
+                ExprKind::Call { function, .. } => only &= self.cx.facts.pure_[function.index()],
+                _ => {}
+            });
+        });
+        only
+    }
+
     fn is_parameter(&self, local: LocalId) -> bool {
         match self.body {
             Some(super::bounds::BodyRef::Function(idx)) => local.index() < self.cx.program.functions[idx].n_params,
@@ -456,6 +473,8 @@ impl BodyLower<'_, '_> {
     }
 
     fn part_belongs_there(&self, part: &Expr, unit: &Unit) -> bool {
+        // The kernel cannot look for a text it does not know.
+        let is_unknown = |key: &Expr| self.obstacle(key).is_some();
         match &part.kind {
             ExprKind::Local(local) => unit.inner.contains(local),
             ExprKind::Assign { .. } | ExprKind::Crement { .. } | ExprKind::Hist { .. } => true,
@@ -465,13 +484,10 @@ impl BodyLower<'_, '_> {
                 !self.cx.facts.pure_[function.index()] && (unit.n_conditions > 0 || self.call_belongs_there(*function))
             }
             ExprKind::Builtin { builtin, .. } => is_done_there(builtins::get(*builtin)),
-            // The kernel cannot look for a text it does not know.
             ExprKind::Element { keys, .. } | ExprKind::Stat { keys, .. } | ExprKind::Bucket { keys, .. } => {
-                keys.iter().any(|key| self.obstacle(key).is_some())
+                keys.iter().any(is_unknown)
             }
-            ExprKind::In { keys, .. } => {
-                keys.iter().any(|key| key.as_ref().is_none_or(|key| self.obstacle(key).is_some()))
-            }
+            ExprKind::In { keys, .. } => keys.iter().any(|key| key.as_ref().is_none_or(is_unknown)),
             _ => false,
         }
     }

@@ -57,7 +57,22 @@ impl BodyLower<'_, '_> {
     /// Gives how many are done.
     fn in_kernel_or_handed_over(&mut self, all: &[&Stmt], at: usize, before: &mut Option<HandedOver>) -> usize {
         let (mark, locals) = (self.mark(), self.locals.clone());
-        let (list, group) = (&all[at..], before.take());
+        let (list, mut group) = (&all[at..], before.take());
+        // What is printed behind an error does not come: one record, one end.
+        if let Some(HandedOver { at: from, .. }) = group
+            && self.catching == Catching::Nobody
+            && all[from..at].iter().any(|stmt| may_fail(stmt))
+            && self.only_prints(list[0])
+            && let Some(known) = group.take()
+        {
+            let n_before = known.n;
+            let joined = self.join(all, known, at + 1);
+            if joined.n > n_before {
+                let n = joined.at + joined.n - at;
+                *before = Some(joined);
+                return n;
+            }
+        }
         if !self.try_defer(list[0], &list[1..]) {
             self.one_stmt(list[0]);
         }
