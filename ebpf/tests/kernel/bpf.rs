@@ -183,11 +183,20 @@ pub fn enable_stats() -> io::Result<OwnedFd> {
 
 /// Run time in ns and runs of a program.
 pub fn run_time(program: &OwnedFd) -> io::Result<(u64, u64)> {
+    run_statistics(program).map(|(time, runs, _)| (time, runs))
+}
+
+/// Runs the kernel left out, since the program was running on that processor already.
+pub fn missed(program: &OwnedFd) -> io::Result<u64> {
+    run_statistics(program).map(|(.., missed)| missed)
+}
+
+fn run_statistics(program: &OwnedFd) -> io::Result<(u64, u64, u64)> {
     let info = vec![0u8; 232];
     Attr::default().u32(0, program.as_raw_fd() as u32).u32(4, 232).ptr(8, &info).call(15)?;
     let info = std::hint::black_box(info);
     let word = |at: usize| u64::from_le_bytes(info[at..at + 8].try_into().expect("eight bytes"));
-    Ok((word(192), word(200)))
+    Ok((word(192), word(200), word(208)))
 }
 
 /// As many calls of a cheap system call without arguments.

@@ -126,6 +126,7 @@ fn put_together(source: &Source, harvests: Vec<Harvest<'_>>) -> Draft {
         n_units: source.units().len() as u32,
         n_skipped_units: harvests.iter().map(|harvest| harvest.n_skipped_units).sum(),
         n_unreadable_bytes: source.n_unreadable_bytes() as u64,
+        linked_at: source.file.symbols_named(["_text"])[0].unwrap_or(0),
         ..Draft::default()
     };
     let texts = Texts::of(source, &harvests);

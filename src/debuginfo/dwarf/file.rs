@@ -206,8 +206,8 @@ impl DebugFile {
         let mut found = [None; N];
         let Ok(elf) = open(&self.bytes) else { return found };
         for symbol in elf.symbols() {
-            let Ok(name) = symbol.name() else { continue };
-            if let Some(idx) = names.iter().position(|wanted| *wanted == name) {
+            let Ok(name) = symbol.name_bytes() else { continue };
+            if let Some(idx) = names.iter().position(|wanted| wanted.as_bytes() == name) {
                 found[idx] = self.symbol_address(&symbol);
             }
         }

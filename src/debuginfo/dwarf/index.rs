@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! header   magic 8, version u32, n_columns u32, checksum u64 of all that follows, pc_base u64, n_units u32,
-//!          n_skipped_units u32, n_unreadable_bytes u64, identity length u32, then (offset u32, length u32) of each column
+//!          n_skipped_units u32, n_unreadable_bytes u64, linked_at u64 (0: unknown), identity length u32, then
+//!          (offset u32, length u32) of each column
 //! identity whose index it is: build id of the file, or its stamp
 //! columns  little-endian u32 each, but for the bytes of texts
 //! ```
@@ -19,9 +20,9 @@ use crate::{
 };
 
 /// Counts up when the layout or the meaning of a column changes.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 const MAGIC: [u8; 8] = *b"tapdeck\x1a";
-const HEADER_LEN: usize = 52;
+const HEADER_LEN: usize = 60;
 const CHECKED_FROM: usize = 24;
 
 /// What a column holds; its place in the header.
@@ -76,6 +77,7 @@ pub struct Index {
     pub n_units: u32,
     pub n_skipped_units: u32,
     pub n_unreadable_bytes: u64,
+    linked_at: u64,
 }
 
 /// What is to become an index.
@@ -86,6 +88,8 @@ pub struct Draft {
     pub n_units: u32,
     pub n_skipped_units: u32,
     pub n_unreadable_bytes: u64,
+    /// Where a kernel's code begins; 0 for everything else.
+    pub linked_at: u64,
 }
 
 impl Draft {
@@ -107,6 +111,7 @@ impl Draft {
         out.extend_from_slice(&self.n_units.to_le_bytes());
         out.extend_from_slice(&self.n_skipped_units.to_le_bytes());
         out.extend_from_slice(&self.n_unreadable_bytes.to_le_bytes());
+        out.extend_from_slice(&self.linked_at.to_le_bytes());
         out.extend_from_slice(&(identity.len() as u32).to_le_bytes());
         for column in &self.columns {
             out.extend_from_slice(&(at as u32).to_le_bytes());
@@ -170,7 +175,7 @@ impl Index {
             return None;
         }
         let (pc_base, n_units, n_skipped_units) = (long(24)?, word(32)?, word(36)?);
-        let (n_unreadable_bytes, identity_len) = (long(40)?, word(48)? as usize);
+        let (n_unreadable_bytes, linked_at, identity_len) = (long(40)?, long(48)?, word(56)? as usize);
         let identity_at = HEADER_LEN + N_COLUMNS * 8;
         if bytes.get(identity_at..identity_at.checked_add(identity_len)?)? != identity.as_bytes() {
             return None;
@@ -181,7 +186,7 @@ impl Index {
             let (start, len) = (word(at)? as usize, word(at + 4)? as usize);
             *column = start..start.checked_add(len).filter(|end| *end <= bytes.len())?;
         }
-        Some(Self { bytes, columns, pc_base, n_units, n_skipped_units, n_unreadable_bytes })
+        Some(Self { bytes, columns, pc_base, n_units, n_skipped_units, n_unreadable_bytes, linked_at })
     }
 
     fn len(&self, column: Column) -> usize {
@@ -227,7 +232,7 @@ impl Index {
     }
 
     /// The number of a text, if anything is called that.
-    fn text_number(&self, text: &str) -> Option<u32> {
+    pub fn text_number(&self, text: &str) -> Option<u32> {
         let n = self.n_texts();
         let at = Self::partition(n, |idx| self.text(idx as u32) < text);
         (at < n && self.text(at as u32) == text).then_some(at as u32)
@@ -317,6 +322,16 @@ impl Index {
 
     pub fn file_unit(&self, idx: usize) -> u32 {
         self.number(Column::FileUnits, idx)
+    }
+
+    /// Where a kernel's code begins in the file.
+    pub fn linked_at(&self) -> Option<u64> {
+        (self.linked_at != 0).then_some(self.linked_at)
+    }
+
+    /// Where each unit begins, ascending.
+    pub fn unit_starts(&self) -> impl Iterator<Item = u32> + '_ {
+        (0..self.len(Column::UnitStart)).map(|idx| self.number(Column::UnitStart, idx))
     }
 
     /// The unit a DIE is in.

@@ -68,12 +68,12 @@ impl Dwarf {
         let cache = host.cache();
         let kept = || Index::open(cache.as_ref()?.map(&name)?, &identity);
         if let Some(index) = kept() {
-            return Ok(Self::new(path, Source::new(file), index));
+            return Ok(Self::new(path, Source::of_units(file, index.unit_starts()), index));
         }
         // Whoever comes second waits and finds the first one's work.
         let lock = cache.as_ref().and_then(|cache| cache.lock(&name));
         if let Some(index) = lock.is_some().then(kept).flatten() {
-            return Ok(Self::new(path, Source::new(file), index));
+            return Ok(Self::new(path, Source::of_units(file, index.unit_starts()), index));
         }
         let source = Source::new(file);
         let bytes = build::build(&source, &identity, host.n_cpus(), progress);
@@ -115,7 +115,7 @@ impl Dwarf {
 
     /// Where a kernel's code begins in the file.
     pub fn linked_at(&self) -> Option<u64> {
-        self.source.file.symbols_named(["_text"])[0]
+        self.index.linked_at()
     }
 
     /// The symbol an address is in: where it begins, and its name, `like` if that is one of its names.

@@ -9,11 +9,13 @@ use super::{
     barred,
     file::DebugFile,
     form::Read,
-    unit::{Unit, UnitHeader, unit_headers},
+    unit::{Unit, UnitHeader, unit_header_at, unit_headers},
 };
 
 pub struct Source {
     pub file: DebugFile,
+    /// Where units begin, if an index said so: then a unit is found without a look at all the others.
+    starts: Vec<u32>,
     /// With the bytes of .debug_info behind the last header that makes sense.
     units: OnceLock<(Vec<UnitHeader>, usize)>,
     tracer_calls: OnceLock<Vec<u64>>,
@@ -26,7 +28,13 @@ const MAX_KEPT: usize = 64;
 
 impl Source {
     pub fn new(file: DebugFile) -> Self {
-        Self { file, units: OnceLock::new(), tracer_calls: OnceLock::new(), abbrevs: Mutex::default() }
+        Self::of_units(file, [])
+    }
+
+    /// With the positions of all units, ascending.
+    pub fn of_units(file: DebugFile, starts: impl IntoIterator<Item = u32>) -> Self {
+        let starts = starts.into_iter().collect();
+        Self { file, starts, units: OnceLock::new(), tracer_calls: OnceLock::new(), abbrevs: Mutex::default() }
     }
 
     /// Where functions call the tracer, ascending; empty when the file does not list it.
@@ -66,12 +74,26 @@ impl Source {
         self.headers().1
     }
 
+    fn header(&self, idx: u32) -> Option<UnitHeader> {
+        let Some(start) = self.starts.get(idx as usize) else { return self.units().get(idx as usize).copied() };
+        let start = u64::from(*start);
+        let (file, base) = self.file_at(start);
+        unit_header_at(file, base, start, base != 0)
+    }
+
+    /// The file a position is in, and the position of its first byte.
+    fn file_at(&self, position: u64) -> (&DebugFile, u64) {
+        let base = self.file.info().len() as u64;
+        match &self.file.supplement {
+            Some(supplement) if position >= base => (supplement, base),
+            _ => (&self.file, 0),
+        }
+    }
+
     pub fn unit(&self, idx: u32) -> Option<Read<Unit<'_>>> {
-        let header = *self.units().get(idx as usize)?;
-        Some(match (&self.file.supplement, header.is_supplementary) {
-            (Some(supplement), true) => Unit::open(header, supplement, self.file.info().len() as u64),
-            _ => Unit::open(header, &self.file, 0),
-        })
+        let header = self.header(idx)?;
+        let (file, base) = self.file_at(header.start);
+        Some(Unit::open(header, file, base))
     }
 
     /// The unit a position is in, open; for looks here and there.
@@ -87,17 +109,18 @@ impl Source {
             kept.insert(idx, unit.abbrevs.clone());
             return Some(unit);
         };
-        let header = *self.units().get(idx as usize)?;
-        let (file, base) = match (&self.file.supplement, header.is_supplementary) {
-            (Some(supplement), true) => (&**supplement, self.file.info().len() as u64),
-            _ => (&self.file, 0),
-        };
+        let header = self.header(idx)?;
+        let (file, base) = self.file_at(header.start);
         Unit::with_abbrevs(header, file, base, abbrevs).ok()
     }
 
     /// The unit a position is in.
     pub fn unit_at(&self, position: u64) -> Option<u32> {
-        let idx = self.units().partition_point(|header| header.start <= position).checked_sub(1)?;
-        (position < self.units()[idx].end).then_some(idx as u32)
+        let after = match &self.starts[..] {
+            [] => self.units().partition_point(|header| header.start <= position),
+            starts => starts.partition_point(|start| u64::from(*start) <= position),
+        };
+        let idx = after.checked_sub(1)? as u32;
+        (position < self.header(idx)?.end).then_some(idx)
     }
 }

@@ -9,6 +9,8 @@ use std::{
     sync::Arc,
 };
 
+use rustc_hash::FxHashMap;
+
 use super::{
     Dwarf,
     lines::{Row, Rows},
@@ -162,16 +164,21 @@ impl Dwarf {
 
     /// The lines in which functions are declared, ascending, of each file that one of these is in.
     fn declared_lines(&self, functions: &[Function]) -> HashMap<String, Vec<u32>> {
-        let files = functions.iter().filter_map(|function| function.source.as_ref());
-        let mut declared: HashMap<String, Vec<u32>> = files.map(|place| (place.file.to_string(), Vec::new())).collect();
+        let files = functions.iter().filter_map(|function| Some(&*function.source.as_ref()?.file));
+        let files: HashSet<&str> = files.collect();
+        let numbered = |file: &&str| Some((self.index.text_number(file)?, Vec::new()));
+        let mut declared: FxHashMap<u32, Vec<u32>> = files.iter().filter_map(numbered).collect();
         for idx in 0..self.index.n_groups() {
             let group = self.index.group(idx);
-            if let Some(lines) = declared.get_mut(self.index.text(group.file)) {
+            if let Some(lines) = declared.get_mut(&group.file) {
                 lines.push(group.line);
             }
         }
-        declared.values_mut().for_each(|lines| lines.sort_unstable());
-        declared
+        let sorted = |(file, mut lines): (u32, Vec<u32>)| {
+            lines.sort_unstable();
+            (self.index.text(file).to_owned(), lines)
+        };
+        declared.into_iter().map(sorted).collect()
     }
 
     /// The first address of each line that an instance has code of its own for.

@@ -39,9 +39,7 @@ pub fn unit_headers(file: &DebugFile, base: u64, is_supplementary: bool) -> (Vec
             Ok((header, is_of_interest)) => {
                 at = header.end as usize;
                 if is_of_interest {
-                    let moved = |position| position + base;
-                    let (start, first_die, end) = (moved(header.start), moved(header.first_die), moved(header.end));
-                    headers.push(UnitHeader { start, first_die, end, is_supplementary, ..header });
+                    headers.push(header.moved(base, is_supplementary));
                 }
             }
             Err(Malformed) => break,
@@ -53,6 +51,20 @@ pub fn unit_headers(file: &DebugFile, base: u64, is_supplementary: bool) -> (Vec
         }
     }
     (headers, info.len() - at.min(info.len()))
+}
+
+/// The header at a position, of a unit that is known to begin there.
+pub fn unit_header_at(file: &DebugFile, base: u64, position: u64, is_supplementary: bool) -> Option<UnitHeader> {
+    let (header, _) = unit_header(file.info(), usize::try_from(position.checked_sub(base)?).ok()?).ok()?;
+    Some(header.moved(base, is_supplementary))
+}
+
+impl UnitHeader {
+    /// From offsets in a section to positions.
+    fn moved(self, base: u64, is_supplementary: bool) -> Self {
+        let (start, first_die, end) = (self.start + base, self.first_die + base, self.end + base);
+        Self { start, first_die, end, is_supplementary, ..self }
+    }
 }
 
 /// Type units and skeletons are read over.

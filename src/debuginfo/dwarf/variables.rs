@@ -135,7 +135,7 @@ impl Dwarf {
     pub fn variable_named(&self, pattern: &FunctionPattern) -> Option<Variable> {
         let index = &self.index;
         let mut units: Vec<u32> = match &pattern.file {
-            None => (0..self.source.units().len() as u32).collect(),
+            None => (0..index.n_units).collect(),
             Some(_) => {
                 let matching = index.files().filter(|(path, _)| pattern.matches_file(index.text(*path)));
                 matching.flat_map(|(_, units)| units).map(|idx| index.file_unit(idx)).collect()
