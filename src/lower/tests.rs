@@ -406,7 +406,7 @@ fn refusals_say_why() {
     expect_test::expect![[r#"
         [
             "an event handler cannot sort an array",
-            "function 'printk' is not available",
+            "function 'printk' is not available: eBPF programs may not write to the kernel log",
         ]"#]]
     .assert_eq(&format!("{:#?}", errors(&program)));
 }
