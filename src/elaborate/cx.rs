@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     builtins,
-    debuginfo::World,
+    debuginfo::{World, location::Register},
     diagnostics::{Diagnostic, Diagnostics, catalogue::semantic as say},
     language::{
         ast::{self, HistOp, StatOp},
@@ -65,6 +65,9 @@ pub struct Cx<'a> {
     /// Context variables of functions, through everything they call.
     function_contexts: HashMap<(Home, Span), Rc<Vec<ast::ContextVar>>>,
     next_group: u32,
+    /// What registers were at the entries of functions, an array for each, and where it is written.
+    entry_tables: HashMap<Register, GlobalId>,
+    written_entries: HashSet<(AttachPlan, Register)>,
     /// It was said that there is nothing to ask `@defined` about; once is enough.
     told_of_defined: bool,
     /// Every form a probe point can have; made for the first that has none of them.
@@ -91,6 +94,8 @@ impl<'a> Cx<'a> {
             pending: VecDeque::new(),
             function_contexts: HashMap::new(),
             next_group: 0,
+            entry_tables: HashMap::new(),
+            written_entries: HashSet::new(),
             told_of_defined: false,
             forms: OnceCell::new(),
         }
@@ -210,6 +215,21 @@ impl<'a> Cx<'a> {
             span: Span::NONE,
         };
         self.push_global(global, GlobalNote { arity: Some((n_keys, Span::NONE)), has_init: false })
+    }
+
+    /// The array of a register at the entries of functions.
+    pub fn entry_table(&mut self, register: Register, n_keys: usize, size: u32) -> GlobalId {
+        if let Some(known) = self.entry_tables.get(&register) {
+            return *known;
+        }
+        let global = self.hidden_global(&format!("__entry_register_{}", register.0), n_keys, size);
+        self.entry_tables.insert(register, global);
+        global
+    }
+
+    /// Nothing writes the register at that entry yet; from now on something does.
+    pub fn is_first_entry(&mut self, entry: &AttachPlan, register: Register) -> bool {
+        self.written_entries.insert((entry.clone(), register))
     }
 
     fn push_global(&mut self, global: Global, note: GlobalNote) -> GlobalId {

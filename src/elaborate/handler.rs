@@ -274,44 +274,49 @@ fn entry_handler<'h>(handler: &Handler<'h>, group: Group) -> Handler<'h> {
     }
 }
 
-/// For each register of the entry that the handler looks at a hidden array, and a handler at the entries that writes them.
+/// The arrays that have the registers of the entry the handler looks at, with handlers at those entries that do not write
+/// them yet for another one.
 fn build_register_entries(handler: &Handler<'_>, keys: EntryKeys, cx: &mut Cx<'_>) -> Vec<(Register, GlobalId)> {
-    let mut sites: Vec<ProbeSite> = Vec::new();
+    let registers = &handler.group.entry_registers;
+    let tables: Vec<_> =
+        registers.iter().map(|register| (*register, cx.entry_table(*register, keys.count(), MAX_ENTRIES))).collect();
+    // Sites by the registers that have to be written there.
+    let mut wanted: Vec<(Vec<(Register, GlobalId)>, Vec<ProbeSite>)> = Vec::new();
     for site in handler.group.sites.iter().filter_map(begin_of) {
-        if !sites.iter().any(|known| known.attach == site.attach) {
-            sites.push(site);
+        let of_site: Vec<_> =
+            tables.iter().copied().filter(|(register, _)| cx.is_first_entry(&site.attach, *register)).collect();
+        match wanted.iter_mut().find(|(known, _)| *known == of_site) {
+            _ if of_site.is_empty() => {}
+            Some((_, sites)) => sites.push(site),
+            None => wanted.push((of_site, vec![site])),
         }
     }
-    let registers = &handler.group.entry_registers;
-    if registers.is_empty() || sites.is_empty() {
-        return Vec::new();
-    }
-    let group = Group { sites, vars: Vec::new(), entry_registers: Vec::new() };
-    let globals: Vec<(Register, GlobalId)> = registers
-        .iter()
-        .map(|register| {
-            let name = format!("__entry_{}", cx.draft.program.globals.len());
-            (*register, cx.hidden_global(&name, keys.count(), MAX_ENTRIES))
-        })
-        .collect();
-    let site = Rc::new(SiteCx::of(Arc::new(NoContext), &group, cx.new_group()));
-    let mut builder = BodyBuilder::handler(cx, Home::User, Some(site));
-    let (mut stmts, span) = (Vec::new(), handler.span);
-    for (register, global) in &globals {
-        let number = u8::try_from(register.0).unwrap_or(u8::MAX);
-        let access = Access {
-            base: AccessBase::Field(ContextField::Register(number)),
-            steps: Vec::new(),
-            load: Load::Word { width: 8, signed: false },
-            space: Space::Kernel,
-            type_text: String::new(),
+    for (registers, sites) in wanted {
+        let group = Group { sites, vars: Vec::new(), entry_registers: Vec::new() };
+        let site = Rc::new(SiteCx::of(Arc::new(NoContext), &group, cx.new_group()));
+        let mut builder = BodyBuilder::handler(cx, Home::User, Some(site));
+        let span = handler.span;
+        let stmt = |(register, global): (Register, GlobalId)| {
+            let value = Box::new(register_value(register, handler.written.clone(), span));
+            keep(&mut builder, keys, global, value, span)
         };
-        let context = Context { access, base: None, operands: Vec::new(), written: handler.written.clone() };
-        let value = Box::new(Expr { kind: ExprKind::Context(Box::new(context)), ty: Type::Long, span });
-        stmts.push(keep(&mut builder, keys, *global, value, span));
+        let stmts = registers.into_iter().map(stmt).collect();
+        finish(builder, stmts, None, span, entry_handler(handler, group));
     }
-    finish(builder, stmts, None, span, entry_handler(handler, group));
-    globals
+    tables
+}
+
+/// What is in a register where the handler runs.
+fn register_value(register: Register, written: Arc<str>, span: Span) -> Expr {
+    let access = Access {
+        base: AccessBase::Field(ContextField::Register(u8::try_from(register.0).unwrap_or(u8::MAX))),
+        steps: Vec::new(),
+        load: Load::Word { width: 8, signed: false },
+        space: Space::Kernel,
+        type_text: String::new(),
+    };
+    let context = Context { access, base: None, operands: Vec::new(), written };
+    Expr { kind: ExprKind::Context(Box::new(context)), ty: Type::Long, span }
 }
 
 /// Where the call begins in whose code a site is.

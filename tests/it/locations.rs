@@ -301,6 +301,11 @@ fn what_only_the_entry_knows_is_kept_by_a_probe_there() {
         entry kprobe group=2147483649 { h1 site1 }
     "#]],
     );
+    // Handlers that want the same share the probe and its array.
+    let twice = "probe kernel.statement(\"run@kernel.c:35\") { println($n) }
+        probe kernel.function(\"inner\").inline { if (@defined($a)) println($a, $$vars) }";
+    let text = of_kernel(KERNEL, &["-p2", "-e", twice]).ok();
+    assert_eq!(text.matches("\nkernel.function(\"run\").call").count(), 1, "{text}");
     // As text, and where the value is one part of several.
     let text =
         of_kernel(KERNEL, &["-p2", "-e", "probe kernel.statement(\"run@kernel.c:35\") { println($$parms) }"]).ok();

@@ -27,7 +27,8 @@ CASES = [
 WIDE = "t*"
 WIDE_OURS = f'global n probe kernel.function("{WIDE}") {{ n++ }} probe timer.ms(1) {{ println("live") exit() }}'
 WIDE_RIVAL = f'kprobe:{WIDE} {{ @ = count(); }} interval:ms:1 {{ printf("live\\n"); exit(); }}'
-WIDE_LIMIT = 0.5
+# In one link; one by one the kernel takes 12 million instructions for each of them, whoever asks: it goes through all it can trace.
+WIDE_LIMIT, ONE_BY_ONE_LIMIT = 0.5, 1.0
 
 
 def run(options):
@@ -51,7 +52,8 @@ def measure(kernel, loop, ours, rival):
             jobs.append(guest.Job(f"{rival} -c '{loop} read' -e '{program}'", 300))
     jobs.append(guest.Job(timed(f"{ours} run -w -e '{WIDE_OURS}'"), 300))
     if rival:
-        jobs.append(guest.Job(timed(f"{rival} -e '{WIDE_RIVAL}'"), 300))
+        # Without that word bpftrace refuses more than 512.
+        jobs.append(guest.Job(timed(f"BPFTRACE_MAX_PROBES=100000 {rival} -e '{WIDE_RIVAL}'"), 300))
     files = [loop, ours] + ([rival] if rival else [])
     results = iter(guest.run(kernel, jobs, files, icount=True))
     base = instructions(next(results))
@@ -69,17 +71,24 @@ def measure(kernel, loop, ours, rival):
     line = f"{WIDE + ' to attached':20} {took:5.2f}s"
     if rival:
         other = seconds(next(results))
-        line += f"   bpftrace {other:5.2f}s   {took / other:.2f} of it, at most {WIDE_LIMIT}"
-        bad += took > WIDE_LIMIT * other
+        limit = WIDE_LIMIT if has_one_link(kernel) else ONE_BY_ONE_LIMIT
+        line += f"   bpftrace {other:5.2f}s   {took / other:.2f} of it, at most {limit}"
+        bad += took > limit * other
     print(line, flush=True)
     return bad
+
+
+def has_one_link(kernel):
+    """The kernel probes many functions through one link."""
+    with open(os.path.join(kernel.folder, "boot", "config-" + kernel.release)) as config:
+        return "CONFIG_FPROBE=y\n" in config.read()
 
 
 def timed(command):
     """Says when the command printed `live`; /proc/uptime counts hundredths of seconds."""
     return (
-        f"read begun x </proc/uptime; {command} | {{ while read -r line; do [ \"$line\" = live ] && break; done; "
-        'read ended x </proc/uptime; echo "took $begun $ended"; cat >/dev/null; }'
+        f"read begun x </proc/uptime; {command} 2>&1 | {{ while read -r line; do if [ \"$line\" = live ]; then "
+        'read ended x </proc/uptime; echo "took $begun $ended"; else echo "$line"; fi; done; }'
     )
 
 
