@@ -274,14 +274,17 @@ fn entry_handler<'h>(handler: &Handler<'h>, group: Group) -> Handler<'h> {
     }
 }
 
+/// A register, and the array that has what it was at entries.
+type Table = (Register, GlobalId);
+
 /// The arrays that have the registers of the entry the handler looks at, with handlers at those entries that do not write
 /// them yet for another one.
-fn build_register_entries(handler: &Handler<'_>, keys: EntryKeys, cx: &mut Cx<'_>) -> Vec<(Register, GlobalId)> {
+fn build_register_entries(handler: &Handler<'_>, keys: EntryKeys, cx: &mut Cx<'_>) -> Vec<Table> {
     let registers = &handler.group.entry_registers;
     let tables: Vec<_> =
         registers.iter().map(|register| (*register, cx.entry_table(*register, keys.count(), MAX_ENTRIES))).collect();
     // Sites by the registers that have to be written there.
-    let mut wanted: Vec<(Vec<(Register, GlobalId)>, Vec<ProbeSite>)> = Vec::new();
+    let mut wanted: Vec<(Vec<Table>, Vec<ProbeSite>)> = Vec::new();
     for site in handler.group.sites.iter().filter_map(begin_of) {
         let of_site: Vec<_> =
             tables.iter().copied().filter(|(register, _)| cx.is_first_entry(&site.attach, *register)).collect();
@@ -296,7 +299,7 @@ fn build_register_entries(handler: &Handler<'_>, keys: EntryKeys, cx: &mut Cx<'_
         let site = Rc::new(SiteCx::of(Arc::new(NoContext), &group, cx.new_group()));
         let mut builder = BodyBuilder::handler(cx, Home::User, Some(site));
         let span = handler.span;
-        let stmt = |(register, global): (Register, GlobalId)| {
+        let stmt = |(register, global): Table| {
             let value = Box::new(register_value(register, handler.written.clone(), span));
             keep(&mut builder, keys, global, value, span)
         };
