@@ -21,6 +21,7 @@ use tapdeck::{
 use tapdeck_ebpf::object::line_info::WithLines;
 
 const ROUNDS: usize = 21;
+const ROUND: Duration = Duration::from_millis(60);
 /// Names the run in a process of its own that tells its memory.
 const MEMORY: &str = "--memory-of-passes-1-and-2";
 
@@ -87,18 +88,21 @@ fn compile(compiler: &Compiler, input: &Input, options: &CompileOptions) {
     std::hint::black_box(&compiled);
 }
 
-/// Milliseconds of processor time, the median of some rounds after one that does not count.
+/// Milliseconds of processor time, the median of some rounds after one that does not count. A round is as many runs as take
+/// a while: kernels count in ticks of some milliseconds where they do not count exactly.
 fn median(mut work: impl FnMut()) -> f64 {
+    let begun = on_processor();
     work();
+    let n_runs = (ROUND.as_secs_f64() / (on_processor() - begun).as_secs_f64().max(1e-3)).ceil().clamp(1.0, 100.0);
     let mut times: Vec<Duration> = (0..ROUNDS)
         .map(|_| {
             let begun = on_processor();
-            work();
+            (0..n_runs as usize).for_each(|_| work());
             on_processor() - begun
         })
         .collect();
     times.sort();
-    times[ROUNDS / 2].as_secs_f64() * 1e3
+    times[ROUNDS / 2].as_secs_f64() * 1e3 / n_runs
 }
 
 /// Time this thread has been on a processor: the first number of proc(5)'s schedstat, in ns.
