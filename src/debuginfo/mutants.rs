@@ -162,6 +162,7 @@ fn read_instance(dwarf: &Dwarf, instance: &Instance) -> usize {
         n += dwarf.symbol_at(pc, "run").map_or(0, |(_, name)| name.len());
         n += usize::from(dwarf.traceable_at(instance, pc) == dwarf.traceable(instance));
     }
+    n += usize::from(dwarf.entry_of(instance).is_some());
     n + usize::from(dwarf.global("numbers", instance).is_some())
 }
 
