@@ -5,7 +5,10 @@
 
 use std::sync::Arc;
 
-use super::token::{Kind, Token, escape, keyword, operator_at};
+use super::{
+    dialect::Dialect,
+    token::{Kind, Token, escape, keyword, operator_at},
+};
 use crate::{
     diagnostics::{Diagnostic, TokenLabel, catalogue::parse as say},
     source::{FileId, Span},
@@ -23,11 +26,17 @@ pub struct Lexed {
 
 /// Lexes `text`, the contents of `file`. `args` replace `$N` and `@N`.
 pub fn lex(text: &[u8], file: FileId, args: &[Vec<u8>]) -> Lexed {
+    lex_as(text, file, args, Dialect::NEWEST)
+}
+
+/// The same, as another version of the language has it.
+pub fn lex_as(text: &[u8], file: FileId, args: &[Vec<u8>], dialect: Dialect) -> Lexed {
     let mut lexer = Lexer {
         text: text.to_vec(),
         pos: 0,
         file,
         args,
+        dialect,
         shift: 0,
         paste: None,
         empty: Arc::from([]),
@@ -52,6 +61,7 @@ struct Lexer<'a> {
     pos: usize,
     file: FileId,
     args: &'a [Vec<u8>],
+    dialect: Dialect,
     /// Offset in `text` minus offset in the file, after the last paste.
     shift: isize,
     paste: Option<Paste>,
@@ -189,7 +199,7 @@ impl Lexer<'_> {
         if is_name_start(first) {
             self.skip_while(is_name_part);
             let word = self.text[start..self.pos].to_vec();
-            match keyword(&word) {
+            match keyword(&word).filter(|word| *word != "private" || self.dialect.has_private) {
                 Some(keyword) => self.push(Kind::Keyword(keyword), b"", start, glued),
                 None => self.push(Kind::Ident, &word, start, glued),
             }
@@ -241,7 +251,8 @@ impl Lexer<'_> {
                     let backslash = self.pos;
                     self.pos += 1;
                     let means_something = matches!(self.at(0), b'a' | b'b' | b't' | b'n' | b'v' | b'f' | b'r' | b'\\')
-                        || matches!(self.at(0), b'0'..=b'7' | b'x');
+                        || matches!(self.at(0), b'0'..=b'7')
+                        || self.at(0) == b'x' && self.dialect.hex_escapes;
                     self.escape(&mut bytes);
                     let from = if means_something { backslash } else { backslash + 1 };
                     spelling.extend_from_slice(&self.text[from..self.pos]);
@@ -281,7 +292,7 @@ impl Lexer<'_> {
             b'f' => 0x0c,
             b'r' => b'\r',
             b'0'..=b'7' => digits(self, 8, 2, u32::from(byte - b'0')),
-            b'x' if self.at(0).is_ascii_hexdigit() => digits(self, 16, 2, 0),
+            b'x' if self.dialect.hex_escapes && self.at(0).is_ascii_hexdigit() => digits(self, 16, 2, 0),
             other => other,
         });
     }

@@ -9,6 +9,7 @@
 
 pub mod ast;
 pub mod conditions;
+pub mod dialect;
 pub mod docs;
 pub mod format;
 pub mod highlight;
@@ -52,7 +53,11 @@ pub fn parse(sources: &mut SourceMap, file: FileId, options: &ParseOptions) -> (
     let Some((text, name, origin)) = sources.get(file).map(|f| (f.text.clone(), f.name.clone(), f.origin)) else {
         return Default::default();
     };
-    let lexed = lexer::lex(&text, file, &options.args);
+    let dialect = match origin {
+        Origin::Tapset => dialect::Dialect::NEWEST,
+        _ => dialect::Dialect::of(&options.conditions.systemtap_v),
+    };
+    let lexed = lexer::lex_as(&text, file, &options.args, dialect);
     let has_tokens = !lexed.tokens.is_empty();
     let mut diagnostics = Diagnostics::default();
     let mut tokens = Vec::with_capacity(lexed.tokens.len());
@@ -73,6 +78,7 @@ pub fn parse(sources: &mut SourceMap, file: FileId, options: &ParseOptions) -> (
         text: &text,
         guru: options.conditions.guru_mode || origin == Origin::Tapset,
         recovery: options.recovery,
+        dialect,
         macro_names,
     };
     let (mut script, found) = parser::parse(&tokens, context);

@@ -194,7 +194,7 @@ pub const ROWS: &[Row] = &[
     flag(NO, &["disable-cache"], Other, Needless("compiled scripts are not kept"), "Compile anew", nothing),
     flag(NO, &["poison-cache"], Other, Needless("compiled scripts are not kept"), "Compile anew", nothing),
     flag(NO, &["clean-cache"], Other, Needless("compiled scripts are not kept, and indexes of debug information make room by themselves"), "Remove what is stale", |args, _| { args.clean_cache = true; Ok(()) }),
-    row(NO, &["compatible"], Value("VERSION"), Script, Differs("is what `systemtap_v` compares with; nothing else is as older versions did it"), "Language as of this version", compatible),
+    row(NO, &["compatible"], Value("VERSION"), Script, Differs("what it says of reading scripts holds; passes 2 to 5 are as SystemTap 5.6 does them"), "Language as of this version", compatible),
     flag(NO, &["ldd"], Other, Needless(SYMBOLS), "Symbols of libraries", nothing),
     row(NO, &["use-server"], Perhaps("SERVER", ""), Other, Refused(NO_SERVER), "Compile on a server", nothing),
     row(NO, &["list-servers"], Perhaps("PROPERTIES", ""), Other, Refused(NO_SERVER), "Compile servers", nothing),

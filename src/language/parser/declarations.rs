@@ -309,7 +309,7 @@ impl<'t> Parser<'t> {
 
     /// The bytes of `first` and of the string literals right behind it.
     pub(super) fn glued_strings(&mut self, first: &Token) -> Parsed<std::sync::Arc<[u8]>> {
-        if !self.peek_is(|t| matches!(t.kind, Kind::Str))? {
+        if !self.is_glued_string()? {
             if let Some(spelling) = &first.spelling {
                 self.script.spellings.insert(first.span, spelling.clone());
             }
@@ -317,13 +317,22 @@ impl<'t> Parser<'t> {
         }
         let mut bytes = first.text.to_vec();
         let mut spelling = first.spelled().into_owned();
-        while self.peek_is(|t| matches!(t.kind, Kind::Str))? {
+        while self.is_glued_string()? {
             let token = self.next()?;
             bytes.extend_from_slice(&token.text);
             spelling.extend_from_slice(&token.spelled());
         }
         self.script.spellings.insert(first.span, spelling.into());
         Ok(bytes.into())
+    }
+
+    /// A string literal that is the next part of the one before.
+    fn is_glued_string(&mut self) -> Parsed<bool> {
+        let (end, dialect, text) = (self.consumed.end as usize, self.context.dialect, self.context.text);
+        self.peek_is(|token| {
+            let between = text.get(end..token.span.start as usize).unwrap_or(b"");
+            matches!(token.kind, Kind::Str) && (dialect.comments_between_strings || between.trim_ascii().is_empty())
+        })
     }
 
     /// The literal that began at `literal` is also the one of `owner`.

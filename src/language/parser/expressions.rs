@@ -133,7 +133,10 @@ impl<'t> Parser<'t> {
         let Some(token) = self.accept_op("?")? else { return Ok(cond) };
         let then = self.expression()?;
         self.expect_op(":")?;
-        let otherwise = self.nested(|parser| parser.ternary())?;
+        let otherwise = match self.context.dialect.assigns_in_ternary {
+            true => self.expression()?,
+            false => self.nested(|parser| parser.ternary())?,
+        };
         let span = cond.span.to(self.consumed);
         let kind = ExprKind::Ternary { cond: Box::new(cond), then: Box::new(then), otherwise: Box::new(otherwise) };
         Ok(node(kind, span, token))
@@ -321,7 +324,7 @@ impl<'t> Parser<'t> {
                 (empty, Some(Expr { kind, ..base }))
             }
         };
-        while context.pretty.is_none() {
+        while context.pretty.is_none() && (bare.is_none() || self.context.dialect.autocast) {
             let Some(token) = self.peek()? else { break };
             match token.kind {
                 Kind::Op("->") => {

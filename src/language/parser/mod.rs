@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use super::{
     ast::Script,
+    dialect::Dialect,
     token::{Kind, Token},
 };
 use crate::{
@@ -47,6 +48,7 @@ pub(super) struct Context<'t> {
     /// Embedded code and raw register access are allowed: `-g`, or a tapset file.
     pub guru: bool,
     pub recovery: Recovery,
+    pub dialect: Dialect,
     /// Names of macros, with `@`, for "similar" lists.
     pub macro_names: Vec<Arc<str>>,
 }
