@@ -206,7 +206,10 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
     fn delete(&mut self, what: &ast::Expr, span: Span) -> StmtKind {
         match &what.kind {
             ast::ExprKind::Var(name) => match self.known(name) {
-                Some(Name::Global(global)) => StmtKind::Delete { global, keys: Vec::new() },
+                Some(Name::Global(global)) => {
+                    self.cx.draft.names_at.insert(span, what.at);
+                    StmtKind::Delete { global, keys: Vec::new() }
+                }
                 Some(Name::Local(local)) => {
                     // Back to zero or "", whichever it is.
                     let value = Expr { kind: ExprKind::Long(0), ty: Type::Unknown, span: what.at };
@@ -291,6 +294,12 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
         };
         let global = match self.known(name) {
             Some(Name::Global(global)) => global,
+            // It was asked for as a scalar before.
+            Some(Name::Local(local)) if local.index() >= self.n_params => {
+                let [at, first] = [base.at, self.local_spans[local.index()]].map(|span| self.cx.spot(span));
+                self.cx.report(say::inconsistent_arity(n_keys, 0, &at, Some(&first)));
+                return None;
+            }
             _ => {
                 let at = self.cx.spot(base.at);
                 self.cx.report(say::unresolved_array(name, n_keys, &at));

@@ -32,7 +32,7 @@ impl Use {
         self.expr(expr, true);
     }
 
-    fn stmt(&mut self, stmt: &Stmt) {
+    pub fn stmt(&mut self, stmt: &Stmt) {
         match &stmt.kind {
             // The value of an expression statement is nobody's.
             StmtKind::Expr(expr) => return self.expr(expr, false),

@@ -1,5 +1,5 @@
-//! Constants: operators over literals become literals, branches on literals become the branch that is taken. What stands
-//! behind a jump goes away once it has types. An operation that fails at run time (division by 0) stays.
+//! Constants: operators over literals become literals. Branches on literals become the branch that is taken, and what
+//! stands behind a jump goes away, once all of it has types. An operation that fails at run time (division by 0) stays.
 
 use std::sync::Arc;
 
@@ -12,11 +12,16 @@ use crate::language::{
     types::Type,
 };
 
-/// Folds every expression of a body. True if something changed.
+/// Folds every expression of a body that has no part without a type yet. True if something changed.
 pub fn fold_constants(body: &mut Stmt) -> bool {
     let mut changed = false;
-    walk::every_expr_mut(body, &mut |expr| changed |= fold(expr));
+    walk::every_expr_mut(body, &mut |expr| changed |= !passes_over_a_part(expr) && fold(expr));
     changed
+}
+
+/// `0 && x`, whose `x` is to have a type.
+fn passes_over_a_part(expr: &Expr) -> bool {
+    matches!(&expr.kind, ExprKind::Logical { left, right, .. } if long(left).is_some() && long(right).is_none())
 }
 
 /// Folds one expression with everything in it.
@@ -25,13 +30,20 @@ pub fn fold_expr(expr: &mut Expr) {
     fold(expr);
 }
 
-/// Drops branches that are never taken. True if something changed.
-pub fn drop_dead_branches(body: &mut Stmt) -> bool {
-    let mut changed = false;
-    walk::inner_stmts_mut(body, &mut |inner| changed |= drop_dead_branches(inner));
+/// Drops branches that are never taken, and statements behind jumps. Their types were looked at, as those of all others.
+pub fn drop_unreachable(body: &mut Stmt) {
+    walk::every_expr_mut(body, &mut |expr| {
+        fold(expr);
+    });
+    drop_dead_branches(body);
+    drop_behind_jumps(body);
+}
+
+fn drop_dead_branches(body: &mut Stmt) {
+    walk::inner_stmts_mut(body, &mut drop_dead_branches);
     match &mut body.kind {
         StmtKind::If { cond, then, otherwise } => {
-            let Some(value) = long(cond) else { return changed };
+            let Some(value) = long(cond) else { return };
             let null = Stmt { kind: StmtKind::Null, span: body.span };
             let taken = if value != 0 {
                 std::mem::replace(&mut **then, null)
@@ -39,19 +51,16 @@ pub fn drop_dead_branches(body: &mut Stmt) -> bool {
                 otherwise.take().map_or(null, |otherwise| *otherwise)
             };
             *body = taken;
-            true
         }
         StmtKind::Loop { init, cond: Some(cond), .. } if long(cond) == Some(0) => {
             body.kind = init.take().map_or(StmtKind::Null, StmtKind::Expr);
-            true
         }
-        _ => changed,
+        _ => {}
     }
 }
 
-/// Drops statements behind jumps. Their types were looked at, as those of all others.
-pub fn drop_unreachable(body: &mut Stmt) {
-    walk::inner_stmts_mut(body, &mut |inner| drop_unreachable(inner));
+fn drop_behind_jumps(body: &mut Stmt) {
+    walk::inner_stmts_mut(body, &mut drop_behind_jumps);
     if let StmtKind::Block(stmts) = &mut body.kind
         && let Some(last) = stmts.iter().position(always_leaves)
     {

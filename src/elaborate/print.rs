@@ -5,7 +5,10 @@ use std::{
     fmt::Write,
 };
 
-use super::program::{Expr, ExprKind, Global, Local, Program};
+use super::{
+    effects::Use,
+    program::{Expr, ExprKind, Global, Local, Program},
+};
 use crate::{builtins, elaborate::walk, language::types::Type};
 
 /// The sections `# globals`, `# functions`, `# probes`; empty ones are left out.
@@ -49,7 +52,12 @@ pub fn print(program: &Program) -> String {
         print_locals(&mut out, &locals);
     }
     print_display_probes(&mut out, program);
-    if program.probes.iter().any(|probe| probe.condition.is_some()) {
+    let asks_globals = |condition: &Expr| {
+        let mut used = Use::default();
+        used.add_expr(condition);
+        !used.globals_read.is_empty()
+    };
+    if program.probes.iter().filter_map(|probe| probe.condition.as_ref()).any(asks_globals) {
         // SystemTap's own, which looks at the conditions for the first time.
         out += "begin /*  <- begin */ \n";
     }

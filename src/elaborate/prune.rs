@@ -8,7 +8,7 @@ use super::{
     draft::{Draft, is_user, spot},
     effects::{Effects, Use},
     fold,
-    program::{Expr, ExprKind, FunctionId, Stmt, StmtKind, Target},
+    program::{Expr, ExprKind, FunctionId, Global, GlobalId, Stmt, StmtKind, Target},
     walk,
 };
 use crate::{
@@ -26,10 +26,7 @@ pub fn prune(draft: &mut Draft, sources: &SourceMap) -> Diagnostics {
         changed |= prune.unread_assignments(draft);
         changed |= prune.statements(draft);
         changed |= prune.empty_probes(draft);
-        for_bodies(draft, |body| {
-            changed |= fold::fold_constants(body);
-            changed |= fold::drop_dead_branches(body);
-        });
+        for_bodies(draft, |body| changed |= fold::fold_constants(body));
         if !changed {
             break;
         }
@@ -43,6 +40,17 @@ pub fn prune(draft: &mut Draft, sources: &SourceMap) -> Diagnostics {
 /// What no run can reach, of a program with types.
 pub fn drop_unreachable(draft: &mut Draft) {
     for_bodies(draft, fold::drop_unreachable);
+}
+
+/// Globals something is done with; the others are not there for messages.
+fn used_globals(draft: &Draft) -> HashSet<GlobalId> {
+    let mut used = Use::default();
+    for probe in &draft.program.probes {
+        used.stmt(&probe.body);
+        probe.condition.iter().for_each(|condition| used.add_expr(condition));
+    }
+    draft.program.functions.iter().for_each(|function| used.stmt(&function.body));
+    used.globals_read.union(&used.globals_written).copied().collect()
 }
 
 fn for_bodies(draft: &mut Draft, mut f: impl FnMut(&mut Stmt)) {
@@ -60,7 +68,10 @@ struct Prune<'a> {
 impl Prune<'_> {
     fn never_assigned(&mut self, draft: &Draft) {
         let program = &draft.program;
-        let global_names: Vec<&str> = program.globals.iter().filter(|g| !g.hidden).map(|g| &*g.name).collect();
+        let used = used_globals(draft);
+        let is_used = |(idx, global): &(usize, &Global)| !global.hidden && used.contains(&GlobalId(*idx as u32));
+        let globals = program.globals.iter().enumerate().filter(is_used);
+        let global_names: Vec<&str> = globals.map(|(_, global)| &*global.name).collect();
         let mut written = HashSet::new();
         let mut read = HashSet::new();
         let functions = program.functions.iter().zip(&draft.functions);

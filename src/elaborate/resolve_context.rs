@@ -107,6 +107,11 @@ impl BodyBuilder<'_, '_> {
                 self.cx.report(say::unresolved_context(&message, &at));
                 return zero(span);
             }
+            Found::Untyped => {
+                let at = self.cx.spot(span);
+                self.cx.report(say::unknown_dereference(&at));
+                return zero(span);
+            }
         };
         let written: Arc<str> = String::from_utf8_lossy(self.cx.sources.snippet(expr.span)).into();
         match resolution {
@@ -139,7 +144,7 @@ impl BodyBuilder<'_, '_> {
         let contexts = mentions.contexts;
         contexts.iter().all(|context| match self.find(context) {
             _ if self.text_variable(context).is_some() => true,
-            Found::Is(Resolution::Bad(_), _) | Found::Refused(_) => false,
+            Found::Is(Resolution::Bad(_), _) | Found::Refused(_) | Found::Untyped => false,
             Found::Is(..) => true,
         })
     }
@@ -181,7 +186,7 @@ impl BodyBuilder<'_, '_> {
                 let base = self.expr(inner);
                 match self.c_type(&base) {
                     Some(type_name) => Found::Is(self.cast(context, &type_name, None, &steps), Some(base)),
-                    None => Found::Refused("unknown type of this value; use @cast(value, \"type\")->member".to_owned()),
+                    None => Found::Untyped,
                 }
             }
         }
@@ -331,4 +336,6 @@ enum Found {
     /// With the base value of a cast.
     Is(Resolution, Option<Expr>),
     Refused(String),
+    /// What is looked into has no type.
+    Untyped,
 }

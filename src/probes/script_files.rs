@@ -98,7 +98,11 @@ fn file(path: &str, rest: &[Part<'_>]) -> Option<Result<AttachPlan, NoMatch>> {
     }
     let is_inside = path.split('/').all(|part| !matches!(part, "" | "." | ".."));
     if !is_inside {
-        return Some(Err(NoMatch::new(format!("\"{path}\" is no path inside the script's folder")).at_part(0)));
+        let message = match path.starts_with('/') {
+            true => "procfs path cannot start with a '/'".to_owned(),
+            false => "procfs path cannot be relative (and contain '.' or '..')".to_owned(),
+        };
+        return Some(Err(NoMatch::new(message).at_part(0)));
     }
     let umask = match umask.map(u32::try_from) {
         None => DEFAULT_UMASK,
@@ -158,7 +162,7 @@ mod tests {
                  File { path: \"a/b\", write: false, umask: 64, max_bytes: Some(100) }",
             ),
             ("procfs.write", "procfs.write File { path: \"command\", write: true, umask: 63, max_bytes: None }"),
-            ("procfs(\"../x\").read", "\"../x\" is no path inside the script's folder [] part Some(0)"),
+            ("procfs(\"../x\").read", "procfs path cannot be relative (and contain '.' or '..') [] part Some(0)"),
             ("procfs(\"x\").read.maxsize(0)", "maxsize must be between 1 and 16777216 bytes [] part None"),
             ("input.line", "input.line Input { lines: true }"),
         ] {

@@ -374,6 +374,11 @@ pub fn expected_index_separator() -> Diagnostic {
     error("expected-index-separator", "expected one of '] ,'")
 }
 
+/// `$x$$->y`.
+pub fn pretty_goes_on() -> Diagnostic {
+    error("pretty-goes-on", "-> and [ are not accepted for a pretty-printing variable")
+}
+
 pub fn expected_member() -> Diagnostic {
     error("expected-member", "expected identifier or keyword")
 }

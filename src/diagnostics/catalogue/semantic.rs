@@ -189,6 +189,11 @@ pub fn unresolved_context(reason: &str, at: &Spot) -> Diagnostic {
     error("unresolved-context", reason, at)
 }
 
+/// `x->y` where nothing says what `x` points to.
+pub fn unknown_dereference(at: &Spot) -> Diagnostic {
+    error("unknown-dereference", "unknown type in dereference", at).help("name it: @cast(value, \"type\")->member")
+}
+
 pub fn no_such_variable(name: &str, alternatives: &[String], nearest: Option<&str>, at: &Spot) -> Diagnostic {
     let diagnostic = error(
         "no-such-context-variable",

@@ -257,10 +257,13 @@ impl<'t> Parser<'t> {
 
     /// `: long`, `: string`. A `:` before a number is a priority and stays.
     fn optional_type(&mut self) -> Parsed<Option<Type>> {
-        if !self.peek_op(":")? || self.tokens.get(self.pos + 1).is_some_and(|t| matches!(t.kind, Kind::Number)) {
+        // A text that ends here is said to end at the name.
+        let is_there = self.tokens.get(self.pos).is_some_and(|token| token.is_op(":"));
+        if !is_there || self.tokens.get(self.pos + 1).is_some_and(|t| matches!(t.kind, Kind::Number)) {
             return Ok(None);
         }
         self.next()?;
+        self.peek()?;
         match self.next()?.kind {
             Kind::Keyword("string") => Ok(Some(Type::Str)),
             Kind::Keyword("long") => Ok(Some(Type::Long)),

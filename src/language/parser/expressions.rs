@@ -309,7 +309,7 @@ impl<'t> Parser<'t> {
         let ampersand = self.accept_op("&")?;
         let base = self.value()?;
         let start = ampersand.map_or(base.span, |t| t.span);
-        let at = base.at;
+        let mut at = base.at;
         // The name of `$x` may already carry its `$$`.
         let (mut context, bare) = match base.kind {
             // What has an `&` already stood in parentheses.
@@ -324,6 +324,8 @@ impl<'t> Parser<'t> {
                 (empty, Some(Expr { kind, ..base }))
             }
         };
+        // What looks into a value without a type of its own is named by how it does.
+        let operator = ampersand.or(self.tokens.get(self.pos));
         while context.pretty.is_none() && (bare.is_none() || self.context.dialect.autocast) {
             let Some(token) = self.peek()? else { break };
             match token.kind {
@@ -354,11 +356,16 @@ impl<'t> Parser<'t> {
                 _ => break,
             }
         }
+        if context.pretty.is_some() && (self.peek_op("->")? || self.peek_op("[")?) {
+            self.next()?;
+            return Err(self.fail(say::pretty_goes_on()));
+        }
         context.address_of = ampersand.is_some();
         if let Some(bare) = bare {
             if context.path.is_empty() && !context.address_of && context.pretty.is_none() {
                 return Ok(bare);
             }
+            at = operator.map_or(at, |operator| operator.span);
             context.base = ContextBase::Auto(Box::new(bare));
         }
         Ok(Expr { kind: ExprKind::Context(Box::new(context)), span: self.since(start), at })
