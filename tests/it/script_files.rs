@@ -167,7 +167,7 @@ fn the_text_is_there_in_probes_of_files_only() {
     for (script, message) in [
         ("probe begin { $value = \"x\" }", "unresolved target-symbol"),
         ("probe procfs(\"x\").read { $valeu = \"x\" }", "unable to find local '$valeu'"),
-        ("probe procfs(\"../x\").read { $value = \"x\" }", "is no path inside"),
+        ("probe procfs(\"../x\").read { $value = \"x\" }", "procfs path cannot be relative"),
     ] {
         let mut command = tapdeck();
         command.args(["run", "-p4", "-e", script]);
