@@ -98,9 +98,12 @@ impl Catalogue for LiveCatalogue {
         let world = &compiler.world;
         let by_source = world.dwarf_at_hand().and_then(|_| catalogue::functions_by_source(world));
         self.is_by_source.store(by_source.is_some(), Ordering::Relaxed);
-        let functions = by_source.unwrap_or_else(|| catalogue::functions_at_once(world));
+        let functions: Box<dyn Iterator<Item = _>> = match by_source {
+            Some(functions) => Box::new(functions),
+            None => Box::new(catalogue::functions_at_once(world)),
+        };
         // In parts, so that keys are heard between them.
-        let mut functions = functions.into_iter().map(&mut shown).peekable();
+        let mut functions = functions.map(&mut shown).peekable();
         while functions.peek().is_some() {
             if !sink(functions.by_ref().take(FUNCTIONS_AT_ONCE).collect()) {
                 return;
@@ -115,7 +118,7 @@ impl Catalogue for LiveCatalogue {
         }
         let functions = catalogue::functions_by_source(&self.compiler.get().world)?;
         let mut groups = Groups::default();
-        Some((catalogue::FUNCTIONS, functions.into_iter().map(|entry| groups.shown(entry)).collect()))
+        Some((catalogue::FUNCTIONS, functions.map(|entry| groups.shown(entry)).collect()))
     }
 
     fn indexed(&self) -> Option<u8> {
@@ -158,7 +161,7 @@ impl Catalogue for LiveCatalogue {
             note: if line.n_places == 1 { String::new() } else { format!("in {} places", line.n_places) },
         });
         ProbeDetail {
-            doc: String::new(),
+            doc: catalogue::function_arguments(point, world).unwrap_or_default(),
             origin,
             how: at_entry.how,
             is_refused: at_entry.is_refused,

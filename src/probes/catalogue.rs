@@ -1,6 +1,6 @@
 //! Everything that can be probed on this machine, for the probe browser and completion: names at once, details on demand.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use super::{FAMILIES, kernel_trace, syscall};
 use crate::{
@@ -18,7 +18,8 @@ pub struct CatalogueEntry {
     pub group: String,
     /// `point` + `.return` is a probe point too.
     pub has_return: bool,
-    /// One line: what it is, or its arguments.
+    /// One line: what it is, or its arguments; of the kernel's functions nothing, as they are very many
+    /// ([`function_arguments`]).
     pub doc: String,
     /// Words are to be replaced before it is a probe point.
     pub is_form: bool,
@@ -77,51 +78,55 @@ pub fn function_point(name: &str) -> String {
     format!("kernel.function(\"{name}\")")
 }
 
+/// `(file, buf, count, pos)`: the arguments of a function of the kernel whose point this is, as far as its types know it.
+pub fn function_arguments(point: &str, world: &World) -> Option<String> {
+    let name = point.strip_prefix("kernel.function(\"")?.split(['@', '"']).next()?;
+    let btf = world.btf().ok()?;
+    let (_, prototype) = btf.function_named(name)?;
+    Some(parameters(btf, prototype))
+}
+
 /// The group that the kernel's functions are in.
 pub const FUNCTIONS: &str = "kernel.function";
 
 /// The kernel's functions as debug information has them, tens of thousands, by the file they are in; that may have to be
-/// indexed first. `None`: there is none.
-pub fn functions_by_source(world: &World) -> Option<Vec<CatalogueEntry>> {
+/// indexed first. `None`: there is none. Each is made when it is asked for.
+pub fn functions_by_source(world: &World) -> Option<impl Iterator<Item = CatalogueEntry> + '_> {
     world.dwarf().ok().map(|dwarf| by_source(dwarf.index()))
 }
 
 /// The kernel's functions without an index of debug information, by the first word of their names (`vfs` of `vfs_read`):
-/// with the names of their parameters where type information has them, else by their symbols.
-pub fn functions_at_once(world: &World) -> Vec<CatalogueEntry> {
-    let types = world.btf().ok();
-    let mut found: Vec<(&str, u32)> =
-        types.iter().flat_map(|btf| btf.functions()).map(|(name, _, proto)| (name, proto)).collect();
+/// as type information has them, else by their symbols. Each is made when it is asked for.
+pub fn functions_at_once(world: &World) -> impl Iterator<Item = CatalogueEntry> + '_ {
+    let types = world.btf().into_iter().flat_map(|btf| btf.functions());
+    let mut found: Vec<Cow<str>> = types.map(|(name, ..)| name.into()).collect();
     // Those of the running kernel take longer to read than types, and nothing but assembler is new in them.
-    let of_file = world.symbols_of_file();
-    found.extend(of_file.iter().map(|name| (&**name, 0)));
+    found.extend(world.symbols_of_file().into_iter().map(Cow::from));
     if found.is_empty()
         && let Ok(symbols) = world.symbols()
     {
-        found.extend(symbols.names().filter(|(_, module)| module.is_none()).map(|(name, _)| (name, 0)));
+        found.extend(symbols.names().filter(|(_, module)| module.is_none()).map(|(name, _)| name.into()));
     }
-    // The one with a prototype first.
-    found.sort_unstable_by(|a, b| a.0.cmp(b.0).then(b.1.cmp(&a.1)));
-    found.dedup_by_key(|(name, _)| *name);
+    found.sort_unstable();
+    found.dedup();
     let word = |name: &'_ str| -> usize {
         let start = name.len() - name.trim_start_matches('_').len();
         start + name[start..].find('_').unwrap_or(name.len() - start)
     };
-    let first_word = |name: &str| name[..word(name)].trim_start_matches('_').to_owned();
+    let first_word = move |name: &str| name[..word(name)].trim_start_matches('_').to_owned();
     let mut sizes: HashMap<String, usize> = HashMap::new();
-    found.iter().for_each(|(name, _)| *sizes.entry(first_word(name)).or_default() += 1);
-    let entry = |(name, proto): &(&str, u32)| {
-        let group = first_word(name);
+    found.iter().for_each(|name| *sizes.entry(first_word(name)).or_default() += 1);
+    found.into_iter().map(move |name| {
+        let group = first_word(&name);
         let group = if sizes[&group] < MIN_GROUP { "other".to_owned() } else { group };
         CatalogueEntry {
-            point: function_point(name),
+            point: function_point(&name),
             group: format!("{FUNCTIONS} {group}"),
             has_return: true,
-            doc: types.filter(|_| *proto != 0).map_or_else(String::new, |btf| parameters(btf, *proto)),
+            doc: String::new(),
             is_form: false,
         }
-    };
-    found.iter().map(entry).collect()
+    })
 }
 
 /// Functions of loaded modules, by module, as type information has them.
@@ -175,24 +180,23 @@ pub fn points_in(index: &Index) -> impl Iterator<Item = String> + '_ {
 }
 
 /// Every function of an index, files in the order of their names.
-fn by_source(index: &Index) -> Vec<CatalogueEntry> {
-    let entry = |(idx, point): (usize, String)| {
-        let group = index.group(idx);
+fn by_source(index: &Index) -> impl Iterator<Item = CatalogueEntry> + '_ {
+    let mut points: Vec<(usize, String)> = points_in(index).enumerate().collect();
+    let place = move |idx: usize| match index.text(index.group(idx).file) {
+        "" => "other",
+        file => file,
+    };
+    points.sort_by(|(a, in_a), (b, in_b)| (place(*a), in_a).cmp(&(place(*b), in_b)));
+    points.into_iter().map(move |(idx, point)| {
         let mut instances = index.instances(idx).map(|instance| index.instance(instance));
-        let arguments = instances.clone().next().map_or(0, |instance| instance.arguments);
-        let names: Vec<&str> = index.arguments(arguments).map(|pair| index.argument(pair).0).collect();
-        let file = index.text(group.file);
         CatalogueEntry {
             point,
-            group: format!("{FUNCTIONS} {}", if file.is_empty() { "other" } else { file }),
+            group: format!("{FUNCTIONS} {}", place(idx)),
             has_return: instances.any(|instance| !instance.is_inline),
-            doc: format!("({})", names.join(", ")),
+            doc: String::new(),
             is_form: false,
         }
-    };
-    let mut entries: Vec<CatalogueEntry> = points_in(index).enumerate().map(entry).collect();
-    entries.sort_by(|a, b| (&a.group, &a.point).cmp(&(&b.group, &b.point)));
-    entries
+    })
 }
 
 /// A point out of plain text: names, whole numbers, strings without escapes. `None` for anything else.
@@ -273,10 +277,13 @@ mod tests {
         assert!(points.contains("kernel.function(\"netif_rx\")") && !points.contains("kernel.function(\"vfs_read\")"));
         assert!(points.contains("kernel.trace(\"net:netif_rx\")") && !points.contains(&switch.point));
         let started = std::time::Instant::now();
-        let functions = functions_at_once(&world);
+        let functions: Vec<_> = functions_at_once(&world).collect();
         println!("{} functions in {:?}", functions.len(), started.elapsed());
         let read = functions.iter().find(|entry| entry.point == "kernel.function(\"vfs_read\")").expect("every kernel");
-        assert_eq!((&*read.group, &*read.doc), ("kernel.function vfs", "(file, buf, count, pos)"));
+        let arguments = function_arguments(&read.point, &world);
+        assert_eq!((&*read.group, arguments.as_deref()), ("kernel.function vfs", Some("(file, buf, count, pos)")));
+        assert_eq!(function_arguments("kernel.function(\"vfs_read@fs/read_write.c:552\")", &world), arguments);
+        assert_eq!(function_arguments("syscall.read", &world), None);
         let mut points: Vec<_> = entries.iter().chain(&functions).map(|entry| &entry.point).collect();
         points.sort();
         points.dedup();

@@ -33,6 +33,7 @@ pub fn checker(checker: Arc<dyn Checker>, tx: mpsc::UnboundedSender<Msg>) -> std
                     Ask::Complete { .. } => complete = Some(ask),
                 }
             }
+            let compiles = check.is_some();
             // Someone waits for the completion; the check can wait.
             for ask in [complete, check].into_iter().flatten() {
                 let msg = match ask {
@@ -42,6 +43,9 @@ pub fn checker(checker: Arc<dyn Checker>, tx: mpsc::UnboundedSender<Msg>) -> std
                 if tx.send(msg).is_err() {
                     return;
                 }
+            }
+            if compiles {
+                heap::give_back();
             }
         }
     });

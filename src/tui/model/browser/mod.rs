@@ -17,7 +17,7 @@ use nucleo_matcher::{Config, Matcher};
 use self::{
     hits::Hits,
     interior::Interior,
-    rank::{Finder, IN_ORDER, Match, letters_of, put_in_order},
+    rank::{Eyes, Finder, IN_ORDER, Match, letters_of, put_in_order},
 };
 pub use self::{
     interior::{Part, PartKind},
@@ -109,8 +109,8 @@ pub struct Browser {
     matches: Vec<Match>,
     /// All of them are in order, not only the best.
     all_in_order: bool,
-    /// Room for the matches of the next filter.
-    spare: Vec<Match>,
+    /// Room for those the next filter is tried on.
+    candidates: Vec<u32>,
     /// The filter they fit.
     ranked: String,
     pub selected: usize,
@@ -124,10 +124,10 @@ pub struct Browser {
     /// Points by the part of a type's name they were asked for.
     with_type: Option<(String, HashSet<String>)>,
     wanted: Vec<Look>,
-    matcher: Matcher,
+    /// What entries are looked at with, for each thread that does.
+    eyes: Vec<Eyes>,
     /// For views, which may not change the model.
     index_matcher: RefCell<Matcher>,
-    utf32: Vec<char>,
 }
 
 impl Default for Browser {
@@ -145,7 +145,7 @@ impl Default for Browser {
             typing: false,
             matches: Vec::new(),
             all_in_order: true,
-            spare: Vec::new(),
+            candidates: Vec::new(),
             ranked: String::new(),
             selected: 0,
             scroll: 0,
@@ -156,9 +156,8 @@ impl Default for Browser {
             hits: Hits::default(),
             with_type: None,
             wanted: Vec::new(),
-            matcher: Matcher::new(Config::DEFAULT),
+            eyes: Vec::new(),
             index_matcher: RefCell::new(Matcher::new(Config::DEFAULT)),
-            utf32: Vec::new(),
         }
     }
 }
@@ -214,7 +213,8 @@ impl Browser {
             self.entries.push(entry);
         }
         if !self.filter.text().is_empty() {
-            self.rank(first as u32..self.entries.len() as u32);
+            let new: Vec<u32> = (first as u32..self.entries.len() as u32).collect();
+            self.rank(&new);
         }
     }
 
@@ -242,6 +242,14 @@ impl Browser {
         self.interior.set_opened(opened);
         self.relist();
         self.select_again(kept);
+    }
+
+    /// The catalogue is whole: no room is kept for more.
+    pub fn complete(&mut self) {
+        (self.loading, self.indexed) = (false, None);
+        self.entries.shrink_to_fit();
+        self.letters.shrink_to_fit();
+        self.groups.values_mut().for_each(Vec::shrink_to_fit);
     }
 
     /// The rows as they are now.
@@ -325,19 +333,21 @@ impl Browser {
             && text.starts_with(&self.ranked)
             && !text.contains(['!', '/', ':'])
             && self.matches.len() < self.entries.len() / 8;
-        let mut before = std::mem::replace(&mut self.matches, std::mem::take(&mut self.spare));
-        self.matches.clear();
+        let mut candidates = std::mem::take(&mut self.candidates);
+        candidates.clear();
         if narrows {
-            self.rank(before.drain(..).map(Match::idx));
+            candidates.extend(self.matches.iter().map(|found| found.idx()));
         } else {
-            self.rank(0..self.entries.len() as u32);
+            candidates.extend(0..self.entries.len() as u32);
         }
-        self.spare = before;
+        self.matches.clear();
+        self.rank(&candidates);
+        self.candidates = candidates;
         self.show_matches();
     }
 
     /// Adds those of `candidates` that fit the filter.
-    fn rank(&mut self, candidates: impl Iterator<Item = u32>) {
+    fn rank(&mut self, candidates: &[u32]) {
         self.filter.text().clone_into(&mut self.ranked);
         let query = Query::parse(&self.ranked);
         if let Some(part) = &query.of_type
@@ -353,16 +363,17 @@ impl Browser {
             (Some(_), None) => false,
         };
         let finder = Finder::new(&query);
-        for idx in candidates {
-            let entry = &self.entries[idx as usize];
-            if !finder.may_fit(entry, self.letters[idx as usize])
-                || !query.files.iter().all(|file| entry.group.contains(file.as_str()))
-                || !has_type(&entry.point)
-            {
-                continue;
+        let (entries, letters) = (&self.entries, &self.letters);
+        let fit = |idx: u32, eyes: &mut Eyes| {
+            let has = letters[idx as usize];
+            if !finder.may_fit(has) {
+                return None;
             }
-            self.matches.extend(finder.find(entry, idx, &mut self.matcher, &mut self.utf32));
-        }
+            let entry = &entries[idx as usize];
+            let is_asked = query.files.iter().all(|file| entry.group.contains(file.as_str())) && has_type(&entry.point);
+            is_asked.then(|| finder.find(entry, idx, eyes)).flatten()
+        };
+        rank::find_all(candidates, &mut self.eyes, &mut self.matches, fit);
         self.all_in_order = self.matches.len() <= IN_ORDER;
         put_in_order(&mut self.matches, false);
     }
@@ -609,7 +620,8 @@ impl Browser {
         let kept = self.kept();
         self.matches.clear();
         if !self.filter.text().is_empty() {
-            self.rank(0..self.entries.len() as u32);
+            let all: Vec<u32> = (0..self.entries.len() as u32).collect();
+            self.rank(&all);
             self.relist();
             self.select_again(kept);
         }
