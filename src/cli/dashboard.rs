@@ -23,6 +23,11 @@ use crate::{
 };
 
 pub fn main(args: DashboardArgs) -> ExitCode {
+    open(args, None)
+}
+
+/// `text`: a script that has no file.
+fn open(args: DashboardArgs, text: Option<Vec<u8>>) -> ExitCode {
     let host = match host(args.release.as_deref()) {
         Ok(host) => host,
         Err(why) => {
@@ -32,7 +37,7 @@ pub fn main(args: DashboardArgs) -> ExitCode {
     };
     let is_live = host.is_running() && !args.demo;
     if args.demo || (is_live && !features::can_trace()) {
-        return demo(&args, is_live.then(features::why_not), host);
+        return demo(&args, text, is_live.then(features::why_not), host);
     }
     let compiler = SharedCompiler::new(args.tapset_dirs.clone(), host);
     let engine = LiveEngine::new(compiler.clone(), args.record.clone());
@@ -44,7 +49,13 @@ pub fn main(args: DashboardArgs) -> ExitCode {
     options.autorun = args.run;
     options.start = given(&args);
     options.script = args.script;
+    options.text = text.map(named);
     show(options, args.look)
+}
+
+/// A script of the command line, by stap's name for it.
+fn named(text: Vec<u8>) -> (String, String) {
+    ("<input>".to_owned(), String::from_utf8_lossy(&text).into_owned())
 }
 
 /// `stap --monitor` and `stap -i`: the script in the dashboard, which runs it at once for the former.
@@ -54,7 +65,6 @@ pub fn main(args: DashboardArgs) -> ExitCode {
 pub fn of_stap(args: StapArgs) -> Result<ExitCode, String> {
     let name = if args.monitor { "--monitor" } else { "-i" };
     for (given, option) in [
-        (args.script.is_some(), "-e"),
         (!args.additional.is_empty(), "-E"),
         (!args.defines.is_empty(), "-D"),
         (!args.globals.is_empty(), "-G"),
@@ -64,13 +74,14 @@ pub fn of_stap(args: StapArgs) -> Result<ExitCode, String> {
         (args.example, "--example"),
     ] {
         if given {
-            return Err(format!("{name} does not go with {option}: the dashboard takes a file and its arguments"));
+            return Err(format!("{name} does not go with {option}: the dashboard takes a script and its arguments"));
         }
     }
     let mut words = args.words.iter();
-    let script = words.next().map(PathBuf::from);
-    Ok(main(DashboardArgs {
-        run: args.monitor && script.is_some(),
+    // With -e all words are arguments.
+    let script = if args.script.is_some() { None } else { words.next().map(PathBuf::from) };
+    let dashboard = DashboardArgs {
+        run: args.monitor,
         script,
         args: words.map(|word| word.to_string_lossy().into_owned()).collect(),
         demo: false,
@@ -80,7 +91,8 @@ pub fn of_stap(args: StapArgs) -> Result<ExitCode, String> {
         record: args.record,
         tapset_dirs: args.tapset_dirs,
         release: args.release,
-    }))
+    };
+    Ok(open(dashboard, args.script))
 }
 
 fn given(args: &DashboardArgs) -> StartOptions {
@@ -88,7 +100,7 @@ fn given(args: &DashboardArgs) -> StartOptions {
 }
 
 /// The bundled recording. `why`: what keeps this machine from tracing; the editor and the browser work all the same.
-fn demo(args: &DashboardArgs, why: Option<String>, host: Arc<dyn Host>) -> ExitCode {
+fn demo(args: &DashboardArgs, text: Option<Vec<u8>>, why: Option<String>, host: Arc<dyn Host>) -> ExitCode {
     let recording = match Recording::parse(embedded::DEMO) {
         Ok(recording) => recording,
         Err(error) => {
@@ -100,6 +112,9 @@ fn demo(args: &DashboardArgs, why: Option<String>, host: Arc<dyn Host>) -> ExitC
     options.notice = why;
     // A script that was asked for can be read and checked, though not run.
     options.script = args.script.clone();
+    if let Some(text) = text {
+        options.text = Some(named(text));
+    }
     options.start = given(args);
     show(options, args.look.clone())
 }

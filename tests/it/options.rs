@@ -249,3 +249,30 @@ fn output_files_follow_each_other() {
         assert!(written[1].ends_with("tick\n"), "{written:?}");
     }
 }
+
+#[test]
+fn what_the_dashboard_cannot_do_is_refused() {
+    let refused: [(&str, &[&str]); 7] = [
+        ("-E", &["-E", "probe end {}"]),
+        ("-D", &["-D", "MAXACTION=7"]),
+        ("-G", &["-G", "n=1"]),
+        ("-o", &["-o", "/dev/null"]),
+        ("-T", &["-T", "5"]),
+        ("-g", &["-g"]),
+        ("--example", &["--example"]),
+    ];
+    for name in ["-i", "--monitor"] {
+        for (option, words) in refused {
+            let err = run(&[&[name, "x.stp"], words].concat()).failed();
+            let wanted =
+                format!("ERROR: {name} does not go with {option}: the dashboard takes a script and its arguments\n");
+            assert_eq!(err, wanted);
+        }
+    }
+    // Written in the dashboard, it may begin with nothing; to be shown at once, it has to be there.
+    assert!(run(&["--monitor"]).failed().starts_with("A script must be specified.\n"));
+    assert!(run(&["-i"]).failed().starts_with("ERROR: the terminal: "));
+    // Passes before the last one are no business of the dashboard.
+    assert_eq!(run(&["-i", "-p1", "-e", "probe begin {}"]).ok(), run(&["-p1", "-e", "probe begin {}"]).ok());
+    assert_eq!(run(&["--monitor", "-l", "begin"]).ok(), "begin\n");
+}

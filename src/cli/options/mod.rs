@@ -176,7 +176,7 @@ impl StapArgs {
             if self.last_pass.is_some() {
                 return usage("Cannot specify -p with -l/-L/--dump-* switches.");
             }
-        } else if self.script.is_none() && self.words.is_empty() && !self.clean_cache && !self.is_for_screen() {
+        } else if self.script.is_none() && self.words.is_empty() && !self.clean_cache && !self.opens_an_editor() {
             return usage("A script must be specified.\nTry '-i' for building a script interactively.");
         }
         if self.command.is_some() && self.target.is_some_and(|pid| pid != 0) {
@@ -215,6 +215,11 @@ impl StapArgs {
     /// Whether the dashboard takes it from here.
     pub fn is_for_screen(&self) -> bool {
         (self.monitor || self.interactive) && self.last_pass.is_none() && self.listing.is_none()
+    }
+
+    /// Whether a script is still to be written.
+    fn opens_an_editor(&self) -> bool {
+        self.interactive && self.is_for_screen()
     }
 
     /// Whether `-v` or `--vp` asks for more of a pass, 1 to 5.
