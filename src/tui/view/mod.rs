@@ -75,7 +75,7 @@ pub fn draw(model: &Model, buf: &mut Buffer) -> Option<Position> {
         editor::draw_popup(model, buf, rect);
     }
     if let Some(rect) = areas.message {
-        cursor = status::message(model, &mut Pen::new(buf, rect)).or(cursor);
+        cursor = status::message(model, &mut Pen::new(buf, status::room_of_message(model, rect))).or(cursor);
     }
     match model.layers.last() {
         None => {

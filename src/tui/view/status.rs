@@ -1,8 +1,11 @@
 //! The status line (what runs, what it costs, what it lost), the key bar, and the line for messages and prompts.
 
-use ratatui::{layout::Position, style::Style};
+use ratatui::{
+    layout::{Position, Rect},
+    style::Style,
+};
 
-use super::pen::{Pen, text_width};
+use super::pen::{Pen, text_width, wrapped};
 use crate::tui::{
     action::{ACTIONS, Act, Action},
     app::{Layer, Model, PickerKind, PromptKind},
@@ -12,6 +15,9 @@ use crate::tui::{
     shape,
     theme::Role,
 };
+
+/// From so many columns on the status line says more.
+const WIDE: u16 = 100;
 
 /// What the cost figures of two neighbouring samples say; every field is `None` when it cannot be known.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,12 +32,17 @@ pub struct Rates {
     pub recent_loss: bool,
 }
 
+/// At the instant that is shown.
 pub fn rates(model: &Model) -> Rates {
-    let Some(now) = model.sample() else { return Rates::default() };
+    rates_at(model, model.cursor)
+}
+
+fn rates_at(model: &Model, cursor: Option<u64>) -> Rates {
+    let Some(now) = model.history.at(cursor) else { return Rates::default() };
     let cost = &now.snapshot.cost;
     let mut rates =
         Rates { drops: cost.ring_drops, missed: cost.missed, overflows: cost.overflows, ..Default::default() };
-    if let Some(before) = model.history.before(model.cursor) {
+    if let Some(before) = model.history.before(cursor) {
         let old = &before.snapshot.cost;
         let seconds = seconds_between(before, now);
         if seconds > 0.0 {
@@ -80,7 +91,7 @@ pub fn event_rates(model: &Model, n: usize) -> Vec<f64> {
 type Part = Vec<(String, Role)>;
 
 pub fn draw(model: &Model, pen: &mut Pen) {
-    let wide = pen.width() >= 100;
+    let wide = pen.width() >= WIDE;
     let parts = parts(model, wide);
     let separator = if wide { format!(" {} ", model.glyphs.bar_v) } else { "  ".to_owned() };
     let mut x = 1;
@@ -212,7 +223,12 @@ fn state(model: &Model) -> Part {
             .latest()
             .map_or(0, |s| s.snapshot.at.as_secs())
             .saturating_sub(model.history.at(Some(cursor)).map_or(0, |s| s.snapshot.at.as_secs()));
-        return vec![(format!(" {} PAUSED -{} ", glyphs.pause, shape::clock(back)), Role::StatusPaused)];
+        let mut part = vec![(format!(" {} PAUSED -{} ", glyphs.pause, shape::clock(back)), Role::StatusPaused)];
+        // What goes on meanwhile.
+        if let Some(now) = rates_at(model, None).events.filter(|_| model.is_tracing() && model.size.0 >= WIDE) {
+            part.push((format!(" live: {:>5} ev/s", shape::short(now)), Role::Status));
+        }
+        return part;
     }
     if model.run.stopping {
         return vec![(format!("{} STOPPING {}", glyphs.dot, run_clock(model)), Role::StatusBusy)];
@@ -344,6 +360,34 @@ fn hints(model: &Model) -> Vec<Hint> {
     hints.into_iter().map(|(_, hint)| hint).collect()
 }
 
+/// A long message takes so many lines, over what is above it.
+const MESSAGE_LINES: usize = 6;
+
+/// The line of messages, and those above it that what is to be said takes beside.
+pub fn room_of_message(model: &Model, line: Rect) -> Rect {
+    let n = toast(model, line.width).map_or(1, |(lines, _)| lines.len()) as u16;
+    let above = n.saturating_sub(1).min(line.y);
+    Rect::new(line.x, line.y - above, line.width, line.height + above)
+}
+
+/// The lines of what is said or complained of just now, and how they look.
+fn toast(model: &Model, width: u16) -> Option<(Vec<String>, Role)> {
+    let toast = model.toast.as_ref().filter(|_| model.pending.is_none())?;
+    if matches!(model.layers.last(), Some(Layer::Prompt { .. })) {
+        return None;
+    }
+    let (glyph, role) =
+        if toast.error { (model.glyphs.error, Role::ToastError) } else { (model.glyphs.ok, Role::ToastInfo) };
+    let indent = text_width(glyph) + 1;
+    let mut lines = wrapped(&toast.text, usize::from(width).saturating_sub(2 + indent));
+    if lines.len() > MESSAGE_LINES {
+        let rest = lines.split_off(MESSAGE_LINES - 1);
+        lines.push(rest.join(" "));
+    }
+    let begins = |n: usize| if n == 0 { format!("{glyph} ") } else { " ".repeat(indent) };
+    Some((lines.into_iter().enumerate().map(|(n, line)| begins(n) + &line).collect(), role))
+}
+
 /// Prompt or message; gives the cursor's place in a prompt.
 pub fn message(model: &Model, pen: &mut Pen) -> Option<Position> {
     let bottom = pen.width();
@@ -374,10 +418,12 @@ pub fn message(model: &Model, pen: &mut Pen) -> Option<Position> {
     };
     if let Some((chord, _)) = &model.pending {
         line(pen, &format!("{} …", chord.shown(model.glyphs.unicode)), model.theme.get(Role::Key));
-    } else if let Some(toast) = &model.toast {
-        let (glyph, role) =
-            if toast.error { (model.glyphs.error, Role::ToastError) } else { (model.glyphs.ok, Role::ToastInfo) };
-        line(pen, &format!("{glyph} {}", toast.text), model.theme.get(role));
+    } else if let Some((lines, role)) = toast(model, pen.width()) {
+        pen.fill(model.theme.get(Role::Text));
+        for (y, line) in lines.iter().enumerate() {
+            let width = pen.width().saturating_sub(2);
+            pen.cut(1, y as u16, width, line, model.theme.get(role), &model.glyphs);
+        }
     } else if model.focus == Pane::Script
         && let Some(diagnostic) = model.script.diagnostics_on(model.script.cursor().0).next()
         && model.areas().timeline.is_some()
