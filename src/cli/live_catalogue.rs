@@ -116,9 +116,11 @@ impl Catalogue for LiveCatalogue {
         if self.is_by_source.load(Ordering::Relaxed) {
             return None;
         }
-        let functions = catalogue::functions_by_source(&self.compiler.get().world)?;
+        // Looking for it may have been fetching it.
+        let functions = catalogue::functions_by_source(&self.compiler.get().world);
+        self.compiler.tell_of_fetched();
         let mut groups = Groups::default();
-        Some((catalogue::FUNCTIONS, functions.map(|entry| groups.shown(entry)).collect()))
+        Some((catalogue::FUNCTIONS, functions?.map(|entry| groups.shown(entry)).collect()))
     }
 
     fn indexed(&self) -> Option<u8> {

@@ -5,7 +5,11 @@ use std::{
     io::{self, Read},
     os::fd::OwnedFd,
     path::PathBuf,
-    sync::{Arc, Mutex, OnceLock, mpsc as std_mpsc},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicBool, Ordering},
+        mpsc as std_mpsc,
+    },
     time::{Duration, Instant},
 };
 
@@ -14,7 +18,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::findings::{editor_diagnostic, editor_diagnostics};
 use crate::{
-    host::Host,
+    debuginfo::{Consent, catalog::debuginfod::Offer},
+    host::{Fetch, Host},
     language::Recovery,
     pipeline::{CompileOptions, Compiled, Compiler, Input, Pass},
     runtime::{
@@ -26,9 +31,10 @@ use crate::{
         session::{Datum, SessionCommand, SessionEvent},
         target::Target,
     },
+    sys::heap,
     tui::{
         engine::{
-            Checker, CompletionList, CountRequest, EditorDiagnostic, Engine, EngineEvent, RunId, StartOptions,
+            self, Checker, CompletionList, CountRequest, EditorDiagnostic, Engine, EngineEvent, RunId, StartOptions,
             StartRequest,
         },
         given::stap_line,
@@ -45,15 +51,56 @@ pub struct SharedCompiler {
     include: Vec<PathBuf>,
     host: Arc<dyn Host>,
     compiler: OnceLock<Compiler>,
+    /// Where it is asked whether debug information may be fetched; never without.
+    offers: OnceLock<Offers>,
+}
+
+/// Asks the user, and waits for the answer.
+struct Offers {
+    to: UnboundedSender<EngineEvent>,
+    /// Something is to be fetched, or was.
+    has_agreed: Arc<AtomicBool>,
+}
+
+impl Offers {
+    fn consent(&self) -> Consent {
+        let (to, has_agreed, has_refused) = (self.to.clone(), self.has_agreed.clone(), AtomicBool::new(false));
+        let ask = move |offer: &Offer| {
+            // The kernel's may be followed by those of its modules: who wants none of it is asked once.
+            if has_refused.load(Ordering::Relaxed) {
+                return false;
+            }
+            let (answer, answered) = std_mpsc::channel();
+            let _ = to.send(EngineEvent::Offers(engine::Offer { text: offer.to_string(), answer }));
+            let agrees = answered.recv().unwrap_or(false);
+            if agrees { &has_agreed } else { &has_refused }.store(true, Ordering::Relaxed);
+            agrees
+        };
+        Consent::Ask(Fetch { seconds: None, shows_progress: false }, Box::new(ask))
+    }
 }
 
 impl SharedCompiler {
     pub fn new(include: Vec<PathBuf>, host: Arc<dyn Host>) -> Arc<Self> {
-        Arc::new(Self { include, host, compiler: OnceLock::new() })
+        Arc::new(Self { include, host, compiler: OnceLock::new(), offers: OnceLock::new() })
     }
 
     pub fn get(&self) -> &Compiler {
-        self.compiler.get_or_init(|| Compiler::new(self.host.clone(), &self.include))
+        self.compiler.get_or_init(|| {
+            let mut compiler = Compiler::new(self.host.clone(), &self.include);
+            compiler.world.downloads = self.offers.get().map_or(Consent::No, Offers::consent);
+            compiler
+        })
+    }
+
+    /// Says what became of the kernel's debug information, where it was to be fetched.
+    pub fn tell_of_fetched(&self) {
+        let Some(offers) = self.offers.get().filter(|offers| offers.has_agreed.load(Ordering::Relaxed)) else { return };
+        let text = match self.get().world.dwarf() {
+            Ok(_) => "debug information of the kernel is here".to_owned(),
+            Err(missing) => missing.to_string(),
+        };
+        let _ = offers.to.send(EngineEvent::Note(text));
     }
 
     /// It, if somebody needed it before.
@@ -81,6 +128,9 @@ impl LiveEngine {
     pub fn new(compiler: Arc<SharedCompiler>, record: Option<PathBuf>) -> Self {
         let (requests, inbox) = std_mpsc::channel();
         let (events_tx, events) = unbounded_channel();
+        let offers = Offers { to: events_tx.clone(), has_agreed: Arc::default() };
+        let is_first = compiler.offers.set(offers).is_ok();
+        debug_assert!(is_first && compiler.made().is_none(), "asked before it is needed");
         let current = Arc::new(Mutex::new(None));
         let worker = Worker {
             compiler: compiler.clone(),
@@ -139,6 +189,8 @@ impl Worker {
                 request = newer;
             }
             self.start(request);
+            // Compiling and loading took many times the room of what is kept.
+            heap::give_back();
         }
     }
 

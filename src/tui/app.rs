@@ -7,8 +7,8 @@ use super::{
     action::{Act, Preset, Where},
     disk::Job,
     engine::{
-        CatalogueEntry, Checker, CompletionList, CountRequest, EditorDiagnostic, EngineEvent, ProbeDetail, RunId,
-        StartOptions, StartRequest, Variable,
+        CatalogueEntry, Checker, CompletionList, CountRequest, EditorDiagnostic, EngineEvent, Offer, ProbeDetail,
+        RunId, StartOptions, StartRequest, Variable,
     },
     export::Format,
     files::{OnDisk, SaveError, Stamp},
@@ -245,6 +245,8 @@ pub struct Choice {
     pub title: String,
     pub text: Vec<String>,
     pub options: Vec<(char, &'static str, Answer)>,
+    /// When it came up, if it did so by itself.
+    pub came_up: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,6 +261,9 @@ pub enum Answer {
     LatencyBy(TraceKey),
     /// However many places are armed.
     RunAnyway,
+    /// What the engine offers to fetch.
+    Fetch,
+    FetchNothing,
     /// Of [`Model::conflict`]: write over the file, take the file's text, look.
     KeepMine,
     LoadTheirs,
@@ -403,6 +408,12 @@ pub struct Model {
     /// First chord of a sequence, and until when it waits for the second if it means something alone.
     pub pending: Option<(Chord, Option<Duration>)>,
     pub layers: Vec<Layer>,
+    /// Questions that wait until the typing pauses.
+    pub questions: Vec<Choice>,
+    /// What the user is asked about.
+    pub offer: Option<Offer>,
+    /// When text was typed last.
+    pub typed_at: Option<Duration>,
     pub toast: Option<Toast>,
     pub mouse: bool,
     /// What the mouse has hold of.
@@ -459,6 +470,9 @@ impl Model {
             vim: None,
             pending: None,
             layers: Vec::new(),
+            questions: Vec::new(),
+            offer: None,
+            typed_at: None,
             toast: None,
             mouse: true,
             held: None,
@@ -551,8 +565,10 @@ impl Model {
     }
 
     pub fn complain(&mut self, text: impl AsRef<str>) {
-        self.toast =
-            Some(Toast { text: self.fill(text.as_ref()), error: true, until: self.now + Duration::from_secs(8) });
+        let text = self.fill(text.as_ref());
+        // What is long takes longer to read.
+        let reading = Duration::from_secs(8 + text.len() as u64 / 40);
+        self.toast = Some(Toast { text, error: true, until: self.now + reading });
     }
 
     /// The next moment something changes by itself.
@@ -561,7 +577,8 @@ impl Model {
         let pending = self.pending.and_then(|(_, until)| until);
         let toast = self.toast.as_ref().map(|toast| toast.until);
         let keep = self.keep.map(|keep| keep.at);
-        [self.check_due, toast, hold, self.quit_at, pending, keep].into_iter().flatten().min()
+        let question = super::update::question::due(self);
+        [self.check_due, toast, hold, self.quit_at, pending, keep, question].into_iter().flatten().min()
     }
 
     /// Works out what is on show after any change: rows, scrolling.

@@ -77,8 +77,19 @@ pub enum EngineEvent {
     Failed { run: RunId, message: String, help: Option<String> },
     /// Hits by point, most first, of a [`CountRequest`]; or why they cannot be counted.
     Counted { point: String, result: Result<Vec<(String, u64)>, String> },
+    /// Debug information could be fetched from a server; whoever looks for it waits for the answer.
+    Offers(Offer),
     /// Anything else worth a line in the log.
     Note(String),
+}
+
+/// Something to be fetched, if the user wants that.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// What, and from whom.
+    pub text: String,
+    /// Takes the answer; without one it is no.
+    pub answer: std::sync::mpsc::Sender<bool>,
 }
 
 /// A finding placed in the editor.

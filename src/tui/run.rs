@@ -223,7 +223,7 @@ async fn main(options: TuiOptions) -> io::Result<Outcome> {
     } else if let Some((name, text)) = &options.text {
         let name = Path::new(name).file_name().map_or(name.clone(), |name| name.to_string_lossy().into_owned());
         model.script = super::model::script::Script::new(&name, None, text.as_bytes());
-        model.focus = Pane::Live;
+        model.focus = Pane::Script;
     } else {
         model.browser.typing = true;
     }

@@ -25,6 +25,8 @@ pub struct Settings {
     pub theme: Option<String>,
     pub ascii: bool,
     pub mouse: Option<bool>,
+    /// `Some(false)`: no server is asked for debug information, nor the user whether one may be.
+    pub debuginfod: Option<bool>,
     /// `None`: the environment decides.
     pub profile: Option<Profile>,
     /// The file, whether it exists or not; `None` where there is no home.
@@ -106,6 +108,7 @@ impl Reader<'_> {
                 ("theme", DeValue::String(theme)) => self.settings.theme = Some(theme.to_string()),
                 ("ascii", DeValue::Boolean(on)) => self.settings.ascii = *on,
                 ("mouse", DeValue::Boolean(on)) => self.settings.mouse = Some(*on),
+                ("debuginfod", DeValue::Boolean(on)) => self.settings.debuginfod = Some(*on),
                 ("profile", DeValue::String(name)) if name == "auto" => self.settings.profile = None,
                 ("profile", DeValue::String(name)) if Profile::parse(name).is_some() => {
                     self.settings.profile = Profile::parse(name);
@@ -114,12 +117,12 @@ impl Reader<'_> {
                 ("keys", DeValue::Table(table)) => self.keys(table, None),
                 ("profile", _) => self.problem(at, name, "expected \"auto\", \"local\", \"ssh\" or \"slow\""),
                 ("theme", _) => self.problem(at, name, "expected the name of a theme"),
-                ("ascii" | "mouse", _) => self.problem(at, name, "expected true or false"),
+                ("ascii" | "mouse" | "debuginfod", _) => self.problem(at, name, "expected true or false"),
                 ("editor" | "keys", _) => self.problem(at, name, "expected a table"),
                 _ => self.problem(
                     key.span().start,
                     name,
-                    "no such setting; there are keymap, theme, ascii, mouse, profile, editor.mode and keys",
+                    "no such setting; there are keymap, theme, ascii, mouse, debuginfod, profile, editor.mode and keys",
                 ),
             }
         }
@@ -232,9 +235,11 @@ pub fn template(settings: &Settings) -> String {
          # keymap = \"{preset}\"   # default, vim, emacs: a set of keys to start from\n\
          # theme = \"{theme}\"    # a built-in theme, or NAME for themes/NAME.toml beside this file\n\
          # ascii = {}\n# mouse = {}\n\
+         # debuginfod = {}    # ask whether debug information may be fetched where DEBUGINFOD_URLS names servers\n\
          # profile = \"{profile}\"    # local, ssh (4 frames a second), slow (1, ASCII, no colours); auto: ssh under SSH\n\n[editor]\n# mode = \"{mode}\"   # modeless, vim (the default with keymap vim)\n",
         settings.ascii,
-        settings.mouse.unwrap_or(true)
+        settings.mouse.unwrap_or(true),
+        settings.debuginfod.unwrap_or(true)
     );
     for place in Where::ALL {
         out += &format!("\n# {}\n[keys.{}]\n", place.title(), place.name());
@@ -280,7 +285,7 @@ mod tests {
         let settings = Settings::parse(text, "config.toml");
         expect_test::expect![[r#"
             config.toml:1: keymap: expected "default", "vim" or "emacs"
-            config.toml:2: fly: no such setting; there are keymap, theme, ascii, mouse, profile, editor.mode and keys
+            config.toml:2: fly: no such setting; there are keymap, theme, ascii, mouse, debuginfod, profile, editor.mode and keys
             config.toml:7: keys.fly: no such action; :settings lists them
             config.toml:13: keys.live.wrap: not an action of 'live'; it is one of 'log'
             config.toml:14: keys.moon: no such place; there are probes, script, live, log, panes, windows, everywhere

@@ -21,8 +21,8 @@ fn build_id_at(bytes: &[u8]) -> Option<usize> {
 }
 
 /// A server with one file, and what it was asked for.
-struct Server {
-    url: String,
+pub struct Server {
+    pub url: String,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
@@ -48,7 +48,7 @@ impl Server {
         Self { url, asked }
     }
 
-    fn n_asked(&self) -> usize {
+    pub fn n_asked(&self) -> usize {
         self.asked.lock().expect("nobody panics").len()
     }
 }
@@ -66,16 +66,17 @@ fn ask(folder: &TempDir, url: &str, answer: &str, args: &[&str]) -> Ran {
     running.finish()
 }
 
-#[test]
-fn a_server_is_asked_where_that_is_wanted_and_once() {
+/// A server that has a file for the kernel that runs, what it is asked for then, and the kernel's build; `None` where this
+/// cannot be tried.
+pub fn serve_kernel() -> Option<(Server, String, String)> {
     let notes = fs::read("/sys/kernel/notes").unwrap_or_default();
     let Some(at) = build_id_at(&notes) else {
         eprintln!("skipped: this kernel does not say which build it is");
-        return;
+        return None;
     };
     if !require_program("debuginfod-find") || fs::exists(format!("/usr/lib/debug/boot/vmlinux-{}", release())).unwrap()
     {
-        return;
+        return None;
     }
     let id = &notes[at..at + 20];
     let mut kernel = fs::read(KERNEL).expect("is part of the project");
@@ -83,7 +84,12 @@ fn a_server_is_asked_where_that_is_wanted_and_once() {
     kernel[own..own + 20].copy_from_slice(id);
     let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
     let wanted = format!("/buildid/{id}/debuginfo");
-    let server = Server::with(wanted.clone(), kernel);
+    Some((Server::with(wanted.clone(), kernel), wanted, id))
+}
+
+#[test]
+fn a_server_is_asked_where_that_is_wanted_and_once() {
+    let Some((server, wanted, id)) = serve_kernel() else { return };
     let folder = TempDir::new("debuginfod");
     let list = ["-l", "kernel.function(\"*@other.c\")"];
     let listed = "kernel.function(\"other@other.c:11\")\n";

@@ -1,6 +1,13 @@
 //! The dashboard in a real terminal: tmux with a server of its own, keys sent and screens read.
 
-use std::{process::Command, sync::Arc};
+use std::{
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tapdeck::{
     runtime::session::SessionCommand,
@@ -12,7 +19,10 @@ use tapdeck::{
 };
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::binary::{TempDir, require_bpf, require_program, wait_until};
+use crate::{
+    binary::{TempDir, require_bpf, require_program, wait_until},
+    debuginfod::serve_kernel,
+};
 
 /// A tmux server with one window that runs a shell; gone with the value.
 struct Tmux {
@@ -229,6 +239,8 @@ fn unsaved_changes_survive_a_kill() {
     tmux.kill_dashboard();
     tmux.dashboard(&args);
     tmux.wait("the offer", |screen| screen.contains("Unsaved changes were left behind"));
+    // What is typed sooner goes into the text.
+    std::thread::sleep(Duration::from_secs(1));
     tmux.keys(&["r"]);
     tmux.wait("the words", |screen| screen.contains("# unsaved words") && screen.contains("a.stp*"));
     tmux.keys(&["C-s"]);
@@ -315,10 +327,12 @@ fn a_file_another_program_writes_is_read_again() {
     tmux.wait("the word", |screen| screen.contains("changed on disk"));
     tmux.keys(&["C-s"]);
     tmux.wait("the question", |screen| screen.contains("Save over another's changes?"));
+    std::thread::sleep(Duration::from_secs(1));
     tmux.keys(&["d"]);
     tmux.wait("the differences", |screen| screen.contains("- # a third") && screen.contains("+ mine# again"));
     tmux.keys(&["Escape"]);
     tmux.wait("the question", |screen| !screen.contains("- # a third"));
+    std::thread::sleep(Duration::from_secs(1));
     tmux.keys(&["k"]);
     wait_until("the file", || std::fs::read_to_string(&script).unwrap() == "mine# again\n");
     tmux.wait("the word of it", |screen| screen.contains("saved "));
@@ -384,7 +398,7 @@ fn a_terminal_that_is_stuck_holds_up_nothing() {
     let server: u32 = tmux.command(&["display-message", "-p", "#{pid}"]).trim().parse().unwrap();
     // The terminal's program stops reading; what the kernel keeps for it fills up in no time.
     let stopped = Stopped::new(server);
-    std::thread::sleep(std::time::Duration::from_secs(3));
+    std::thread::sleep(Duration::from_secs(3));
     // The dashboard still hears, ends its session and goes.
     tapdeck::sys::signals::kill(pid, 15).unwrap();
     wait_until("its end", || std::fs::metadata(format!("/proc/{pid}/exe")).is_err());
@@ -528,4 +542,193 @@ fn another_user_without_a_terminal_of_his_own() {
     }
     tmux.assert_restored();
     assert_eq!(std::path::Path::new("/nonexistent").exists(), had_home);
+}
+
+#[test]
+fn stap_with_i_or_monitor_is_the_dashboard() {
+    if !require_bpf() {
+        return;
+    }
+    let Some(tmux) = Tmux::open("monitor", 120, 40) else { return };
+    let script = tmux.folder.file("ticks.stp", "global n\nprobe timer.ms(100) { n += $1 }\n");
+    let run = format!("{} run", env!("CARGO_BIN_EXE_tapdeck"));
+    // It runs at once, with its arguments.
+    tmux.open_with(&format!("{run} --monitor=2 {} 7", script.display()));
+    let screen = tmux.wait("the run", |screen| screen.contains("RUN") && screen.contains("ticks.stp 7"));
+    assert!(screen.contains("n +="), "{screen}");
+    tmux.keys(&["C-c"]);
+    tmux.wait("the end", |screen| screen.contains("ENDED"));
+    tmux.keys(&["q"]);
+    tmux.assert_restored();
+    // It can be edited first; text of -e, too.
+    for script in [format!("-i {} 7", script.display()), "-i -e 'probe timer.ms(100) { if ($1) exit() }' 7".to_owned()]
+    {
+        tmux.keys(&["clear", "Enter"]);
+        tmux.wait("an empty screen", |screen| !screen.contains("left with"));
+        tmux.open_with(&format!("{run} {script}"));
+        let screen = tmux.wait("the text", |screen| screen.contains("timer.ms(100)") && screen.contains("not running"));
+        assert!(
+            screen.lines().nth(1).is_some_and(|border| border.contains("┏ 2 ")),
+            "the editor is in front: {screen}"
+        );
+        tmux.keys(&["C-q"]);
+        tmux.assert_restored();
+    }
+}
+
+#[test]
+fn the_mouse_and_the_clipboard_work_through_the_terminal() {
+    let Some(tmux) = Tmux::open("mouse", 120, 40) else { return };
+    // tmux takes what is copied, as a terminal does that allows it.
+    tmux.command(&["set-option", "-s", "set-clipboard", "on"]);
+    tmux.dashboard("--demo");
+    tmux.wait("the recording", |screen| screen.contains("RECORDING") || screen.contains("REPLAY"));
+    tmux.wait("a table with rows", |screen| screen.contains("┏ 3 ") && screen.contains("┃ ►"));
+    assert_eq!(tmux.command(&["display-message", "-p", "#{mouse_any_flag}"]).trim(), "1");
+    // Columns and rows from 0, of a terminal that tells them from 1.
+    let report = |button: u16, (x, y): (usize, usize), end: char| {
+        tmux.keys(&["-l", &format!("\x1b[<{button};{};{}{end}", x + 1, y + 1)]);
+    };
+    let find = |screen: &str, what: &str| {
+        let y = screen.lines().position(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}: {screen}"));
+        let line = screen.lines().nth(y).unwrap();
+        (line[..line.find(what).unwrap()].chars().count(), y)
+    };
+    // A click gives a pane the focus.
+    let log = find(&tmux.screen(), " 4 Log");
+    report(0, (log.0 + 5, log.1 + 1), 'M');
+    report(0, (log.0 + 5, log.1 + 1), 'm');
+    tmux.wait("the log in front", |screen| screen.contains("┏ 4 Log"));
+    // The wheel moves what is under it, focused or not: the browser's selection.
+    let group = find(&tmux.screen(), "begin and end");
+    let selected = |screen: &str| screen.lines().position(|line| line.chars().take(38).any(|c| c == '►'));
+    let before = selected(&tmux.screen()).expect("a row is selected");
+    report(65, group, 'M');
+    tmux.wait("the browser moved on", |screen| selected(screen).is_some_and(|row| row > before));
+    report(64, group, 'M');
+    tmux.wait("the browser moved back", |screen| selected(screen) == Some(before));
+    // A row is selected and copied.
+    tmux.keys(&["3"]);
+    tmux.keys(&["j"]);
+    tmux.keys(&["y"]);
+    tmux.wait("the word of it", |screen| screen.contains("copied: "));
+    let row = tmux.wait("the row", |screen| screen.lines().any(|line| line.contains("┃ ►")));
+    let row = row.lines().find_map(|line| line.split("┃ ►").nth(1)).and_then(|row| row.split_whitespace().next());
+    let copied = tmux.command(&["show-buffer"]);
+    assert!(copied.starts_with(row.expect("it has a name")), "{copied} {row:?}");
+    tmux.keys(&["C-q"]);
+    tmux.assert_restored();
+}
+
+/// Calls kill(2) for processes that cannot be, each with the next number, until it is dropped.
+struct Calls(Arc<AtomicBool>, Option<std::thread::JoinHandle<()>>);
+
+/// Above the largest process id there is (proc_sys_kernel(5), pid_max).
+const NO_PROCESS: u32 = 5_000_000;
+
+impl Calls {
+    fn start() -> Self {
+        let done = Arc::new(AtomicBool::new(false));
+        let stop = done.clone();
+        let thread = std::thread::spawn(move || {
+            for number in NO_PROCESS.. {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                let _ = tapdeck::sys::signals::kill(number, 0);
+                std::thread::sleep(Duration::from_micros(50));
+            }
+        });
+        Self(done, Some(thread))
+    }
+}
+
+impl Drop for Calls {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+        self.1.take().map(std::thread::JoinHandle::join);
+    }
+}
+
+#[test]
+fn an_edited_script_takes_over_without_a_gap() {
+    if !require_bpf() {
+        return;
+    }
+    let Some(tmux) = Tmux::open("swap", 120, 40) else { return };
+    let text = "global first, last, n
+probe syscall.kill { if (pid >= 5000000) { if (!first) first = pid; last = pid; n++ } }
+probe end { printf(\"saw %d from %d to %d.\\n\", n, first, last) }
+";
+    let script = tmux.folder.file("calls.stp", text);
+    let calls = Calls::start();
+    tmux.dashboard(&script.display().to_string());
+    tmux.wait("the script", |screen| screen.contains("probe syscall.kill"));
+    tmux.keys(&["F5"]);
+    tmux.wait("the run", |screen| screen.contains("running after"));
+    for edit in ["# once", "# twice"] {
+        tmux.keys(&["C-Home", edit, "Enter"]);
+        tmux.wait("the edit", |screen| screen.contains(" edited"));
+        tmux.keys(&["F5"]);
+        tmux.wait("the swap", |screen| screen.contains("RUN") && !screen.contains(" edited"));
+    }
+    tmux.keys(&["C-c"]);
+    tmux.wait("the end", |screen| screen.contains("ENDED"));
+    // All of the log.
+    tmux.keys(&["F6", "F6"]);
+    tmux.wait("the log in front", |screen| screen.contains("┏ 4 Log"));
+    tmux.keys(&["z"]);
+    let screen = tmux.wait("three reports", |screen| screen.matches(" saw ").count() == 3);
+    drop(calls);
+    let numbers = |line: &str| -> Option<Vec<u64>> {
+        let said = line.split("saw ").nth(1)?.split('.').next()?;
+        said.split(' ').filter(|word| !word.contains(char::is_alphabetic)).map(|word| word.parse().ok()).collect()
+    };
+    let runs: Vec<Vec<u64>> = screen.lines().filter_map(numbers).filter(|numbers| numbers.len() == 3).collect();
+    assert_eq!(runs.len(), 3, "{screen}");
+    for run in &runs {
+        assert_eq!(run[0], run[2] - run[1] + 1, "every call was counted: {screen}");
+    }
+    for pair in runs.windows(2) {
+        assert!(pair[1][1] <= pair[0][2] + 1, "none was missed between two runs: {screen}");
+        assert!(pair[1][1] > pair[0][1], "the new one came later: {screen}");
+    }
+    tmux.keys(&["C-q"]);
+    tmux.wait("the question", |screen| screen.contains("Quit?"));
+    tmux.keys(&["d"]);
+    tmux.assert_restored();
+}
+
+#[test]
+fn debug_information_is_fetched_when_the_user_says_so() {
+    if !require_bpf() {
+        return;
+    }
+    let Some((server, ..)) = serve_kernel() else { return };
+    let Some(tmux) = Tmux::open("fetch", 120, 40) else { return };
+    let kept = tmux.home.0.display();
+    let program = env!("CARGO_BIN_EXE_tapdeck");
+    let command =
+        format!("XDG_CACHE_HOME={kept} DEBUGINFOD_CACHE_PATH={kept}/client DEBUGINFOD_URLS={} {program}", server.url);
+    for (key, n_asked) in [("n", 0), ("Escape", 0), ("f", 1)] {
+        tmux.open_with(&command);
+        tmux.wait("the question", |screen| screen.contains("Fetch debug information?") && screen.contains(&server.url));
+        assert_eq!(server.n_asked(), 0, "before the answer");
+        std::thread::sleep(Duration::from_secs(1));
+        tmux.keys(&[key]);
+        // The small kernel of the test has hardly any function; by the kernel's own types there are tens of thousands.
+        let few = tmux.wait("the functions", |screen| {
+            screen.lines().any(|line| line.contains("▸ kernel.function ")) && !screen.contains("Fetch debug")
+        });
+        let line = few.lines().find(|line| line.contains("▸ kernel.function ")).unwrap();
+        let n: u64 = line.split(['│', '┃']).nth(1).unwrap().split_whitespace().last().unwrap().parse().unwrap();
+        assert_eq!((server.n_asked(), n < 100), (n_asked, n_asked == 1), "{few}");
+        if n_asked == 1 {
+            tmux.wait("the word of it", |screen| screen.contains("debug information of the kernel is here"));
+        }
+        tmux.keys(&["C-q"]);
+        tmux.assert_restored();
+        tmux.keys(&["clear", "Enter"]);
+        tmux.wait("an empty screen", |screen| !screen.contains("left with"));
+    }
 }

@@ -368,3 +368,36 @@ fn views_follow_each_other_round() {
         "{text}"
     );
 }
+
+#[test]
+fn a_long_complaint_is_read_whole() {
+    let mut drive = Drive::new(80, 24);
+    let words: Vec<String> = (0..40).map(|n| format!("word{n}")).collect();
+    drive.send(Msg::Toast { text: words.join(" "), error: true });
+    let screen = drive.screen();
+    assert!(words.iter().all(|word| screen.contains(word.as_str())), "{screen}");
+    let lines: Vec<&str> = screen.lines().collect();
+    assert!(lines[19].contains("word0 ") && lines[22].contains("word39"), "it ends where short ones are: {screen}");
+    // It stays as long as it takes to read, and then nothing is left of it.
+    drive.wait(10);
+    assert!(drive.screen().contains("word20"));
+    drive.wait(10);
+    assert!(!drive.screen().contains("word2"), "{}", drive.screen());
+    // What has no end has a last line.
+    drive.send(Msg::Toast { text: "many words ".repeat(200), error: true });
+    let screen = drive.screen();
+    assert_eq!(screen.lines().filter(|line| line.contains("many words")).count(), 6, "{screen}");
+}
+
+#[test]
+fn a_pause_says_what_goes_on_meanwhile() {
+    let mut drive = tracing(120, 40);
+    assert!(!drive.screen().contains(" live: "));
+    drive.act(Act::Pause);
+    drive.wait(3);
+    let screen = drive.screen();
+    let status = screen.lines().next().unwrap();
+    assert!(status.contains("PAUSED -00:03") && status.contains(" live: ") && status.contains(" ev/s"), "{status}");
+    drive.press("<C-c>");
+    assert!(!drive.screen().contains(" live: "), "nothing goes on");
+}

@@ -1,7 +1,7 @@
 //! From the key to the run: questions before it, and giving it up.
 
 use super::*;
-use crate::runtime::session::SessionEvent;
+use crate::{runtime::session::SessionEvent, tui::engine::Offer};
 
 const WIDE: &str = "global n\nprobe kernel.function(\"*\") { n++ }\n";
 
@@ -22,12 +22,13 @@ fn very_many_places_are_asked_about() {
     drive.act(Act::New);
     drive.send(Msg::Paste(WIDE.into()));
     drive.press("<C-r>");
+    drive.wait(1);
     let screen = drive.screen();
     assert!(screen.contains("Arm 56257 places?") && screen.contains("⌃C takes all of it back"), "{screen}");
     assert!(!drive.model.is_tracing() && drive.model.run.compiling.is_none());
     drive.press("<esc>");
     assert!(!drive.model.is_tracing());
-    drive.press("<C-r>r");
+    drive.press("<C-r>").wait(1).press("r");
     assert!(drive.model.is_tracing());
     // An edited script is another question.
     drive.send(Msg::Paste("#".into()));
@@ -73,4 +74,35 @@ fn what_costs_much_is_said_once() {
     }
     assert_eq!(drive.model.log.n_warnings, 1);
     assert!(drive.screen().contains("the probes take 62 % of one CPU; p in pane 3 shows which"), "{}", drive.screen());
+}
+
+#[test]
+fn nothing_is_fetched_unasked() {
+    let offered = |drive: &mut Drive| {
+        let (answer, answered) = std::sync::mpsc::channel();
+        let text = "debug information of kernel 6.1.0 (build 12ab) from https://debuginfod.debian.net".to_owned();
+        drive.send(Msg::Engine(EngineEvent::Offers(Offer { text, answer })));
+        drive.wait(1);
+        answered
+    };
+    for (key, agrees) in [("f", true), ("n", false), ("<esc>", false)] {
+        let mut drive = Drive::new(80, 24);
+        let answered = offered(&mut drive);
+        let screen = drive.screen();
+        assert!(screen.contains("kernel 6.1.0 (build 12ab)") && screen.contains("debuginfod.debian.net"), "{screen}");
+        assert!(screen.contains("f   fetch it") && screen.contains("debuginfod = false"), "{screen}");
+        assert!(answered.try_recv().is_err(), "it waits");
+        drive.press(key);
+        assert_eq!(answered.try_recv(), Ok(agrees), "{key}");
+        assert!(drive.model.layers.is_empty());
+    }
+    // Who leaves says no, and so do the settings.
+    let mut drive = Drive::new(80, 24);
+    let answered = offered(&mut drive);
+    drop(drive);
+    assert_eq!(answered.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected));
+    let mut drive = Drive::new(80, 24);
+    drive.model.settings.debuginfod = Some(false);
+    assert_eq!(offered(&mut drive).try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected));
+    assert!(drive.model.layers.is_empty());
 }

@@ -21,7 +21,7 @@ impl Desk {
         path
     }
 
-    /// A dashboard that has just been started, with `path` or without a script.
+    /// A dashboard that was started a second ago, with `path` or without a script.
     fn start(&self, path: Option<&PathBuf>) -> Drive {
         let mut drive = Drive::new(80, 24);
         drive.keeper = Some(Keeper::new(self.0.join("swap")));
@@ -29,6 +29,7 @@ impl Desk {
             Some(path) => drive.do_job(Job::Open(path.clone())),
             None => drive.do_job(Job::FindLeft { path: None, asked: false }),
         }
+        drive.wait(1);
         drive
     }
 
@@ -96,6 +97,40 @@ fn unsaved_text_is_kept_and_offered_when_the_file_is_opened_again() {
     drive.press("<C-y><C-s>");
     assert_eq!(fs::read_to_string(&path).unwrap(), wanted);
     assert_eq!(desk.n_copies(), 0);
+}
+
+#[test]
+fn what_is_typed_is_no_answer() {
+    let desk = Desk::new("ahead");
+    let mut drive = desk.start(None);
+    drive.press("<esc>2# lost").wait(2);
+    drop(drive);
+
+    // Typed before the copies were found: the question waits for a pause.
+    let mut drive = Drive::new(80, 24);
+    drive.keeper = Some(Keeper::new(desk.0.join("swap")));
+    drive.press("<esc>2# Drive");
+    drive.do_job(Job::FindLeft { path: None, asked: false });
+    assert_eq!(drive.question(), "");
+    drive.press("<ret>");
+    drive.model.now += Duration::from_millis(800);
+    drive.send(Msg::Tick);
+    assert_eq!(drive.question(), "");
+    assert!(drive.model.next_deadline().is_some_and(|at| at <= drive.model.now + Duration::from_millis(100)));
+    drive.model.now += Duration::from_millis(100);
+    drive.send(Msg::Tick);
+    assert_eq!(drive.question(), "Unsaved changes were left behind");
+
+    // Typed as it comes up: it goes into the text, and the question comes again.
+    drive.model.now += Duration::from_millis(300);
+    drive.press("rvD");
+    assert_eq!(drive.question(), "");
+    assert!(drive.text().starts_with("# Drive\nrvD"), "{}", drive.text());
+    drive.wait(1);
+    assert_eq!(drive.question(), "Unsaved changes were left behind");
+    drive.wait(1);
+    drive.press("r");
+    assert!(drive.text().starts_with("# lost"), "{}", drive.text());
 }
 
 #[test]
@@ -169,10 +204,10 @@ fn a_file_another_program_wrote_is_read_again_or_asked_about() {
     assert!(drive.screen().contains("changed on disk"), "{}", drive.screen());
     drive.press("<C-s>");
     assert_eq!(drive.question(), "Save over another's changes?");
-    drive.press("d");
+    drive.wait(1).press("d");
     let screen = drive.screen();
     assert!(screen.contains("- three") && screen.contains("+ one"), "{screen}");
-    drive.press("<esc>l");
+    drive.press("<esc>").wait(1).press("l");
     assert_eq!((drive.text().as_str(), drive.model.script.is_modified()), ("three\n", false));
     drive.press("<C-_>");
     assert_eq!(drive.text(), "one\n");
@@ -180,10 +215,10 @@ fn a_file_another_program_wrote_is_read_again_or_asked_about() {
     fs::write(&path, "four\n").unwrap();
     drive.press("<C-s>");
     fs::write(&path, "five\n").unwrap();
-    drive.press("k");
+    drive.wait(1).press("k");
     assert_eq!(drive.question(), "Save over another's changes?");
     assert_eq!(fs::read_to_string(&path).unwrap(), "five\n");
-    drive.press("k");
+    drive.wait(1).press("k");
     assert_eq!(fs::read_to_string(&path).unwrap(), "one\n");
     assert!(!drive.model.script.is_modified());
 }
@@ -208,13 +243,13 @@ fn another_file_is_not_written_over_unasked() {
     let desk = Desk::new("over");
     let path = desk.script("theirs\n");
     let mut drive = desk.start(None);
-    drive.press("<esc>2mine").press(&format!("<F3>w {}<ret>", path.display()));
+    drive.press("<esc>2mine").wait(1).press(&format!("<F3>w {}<ret>", path.display()));
     assert_eq!(drive.question(), "Write over this file?");
     assert_eq!(fs::read_to_string(&path).unwrap(), "theirs\n");
     drive.press("<esc>");
     assert_eq!(drive.model.script.path, None);
     drive.press("<C-s><C-u>").press(&format!("{}<ret>", path.display()));
-    drive.press("k");
+    drive.wait(1).press("k");
     assert_eq!(fs::read_to_string(&path).unwrap(), drive.text());
     assert_eq!(drive.model.script.path, Some(path));
 }

@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
+use super::question;
 use crate::{
     diagnostics::Severity,
     runtime::session::{SessionCommand, SessionEvent, Snapshot},
     tui::{
-        app::{Answer, Choice, Effect, Layer, Model},
-        engine::EngineEvent,
+        app::{Answer, Choice, Effect, Model},
+        engine::{EngineEvent, Offer},
         layout::Pane,
         model::log::LineKind,
         shape,
@@ -70,6 +71,7 @@ pub fn event(model: &mut Model, event: EngineEvent, effects: &mut Vec<Effect>) {
         }
         EngineEvent::Session { run, event } => session(model, run, event, effects),
         EngineEvent::Counted { point, result } => super::probes::counted(model, &point, result),
+        EngineEvent::Offers(offer) => ask_to_fetch(model, offer),
         EngineEvent::Note(text) => model.log.note(LineKind::Note, &text, now),
     }
 }
@@ -94,12 +96,39 @@ fn warn_of_cost(model: &mut Model) {
     }
 }
 
+/// Functions, lines and variables of the kernel could be known better than they are.
+fn ask_to_fetch(model: &mut Model, offer: Offer) {
+    if model.settings.debuginfod == Some(false) {
+        // Dropped, and that is no.
+        return;
+    }
+    let text = vec![
+        format!("There may be {}.", offer.text),
+        "None is here. It may be hundreds of megabytes. Without it, functions are known by the kernel's own types: their \
+         arguments, but no lines, no local variables and nothing of what is inlined."
+            .into(),
+        "debuginfod = false in the settings file keeps this question away.".into(),
+    ];
+    let options = vec![('f', "fetch it", Answer::Fetch), ('n', "go on without it", Answer::FetchNothing)];
+    model.offer = Some(offer);
+    question::ask(model, Choice { title: "Fetch debug information?".into(), text, options, came_up: None });
+}
+
+pub fn answer_offer(model: &mut Model, yes: bool) {
+    let Some(offer) = model.offer.take() else { return };
+    let _ = offer.answer.send(yes);
+    if yes {
+        model.log.note(LineKind::Note, &format!("fetching {}", offer.text), model.now);
+        model.say("fetching debug information; functions and their lines come when it is here");
+    }
+}
+
 /// The script would stop the kernel at very many places.
 fn ask_to_run(model: &mut Model, places: usize, mut said: Vec<String>) {
     let old = if model.is_tracing() { " What runs now goes on until then." } else { "" };
     said.push(model.fill(&format!("The screen stays alive meanwhile, and {{stop}} takes all of it back.{old}")));
     let options = vec![('r', "run it", Answer::RunAnyway)];
-    model.layers.push(Layer::Choice(Choice { title: format!("Arm {places} places?"), text: said, options }));
+    question::ask(model, Choice { title: format!("Arm {places} places?"), text: said, options, came_up: None });
 }
 
 fn session(model: &mut Model, run: u64, event: SessionEvent, effects: &mut Vec<Effect>) {

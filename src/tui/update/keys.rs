@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyModifiers};
 
-use super::{actions::perform, layers, palette};
+use super::{actions::perform, layers, palette, question};
 use crate::tui::{
     action::{self, Act, Where},
     app::{Effect, Layer, Model},
@@ -23,6 +23,7 @@ pub fn key(model: &mut Model, chord: Chord, effects: &mut Vec<Effect>) {
     if model.focus == Pane::Live {
         model.live.hold_until = model.now + live::HOLD;
     }
+    question::heed_typing(model, chord);
     if !model.layers.is_empty() {
         let global = model.keymap.lookup(None, chord, &[Where::Everywhere]);
         match global {

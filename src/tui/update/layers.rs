@@ -63,6 +63,10 @@ pub fn key(model: &mut Model, chord: Chord, effects: &mut Vec<Effect>) {
         }
         Layer::Choice(choice) => {
             if chord.code == KeyCode::Esc {
+                // Somebody waits for this one.
+                if choice.options.iter().any(|(.., answer)| *answer == Answer::FetchNothing) {
+                    self::answer(model, Answer::FetchNothing, effects);
+                }
                 return;
             }
             let answer =
@@ -226,6 +230,7 @@ fn answer(model: &mut Model, answer: Answer, effects: &mut Vec<Effect>) {
             }
             None => model.complain("there is nothing to copy"),
         },
+        Answer::Fetch | Answer::FetchNothing => super::engine::answer_offer(model, answer == Answer::Fetch),
         Answer::RunAnyway => super::actions::run(model, true, effects),
         Answer::LatencyBy(key) => super::probes::latency_by(model, key, effects),
         Answer::KeepMine | Answer::LoadTheirs | Answer::ShowTheirs => unsaved::settle(model, answer, effects),

@@ -11,6 +11,7 @@ mod live;
 mod mouse;
 mod palette;
 mod probes;
+pub mod question;
 mod session;
 mod time;
 mod unsaved;
@@ -57,7 +58,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Completed { list } => model.script.show_completions(list),
         Msg::Catalogue(batch) => model.browser.extend(batch),
         Msg::CatalogueInstead { group, entries } => model.browser.supersede(group, entries),
-        Msg::CatalogueDone => (model.browser.loading, model.browser.indexed) = (false, None),
+        Msg::CatalogueDone => model.browser.complete(),
         Msg::Indexed(part) => model.browser.indexed = model.browser.loading.then_some(part),
         Msg::Detail { point, detail } => model.browser.set_detail(point, detail),
         Msg::Members { point, expression, members } => model.browser.set_members(point, expression, members),
@@ -126,6 +127,7 @@ fn deadlines(model: &mut Model, effects: &mut Vec<Effect>) {
         });
     }
     keys::sequence_timeout(model, effects);
+    question::when_typing_pauses(model);
     if model.toast.as_ref().is_some_and(|toast| toast.until <= model.now) {
         model.toast = None;
     }

@@ -98,6 +98,7 @@ fn ask_key(model: &mut Model) {
         title: "Latency by".into(),
         text: vec!["What each row of the table stands for.".into()],
         options: TraceKey::ALL.into_iter().map(|key| (key.letter(), key.title(), Answer::LatencyBy(key))).collect(),
+        came_up: None,
     }));
 }
 

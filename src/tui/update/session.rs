@@ -150,7 +150,7 @@ pub fn ask_export(model: &mut Model) {
     if has_table || model.focus != Pane::Live {
         options.push(('y', "clipboard", Answer::CopyShown));
     }
-    model.layers.push(Layer::Choice(Choice { title: "Export".into(), text, options }));
+    model.layers.push(Layer::Choice(Choice { title: "Export".into(), text, options, came_up: None }));
 }
 
 /// The lines or the table of the focused pane.

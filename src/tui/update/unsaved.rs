@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{focus, quit, session};
+use super::{focus, question, quit, session};
 use crate::tui::{
     app::{AfterSave, Answer, Choice, Conflict, Effect, KeepDue, Layer, Model},
     disk::Job,
@@ -73,11 +73,20 @@ pub fn left(model: &mut Model, left: Vec<Left>, of_file: bool, asked: bool) {
         model.say("no unsaved changes were left behind");
     }
     model.left = left;
-    ask_recover(model);
+    match recovery(model) {
+        Some(choice) if asked => model.layers.push(Layer::Choice(choice)),
+        Some(choice) => question::ask(model, choice),
+        None => (),
+    }
 }
 
+/// The next question is an answer to the last one.
 fn ask_recover(model: &mut Model) {
-    let Some(left) = model.left.first() else { return };
+    model.layers.extend(recovery(model).map(Layer::Choice));
+}
+
+fn recovery(model: &Model) -> Option<Choice> {
+    let left = model.left.first()?;
     let when = model.clock.epoch_ms(left.swap.written_ms, model.now);
     let name = left.swap.path.as_ref().map_or(left.swap.name.clone(), |path| path.display().to_string());
     let many = |n: usize| format!("{n} line{}", if n == 1 { "" } else { "s" });
@@ -92,13 +101,14 @@ fn ask_recover(model: &mut Model) {
     if model.left.len() > 1 {
         text.push(format!("({} more like this)", model.left.len() - 1));
     }
-    // Deleting takes the Shift key: this question may come up while somebody types.
+    // Deleting takes the Shift key, too.
     let options = vec![
         ('r', "bring the changes back", Answer::Recover),
         ('v', "view them", Answer::ShowLeft),
         ('D', "delete them", Answer::ForgetLeft),
     ];
-    model.layers.push(Layer::Choice(Choice { title: "Unsaved changes were left behind".into(), text, options }));
+    let title = "Unsaved changes were left behind".into();
+    Some(Choice { title, text, options, came_up: None })
 }
 
 pub fn recover(model: &mut Model, answer: Answer, effects: &mut Vec<Effect>) {
@@ -270,7 +280,7 @@ fn ask_which(model: &mut Model) {
     if is_own {
         options.insert(1, ('l', "load theirs; undo brings mine back", Answer::LoadTheirs));
     }
-    model.layers.push(Layer::Choice(Choice { title: title.into(), text: vec![first, differ], options }));
+    question::ask(model, Choice { title: title.into(), text: vec![first, differ], options, came_up: None });
 }
 
 /// Which of the two texts it is to be.
@@ -336,7 +346,7 @@ pub fn ask_quit(model: &mut Model, effects: &mut Vec<Effect>) {
             ]
         }
     };
-    model.layers.push(Layer::Choice(Choice { title: "Quit?".into(), text, options }));
+    model.layers.push(Layer::Choice(Choice { title: "Quit?".into(), text, options, came_up: None }));
 }
 
 pub fn save_and_quit(model: &mut Model, effects: &mut Vec<Effect>) {
