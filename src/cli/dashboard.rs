@@ -1,6 +1,11 @@
 //! The dashboard's command: live where this process may trace, else on a recording that says it is one.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+};
 
 use super::{
     args::{Color, DashboardArgs, LookArgs, ReplayArgs},
@@ -149,7 +154,7 @@ pub fn print_settings() -> ExitCode {
     for problem in &settings.problems {
         eprintln!("WARNING: {problem}");
     }
-    print!("{}", settings::template(&settings));
+    let _ = io::stdout().write_all(settings::template(&settings).as_bytes());
     ExitCode::SUCCESS
 }
 

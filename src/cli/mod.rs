@@ -65,7 +65,10 @@ pub fn main(argv: Vec<OsString>) -> ExitCode {
             let about = "Run a script without the dashboard, with stap's command line";
             let run = options::as_clap(clap::Command::new("run").about(about));
             let mut command = Cli::command().mut_subcommand("run", |_| run);
-            clap_complete::generate(shell, &mut command, "tapdeck", &mut std::io::stdout());
+            // Written at once: the generator does not expect a pipe that closes.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command, "tapdeck", &mut script);
+            let _ = std::io::stdout().write_all(&script);
             ExitCode::SUCCESS
         }
     }

@@ -450,6 +450,19 @@ fn probe_points_are_listed() {
 }
 
 #[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    for args in [&["doctor"][..], &["settings"], &["completions", "bash"], &["run", "-L", "syscall.*"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = tapdeck();
+        command.args(args).stdout(writer).stderr(Stdio::piped());
+        let output = command.output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{args:?}");
+        assert!(output.status.code().is_some_and(|code| code < 2), "{args:?}: {:?}", output.status);
+    }
+}
+
+#[test]
 fn doctor_tells_what_this_machine_allows() {
     let mut doctor = tapdeck();
     doctor.arg("doctor");
