@@ -44,6 +44,12 @@ fn open(args: DashboardArgs, text: Option<Vec<u8>>) -> ExitCode {
     if args.demo || (is_live && !features::can_trace()) {
         return demo(&args, text, is_live.then(features::why_not), host);
     }
+    let notice = host.kernel_btf().err().map(|why| {
+        format!(
+            "this kernel has no type information ({why}): there are no tracepoints, no functions and no members of \
+             structures; a kernel built with CONFIG_DEBUG_INFO_BTF=y has them"
+        )
+    });
     let compiler = SharedCompiler::new(args.tapset_dirs.clone(), host);
     let engine = LiveEngine::new(compiler.clone(), args.record.clone());
     let mut options = TuiOptions::new(
@@ -51,6 +57,7 @@ fn open(args: DashboardArgs, text: Option<Vec<u8>>) -> ExitCode {
         Arc::new(LiveChecker::new(compiler.clone())),
         Arc::new(LiveCatalogue::new(compiler)),
     );
+    options.notice = notice;
     options.autorun = args.run;
     options.start = given(&args);
     options.script = args.script;

@@ -44,7 +44,7 @@ fn a_reader_that_reads_late_gets_all() {
 }
 
 /// A shell's command line in a name space of mounts of its own; `None` where that is not allowed.
-fn with_mounts(line: &str) -> Option<Ran> {
+pub fn with_mounts(line: &str) -> Option<Ran> {
     if !require_program("unshare") || !require_program("mount") {
         return None;
     }

@@ -22,6 +22,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use crate::{
     binary::{TempDir, require_bpf, require_program, wait_until},
     debuginfod::serve_kernel,
+    endings::with_mounts,
 };
 
 /// A tmux server with one window that runs a shell; gone with the value.
@@ -731,4 +732,28 @@ fn debug_information_is_fetched_when_the_user_says_so() {
         tmux.keys(&["clear", "Enter"]);
         tmux.wait("an empty screen", |screen| !screen.contains("left with"));
     }
+}
+
+#[test]
+fn without_kernel_types_the_dashboard_says_so_and_works() {
+    let hide = "mount -t tmpfs none /sys/kernel/btf";
+    if !require_bpf() || with_mounts(hide).is_none() {
+        return;
+    }
+    let Some(tmux) = Tmux::open("no-types", 120, 40) else { return };
+    let script = tmux.folder.file("calls.stp", SCRIPT);
+    let program = env!("CARGO_BIN_EXE_tapdeck");
+    tmux.open_with(&format!("unshare -m sh -c '{hide}; exec {program} {}'", script.display()));
+    tmux.wait("the word of it", |screen| {
+        screen.contains("no type information") && screen.contains("CONFIG_DEBUG_INFO_BTF=y")
+    });
+    // System calls are known without.
+    tmux.keys(&["F5"]);
+    tmux.wait("the run", |screen| screen.contains("RUN") && screen.contains("running after"));
+    tmux.keys(&["F6"]);
+    tmux.wait("a live table", |screen| screen.contains("┏ 3 calls[execname]") && screen.contains("┃ ►"));
+    tmux.keys(&["C-c"]);
+    tmux.wait("the end", |screen| screen.contains("ENDED"));
+    tmux.keys(&["q"]);
+    tmux.assert_restored();
 }

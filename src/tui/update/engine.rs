@@ -62,7 +62,7 @@ pub fn event(model: &mut Model, event: EngineEvent, effects: &mut Vec<Effect>) {
                 None => message.clone(),
             };
             model.log.note(LineKind::Error, &text, now);
-            let old = if model.is_tracing() { "  the script before goes on" } else { "" };
+            let old = if model.is_tracing() && !model.demo { "  the script before goes on" } else { "" };
             model.complain(format!("{text}{old}"));
             model.run.failed = Some(message);
             if model.script.n_errors() > 0 {
