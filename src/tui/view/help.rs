@@ -2,7 +2,10 @@
 
 use ratatui::buffer::Buffer;
 
-use super::{centered, draw_box, pen::Pen, pen::text_width};
+use super::{
+    centered, draw_box,
+    pen::{Pen, text_width, wrapped},
+};
 use crate::tui::{
     action::{ACTIONS, Where},
     app::Model,
@@ -11,7 +14,12 @@ use crate::tui::{
 
 enum Row {
     Title(&'static str),
-    Key { keys: String, title: &'static str, disabled: Option<String> },
+    /// A line of what keys do; only the first has the keys.
+    Key {
+        keys: String,
+        text: String,
+        is_off: bool,
+    },
     Blank,
 }
 
@@ -22,7 +30,27 @@ const EDITING: &[(&str, &str)] = &[
     ("Enter", "New line, indented as the one before"),
 ];
 
+/// Columns of the whole, at most.
+const WIDTH: u16 = 92;
+/// Columns of the keys, at most.
+const KEYS: u16 = 18;
+
+/// Columns of keys, and of what they do.
+fn columns(model: &Model) -> (u16, u16) {
+    // A border and a blank on the left, on the right a border.
+    let inside = WIDTH.min(model.size.0).saturating_sub(3);
+    let keys = KEYS.min(inside / 3);
+    (keys, inside.saturating_sub(keys + 2))
+}
+
+fn key_rows(keys: String, text: &str, is_off: bool, room: u16) -> impl Iterator<Item = Row> {
+    let mut keys = Some(keys);
+    let lines = wrapped(text, room.into()).into_iter();
+    lines.map(move |text| Row::Key { keys: keys.take().unwrap_or_default(), text, is_off })
+}
+
 fn rows(model: &Model) -> Vec<Row> {
+    let (_, room) = columns(model);
     let mut order: Vec<Where> = model.places().to_vec();
     for place in Where::ALL {
         if !order.contains(&place) {
@@ -40,14 +68,12 @@ fn rows(model: &Model) -> Vec<Row> {
             } else {
                 None
             };
-            out.push(Row::Key { keys, title: row.title, disabled });
+            // A dead key explains itself.
+            let text = disabled.as_ref().map_or(row.title.to_owned(), |why| format!("{} ({why})", row.title));
+            out.extend(key_rows(keys, &text, disabled.is_some(), room));
         }
         if place == Where::Script {
-            out.extend(EDITING.iter().map(|(keys, title)| Row::Key {
-                keys: (*keys).to_owned(),
-                title,
-                disabled: None,
-            }));
+            out.extend(EDITING.iter().flat_map(|(keys, title)| key_rows((*keys).to_owned(), title, false, room)));
         }
         out.push(Row::Blank);
     }
@@ -65,7 +91,7 @@ pub fn max_scroll(model: &Model) -> usize {
 
 pub fn draw(model: &Model, scroll: usize, buf: &mut Buffer) {
     let rows = rows(model);
-    let area = centered(buf.area, 92, height(model));
+    let area = centered(buf.area, WIDTH, height(model));
     let mut pen = Pen::new(buf, area);
     pen.fill(model.theme.get(Role::Popup));
     draw_box(&mut pen, &model.glyphs.border, model.theme.get(Role::PopupBorder));
@@ -77,7 +103,7 @@ pub fn draw(model: &Model, scroll: usize, buf: &mut Buffer) {
     }
     let (width, height) = (pen.width().saturating_sub(3), pen.height().saturating_sub(2));
     let mut pen = pen.inner(2, 1, width, height);
-    let key_width = 18.min(pen.width() / 3);
+    let (key_width, room) = columns(model);
     for (y, row) in rows.iter().skip(scroll).take(height.into()).enumerate() {
         let y = y as u16;
         match row {
@@ -85,18 +111,12 @@ pub fn draw(model: &Model, scroll: usize, buf: &mut Buffer) {
             Row::Title(title) => {
                 pen.text(0, y, title, model.theme.get(Role::TreeGroup));
             }
-            Row::Key { keys, title, disabled } => {
-                let role = if disabled.is_some() { Role::KeyOff } else { Role::Key };
+            Row::Key { keys, text, is_off } => {
+                let role = if *is_off { Role::KeyOff } else { Role::Key };
                 let start = key_width.saturating_sub(text_width(keys) as u16);
                 let x = pen.text(start, y, keys, model.theme.get(role)).max(key_width) + 2;
-                let label = if disabled.is_some() { Role::KeyOff } else { Role::KeyLabel };
-                let room = pen.width().saturating_sub(x);
-                // The reason why not, whole or not at all: the key says it too.
-                let text = match disabled {
-                    Some(why) if text_width(title) + text_width(why) + 3 <= room.into() => format!("{title} ({why})"),
-                    _ => (*title).to_owned(),
-                };
-                pen.cut(x, y, room, &text, model.theme.get(label), &model.glyphs);
+                let label = if *is_off { Role::KeyOff } else { Role::KeyLabel };
+                pen.cut(x, y, room, text, model.theme.get(label), &model.glyphs);
             }
         }
     }
