@@ -24,7 +24,7 @@ macro_rules! row {
 #[rustfmt::skip] // A row a line, or two: this is read as a table.
 pub static ACTIONS: &[Action] = &[
     row!(Run, "run", "run", "Run the script, or swap the running one for it", ANY, ["C-r", "F5"], 40, has_script),
-    row!(Stop, "stop", "stop", "Stop tracing; end probes run. Twice: at once. When nothing runs: quit", ANY, ["C-c"], 0),
+    row!(Stop, "stop", "stop", "Stop tracing; end probes run. Twice: at once. When nothing runs: ask to quit", ANY, ["C-c"], 0),
     row!(Arguments, "arguments", "arguments", "Give the script its arguments ($1 @1), a process (-x PID) or a command (-c CMD)",
          ANY, ["F9"], 0),
     row!(Save, "save", "save", "Save the script with this view", ANY, ["C-s", "F2"], 60).emacs(&["C-x C-s", "F2"]),

@@ -397,3 +397,21 @@ fn saving_keeps_the_text_and_the_view() {
     assert_eq!(again.model.live.state().unwrap().sort, 2);
     assert_eq!(again.model.layout.mode.name(), "edit");
 }
+
+#[test]
+fn stopping_what_has_ended_asks_before_it_leaves() {
+    let mut drive = tracing(80, 24);
+    drive.press("<C-c>");
+    assert!(!drive.model.is_tracing());
+    drive.press("<C-c>");
+    assert_eq!((drive.question(), &drive.left[..]), ("Quit?", &[][..]));
+    assert!(drive.screen().contains("What the last run gathered is still here"), "{}", drive.screen());
+    drive.press("<esc>");
+    assert!(drive.screen().contains("latency[execname]"), "{}", drive.screen());
+    drive.press("<C-c><C-c>");
+    assert!(drive.left.contains(&Effect::Quit));
+    // q means it.
+    let mut drive = tracing(80, 24);
+    drive.press("<C-c>q");
+    assert!(drive.left.contains(&Effect::Quit));
+}

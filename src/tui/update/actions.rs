@@ -239,8 +239,7 @@ fn stop(model: &mut Model, effects: &mut Vec<Effect>) {
             model.say("stopping: end probes run; again for at once");
         }
     } else {
-        model.layers.clear();
-        unsaved::ask_quit(model, effects);
+        unsaved::stop_again(model, effects);
     }
 }
 

@@ -325,18 +325,33 @@ fn unsaved_names(model: &Model) -> Vec<String> {
 
 /// Leaves, after a question if something runs or would be lost.
 pub fn ask_quit(model: &mut Model, effects: &mut Vec<Effect>) {
+    if unsaved_names(model).is_empty() && (!model.is_tracing() || model.demo) {
+        quit(model, effects);
+    } else {
+        question_before_leaving(model);
+    }
+}
+
+/// The key that stops a run was pressed when none runs, perhaps a moment too late: it leaves when it is pressed again.
+pub fn stop_again(model: &mut Model, effects: &mut Vec<Effect>) {
+    let is_answer = matches!(model.layers.last(), Some(Layer::Choice(choice)) if choice.options[0].2 == Answer::Quit);
+    model.layers.clear();
+    if is_answer { quit(model, effects) } else { question_before_leaving(model) }
+}
+
+fn question_before_leaving(model: &mut Model) {
     let unsaved = unsaved_names(model);
     let tracing = model.is_tracing() && !model.demo;
-    if unsaved.is_empty() && !tracing {
-        quit(model, effects);
-        return;
-    }
     let mut text = Vec::new();
     if tracing {
         text.push("A script is running; it ends softly, with its end probes.".to_owned());
+    } else if unsaved.is_empty() && model.run.ended.is_some() {
+        text.push("Nothing runs. What the last run gathered is still here; it is gone then.".to_owned());
+    } else if unsaved.is_empty() {
+        text.push("Nothing runs.".to_owned());
     }
     let options = match unsaved.len() {
-        0 => vec![('q', "stop and quit", Answer::Quit)],
+        0 => vec![('q', if tracing { "stop and quit" } else { "quit" }, Answer::Quit)],
         n => {
             text.extend(unsaved.iter().map(|name| format!("{name} has unsaved changes.")));
             vec![
