@@ -254,7 +254,7 @@ impl Worker {
                 ..SessionOptions::default()
             },
         };
-        // Verified first, while the old script goes on; it is told to stop only when the new one is attached.
+        // Verified first, while the old script goes on; it is told to stop only when the new one is live.
         let running = prepare(plan).and_then(|prepared| {
             self.tell(EngineEvent::Attaching { run, places: reach.functions });
             prepared.go()
@@ -264,9 +264,6 @@ impl Worker {
             Err(error) => return self.refuse(run, &error, &compiled),
         };
         let old = self.current.lock().ok().and_then(|mut current| current.replace(handle));
-        if let Some(old) = old {
-            old.send(SessionCommand::Stop);
-        }
         let recorder = self.record.as_ref().and_then(|path| {
             let header = super::replay::header(&request.file_name, &request.text);
             match Recorder::create(path, header) {
@@ -277,7 +274,7 @@ impl Worker {
                 }
             }
         });
-        let forward = Forward { run, to: self.events.clone(), recorder };
+        let forward = Forward { run, to: self.events.clone(), recorder, old };
         let _ = std::thread::Builder::new().name("tapdeck-events".to_owned()).spawn(move || forward.pump(events));
     }
 
@@ -398,11 +395,28 @@ struct Forward {
     run: RunId,
     to: UnboundedSender<EngineEvent>,
     recorder: Option<Recorder>,
+    /// The script before, which goes on until this one is live: attached programs do nothing while `begin` probes run.
+    old: Option<SessionHandle>,
 }
 
 impl Forward {
-    fn pump(mut self, mut events: tokio::sync::mpsc::Receiver<SessionEvent>) {
+    fn pump(mut self, events: tokio::sync::mpsc::Receiver<SessionEvent>) {
+        self.carry(events);
+        // It ended without having been live.
+        self.stop_old();
+    }
+
+    fn stop_old(&mut self) {
+        if let Some(old) = self.old.take() {
+            old.send(SessionCommand::Stop);
+        }
+    }
+
+    fn carry(&mut self, mut events: tokio::sync::mpsc::Receiver<SessionEvent>) {
         while let Some(event) = events.blocking_recv() {
+            if matches!(event, SessionEvent::Started(_)) {
+                self.stop_old();
+            }
             if let Some(recorder) = &mut self.recorder
                 && let Err(error) = recorder.record(&event)
             {

@@ -107,6 +107,13 @@ impl Tmux {
         self.wait("an empty screen", |screen| !screen.contains("left with") && !self.alternate());
     }
 
+    /// Nothing but a prompt, for the next command.
+    #[track_caller]
+    fn clear(&self) {
+        self.keys(&["clear", "Enter"]);
+        self.wait("an empty screen", |screen| screen.trim() == "$");
+    }
+
     /// The shell has its screen and a terminal that edits and echoes.
     #[track_caller]
     fn assert_restored(&self) {
@@ -432,6 +439,7 @@ fn arguments_are_given_and_a_border_is_dragged() {
         screen.contains("$ stap every.stp")
             && screen.contains("ms: 1 probe")
             && screen.contains("the command says hello")
+            && screen.contains("ENDED")
     });
     // The click went to the browser, where q leaves.
     tmux.keys(&["q"]);
@@ -564,8 +572,7 @@ fn stap_with_i_or_monitor_is_the_dashboard() {
     // It can be edited first; text of -e, too.
     for script in [format!("-i {} 7", script.display()), "-i -e 'probe timer.ms(100) { if ($1) exit() }' 7".to_owned()]
     {
-        tmux.keys(&["clear", "Enter"]);
-        tmux.wait("an empty screen", |screen| !screen.contains("left with"));
+        tmux.clear();
         tmux.open_with(&format!("{run} {script}"));
         let screen = tmux.wait("the text", |screen| screen.contains("timer.ms(100)") && screen.contains("not running"));
         assert!(
@@ -585,6 +592,7 @@ fn the_mouse_and_the_clipboard_work_through_the_terminal() {
     tmux.dashboard("--demo");
     tmux.wait("the recording", |screen| screen.contains("RECORDING") || screen.contains("REPLAY"));
     tmux.wait("a table with rows", |screen| screen.contains("┏ 3 ") && screen.contains("┃ ►"));
+    tmux.wait("all of the list", |screen| screen.contains("begin and end") && !screen.contains("loading"));
     assert_eq!(tmux.command(&["display-message", "-p", "#{mouse_any_flag}"]).trim(), "1");
     // Columns and rows from 0, of a terminal that tells them from 1.
     let report = |button: u16, (x, y): (usize, usize), end: char| {
@@ -729,8 +737,7 @@ fn debug_information_is_fetched_when_the_user_says_so() {
         }
         tmux.keys(&["C-q"]);
         tmux.assert_restored();
-        tmux.keys(&["clear", "Enter"]);
-        tmux.wait("an empty screen", |screen| !screen.contains("left with"));
+        tmux.clear();
     }
 }
 
