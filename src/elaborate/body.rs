@@ -485,7 +485,11 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
             ast::ExprKind::At { name, .. } if &*name.text == "@const" => {
                 typed(ExprKind::Embedded(Embedded { what: name.text.clone(), ty: Type::Long, pure: true }), Type::Long)
             }
-            ast::ExprKind::At { name, .. } => self.unsupported(&name.text, "it needs C headers or registers", span),
+            ast::ExprKind::At { name, args } => match &*name.text {
+                "@enum" => self.enum_value(args, span),
+                "@enumname" => self.enum_name(args, span),
+                other => self.unsupported(other, "it needs C headers or registers", span),
+            },
             ast::ExprKind::Embedded(code) => {
                 let code = Embedded::code(code);
                 let ty = code.ty;

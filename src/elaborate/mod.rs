@@ -22,6 +22,7 @@ mod cx;
 mod derive_sites;
 mod draft;
 mod effects;
+mod enumerations;
 mod expand_aliases;
 mod fold;
 mod handler;

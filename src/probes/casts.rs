@@ -57,6 +57,21 @@ fn with_cast<T>(
     then(walk)
 }
 
+/// The value of an enumerator of the kernel or a module of it.
+pub fn enumerator(world: &World, name: &str) -> Option<i64> {
+    let kernel = world.btf().ok().and_then(|btf| btf.enumerator_value(name));
+    kernel.or_else(|| world.module_btfs().iter().find_map(|(_, btf)| btf.enumerator_value(name)))
+}
+
+/// Names and values of an enumeration.
+pub fn enumerators(world: &World, type_name: &str, module: Option<&str>) -> Option<Vec<(String, i64)>> {
+    let found = find_type(&Wanted::of(type_name), world, module).ok()?;
+    let types = found.source.types();
+    let named = types.enumerators(types.strip(found.ty));
+    let named: Vec<_> = named.into_iter().map(|each| (each.name.to_owned(), each.value)).collect();
+    (!named.is_empty()).then_some(named)
+}
+
 /// A type's name, read.
 struct Wanted<'t> {
     written: &'t str,

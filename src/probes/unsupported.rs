@@ -8,6 +8,8 @@ pub struct Unsupported;
 
 const INSTEAD: &str = "for system calls write syscall.NAME, for kernel events kernel.trace(\"NAME\")";
 
+const FUNCTION: &str = "probe the function itself: kernel.function(\"NAME\"), module(\"NAME\").function(\"NAME\")";
+
 /// First names of SystemTap's library that rest on probes of kernel functions.
 const LIBRARY: [&str; 16] = [
     "vfs",
@@ -57,7 +59,7 @@ impl ProbeFamily for Unsupported {
             ("netfilter" | "lsm" | "java" | "python2" | "python3" | "debuginfod", _) => {
                 (first.to_owned(), "its own kind of attachment", INSTEAD)
             }
-            (first, _) if LIBRARY.contains(&first) => (point_name(&parts), "probes of kernel functions", INSTEAD),
+            (first, _) if LIBRARY.contains(&first) => (point_name(&parts), "an alias of the library", FUNCTION),
             _ => return None,
         };
         let message = format!("{what} needs {needs}, which tapdeck does not have");
@@ -78,7 +80,7 @@ mod tests {
         for (text, what) in [
             ("kernel.inline(\"a\")", "kernel.inline needs places inside of kernel functions"),
             ("process(\"/bin/ls\").function(\"main\")", "process.function needs probes of user programs"),
-            ("vfs.read.return", "vfs.read.return needs probes of kernel functions"),
+            ("vfs.read.return", "vfs.read.return needs an alias of the library, which tapdeck does not have"),
             ("netfilter.hook(\"x\").pf(\"y\")", "netfilter needs its own kind of attachment"),
         ] {
             assert!(resolve_text(text).starts_with(what), "{}", resolve_text(text));

@@ -194,6 +194,17 @@ pub fn unknown_dereference(at: &Spot) -> Diagnostic {
     error("unknown-dereference", "unknown type in dereference", at).help("name it: @cast(value, \"type\")->member")
 }
 
+/// `@enum("NAME")` of no enumeration.
+pub fn no_such_enumerator(name: &str, at: &Spot) -> Diagnostic {
+    error("no-such-enumerator", format!("unable to find enumerator '{name}' in the kernel's type information"), at)
+}
+
+/// `@enumname` without a type that is an enumeration.
+pub fn no_enumeration(at: &Spot) -> Diagnostic {
+    let message = "@enumname requires a typed $variable or a type string argument; unresolved enumeration type";
+    error("no-enumeration", message, at).help("write @enumname(value, \"pid_type\")")
+}
+
 pub fn no_such_variable(name: &str, alternatives: &[String], nearest: Option<&str>, at: &Spot) -> Diagnostic {
     let diagnostic = error(
         "no-such-context-variable",
