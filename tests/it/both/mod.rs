@@ -177,13 +177,17 @@ fn random_scripts_mean_the_same() {
     let begun = Instant::now();
     for seed in first..first + n {
         let script = Maker::new(seed).script();
+        let is_shown = std::env::var_os("TAPDECK_FUZZ_SHOW").is_some();
+        if is_shown {
+            println!("== seed {seed}\n{}", script.text("both"));
+        }
         let verdict = both.random(&script);
-        if std::env::var_os("TAPDECK_FUZZ_SHOW").is_some() {
+        if is_shown {
             let what = match &verdict {
                 Verdict::Same(seen) => shown(seen),
                 Verdict::Refused(why) | Verdict::Incomparable(why) | Verdict::Wrong(why) => why.clone(),
             };
-            println!("== seed {seed}\n{}\n{what}", script.text("both"));
+            println!("{what}");
         }
         match verdict {
             Verdict::Same(_) => n_same += 1,
