@@ -1,8 +1,9 @@
 //! The contract of a program, executable. Who makes IR keeps it; who runs IR relies on it.
 //!
 //! 1. Every index is in range; a string's capacity is a multiple of 8, at least 8 and at most the limit.
-//! 2. Operands and results have the type their instruction says; keys and values have their store's. A packed text goes
-//!    only where there is room for it, is no key, and its site makes one argument.
+//! 2. Operands and results have the type their instruction says; keys and values have their store's. A packed text is made
+//!    and read only where there is room for it, is no key, and its site makes one argument. Where it goes from a variable
+//!    there is room for what the variable holds at that instruction, which may be less than it ever holds.
 //! 3. A store has at most 9 keys. `get` and `set` are for values, `<<<` and extractors for statistics, and a statistic
 //!    keeps what is asked of it. `clear` is for arrays.
 //! 4. A call passes as many arguments as the function has parameters, of their types; a print what its site captures.
@@ -269,9 +270,8 @@ impl<'p> Verifier<'p> {
             }
             Op::PackCopy { dst, src } => {
                 self.dst(op, Kind::Packed, body);
-                let room = self.packed_cap(*dst, body);
-                let needs = src.and_then(|src| self.packed_cap(src, body));
-                self.check(needs <= room, "no room for the text");
+                let is_packed = src.is_none_or(|src| self.packed_cap(src, body).is_some());
+                self.check(is_packed, "only a packed text is copied as one");
             }
             Op::Regex { pattern, .. } => {
                 self.check(pattern.index() < self.program.strings.len(), "no such literal");
@@ -319,13 +319,10 @@ impl<'p> Verifier<'p> {
             Op::Set { store, keys, value } => match self.whole(*store, keys).map(|decl| &decl.value) {
                 Some(StoreTy::Long) => self.check(kind(value) == Kind::Long, "a value of the wrong type"),
                 Some(StoreTy::Str { .. }) => self.check(kind(value) == Kind::Str, "a value of the wrong type"),
-                Some(StoreTy::Packed { cap, .. }) => match value {
-                    Arg::Packed(var) => {
-                        let fits = self.packed_cap(*var, body).is_none_or(|needs| needs <= *cap);
-                        self.check(fits, "no room for the text");
-                    }
-                    _ => self.check(kind(value) == Kind::Str, "a value of the wrong type"),
-                },
+                Some(StoreTy::Packed { .. }) => {
+                    let is_text = matches!(value, Arg::Packed(_)) || kind(value) == Kind::Str;
+                    self.check(is_text, "a value of the wrong type");
+                }
                 Some(StoreTy::Stat(_)) => self.error("a statistic cannot be set"),
                 None => (),
             },
