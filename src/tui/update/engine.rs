@@ -219,7 +219,10 @@ fn session(model: &mut Model, run: u64, event: SessionEvent, effects: &mut Vec<E
             model.log.note(LineKind::Note, &format!("ended after {}", shape::clock(report.ran.as_secs())), now);
             model.run.current = None;
             model.browser.set_running(Vec::new());
-            model.run.stopping = false;
+            if std::mem::take(&mut model.run.stopping) {
+                // What could still be stopped at once has ended.
+                model.toast = None;
+            }
             model.run.ended = Some(report);
             if model.quit_at.is_some() {
                 model.quit_at = None;
