@@ -268,7 +268,7 @@ impl<'p> Verifier<'p> {
                 self.check(self.packed_cap(*dst, body).is_none_or(|cap| room <= cap.into()), "no room for the text");
                 self.check(!inputs.contains(&Arg::Packed(*dst)), "a packed text is made of itself");
             }
-            Op::PackCopy { dst, src } => {
+            Op::PackCopy { src, .. } => {
                 self.dst(op, Kind::Packed, body);
                 let is_packed = src.is_none_or(|src| self.packed_cap(src, body).is_some());
                 self.check(is_packed, "only a packed text is copied as one");
