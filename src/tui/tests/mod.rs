@@ -655,6 +655,16 @@ fn replay_plays_and_refuses_to_run() {
     let screen = replay.screen();
     assert!(screen.contains("RECORDING") && screen.contains("nginx"), "{screen}");
     drive.press("3");
+    // Numbers stand at the recorded script's probes, and not in the same line of another one.
+    let first = info.probes.first().expect("what was recorded has a probe");
+    let above = "\n".repeat(first.line as usize - 1);
+    for (point, is_there) in [(&*first.written, true), ("timer.s(1)", false)] {
+        replay.press("<esc>2").act(Act::SelectAll);
+        replay.send(Msg::Paste(format!("{above}probe {point} {{ }}").into()));
+        let screen = replay.screen();
+        let line = screen.lines().find(|line| line.contains("│probe ")).unwrap_or_default();
+        assert_eq!(line.contains(replay.model.glyphs.on), is_there, "{screen}");
+    }
 }
 
 #[test]

@@ -228,6 +228,11 @@ fn annotate(model: &Model, pen: &mut Pen, idx: usize) {
     }
     let (Some(info), Some(sample)) = (model.info().filter(|_| model.is_tracing()), model.sample()) else { return };
     let Some(probe) = info.probes.iter().position(|p| p.line as usize == idx + 1) else { return };
+    // Beside a recording there may be another script than the recorded one.
+    let point = info.probes[probe].written.split(['(', ',']).next().unwrap_or_default();
+    if model.demo && !model.script.lines()[idx].contains(point.trim()) {
+        return;
+    }
     let Some(cost) = sample.snapshot.cost.probes.get(probe) else { return };
     let rate = super::status::hit_rate(model, probe).map_or(model.glyphs.none.to_owned(), shape::short);
     let ns = cost.run_time_ns.filter(|_| cost.hits > 0).map(|ns| ns as f64 / cost.hits as f64);
