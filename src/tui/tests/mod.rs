@@ -660,7 +660,7 @@ fn replay_plays_and_refuses_to_run() {
     let above = "\n".repeat(first.line as usize - 1);
     for (point, is_there) in [(&*first.written, true), ("timer.s(1)", false)] {
         replay.press("<esc>2").act(Act::SelectAll);
-        replay.send(Msg::Paste(format!("{above}probe {point} {{ }}").into()));
+        replay.send(Msg::Paste(format!("{above}probe {point} {{ }}")));
         let screen = replay.screen();
         let line = screen.lines().find(|line| line.contains("│probe ")).unwrap_or_default();
         assert_eq!(line.contains(replay.model.glyphs.on), is_there, "{screen}");
