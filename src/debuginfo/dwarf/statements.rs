@@ -94,7 +94,8 @@ impl Dwarf {
         for function in functions {
             let Some(place) = &function.source else { continue };
             let after = |lines: &Vec<u32>| lines.get(lines.partition_point(|line| *line <= place.line)).copied();
-            let own = place.line..declared.get(&*place.file).and_then(after).unwrap_or(u32::MAX);
+            let in_file = self.index.text_number(&place.file).and_then(|file| declared.get(&file));
+            let own = place.line..in_file.and_then(after).unwrap_or(u32::MAX);
             let mut lines = Vec::new();
             for instance in &function.instances {
                 let rows = self.lines_in(pattern, instance, &own, &mut units);
@@ -162,23 +163,20 @@ impl Dwarf {
         }
     }
 
-    /// The lines in which functions are declared, ascending, of each file that one of these is in.
-    fn declared_lines(&self, functions: &[Function]) -> HashMap<String, Vec<u32>> {
-        let files = functions.iter().filter_map(|function| Some(&*function.source.as_ref()?.file));
-        let files: HashSet<&str> = files.collect();
-        let numbered = |file: &&str| Some((self.index.text_number(file)?, Vec::new()));
-        let mut declared: FxHashMap<u32, Vec<u32>> = files.iter().filter_map(numbered).collect();
+    /// The lines in which functions are declared, ascending, of each file that one of these is in, by the file's text.
+    fn declared_lines(&self, functions: &[Function]) -> FxHashMap<u32, Vec<u32>> {
+        let files: HashSet<&str> =
+            functions.iter().filter_map(|function| Some(&*function.source.as_ref()?.file)).collect();
+        let numbered = |file: &str| Some((self.index.text_number(file)?, Vec::new()));
+        let mut declared: FxHashMap<u32, Vec<u32>> = files.into_iter().filter_map(numbered).collect();
         for idx in 0..self.index.n_groups() {
             let group = self.index.group(idx);
             if let Some(lines) = declared.get_mut(&group.file) {
                 lines.push(group.line);
             }
         }
-        let sorted = |(file, mut lines): (u32, Vec<u32>)| {
-            lines.sort_unstable();
-            (self.index.text(file).to_owned(), lines)
-        };
-        declared.into_iter().map(sorted).collect()
+        declared.values_mut().for_each(|lines| lines.sort_unstable());
+        declared
     }
 
     /// The first address of each line that an instance has code of its own for.
