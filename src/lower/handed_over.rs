@@ -52,7 +52,8 @@ struct Unit {
     inner: Vec<LocalId>,
     /// What functions they call ask of the current task and the clocks.
     context: Vec<Intrinsic>,
-    /// Branches and loops around the place: what is taken there may never be asked for.
+    /// Branches and loops around the place, and statements before it that may end the handler: what is taken there may
+    /// never be asked for.
     n_conditions: u32,
     n_loops: u32,
     /// What goes wrong where values are taken comes before the other statements.
@@ -123,6 +124,7 @@ impl BodyLower<'_, '_> {
         for (idx, stmt) in list[..n].iter().enumerate() {
             unit.is_first = idx == 0;
             stmts.push(self.handed_stmt(stmt, &mut unit));
+            unit.n_conditions += u32::from(ends_handler(stmt));
         }
         if unit.args.len() > MOST_ARGS && least > 1 {
             unit.refuse("together these want too many values of the event", list[0].span);
@@ -247,7 +249,17 @@ impl BodyLower<'_, '_> {
         let boxed = |body: &mut Self, stmt: &Stmt, unit: &mut Unit| Box::new(body.conditional_stmt(stmt, unit));
         let kind = match &stmt.kind {
             StmtKind::Null | StmtKind::Embedded(_) => StmtKind::Null,
-            StmtKind::Block(stmts) => StmtKind::Block(stmts.iter().map(|stmt| self.handed_stmt(stmt, unit)).collect()),
+            StmtKind::Block(stmts) => {
+                let outside = unit.n_conditions;
+                let one = |stmt: &Stmt| {
+                    let handed = self.handed_stmt(stmt, unit);
+                    unit.n_conditions += u32::from(ends_handler(stmt));
+                    handed
+                };
+                let handed = stmts.iter().map(one).collect();
+                unit.n_conditions = outside;
+                StmtKind::Block(handed)
+            }
             StmtKind::Expr(expr) => StmtKind::Expr(self.handed(expr, unit)),
             StmtKind::If { cond, then, otherwise } => {
                 let cond = self.handed(cond, unit);
