@@ -29,7 +29,7 @@ use crate::{
         program::Program,
     },
     host::{Host, facts::KernelConfig},
-    language::{self, Conditions, ParseOptions, Privilege, Recovery, ast},
+    language::{self, Conditions, ConfigLookup, ParseOptions, Privilege, Recovery, ast},
     lower::{self, LowerOptions},
     runtime::plan::{HistStyle, Lowered},
     source::{FileId, Origin, SourceMap},
@@ -115,7 +115,7 @@ impl Default for CompileOptions {
 pub struct Compiled {
     pub sources: SourceMap,
     /// The script's file and those of `-E` texts, in order.
-    pub scripts: Vec<(FileId, ast::Script)>,
+    pub scripts: Vec<(FileId, Arc<ast::Script>)>,
     pub program: Option<Program>,
     pub lowered: Option<Arc<Lowered>>,
     pub object: Option<Object>,
@@ -141,6 +141,8 @@ pub struct Compiler {
     /// What the kernel can do.
     target: Target,
     binprm_filename: Option<u32>,
+    /// What the kernel was built with, read when first asked.
+    config: ConfigLookup,
     /// For completion, gathered when first asked.
     catalogue: OnceLock<Catalogue>,
 }
@@ -155,7 +157,14 @@ impl Compiler {
             let found = btf.find_member(btf.struct_named("linux_binprm")?, "filename")?;
             Some(found.offset_bits / 8)
         });
-        Self { world, library, warnings, target, binprm_filename, catalogue: OnceLock::new() }
+        let config = {
+            let (host, read) = (world.host.clone(), OnceLock::new());
+            Arc::new(move |name: &str| {
+                let config: &Option<KernelConfig> = read.get_or_init(|| KernelConfig::read(&*host));
+                config.as_ref()?.get(name).map(str::to_owned)
+            })
+        };
+        Self { world, library, warnings, target, binprm_filename, config, catalogue: OnceLock::new() }
     }
 
     /// Passes 1 to 4, as far as they go.
@@ -283,8 +292,6 @@ impl Compiler {
 
     fn conditions(&self, options: &CompileOptions) -> Conditions {
         let release = self.world.host.kernel_release();
-        let host = self.world.host.clone();
-        let config = OnceLock::new();
         Conditions {
             kernel_v: release.split('-').next().unwrap_or(&release).to_owned(),
             kernel_vr: release,
@@ -293,14 +300,12 @@ impl Compiler {
             runtime: "bpf".to_owned(),
             guru_mode: options.guru,
             privilege: options.privilege,
-            config: Arc::new(move |name| {
-                config.get_or_init(|| KernelConfig::read(&*host)).as_ref()?.get(name).map(str::to_owned)
-            }),
+            config: self.config.clone(),
         }
     }
 }
 
-fn parse_all(input: &Input, options: &ParseOptions, out: &mut Compiled) -> Vec<(FileId, ast::Script)> {
+fn parse_all(input: &Input, options: &ParseOptions, out: &mut Compiled) -> Vec<(FileId, Arc<ast::Script>)> {
     out.sources.script_args = input.args.clone().into();
     let texts = std::iter::once(&input.text).chain(&input.additional);
     let mut scripts = Vec::new();
@@ -309,7 +314,7 @@ fn parse_all(input: &Input, options: &ParseOptions, out: &mut Compiled) -> Vec<(
         let file = out.sources.add(name, text.clone(), Origin::User);
         let (script, found) = language::parse(&mut out.sources, file, options);
         out.diagnostics.extend(found);
-        scripts.push((file, script));
+        scripts.push((file, Arc::new(script)));
     }
     scripts
 }

@@ -119,6 +119,10 @@ impl SourceMap {
         self.push(Entry { file, expansion })
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
     fn push(&mut self, entry: Entry) -> FileId {
         self.files.push(entry);
         FileId(self.files.len() as u32 - 1)

@@ -1,7 +1,9 @@
 //! Script text to typed-to-be nodes: every name becomes a local, a global or a function, every `$var` an access. Works on
 //! one handler or function at a time; what is wrong is reported and replaced by a zero, so that one run finds much.
 
-use std::{collections::HashMap, rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc};
+
+use rustc_hash::FxHashMap as HashMap;
 
 use super::{
     cx::{Cx, SiteCx},
@@ -50,9 +52,9 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
             home,
             locals: Vec::new(),
             local_spans: Vec::new(),
-            by_name: HashMap::new(),
+            by_name: HashMap::default(),
             n_params: 0,
-            c_types: HashMap::new(),
+            c_types: HashMap::default(),
             site,
             entries: Vec::new(),
             entry_registers: Vec::new(),

@@ -1,6 +1,6 @@
 //! What must hold once every name is resolved: an array is not changed under a loop over it.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 
 use super::{
     draft::{Draft, spot},
@@ -38,7 +38,7 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn loop_body(&mut self, body: &Stmt, iterated: GlobalId) {
-        let mut found: HashMap<Span, bool> = HashMap::new();
+        let mut found: HashMap<Span, bool> = HashMap::default();
         walk::every_stmt(body, &mut |stmt| {
             // Forgetting the whole array is accepted.
             if let StmtKind::Delete { global, keys } = &stmt.kind

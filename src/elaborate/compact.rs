@@ -1,6 +1,6 @@
 //! Takes unused functions, globals and locals out of a draft and renumbers the rest.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 
 use super::{
     draft::Draft,
@@ -16,7 +16,7 @@ pub fn drop_uncalled_functions(draft: &mut Draft) -> bool {
     if reached.len() == draft.program.functions.len() {
         return false;
     }
-    let mut new_ids = HashMap::new();
+    let mut new_ids = HashMap::default();
     for idx in 0..draft.program.functions.len() {
         let id = FunctionId(idx as u32);
         if reached.contains(&id) {
@@ -46,7 +46,7 @@ pub fn drop_uncalled_functions(draft: &mut Draft) -> bool {
 
 /// Keeps the globals some body names.
 pub fn drop_unused_globals(draft: &mut Draft) {
-    let mut used = std::collections::HashSet::new();
+    let mut used = rustc_hash::FxHashSet::default();
     let mut add = |body_use: Use| {
         used.extend(body_use.globals_read);
         used.extend(body_use.globals_written);
@@ -57,7 +57,7 @@ pub fn drop_unused_globals(draft: &mut Draft) {
         probe.condition.iter().for_each(|condition| body_use.add_expr(condition));
         add(body_use);
     }
-    let mut new_ids = HashMap::new();
+    let mut new_ids = HashMap::default();
     for idx in 0..draft.program.globals.len() {
         let id = GlobalId(idx as u32);
         if used.contains(&id) {
@@ -126,7 +126,7 @@ fn compact_body(
     if let Some(condition) = &condition {
         used.add_expr(condition);
     }
-    let mut new_ids = HashMap::new();
+    let mut new_ids = HashMap::default();
     for idx in 0..locals.len() {
         let id = LocalId(idx as u32);
         if idx < n_params || used.locals_read.contains(&id) || used.locals_written.contains(&id) {

@@ -362,11 +362,11 @@ fn own_alias_scripts(
     text: &str,
     sources: &mut SourceMap,
     options: &ElaborateOptions,
-) -> Vec<(FileId, crate::language::ast::Script)> {
+) -> Vec<(FileId, std::sync::Arc<crate::language::ast::Script>)> {
     let file = sources.add("<input>", text.as_bytes().to_vec(), crate::source::Origin::User);
     let (mut script, _) = crate::language::parse(sources, file, &options.parse);
     script.probes.clear();
-    vec![(file, script)]
+    vec![(file, script.into())]
 }
 
 fn in_body(

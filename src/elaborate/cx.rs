@@ -1,12 +1,9 @@
 //! What the building of all bodies shares: the draft so far, the linker, globals and functions that have an index, and
 //! the functions still to be built.
 
-use std::{
-    cell::OnceCell,
-    collections::{HashMap, HashSet, VecDeque},
-    rc::Rc,
-    sync::Arc,
-};
+use std::{cell::OnceCell, collections::VecDeque, rc::Rc, sync::Arc};
+
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use super::{
     ElaborateOptions,
@@ -88,14 +85,14 @@ impl<'a> Cx<'a> {
             options,
             draft: Draft::default(),
             diagnostics: Diagnostics::default(),
-            reported: HashSet::new(),
-            global_ids: HashMap::new(),
-            function_ids: HashMap::new(),
+            reported: HashSet::default(),
+            global_ids: HashMap::default(),
+            function_ids: HashMap::default(),
             pending: VecDeque::new(),
-            function_contexts: HashMap::new(),
+            function_contexts: HashMap::default(),
             next_group: 0,
-            entry_tables: HashMap::new(),
-            written_entries: HashSet::new(),
+            entry_tables: HashMap::default(),
+            written_entries: HashSet::default(),
             told_of_defined: false,
             forms: OnceCell::new(),
         }
@@ -412,7 +409,7 @@ impl<'a> Cx<'a> {
 
     pub fn contexts_of_calls(&mut self, calls: &[(Arc<str>, usize)], home: Home) -> Vec<ast::ContextVar> {
         let mut contexts = Vec::new();
-        let mut seen = HashSet::new();
+        let mut seen = HashSet::default();
         for (name, n_args) in calls {
             if !seen.insert((name.clone(), *n_args)) {
                 continue;

@@ -1,7 +1,9 @@
 //! Probe points to sites through the families, and sites to handlers: sites of one point where the handler's text comes
 //! to the same share it, so that `syscall.*` is elaborated once and not for each of hundreds of calls.
 
-use std::{collections::HashMap, rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc};
+
+use rustc_hash::FxHashMap as HashMap;
 
 use super::{
     cx::{Cx, site_contexts},
@@ -252,7 +254,7 @@ pub fn group(sites: Vec<ProbeSite>, mentions: &Mentions, vars: &mut SiteVars, cx
     let contexts = site_contexts(&mentions.contexts);
     let steps: Vec<_> = contexts.iter().map(literal_steps).collect();
     let mut groups: Vec<(Group, Vec<Resolution>)> = Vec::new();
-    let mut by_vars: HashMap<VarTexts, Vec<usize>> = HashMap::new();
+    let mut by_vars: HashMap<VarTexts, Vec<usize>> = HashMap::default();
     vars.read_needed(&sites, mentions, cx);
     for site in sites {
         let needed = vars.needed(&site, mentions);
@@ -307,7 +309,7 @@ impl SiteVars {
         }
         loop {
             let mut missing: Vec<Arc<str>> = Vec::new();
-            let mut listed = std::collections::HashSet::new();
+            let mut listed = rustc_hash::FxHashSet::default();
             for site in sites {
                 for var in self.needed(site, mentions) {
                     if !self.parsed.contains_key(&var.expr) && listed.insert(var.expr.clone()) {

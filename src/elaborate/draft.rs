@@ -1,6 +1,6 @@
 //! A program on its way through pass 2, with what diagnostics need to know about it and later passes do not.
 
-use std::collections::{HashMap, HashSet};
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use super::program::{FunctionId, GlobalId, LocalId, Program};
 use crate::{

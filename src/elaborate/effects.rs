@@ -1,6 +1,6 @@
 //! Who reads and writes what, and what has an effect: the facts that pruning and checking decide by.
 
-use std::collections::HashSet;
+use rustc_hash::FxHashSet as HashSet;
 
 use super::{
     program::{Expr, ExprKind, ForeachBase, FunctionId, GlobalId, LocalId, Program, Stmt, StmtKind, Target},

@@ -1,7 +1,7 @@
 //! Written probe points to points a family knows: aliases with their bodies, suffixes and wildcards, `?`, `!` and `if`.
 //! langref "Probe aliases".
 
-use std::{rc::Rc, sync::Arc};
+use std::sync::Arc;
 
 use super::link::{Home, Linker, Unit};
 use crate::{
@@ -20,7 +20,7 @@ const MAX_DEPTH: usize = 32;
 #[derive(Clone, Debug)]
 pub struct Segment {
     pub home: Home,
-    pub body: Rc<Stmt>,
+    pub body: Arc<Stmt>,
 }
 
 /// What was gathered on the way from the user's point to a family's.
@@ -90,7 +90,7 @@ fn extended(trail: &Trail, found: &Match) -> Trail {
     let alias = found.alias();
     let mut trail = trail.clone();
     let home = found.unit.home;
-    let segment = |body: &Stmt| Segment { home, body: Rc::new(body.clone()) };
+    let segment = |body: &Arc<Stmt>| Segment { home, body: body.clone() };
     match alias.style {
         AliasStyle::Prologue => trail.prologues.insert(0, segment(&alias.body)),
         AliasStyle::Epilogue => trail.epilogues.push(segment(&alias.body)),

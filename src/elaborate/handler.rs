@@ -6,7 +6,9 @@
 //! What debug information knows only as a register at the entry of the function (DWARF 5, 2.5.1.7, DW_OP_entry_value) is
 //! kept the same way.
 
-use std::{collections::HashSet, rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc};
+
+use rustc_hash::FxHashSet as HashSet;
 
 use tapdeck_ebpf::ir::{ContextField, Space};
 

@@ -4,7 +4,7 @@
 //! The order in which things are looked at is SystemTap's, because it decides what is found where: functions by name,
 //! then probes; a mismatch is told in every round, and what stays unresolved in one round more, if nothing mismatched.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 
 use super::{
     draft::{BodyId, Draft, Symbol, spot},
@@ -31,8 +31,8 @@ pub fn infer_types(draft: &mut Draft, sources: &SourceMap) -> Diagnostics {
     let mut infer = Infer {
         draft,
         sources,
-        origins: HashMap::new(),
-        named: HashMap::new(),
+        origins: HashMap::default(),
+        named: HashMap::default(),
         body: BodyId::Probe(0),
         locals: Vec::new(),
         n_learnt: 0,

@@ -1,7 +1,9 @@
 //! Names to declarations: which tapset files come in, and what a name means where it stands. langref "Functions",
 //! "Variables"; a `private` name is seen in its own file only.
 
-use std::{collections::HashMap, rc::Rc};
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap as HashMap;
 
 use crate::{
     diagnostics::Diagnostics,
@@ -24,7 +26,7 @@ pub enum Home {
 #[derive(Clone, Debug)]
 pub struct Unit {
     pub home: Home,
-    pub script: Rc<ast::Script>,
+    pub script: Arc<ast::Script>,
 }
 
 /// A function as declared.
@@ -70,9 +72,16 @@ pub struct Linker<'a> {
 }
 
 impl<'a> Linker<'a> {
-    pub fn new(library: &'a Library, options: &'a ParseOptions, scripts: Vec<ast::Script>) -> Self {
-        let user = scripts.into_iter().map(|script| Unit { home: Home::User, script: Rc::new(script) }).collect();
-        Self { library, options, user, loaded: HashMap::new(), active: Vec::new(), diagnostics: Diagnostics::default() }
+    pub fn new(library: &'a Library, options: &'a ParseOptions, scripts: Vec<Arc<ast::Script>>) -> Self {
+        let user = scripts.into_iter().map(|script| Unit { home: Home::User, script }).collect();
+        Self {
+            library,
+            options,
+            user,
+            loaded: HashMap::default(),
+            active: Vec::new(),
+            diagnostics: Diagnostics::default(),
+        }
     }
 
     /// The parsed file. What is wrong in it is reported once.
@@ -87,7 +96,7 @@ impl<'a> Linker<'a> {
         let options = ParseOptions { args, ..self.options.clone() };
         let (script, diagnostics) = language::parse(sources, file, &options);
         self.diagnostics.extend(diagnostics);
-        let unit = Unit { home: Home::Tapset(id), script: Rc::new(script) };
+        let unit = Unit { home: Home::Tapset(id), script: Arc::new(script) };
         self.loaded.insert(id, unit.clone());
         unit
     }

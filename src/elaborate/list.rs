@@ -1,6 +1,6 @@
 //! Which probe points a pattern matches on this machine, with what a handler sees there: `-l`, `-L`, the browser.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     ElaborateOptions,
@@ -43,7 +43,7 @@ impl ListedPoint {
 pub fn list(
     pattern: &str,
     with_vars: bool,
-    scripts: Vec<(FileId, ast::Script)>,
+    scripts: Vec<(FileId, Arc<ast::Script>)>,
     library: &Library,
     world: &World,
     sources: &mut SourceMap,
@@ -124,7 +124,7 @@ fn shown(derived: &Derived, point: &ast::ProbePoint) -> String {
 /// Builds the alias's body alone, for its variables.
 fn build_alias(derived: &Derived, cx: &mut Cx<'_>) {
     let nothing = ast::Stmt { kind: ast::StmtKind::Null, span: Span::NONE };
-    let body = Segment { home: Home::Site, body: Rc::new(nothing) };
+    let body = Segment { home: Home::Site, body: Arc::new(nothing) };
     let source = Source { points: &[], script: &ast::Script::default(), body, span: Span::NONE, number: 0 };
     let copy = Derived {
         point: derived.point.clone(),

@@ -1,7 +1,7 @@
 //! What a piece of script names, before anything is resolved: variables, calls, context variables, `@entry`s. Decides
 //! which site variables a handler needs and which sites can share it.
 
-use std::collections::HashSet;
+use rustc_hash::FxHashSet as HashSet;
 
 use crate::language::{
     ast::{AssignOp, ContextVar, Expr, ExprKind, Stmt, StmtKind},

@@ -35,7 +35,7 @@ mod resolve_context;
 mod tests;
 pub mod walk;
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use self::{
     cx::Cx,
@@ -86,7 +86,7 @@ impl ElaborateOptions {
 pub fn elaborate(
     library: &Library,
     world: &World,
-    scripts: Vec<(FileId, ast::Script)>,
+    scripts: Vec<(FileId, Arc<ast::Script>)>,
     sources: &mut SourceMap,
     options: &ElaborateOptions,
 ) -> (Program, Diagnostics) {
@@ -154,7 +154,7 @@ fn derive_all(cx: &mut Cx<'_>) {
 
 fn derive_unit(unit: &Unit, number: &mut u32, vars: &mut SiteVars, cx: &mut Cx<'_>) {
     for probe in &unit.script.probes {
-        let body = Segment { home: unit.home, body: Rc::new(probe.body.clone()) };
+        let body = Segment { home: unit.home, body: probe.body.clone() };
         let source = Source { points: &probe.points, script: &unit.script, body, span: probe.span, number: *number };
         *number += 1;
         derive_sites::derive(&source, vars, cx);

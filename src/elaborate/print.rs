@@ -1,9 +1,8 @@
 //! A program as `-p2` prints it: globals, functions and probes with their types.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    fmt::Write,
-};
+use std::{collections::BTreeMap, fmt::Write};
+
+use rustc_hash::FxHashMap as HashMap;
 
 use super::{
     effects::Use,
@@ -73,7 +72,7 @@ fn combined(program: &Program) -> Vec<(String, Vec<Local>)> {
         n_handlers: usize,
     }
     let mut heads: Vec<Head> = Vec::new();
-    let mut by_point: HashMap<String, usize> = HashMap::new();
+    let mut by_point: HashMap<String, usize> = HashMap::default();
     for probe in &program.probes {
         for site in &probe.sites {
             let point = format!("{}{}", site.point, probe.suffix);

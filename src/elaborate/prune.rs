@@ -1,7 +1,9 @@
 //! Leaves out what is not needed, with SystemTap's warnings: variables nobody assigns, assignments nobody reads,
 //! expressions without effect, functions nobody calls, probes that do nothing.
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet as HashSet;
 
 use super::{
     compact,
@@ -72,8 +74,8 @@ impl Prune<'_> {
         let is_used = |(idx, global): &(usize, &Global)| !global.hidden && used.contains(&GlobalId(*idx as u32));
         let globals = program.globals.iter().enumerate().filter(is_used);
         let global_names: Vec<&str> = globals.map(|(_, global)| &*global.name).collect();
-        let mut written = HashSet::new();
-        let mut read = HashSet::new();
+        let mut written = HashSet::default();
+        let mut read = HashSet::default();
         let functions = program.functions.iter().zip(&draft.functions);
         let functions = functions.map(|(f, note)| (&f.body, None, &f.locals, f.n_params, note));
         let probes = program.probes.iter().zip(&draft.probes);
@@ -111,7 +113,7 @@ impl Prune<'_> {
     /// `x = value` becomes `value` where nobody reads `x`.
     fn unread_assignments(&mut self, draft: &mut Draft) -> bool {
         let mut changed = false;
-        let mut globals_read = HashSet::new();
+        let mut globals_read = HashSet::default();
         for function in &draft.program.functions {
             globals_read.extend(Use::of(&function.body).globals_read);
         }
@@ -270,7 +272,7 @@ impl Prune<'_> {
 
 /// Functions the probes can reach, overloads they move on to included.
 pub fn reachable_functions(draft: &Draft) -> HashSet<FunctionId> {
-    let mut reached = HashSet::new();
+    let mut reached = HashSet::default();
     let mut pending: Vec<FunctionId> = Vec::new();
     for probe in &draft.program.probes {
         pending.extend(Use::of(&probe.body).calls);

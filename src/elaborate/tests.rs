@@ -15,7 +15,7 @@ fn elaborated(library: &[(&str, &str)], script: &str) -> String {
     options.parse.macros = macros;
     let file = sources.add("<input>", script, Origin::User);
     let (script, mut diagnostics) = language::parse(&mut sources, file, &options.parse);
-    let (program, found) = elaborate(&library, &world, vec![(file, script)], &mut sources, &options);
+    let (program, found) = elaborate(&library, &world, vec![(file, script.into())], &mut sources, &options);
     diagnostics.extend(found);
     let messages: String = diagnostics.iter().map(|d| format!("{}: {}\n", d.kind, d.message)).collect();
     if diagnostics.has_errors() { messages } else { messages + &print::print(&program) }

@@ -40,7 +40,8 @@ pub struct EmbeddedCode {
 #[derive(Clone, Debug)]
 pub struct Probe {
     pub points: Vec<ProbePoint>,
-    pub body: Stmt,
+    /// Shared with all that is derived from it.
+    pub body: Arc<Stmt>,
     pub span: Span,
 }
 
@@ -51,9 +52,9 @@ pub struct ProbeAlias {
     pub names: Vec<ProbePoint>,
     pub style: AliasStyle,
     pub points: Vec<ProbePoint>,
-    pub body: Stmt,
+    pub body: Arc<Stmt>,
     /// The second block after a comma, only with [`AliasStyle::Prologue`].
-    pub epilogue: Option<Stmt>,
+    pub epilogue: Option<Arc<Stmt>>,
     /// The comment block right above it, as [`Function::doc`].
     pub doc: Option<Arc<str>>,
     pub span: Span,

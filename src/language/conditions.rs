@@ -46,6 +46,21 @@ pub struct Conditions {
     pub config: ConfigLookup,
 }
 
+impl Conditions {
+    /// Whether a text means the same under the others.
+    pub fn same_as(&self, other: &Conditions) -> bool {
+        let Conditions { kernel_v, kernel_vr, arch, systemtap_v, runtime, guru_mode, privilege, config } = self;
+        *kernel_v == other.kernel_v
+            && *kernel_vr == other.kernel_vr
+            && *arch == other.arch
+            && *systemtap_v == other.systemtap_v
+            && *runtime == other.runtime
+            && *guru_mode == other.guru_mode
+            && *privilege == other.privilege
+            && Arc::ptr_eq(config, &other.config)
+    }
+}
+
 impl Default for Conditions {
     /// A recent kernel on x86-64 without configuration.
     fn default() -> Self {

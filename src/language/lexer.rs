@@ -40,7 +40,8 @@ pub fn lex_as(text: &[u8], file: FileId, args: &[Vec<u8>], dialect: Dialect) -> 
         shift: 0,
         paste: None,
         empty: Arc::from([]),
-        out: Lexed::default(),
+        // A token is some four bytes of script.
+        out: Lexed { tokens: Vec::with_capacity(text.len() / 4), ..Lexed::default() },
     };
     lexer.run();
     lexer.out.used_args.sort_unstable();
@@ -137,8 +138,17 @@ impl Lexer<'_> {
     }
 
     fn push(&mut self, kind: Kind, text: &[u8], start: usize, glued: bool) {
-        let span = self.span(start);
         let text = if text.is_empty() { self.empty.clone() } else { Arc::from(text) };
+        self.push_shared(kind, text, start, glued);
+    }
+
+    /// A token whose text is what was read since `start`.
+    fn push_word(&mut self, kind: Kind, start: usize, glued: bool) {
+        self.push_shared(kind, Arc::from(&self.text[start..self.pos]), start, glued);
+    }
+
+    fn push_shared(&mut self, kind: Kind, text: Arc<[u8]>, start: usize, glued: bool) {
+        let span = self.span(start);
         self.out.tokens.push(Token { kind, text, span, spelling: None, glued });
     }
 
@@ -198,20 +208,18 @@ impl Lexer<'_> {
         let start = self.pos;
         if is_name_start(first) {
             self.skip_while(is_name_part);
-            let word = self.text[start..self.pos].to_vec();
-            match keyword(&word).filter(|word| *word != "private" || self.dialect.has_private) {
+            let word = &self.text[start..self.pos];
+            match keyword(word).filter(|word| *word != "private" || self.dialect.has_private) {
                 Some(keyword) => self.push(Kind::Keyword(keyword), b"", start, glued),
-                None => self.push(Kind::Ident, &word, start, glued),
+                None => self.push_word(Kind::Ident, start, glued),
             }
         } else if first == b'@' && is_name_start(self.at(1)) {
             self.pos += 1;
             self.skip_while(is_name_part);
-            let word = self.text[start..self.pos].to_vec();
-            self.push(Kind::AtWord, &word, start, glued);
+            self.push_word(Kind::AtWord, start, glued);
         } else if first.is_ascii_digit() {
             self.skip_while(|b| b.is_ascii_alphanumeric());
-            let digits = self.text[start..self.pos].to_vec();
-            self.push(Kind::Number, &digits, start, glued);
+            self.push_word(Kind::Number, start, glued);
         } else if first == b'"' {
             self.string(start, glued);
         } else if first == b'%' && self.at(1) == b'{' {

@@ -125,9 +125,36 @@ struct Argument {
     scope: Option<Rc<Scope>>,
 }
 
+/// What is left of a text.
+enum Tokens {
+    /// The file's own, each read once.
+    Own(std::vec::IntoIter<Token>),
+    /// Of a macro or an argument, read at every call.
+    Shared(Arc<[Token]>, usize),
+}
+
+impl Tokens {
+    fn next(&mut self) -> Option<Token> {
+        match self {
+            Tokens::Own(tokens) => tokens.next(),
+            Tokens::Shared(tokens, pos) => {
+                let token = tokens.get(*pos)?.clone();
+                *pos += 1;
+                Some(token)
+            }
+        }
+    }
+
+    fn peek(&self) -> Option<&Token> {
+        match self {
+            Tokens::Own(tokens) => tokens.as_slice().first(),
+            Tokens::Shared(tokens, pos) => tokens.get(*pos),
+        }
+    }
+}
+
 struct Frame {
-    tokens: Arc<[Token]>,
-    pos: usize,
+    tokens: Tokens,
     scope: Option<Rc<Scope>>,
     /// The file id of this expansion; `None` where tokens keep their own.
     file: Option<FileId>,
@@ -145,7 +172,7 @@ pub struct Expander<'a> {
 
 impl<'a> Expander<'a> {
     pub fn new(sources: &'a mut SourceMap, tokens: Vec<Token>, library: &'a MacroLibrary) -> Self {
-        let frames = vec![Frame { tokens: tokens.into(), pos: 0, scope: None, file: None }];
+        let frames = vec![Frame { tokens: Tokens::Own(tokens.into_iter()), scope: None, file: None }];
         Self { sources, library, defined: HashMap::new(), frames, n_expanded: 0, warnings: Vec::new() }
     }
 
@@ -157,9 +184,7 @@ impl<'a> Expander<'a> {
     pub fn next_raw(&mut self) -> Option<Token> {
         loop {
             let frame = self.frames.last_mut()?;
-            if let Some(token) = frame.tokens.get(frame.pos) {
-                frame.pos += 1;
-                let mut token = token.clone();
+            if let Some(mut token) = frame.tokens.next() {
                 if let Some(file) = frame.file {
                     token.span.file = file;
                     if let Kind::Junk(diagnostic) = &mut token.kind {
@@ -177,13 +202,13 @@ impl<'a> Expander<'a> {
 
     /// Whether the next token of the current text is the operator `op`.
     fn peek_op(&self, op: &str) -> bool {
-        self.frames.last().and_then(|frame| frame.tokens.get(frame.pos)).is_some_and(|token| token.is_op(op))
+        self.frames.last().and_then(|frame| frame.tokens.peek()).is_some_and(|token| token.is_op(op))
     }
 
     /// The next token of the current text, not looking past its end.
     fn next_here(&mut self) -> Option<Token> {
-        let frame = self.frames.last()?;
-        if frame.pos < frame.tokens.len() { self.next_raw() } else { None }
+        self.frames.last()?.tokens.peek()?;
+        self.next_raw()
     }
 
     /// The next token, macros expanded and definitions taken out. Errors come as [`Kind::Junk`].
@@ -235,7 +260,7 @@ impl<'a> Expander<'a> {
             at.text = name.as_bytes().into();
             return Err(junk(&at, say::macro_too_deep(&name)));
         }
-        self.frames.push(Frame { tokens, pos: 0, scope, file });
+        self.frames.push(Frame { tokens: Tokens::Shared(tokens, 0), scope, file });
         Ok(())
     }
 

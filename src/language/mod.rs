@@ -26,7 +26,7 @@ pub mod visit;
 
 use std::sync::Arc;
 
-pub use conditions::{Conditions, Privilege, version_cmp};
+pub use conditions::{Conditions, ConfigLookup, Privilege, version_cmp};
 pub use macros::MacroLibrary;
 pub use parser::Recovery;
 pub use similar::similar;

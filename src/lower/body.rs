@@ -1,6 +1,8 @@
 //! Writing one body: what is known about its locals, and the few moves everything else is made of.
 
-use std::{collections::HashMap, rc::Rc};
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap as HashMap;
 
 use tapdeck_ebpf::ir::{
     self, Arg, Block, BlockData, Body, BodyBuilder, Iter, Op, Operand, SourceTag, StrOperand, Term, Ty, Var,

@@ -10,7 +10,9 @@
 //! A local takes part when it is assigned once, in straight line before everything that reads it: then it is only a
 //! name for its value.
 
-use std::{collections::HashMap, collections::HashSet, rc::Rc};
+use std::rc::Rc;
+
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use tapdeck_ebpf::ir::{Arg, BinOp, Op, Operand, Recipe, Space, StrOperand, Ty};
 
@@ -105,9 +107,9 @@ impl BodyLower<'_, '_> {
         if because.is_none() && !(is_text(value) && self.is_structure(value)) {
             return false;
         }
-        let mut reads = HashMap::new();
-        let mut in_prints = HashMap::new();
-        let mut changing = HashSet::new();
+        let mut reads = HashMap::default();
+        let mut in_prints = HashMap::default();
+        let mut changing = HashSet::default();
         for stmt in rest {
             walk::every_expr(stmt, &mut |expr| {
                 match &expr.kind {

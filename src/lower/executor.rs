@@ -1,7 +1,7 @@
 //! Which handler runs where. What an event of the kernel starts runs there, as eBPF; what the session itself starts
 //! (begin, end, error, timers) runs in user space, where all of the language is possible.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 
 use tapdeck_ebpf::ir::{Entry, EntryKind, HandlerId, Run, SiteId};
 

@@ -1,7 +1,7 @@
 //! What must be known about a script function before anything is written: does it recurse, may it run later in user
 //! space, why could it not run in an event handler.
 
-use std::collections::HashSet;
+use rustc_hash::FxHashSet as HashSet;
 
 use tapdeck_ebpf::ir::Intrinsic;
 

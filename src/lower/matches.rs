@@ -9,7 +9,9 @@
 //! That is possible where the match and the question stand in one body. Elsewhere the whole statement has to be
 //! [handed over](super::handed_over), which [`matter`] is for.
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet as HashSet;
 
 use super::executor::{Side, side_of};
 use crate::{
@@ -75,7 +77,7 @@ fn in_kernel(program: &Program) -> (Vec<usize>, Vec<FunctionId>) {
 
 /// The functions a body reaches.
 fn below(program: &Program, body: &Stmt) -> HashSet<FunctionId> {
-    let mut seen = HashSet::new();
+    let mut seen = HashSet::default();
     let mut bodies = vec![body];
     while let Some(body) = bodies.pop() {
         let mut called = Vec::new();

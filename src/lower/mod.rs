@@ -53,11 +53,9 @@ mod scripts;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    cell::RefCell,
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{cell::RefCell, sync::Arc};
+
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use tapdeck_ebpf::{
     codegen::TaskOffsets,
@@ -130,7 +128,7 @@ impl Default for LowerOptions {
 pub fn lower(program: &Program, options: &LowerOptions) -> (Lowered, Diagnostics) {
     let rewritten = matches::asked_where_made(program, options.limits.max_string_len);
     let program = rewritten.as_ref().unwrap_or(program);
-    let mut handed_over = HashMap::new();
+    let mut handed_over = HashMap::default();
     loop {
         let mut cx = Cx::new(program, options, handed_over);
         cx.everything();
@@ -202,7 +200,7 @@ impl<'a> Cx<'a> {
     fn new(program: &'a Program, options: &'a LowerOptions, handed_over: HashMap<GlobalId, Span>) -> Self {
         let bounds = Bounds::infer(program, options.limits.max_string_len);
         let facts = Facts::gather(program);
-        let mut in_kernel = HashSet::new();
+        let mut in_kernel = HashSet::default();
         for probe in &program.probes {
             if probe.sites.iter().any(|site| side_of(&site.attach) == Some(Side::Kernel)) {
                 in_kernel.extend(facts.globals_below(&probe.body));
@@ -231,31 +229,31 @@ impl<'a> Cx<'a> {
             strings: StringPool::new(),
             stores,
             functions: Vec::new(),
-            function_ids: HashMap::new(),
+            function_ids: HashMap::default(),
             pending: Vec::new(),
             synthetic: Vec::new(),
             handlers: Vec::new(),
             sites: Vec::new(),
-            function_numbers: HashMap::new(),
+            function_numbers: HashMap::default(),
             print_sites: Vec::new(),
             formats: Vec::new(),
             streams: Vec::new(),
-            format_ids: HashMap::new(),
+            format_ids: HashMap::default(),
             entries: Entries::default(),
             probes: Vec::new(),
-            probe_ids: HashMap::new(),
+            probe_ids: HashMap::default(),
             spans: Vec::new(),
-            tags: HashMap::new(),
+            tags: HashMap::default(),
             process: process::Bookkeeping::default(),
             function_obstacles: RefCell::default(),
             regexes_too_large: RefCell::default(),
             packed: packed::PackedNames::default(),
             handed_over,
-            to_hand_over: HashMap::new(),
+            to_hand_over: HashMap::default(),
             rests: Vec::new(),
             n_refused: 0,
             diagnostics: Diagnostics::default(),
-            reported: HashSet::new(),
+            reported: HashSet::default(),
         }
     }
 

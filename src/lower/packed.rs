@@ -8,7 +8,9 @@
 //! ```
 //! Which names are packed is found before any body is written: those a text flows to that has an obstacle.
 
-use std::{collections::HashMap, rc::Rc};
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap as HashMap;
 
 use tapdeck_ebpf::ir::{Arg, InputTy, Op, PrintId, PrintSite, Recipe, StrOperand, Ty, Var};
 

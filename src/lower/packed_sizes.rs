@@ -7,7 +7,7 @@
 //! ```
 //! In a loop, or through a global, it would grow for ever: that is refused.
 
-use std::collections::HashSet;
+use rustc_hash::FxHashSet as HashSet;
 
 use tapdeck_ebpf::{
     ir::{
@@ -112,7 +112,7 @@ impl Sizes {
         }
         at_start[0] = Some(first);
         let mut work: Vec<usize> = vec![0];
-        let mut waiting: HashSet<usize> = HashSet::from([0]);
+        let mut waiting: HashSet<usize> = HashSet::from_iter([0]);
         while let Some(idx) = work.pop() {
             waiting.remove(&idx);
             if self.too_large.is_some() {

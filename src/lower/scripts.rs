@@ -34,7 +34,8 @@ pub(super) fn compile(text: &str) -> Result<Lowered, String> {
     let (script, diagnostics) = language::parse(&mut sources, file, &options);
     errors(diagnostics)?;
     let elaborate_options = ElaborateOptions { parse: options, ..ElaborateOptions::default() };
-    let (program, diagnostics) = elaborate(&library, &world, vec![(file, script)], &mut sources, &elaborate_options);
+    let (program, diagnostics) =
+        elaborate(&library, &world, vec![(file, script.into())], &mut sources, &elaborate_options);
     errors(diagnostics)?;
     let options = LowerOptions { binprm_filename: Some(96), ..LowerOptions::default() };
     let (lowered, diagnostics) = lower(&program, &options);

@@ -5,7 +5,7 @@
 //! to the very place it came from. Comparisons do not count (`if (t > max) max = t` at worst forgets a maximum), nor do
 //! elements that belong to one thread or processor (`a[tid()]`).
 
-use std::collections::{HashMap, HashSet};
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 use super::{Cx, bounds::BodyRef};
 use crate::{

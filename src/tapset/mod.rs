@@ -5,7 +5,12 @@ pub mod docs;
 pub mod scan;
 pub mod search;
 
-use std::{borrow::Cow, collections::HashMap, path::PathBuf, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 pub use scan::{Definition, DefinitionKind};
 
@@ -39,6 +44,18 @@ pub struct Library {
     globals: HashMap<String, Vec<TapsetId>>,
     /// Name, file and index of the definition, in order.
     aliases: Vec<(String, TapsetId, usize)>,
+    /// The macros as last read: the next script is most often read under the same conditions.
+    macros: Mutex<Option<ReadMacros>>,
+}
+
+/// What reading the macro files came to.
+#[derive(Debug)]
+struct ReadMacros {
+    conditions: Conditions,
+    /// Those files alone.
+    sources: SourceMap,
+    macros: Arc<MacroLibrary>,
+    diagnostics: Diagnostics,
 }
 
 impl Library {
@@ -148,6 +165,15 @@ impl Library {
 
     /// The macros of all `.stpm` files. Adds those files to `sources`. One with an error is left out, and warned of.
     pub fn macros(&self, sources: &mut SourceMap, conditions: &Conditions) -> (Arc<MacroLibrary>, Diagnostics) {
+        let mut last = self.macros.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(read) = &*last
+            && sources.is_empty()
+            && read.conditions.same_as(conditions)
+        {
+            sources.clone_from(&read.sources);
+            return (read.macros.clone(), read.diagnostics.clone());
+        }
+        let is_first = sources.is_empty();
         let mut macros = MacroLibrary::default();
         let mut diagnostics = Diagnostics::default();
         for (name, text) in &self.macro_files {
@@ -158,7 +184,12 @@ impl Library {
                 None => diagnostics.extend(found),
             }
         }
-        (Arc::new(macros), diagnostics)
+        let macros = Arc::new(macros);
+        if is_first {
+            let (sources, macros, diagnostics) = (sources.clone(), macros.clone(), diagnostics.clone());
+            *last = Some(ReadMacros { conditions: conditions.clone(), sources, macros, diagnostics });
+        }
+        (macros, diagnostics)
     }
 }
 

@@ -45,7 +45,7 @@ fn run_with(
     let globals = global.and_then(|text| text.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned()));
     let options =
         ElaborateOptions { parse, unoptimized, globals: globals.into_iter().collect(), ..ElaborateOptions::default() };
-    let (program, found) = elaborate::elaborate(&library, world, vec![(file, script)], &mut sources, &options);
+    let (program, found) = elaborate::elaborate(&library, world, vec![(file, script.into())], &mut sources, &options);
     diagnostics.extend(found);
     Run { sources, program, diagnostics }
 }

@@ -1,5 +1,7 @@
 //! Top level: probes and aliases, globals, functions, embedded code.
 
+use std::sync::Arc;
+
 use super::{Parsed, Parser};
 use crate::{
     diagnostics::{TokenLabel, catalogue::parse as say},
@@ -126,7 +128,7 @@ impl<'t> Parser<'t> {
             }
         }
         let doc = style.and_then(|_| docs::comment_above(self.context.text, start, self.context.file));
-        let body = self.block()?;
+        let body = Arc::new(self.block()?);
         let Some(style) = style else {
             self.script.probes.push(Probe { points, body, span: self.since(start) });
             return Ok(());
@@ -138,7 +140,7 @@ impl<'t> Parser<'t> {
                 return Err(self.fail(say::epilogue_of_epilogue()));
             }
             self.peek()?;
-            epilogue = Some(self.block()?);
+            epilogue = Some(Arc::new(self.block()?));
         }
         self.script.aliases.push(ProbeAlias { names, style, points, body, epilogue, doc, span: self.since(start) });
         Ok(())
@@ -311,7 +313,7 @@ impl<'t> Parser<'t> {
     }
 
     /// The bytes of `first` and of the string literals right behind it.
-    pub(super) fn glued_strings(&mut self, first: &Token) -> Parsed<std::sync::Arc<[u8]>> {
+    pub(super) fn glued_strings(&mut self, first: &Token) -> Parsed<Arc<[u8]>> {
         if !self.is_glued_string()? {
             if let Some(spelling) = &first.spelling {
                 self.script.spellings.insert(first.span, spelling.clone());

@@ -112,6 +112,15 @@ fn split_pretty(name: &str) -> (&str, Option<Pretty>) {
     }
 }
 
+/// Whether a token makes the value before it one that is looked into: `->m`, `[e]`, `$`, `$$`.
+fn looks_inside(token: &Token) -> bool {
+    match token.kind {
+        Kind::Op("->" | "[") => true,
+        Kind::Ident => token.glued && matches!(token.name(), "$" | "$$"),
+        _ => false,
+    }
+}
+
 impl<'t> Parser<'t> {
     pub(super) fn expression(&mut self) -> Parsed<Expr> {
         self.nested(|parser| parser.assignment())
@@ -308,6 +317,14 @@ impl<'t> Parser<'t> {
     fn context_value(&mut self) -> Parsed<Expr> {
         let ampersand = self.accept_op("&")?;
         let base = self.value()?;
+        // Most values are only that.
+        if ampersand.is_none()
+            && self.context.dialect.autocast
+            && !matches!(base.kind, ExprKind::Context(_))
+            && !self.peek_is(looks_inside)?
+        {
+            return Ok(base);
+        }
         let start = ampersand.map_or(base.span, |t| t.span);
         let mut at = base.at;
         // The name of `$x` may already carry its `$$`.

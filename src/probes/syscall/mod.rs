@@ -90,26 +90,23 @@ fn named(family: &str, pattern: &str, is_return: bool, world: &World) -> Resolve
     let suffix = if is_return { ".return" } else { "" };
     let mut sites = Vec::new();
     let mut absent = None;
+    let wildcard = is_wildcard(pattern);
     for row in ROWS {
-        let number = present.number(row);
-        let attach = if is_wildcard(pattern) {
+        let matches = match wildcard {
             // `**` matches across dots as well, and there are none inside names.
-            if number.is_none() || !glob_matches(pattern.as_bytes(), row.name().as_bytes()) {
-                continue;
-            }
-            number
-        } else {
-            if !row.all_names().any(|name| name == pattern) {
-                continue;
-            }
-            if number.is_none() && row.number(&present.arch).is_some() {
+            true => glob_matches(pattern.as_bytes(), row.name().as_bytes()),
+            false => row.all_names().any(|name| name == pattern),
+        };
+        if !matches {
+            continue;
+        }
+        let attach = match present.number(row) {
+            Some(nr) => AttachPlan::Syscall { nr, exit: is_return },
+            None if wildcard => continue,
+            None if row.number(&present.arch).is_some() => {
                 absent = Some(row.name());
                 continue;
             }
-            number
-        };
-        let attach = match attach {
-            Some(nr) => AttachPlan::Syscall { nr, exit: is_return },
             None => AttachPlan::Never,
         };
         let name: Arc<str> = row.name().into();
