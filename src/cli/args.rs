@@ -60,6 +60,9 @@ pub struct DashboardArgs {
     /// Run this command with the script: target() is its process
     #[arg(short = 'c', value_name = "CMD", conflicts_with = "target", allow_hyphen_values = true)]
     pub target_command: Option<String>,
+    /// Size of the buffer between the kernel and tapdeck
+    #[arg(short = 's', value_name = "MB", value_parser = clap::value_parser!(u32).range(1..=4095))]
+    pub buffer_mb: Option<u32>,
     #[command(flatten)]
     pub look: LookArgs,
     /// Save everything the session shows to FILE, for `tapdeck replay`

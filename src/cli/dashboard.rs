@@ -99,6 +99,7 @@ pub fn of_stap(args: StapArgs) -> Result<ExitCode, String> {
         demo: false,
         target: args.target.and_then(|pid| pid.try_into().ok()).filter(|pid| *pid != 0),
         target_command: args.command,
+        buffer_mb: args.buffer_mb,
         look: LookArgs { theme: None, color: Color::Auto, ascii: false, slow: false, keep_screen: false },
         record: args.record,
         tapset_dirs: args.tapset_dirs,
@@ -108,7 +109,8 @@ pub fn of_stap(args: StapArgs) -> Result<ExitCode, String> {
 }
 
 fn given(args: &DashboardArgs) -> StartOptions {
-    StartOptions { args: args.args.clone(), target: args.target, command: args.target_command.clone() }
+    let command = args.target_command.clone();
+    StartOptions { args: args.args.clone(), target: args.target, command, buffer_mb: args.buffer_mb }
 }
 
 /// The bundled recording. `why`: what keeps this machine from tracing; the editor and the browser work all the same.
@@ -144,9 +146,8 @@ fn replay_options(recording: Recording, compiler: Arc<SharedCompiler>, looping: 
         Arc::new(LiveChecker::new(compiler.clone())),
         Arc::new(LiveCatalogue::new(compiler)),
     );
-    options.demo = true;
     options.autorun = true;
-    options.text = Some((header.script_name, header.script));
+    options.recorded = Some((header.script_name, header.script));
     options
 }
 

@@ -16,7 +16,10 @@ use std::{
 use tapdeck_ebpf::ir::Limits;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::findings::{editor_diagnostic, editor_diagnostics};
+use super::{
+    check::Manner,
+    findings::{editor_diagnostic, editor_diagnostics},
+};
 use crate::{
     debuginfo::{Consent, catalog::debuginfod::Offer},
     host::{Fetch, Host},
@@ -203,7 +206,7 @@ impl Worker {
         if !self.compiler.is_running() {
             let message = OTHER_KERNEL.to_owned();
             let help = Some("start tapdeck without -r to trace".to_owned());
-            return self.tell(EngineEvent::Failed { run, message, help });
+            return self.tell(EngineEvent::Failed { run, message, help, text: String::new() });
         }
         let begun = Instant::now();
         self.tell(EngineEvent::Compiling { run });
@@ -219,7 +222,8 @@ impl Worker {
                 begun.elapsed().as_secs_f64() * 1e3,
                 if errors == 1 { "" } else { "s" }
             );
-            return self.tell(EngineEvent::Failed { run, message, help: None });
+            let text = super::check::told(&compiled, &Manner { verbose: true, ..Manner::default() }).text;
+            return self.tell(EngineEvent::Failed { run, message, help: None, text });
         };
         let reach = Reach::of(&lowered);
         if reach.is_to_be_asked() && !request.is_confirmed {
@@ -233,7 +237,8 @@ impl Worker {
         let command_output = match self.command_output(&request) {
             Ok(output) => output,
             Err(error) => {
-                return self.tell(EngineEvent::Failed { run, message: format!("no pipe: {error}"), help: None });
+                let message = format!("no pipe: {error}");
+                return self.tell(EngineEvent::Failed { run, message, help: None, text: String::new() });
             }
         };
         let plan = LoadPlan {
@@ -286,7 +291,12 @@ impl Worker {
         }
         // Stop is at hand here, so a report over a large table may take its time.
         let limits = Limits { max_action_user: 0, ..Limits::default() };
-        let options = CompileOptions { live: true, limits, ..CompileOptions::default() };
+        let options = CompileOptions {
+            live: true,
+            limits,
+            ring_bytes: super::run::ring_bytes(request.options.buffer_mb),
+            ..CompileOptions::default()
+        };
         self.compiler.get().compile(&input(request), &options)
     }
 
@@ -304,12 +314,13 @@ impl Worker {
     }
 
     fn refuse(&self, run: RunId, error: &StartError, compiled: &Compiled) {
+        let mut text = String::new();
         if let StartError::Rejected { diagnostic, log } = error {
             let list = editor_diagnostic(diagnostic, &compiled.sources).into_iter().collect();
             self.tell(EngineEvent::Diagnostics { run, list });
-            self.tell(EngineEvent::Note(log.clone()));
+            log.clone_into(&mut text);
         }
-        self.tell(EngineEvent::Failed { run, message: error.to_string(), help: error.way_out() });
+        self.tell(EngineEvent::Failed { run, message: error.to_string(), help: error.way_out(), text });
     }
 }
 

@@ -220,7 +220,7 @@ fn unknown_globals<'o>(compiled: &'o Compiled, options: &'o CompileOptions) -> i
 }
 
 /// -s is megabytes for each processor's buffer under stap; here one buffer serves all.
-fn ring_bytes(megabytes: Option<u32>) -> u32 {
+pub fn ring_bytes(megabytes: Option<u32>) -> u32 {
     match megabytes {
         Some(mb) => mb.saturating_mul(1 << 20).min(1 << 31).next_power_of_two(),
         None => CompileOptions::default().ring_bytes,

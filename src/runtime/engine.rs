@@ -370,7 +370,14 @@ impl Engine {
             started_at_ns: now_ns(Clock::Realtime),
             target: self.target.pid(),
             stap_line: self.plan.options.stap_line.clone(),
+            verified: self.programs().map(|stats| stats.verified).sum(),
         }
+    }
+
+    /// What the kernel tells of each program.
+    fn programs(&self) -> impl Iterator<Item = sys::bpf::ProgramStats> {
+        let loaded = self.loaded.iter().flat_map(|loaded| &loaded.programs);
+        loaded.filter_map(|program| sys::bpf::prog_stats(program.as_fd()).ok())
     }
 
     /// The main loop.

@@ -36,6 +36,9 @@ pub struct SessionInfo {
     pub target: Option<u32>,
     /// Command line of the equivalent `stap` run.
     pub stap_line: String,
+    /// Instructions the kernel's verifier walked through; 0 where it does not tell.
+    #[serde(default)]
+    pub verified: u64,
 }
 
 /// A global, as panes name it.

@@ -703,6 +703,8 @@ pub struct ProgramStats {
     pub run_time_ns: u64,
     pub run_cnt: u64,
     pub recursion_misses: u64,
+    /// Instructions the verifier walked through; 0 before Linux 5.16, which does not tell.
+    pub verified: u64,
 }
 
 pub fn prog_stats(program: BorrowedFd) -> io::Result<ProgramStats> {
@@ -712,15 +714,18 @@ pub fn prog_stats(program: BorrowedFd) -> io::Result<ProgramStats> {
         info_len: u32,
         info: u64,
     }
-    // struct bpf_prog_info: run_time_ns at 192, run_cnt at 200, recursion_misses at 208 (5.12).
-    let mut info = [0u64; 27];
+    // struct bpf_prog_info: run_time_ns at 192, run_cnt at 200, recursion_misses at 208 (5.12),
+    // verified_insns at 216, 32 bits (5.16).
+    let mut info = [0u64; 28];
     let mut attr = Attr {
         bpf_fd: program.as_raw_fd() as u32,
         info_len: size_of_val(&info) as u32,
         info: info.as_mut_ptr() as u64,
     };
     call(OBJ_GET_INFO_BY_FD, &mut attr)?;
-    Ok(ProgramStats { run_time_ns: info[24], run_cnt: info[25], recursion_misses: info[26] })
+    let [a, b, c, d, ..] = info[27].to_ne_bytes();
+    let verified = u32::from_ne_bytes([a, b, c, d]).into();
+    Ok(ProgramStats { run_time_ns: info[24], run_cnt: info[25], recursion_misses: info[26], verified })
 }
 
 /// Runs a raw tracepoint program once on this thread with these context words; its return value.

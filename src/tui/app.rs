@@ -110,7 +110,12 @@ pub enum Msg {
         /// An answer is waited for, if only that there is none.
         asked: bool,
     },
-    Exported(Result<String, String>),
+    /// A file was written: its path, and how much is in it.
+    Exported(Result<(String, String), String>),
+    /// The unsaved text has a new swap copy.
+    Kept {
+        script: u64,
+    },
     ThemeLoaded(Result<Arc<Theme>, String>),
     /// What the line to the terminal gets, and how long it makes frames of data wait if it does not keep up.
     Line {
@@ -291,6 +296,8 @@ pub struct Toast {
     pub text: String,
     pub error: bool,
     pub until: Duration,
+    /// A file it speaks of, for the clipboard.
+    pub path: Option<String>,
 }
 
 /// Which scripts run and which are on their way.
@@ -315,6 +322,14 @@ pub struct RunState {
     pub stopped_at: Option<Duration>,
     /// Of what it costs.
     pub has_warned_of_cost: bool,
+    /// Of output faster than anybody reads.
+    pub has_warned_of_flood: bool,
+    /// What was seen of the script's text while it ran.
+    pub found: Vec<EditorDiagnostic>,
+    /// When something was lost last.
+    pub lost_at: Option<Duration>,
+    /// Lines of output before the newest sample.
+    pub output_seen: u64,
     /// Why the last start failed.
     pub failed: Option<String>,
     pub ended: Option<EndReport>,
@@ -344,6 +359,14 @@ pub struct KeepDue {
     /// The first edit that is not kept.
     pub since: Duration,
     pub at: Duration,
+}
+
+/// The script a recording was made of.
+#[derive(Clone, Debug, Default)]
+pub struct RecordedScript {
+    pub text: String,
+    /// The version in the editor that is this text; `None` while another script was opened instead of it.
+    pub version: Option<u64>,
 }
 
 /// Turns the dashboard's clock into the time of day.
@@ -424,6 +447,8 @@ pub struct Model {
     /// The line does not keep up: data is drawn only so often.
     pub slowed: Option<Duration>,
     pub demo: bool,
+    /// What the recording on show was made of.
+    pub recorded: RecordedScript,
     /// What scripts are given that say nothing else.
     pub start_options: StartOptions,
 
@@ -444,6 +469,8 @@ pub struct Model {
     /// Leave when the session has ended, at the latest then.
     pub quit_at: Option<Duration>,
     pub keep: Option<KeepDue>,
+    /// When the unsaved text of the editor got its swap copy.
+    pub kept_at: Option<Duration>,
     /// When the script's file was looked at last.
     pub looked: Duration,
     pub conflict: Option<Conflict>,
@@ -480,6 +507,7 @@ impl Model {
             line_rate: None,
             slowed: None,
             demo: false,
+            recorded: RecordedScript::default(),
             start_options: StartOptions::default(),
             browser: Browser::default(),
             script: Script::default(),
@@ -493,6 +521,7 @@ impl Model {
             checker: Arc::new(super::fake::NoChecker),
             quit_at: None,
             keep: None,
+            kept_at: None,
             looked: Duration::ZERO,
             conflict: None,
             left: Vec::new(),
@@ -511,6 +540,12 @@ impl Model {
 
     pub fn is_tracing(&self) -> bool {
         self.run.current.is_some()
+    }
+
+    /// The editor's text is the script that runs, or the one the recording was made of.
+    pub fn shows_what_runs(&self) -> bool {
+        let version = if self.demo { self.recorded.version } else { Some(self.run.version) };
+        version == Some(self.script.version)
     }
 
     /// The sample all panes show.
@@ -551,24 +586,34 @@ impl Model {
             Pane::Probes if self.browser.selected_running().is_some() => self.browser.selected_running(),
             Pane::Probes => {
                 let entry = self.browser.selected_entry()?;
-                let point = &*entry.point;
-                let with_return = format!("{point}.return");
-                info.probes.iter().position(|probe| probe.written == point || probe.written == with_return)
+                self.running_at(&entry.point)
             }
             _ => Some(self.live.cost_selected).filter(|idx| *idx < info.probes.len()),
         }
     }
 
+    /// The running probe at a point, or where it returns.
+    pub fn running_at(&self, point: &str) -> Option<usize> {
+        let info = self.info().filter(|_| self.is_tracing())?;
+        let is_there =
+            |written: &str| written.strip_prefix(point).is_some_and(|rest| rest.is_empty() || rest == ".return");
+        info.probes.iter().position(|probe| is_there(&probe.written))
+    }
+
     pub fn say(&mut self, text: impl AsRef<str>) {
-        self.toast =
-            Some(Toast { text: self.fill(text.as_ref()), error: false, until: self.now + Duration::from_secs(5) });
+        self.toast = Some(Toast {
+            text: self.fill(text.as_ref()),
+            error: false,
+            until: self.now + Duration::from_secs(5),
+            path: None,
+        });
     }
 
     pub fn complain(&mut self, text: impl AsRef<str>) {
         let text = self.fill(text.as_ref());
         // What is long takes longer to read.
         let reading = Duration::from_secs(8 + text.len() as u64 / 40);
-        self.toast = Some(Toast { text, error: true, until: self.now + reading });
+        self.toast = Some(Toast { text, error: true, until: self.now + reading, path: None });
     }
 
     /// The next moment something changes by itself.

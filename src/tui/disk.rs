@@ -32,7 +32,7 @@ pub enum Job {
         path: PathBuf,
         known: Option<Stamp>,
     },
-    /// Unsaved text into its swap copy; `replaces` is one it was recovered from.
+    /// Unsaved text into its swap copy, answered with [`Msg::Kept`]; `replaces` is one it was recovered from.
     Keep {
         script: u64,
         swap: Swap,
@@ -50,6 +50,8 @@ pub enum Job {
     Export {
         name: String,
         bytes: Vec<u8>,
+        /// How much it is, for the message: `23 rows`.
+        much: String,
     },
     /// A recording of what the history holds; answered as `Export`.
     Record {
@@ -118,7 +120,7 @@ pub fn work(job: Job, keeper: Option<&mut Keeper>) -> Option<Msg> {
                     if let Some(file) = replaces {
                         let _ = std::fs::remove_file(file);
                     }
-                    None
+                    Some(Msg::Kept { script })
                 }
                 Err(error) => {
                     let text = format!("{} is not safe until it is saved: no swap copy: {error}", swap.name);
@@ -138,11 +140,15 @@ pub fn work(job: Job, keeper: Option<&mut Keeper>) -> Option<Msg> {
             let _ = std::fs::remove_file(file);
             None
         }
-        Job::Export { name, bytes } => Some(exported(&name, files::export(&name, &bytes))),
-        Job::Record { name, header, events } => Some(exported(&name, files::record(&name, header, &events))),
+        Job::Export { name, bytes, much } => Some(exported(&name, much, files::export(&name, &bytes))),
+        Job::Record { name, header, events } => {
+            let much = format!("{} events", events.len());
+            Some(exported(&name, much, files::record(&name, header, &events)))
+        }
     }
 }
 
-fn exported(name: &str, result: std::io::Result<PathBuf>) -> Msg {
-    Msg::Exported(result.map(|path| path.display().to_string()).map_err(|error| format!("{name}: {error}")))
+fn exported(name: &str, much: String, result: std::io::Result<PathBuf>) -> Msg {
+    let done = result.map(|path| (path.display().to_string(), much));
+    Msg::Exported(done.map_err(|error| format!("{name}: {error}")))
 }

@@ -23,6 +23,8 @@ pub struct StartOptions {
     pub target: Option<u32>,
     /// `-c`.
     pub command: Option<String>,
+    /// `-s`: the ring buffer, in megabytes.
+    pub buffer_mb: Option<u32>,
 }
 
 /// A script to compile and run.
@@ -73,8 +75,9 @@ pub enum EngineEvent {
     Asks { run: RunId, places: usize, said: Vec<String> },
     /// From the running session.
     Session { run: RunId, event: SessionEvent },
-    /// The script does not run. `message` is one sentence, `help` the way out; an older run goes on.
-    Failed { run: RunId, message: String, help: Option<String> },
+    /// The script does not run. `message` is one sentence, `help` the way out, `text` what the compiler or the kernel's
+    /// verifier said word for word; an older run goes on.
+    Failed { run: RunId, message: String, help: Option<String>, text: String },
     /// Hits by point, most first, of a [`CountRequest`]; or why they cannot be counted.
     Counted { point: String, result: Result<Vec<(String, u64)>, String> },
     /// Debug information could be fetched from a server; whoever looks for it waits for the answer.

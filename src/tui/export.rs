@@ -2,7 +2,7 @@
 //! screen.
 
 use super::{
-    model::live::{Column, Live, average, columns},
+    model::live::{self, Column, Live, average, columns},
     shape,
 };
 use crate::runtime::session::{Datum, Row, Snapshot, StatValue, TableInfo};
@@ -17,8 +17,11 @@ pub enum Format {
     Raw,
 }
 
-/// The table on show; `None` when there is none.
-pub fn table(live: &Live, snapshot: &Snapshot, format: Format) -> Option<String> {
+/// The table on show; `None` when there is none. `at` is the time of day of what is shown.
+///
+/// Text begins with a line that says what it is; JSON has the same as members. CSV has the names of its columns only, as
+/// whatever reads it expects.
+pub fn table(live: &Live, snapshot: &Snapshot, format: Format, at: &str) -> Option<String> {
     let (info, state) = (live.table_info()?, live.state()?);
     let rows = &snapshot.tables.get(live.current_table()?)?.rows;
     let columns: Vec<Column> = columns(info).into_iter().filter(|c| *c != Column::Rate).collect();
@@ -34,6 +37,15 @@ pub fn table(live: &Live, snapshot: &Snapshot, format: Format) -> Option<String>
             Column::Max => "max".into(),
         })
         .collect();
+    let sort = live::columns(info).get(state.sort).copied().unwrap_or(Column::Value);
+    let sort_name = state.column_name(sort);
+    let descending = state.descending(sort);
+    let heading = || {
+        let order = if descending { "down" } else { "up" };
+        let filter = if state.filter.is_empty() { String::new() } else { format!(", only '{}'", state.filter) };
+        let inside = if state.inside.is_empty() { String::new() } else { format!(" of {}", state.inside.join(", ")) };
+        format!("# {}{inside} at {at}, by {sort_name} {order}{filter}\n", info.name)
+    };
     let shown = state.order.iter().filter_map(|view| rows.get(view.idx));
     Some(match format {
         Format::Csv => {
@@ -45,13 +57,13 @@ pub fn table(live: &Live, snapshot: &Snapshot, format: Format) -> Option<String>
             out
         }
         Format::Text => {
-            let mut out = names.join("\t") + "\n";
+            let mut out = heading() + &names.join("\t") + "\n";
             for row in shown {
                 out += &(columns.iter().map(|c| cell(row, *c)).collect::<Vec<_>>().join("\t") + "\n");
             }
             out
         }
-        Format::Raw => shown.map(|row| printed(info, row) + "\n").collect(),
+        Format::Raw => heading() + &shown.map(|row| printed(info, row) + "\n").collect::<String>(),
         Format::Json => {
             let rows: Vec<serde_json::Value> = shown
                 .map(|row| {
@@ -67,7 +79,8 @@ pub fn table(live: &Live, snapshot: &Snapshot, format: Format) -> Option<String>
                 })
                 .collect();
             let whole = serde_json::json!({
-                "global": info.name, "seconds": snapshot.at.as_secs_f64(), "filter": state.filter, "rows": rows,
+                "global": info.name, "seconds": snapshot.at.as_secs_f64(), "time": at, "filter": state.filter,
+                "sort": sort_name, "descending": descending, "rows": rows,
             });
             format!("{whole:#}\n")
         }

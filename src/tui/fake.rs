@@ -217,9 +217,12 @@ impl Engine for FakeEngine {
             let _ = tx.send(EngineEvent::Compiling { run });
             if errors.iter().any(|d| d.severity == Severity::Error) {
                 let n = errors.len();
+                let said =
+                    |error: &EditorDiagnostic| format!("semantic error: {}\n\tat {}\n", error.message, error.line);
+                let text = errors.iter().map(said).collect();
                 let _ = tx.send(EngineEvent::Diagnostics { run, list: errors });
                 let message = format!("pass 2 failed: {n} error{}", if n == 1 { "" } else { "s" });
-                let _ = tx.send(EngineEvent::Failed { run, message, help: None });
+                let _ = tx.send(EngineEvent::Failed { run, message, help: None, text });
                 return;
             }
             if text.contains("function(\"*\")") && !request.is_confirmed {
@@ -242,6 +245,7 @@ impl Engine for FakeEngine {
                 started_at_ns: 0,
                 target: request.options.target,
                 stap_line: given::stap_line(&request.file_name, &request.options),
+                verified: 812,
             };
             state.enabled = vec![true; info.probes.len()];
             state.info = info.clone();

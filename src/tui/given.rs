@@ -1,5 +1,5 @@
 //! What a script is given besides its text, as one writes it after the script's name for stap(1): arguments, `-x PID`,
-//! `-c COMMAND`. Words are quoted as for a shell.
+//! `-c COMMAND`, `-s MB`. Words are quoted as for a shell.
 
 use super::engine::{StartOptions, Token};
 use crate::runtime::target::split_words;
@@ -13,7 +13,7 @@ pub fn parse(line: &str) -> Result<StartOptions, String> {
     let mut words = words.into_iter().skip(1);
     let mut only_arguments = false;
     while let Some(word) = words.next() {
-        let option = ["-x", "-c"].into_iter().find(|option| !only_arguments && word.starts_with(option));
+        let option = ["-x", "-c", "-s"].into_iter().find(|option| !only_arguments && word.starts_with(option));
         let Some(option) = option else {
             if word == "--" && !only_arguments {
                 only_arguments = true;
@@ -29,9 +29,14 @@ pub fn parse(line: &str) -> Result<StartOptions, String> {
                 given.target = Some(number);
             }
             ("-c", Some(command)) => given.command = Some(command),
-            (option, _) => {
-                return Err(format!("{option} wants a {}", if option == "-x" { "process id" } else { "command" }));
+            ("-s", Some(text)) => {
+                let megabytes = text.parse().ok().filter(|mb| (1..=4095).contains(mb));
+                given.buffer_mb =
+                    Some(megabytes.ok_or(format!("'{text}' is no size of a buffer: 1 to 4095 megabytes"))?);
             }
+            ("-x", None) => return Err("-x wants a process id".to_owned()),
+            ("-c", None) => return Err("-c wants a command".to_owned()),
+            _ => return Err("-s wants the size of the buffer in megabytes".to_owned()),
         }
     }
     if given.target.is_some() && given.command.is_some() {
@@ -49,7 +54,10 @@ pub fn line(given: &StartOptions) -> String {
     if let Some(command) = &given.command {
         words.push(format!("-c {}", quoted(command)));
     }
-    let looks_like_an_option = |arg: &String| ["-x", "-c", "--"].iter().any(|option| arg.starts_with(option));
+    if let Some(mb) = given.buffer_mb {
+        words.push(format!("-s {mb}"));
+    }
+    let looks_like_an_option = |arg: &String| ["-x", "-c", "-s", "--"].iter().any(|option| arg.starts_with(option));
     if given.args.iter().any(looks_like_an_option) {
         words.push("--".to_owned());
     }
@@ -90,9 +98,16 @@ mod tests {
 
     #[test]
     fn lines_and_what_they_give() {
-        for same in
-            ["", "5 eth0", "-x 12 5", "-c 'dd if=/dev/zero of=/dev/null' 5", "'a b' 'it'\\''s' ''", "-- -x -5", "-5"]
-        {
+        for same in [
+            "",
+            "5 eth0",
+            "-x 12 5",
+            "-c 'dd if=/dev/zero of=/dev/null' 5",
+            "'a b' 'it'\\''s' ''",
+            "-- -x -5",
+            "-5",
+            "-x 1 -s 64 5",
+        ] {
             assert_eq!(line(&parse(same).unwrap()), same);
         }
         assert_eq!(parse(r#" -x12 n=1 "a \"b\"" c\ d "#).unwrap().args, ["n=1", r#"a "b""#, "c d"]);
@@ -100,6 +115,8 @@ mod tests {
         for (wrong, why) in [
             ("-x me", "'me' is no process id"),
             ("5 -x", "-x wants a process id"),
+            ("-s", "-s wants the size of the buffer in megabytes"),
+            ("-s 0", "'0' is no size of a buffer: 1 to 4095 megabytes"),
             ("'a", "a quote is open, or something needs quotes"),
             ("eth*", "a quote is open, or something needs quotes"),
             ("-x 1 -c ls", "-x and -c exclude each other: a command is its own target"),

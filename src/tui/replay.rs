@@ -48,7 +48,7 @@ impl Engine for ReplayEngine {
         let Some(recording) = self.recording.take() else {
             let message = "this is a recording; it cannot run scripts".to_owned();
             let help = Some("tracing needs root or CAP_BPF and CAP_PERFMON".to_owned());
-            let _ = tx.send(EngineEvent::Failed { run: request.run, message, help });
+            let _ = tx.send(EngineEvent::Failed { run: request.run, message, help, text: String::new() });
             return;
         };
         self.run = request.run;

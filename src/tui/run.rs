@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    app::{Effect, Model, Msg, WallClock},
+    app::{Effect, Model, Msg, RecordedScript, WallClock},
     disk::{Disk, Job},
     engine::{Catalogue, Checker, Engine, EngineEvent, StartOptions},
     files,
@@ -51,12 +51,13 @@ pub struct TuiOptions {
     pub catalogue: Arc<dyn Catalogue>,
     /// A script to open.
     pub script: Option<PathBuf>,
-    /// Text to open when there is no file, and its name: the script of a recording.
+    /// Text to open when there is no file, and its name.
     pub text: Option<(String, String)>,
     /// Run it at once.
     pub autorun: bool,
-    /// What is shown is a recording; the screen says so.
-    pub demo: bool,
+    /// What is shown is a recording, and the screen says so; the script it was made of, its name and its text. It is in
+    /// the editor unless another one is opened.
+    pub recorded: Option<(String, String)>,
     /// A builtin theme's name, or a theme file.
     pub theme: Option<String>,
     /// `truecolor`, `256`, `16`, `mono`; otherwise the environment decides.
@@ -83,7 +84,7 @@ impl TuiOptions {
             script: None,
             text: None,
             autorun: false,
-            demo: false,
+            recorded: None,
             theme: None,
             color: None,
             ascii: false,
@@ -139,7 +140,7 @@ fn build_model(options: &TuiOptions) -> io::Result<Model> {
     let size = crossterm::terminal::size().unwrap_or((80, 24));
     let mut model = Model::new(theme, glyphs, size);
     model.profile = profile;
-    model.demo = options.demo;
+    model.demo = options.recorded.is_some();
     model.mouse = options.mouse && settings.mouse.unwrap_or(true);
     model.keymap = settings.keymap.clone();
     model.vim = settings.vim.then(super::model::vim::Vim::default);
@@ -220,20 +221,27 @@ async fn main(options: TuiOptions) -> io::Result<Outcome> {
             files::read(path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
         open_script(&mut model, path, found.as_ref());
         model.focus = Pane::Script;
-    } else if let Some((name, text)) = &options.text {
+    } else if let Some((name, text)) = options.text.as_ref().or(options.recorded.as_ref()) {
         let name = Path::new(name).file_name().map_or(name.clone(), |name| name.to_string_lossy().into_owned());
         model.script = super::model::script::Script::new(&name, None, text.as_bytes());
         model.focus = Pane::Script;
     } else {
         model.browser.typing = true;
     }
-    let StartOptions { args, target, command } = options.start;
+    if let Some((_, text)) = options.recorded {
+        let is_there = options.script.is_none() && options.text.is_none();
+        model.recorded = RecordedScript { text, version: is_there.then_some(model.script.version) };
+    }
+    let StartOptions { args, target, command, buffer_mb } = options.start;
     let given = &mut model.script.given;
     if !args.is_empty() {
         given.args = args;
     }
     if target.is_some() || command.is_some() {
         (given.target, given.command) = (target, command);
+    }
+    if buffer_mb.is_some() {
+        given.buffer_mb = buffer_mb;
     }
     model.script.tokens = options.checker.highlight(&model.script.text());
     if options.script.is_some() || !model.demo {

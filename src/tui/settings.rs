@@ -27,6 +27,8 @@ pub struct Settings {
     pub mouse: Option<bool>,
     /// `Some(false)`: no server is asked for debug information, nor the user whether one may be.
     pub debuginfod: Option<bool>,
+    /// What probes may cost before that is said, in hundredths of one CPU.
+    pub budget: Option<u32>,
     /// `None`: the environment decides.
     pub profile: Option<Profile>,
     /// The file, whether it exists or not; `None` where there is no home.
@@ -45,6 +47,11 @@ pub fn folder(env: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
 }
 
 impl Settings {
+    /// What probes may cost, in hundredths of one CPU.
+    pub fn budget(&self) -> u32 {
+        self.budget.unwrap_or(25)
+    }
+
     /// Reads `path`; no file means no settings.
     pub fn read(path: Option<PathBuf>) -> Self {
         let text = match path.as_ref().map(fs::read_to_string) {
@@ -109,6 +116,10 @@ impl Reader<'_> {
                 ("ascii", DeValue::Boolean(on)) => self.settings.ascii = *on,
                 ("mouse", DeValue::Boolean(on)) => self.settings.mouse = Some(*on),
                 ("debuginfod", DeValue::Boolean(on)) => self.settings.debuginfod = Some(*on),
+                ("budget", DeValue::Integer(percent)) if percent.as_str().parse::<u32>().is_ok_and(|n| n > 0) => {
+                    self.settings.budget = percent.as_str().parse().ok();
+                }
+                ("budget", _) => self.problem(at, name, "expected a number of hundredths of one CPU, from 1"),
                 ("profile", DeValue::String(name)) if name == "auto" => self.settings.profile = None,
                 ("profile", DeValue::String(name)) if Profile::parse(name).is_some() => {
                     self.settings.profile = Profile::parse(name);
@@ -122,7 +133,8 @@ impl Reader<'_> {
                 _ => self.problem(
                     key.span().start,
                     name,
-                    "no such setting; there are keymap, theme, ascii, mouse, debuginfod, profile, editor.mode and keys",
+                    "no such setting; there are keymap, theme, ascii, mouse, debuginfod, budget, profile, editor.mode and \
+                     keys",
                 ),
             }
         }
@@ -236,10 +248,12 @@ pub fn template(settings: &Settings) -> String {
          # theme = \"{theme}\"    # a built-in theme, or NAME for themes/NAME.toml beside this file\n\
          # ascii = {}\n# mouse = {}\n\
          # debuginfod = {}    # ask whether debug information may be fetched where DEBUGINFOD_URLS names servers\n\
+         # budget = {}    # what probes may cost before that is said, in hundredths of one CPU\n\
          # profile = \"{profile}\"    # local, ssh (4 frames a second), slow (1, ASCII, no colours); auto: ssh under SSH\n\n[editor]\n# mode = \"{mode}\"   # modeless, vim (the default with keymap vim)\n",
         settings.ascii,
         settings.mouse.unwrap_or(true),
-        settings.debuginfod.unwrap_or(true)
+        settings.debuginfod.unwrap_or(true),
+        settings.budget()
     );
     for place in Where::ALL {
         out += &format!("\n# {}\n[keys.{}]\n", place.title(), place.name());
@@ -270,9 +284,9 @@ mod tests {
     #[test]
     fn presets_and_overrides() {
         let text = "[keys]\nrun = ['F10', 'C-x r']\n[keys.live]\nsort = 'Z'\n[editor]\nmode = 'modeless'\n";
-        let settings = Settings::parse(&format!("keymap = 'vim'\ntheme = 'dark'\n{text}"), "c");
+        let settings = Settings::parse(&format!("keymap = 'vim'\ntheme = 'dark'\nbudget = 2\n{text}"), "c");
         assert_eq!(settings.problems, Vec::<String>::new());
-        assert_eq!((settings.keymap.preset, settings.vim), (Preset::Vim, false));
+        assert_eq!((settings.keymap.preset, settings.vim, settings.budget()), (Preset::Vim, false, 2));
         assert_eq!(does(&settings, "F10", &[Where::Everywhere]), Lookup::Action(Act::Run));
         assert_eq!(does(&settings, "F5", &[Where::Everywhere]), Lookup::None);
         assert_eq!(does(&settings, "Z", &[Where::Live]), Lookup::Action(Act::Sort));
@@ -285,7 +299,7 @@ mod tests {
         let settings = Settings::parse(text, "config.toml");
         expect_test::expect![[r#"
             config.toml:1: keymap: expected "default", "vim" or "emacs"
-            config.toml:2: fly: no such setting; there are keymap, theme, ascii, mouse, debuginfod, profile, editor.mode and keys
+            config.toml:2: fly: no such setting; there are keymap, theme, ascii, mouse, debuginfod, budget, profile, editor.mode and keys
             config.toml:7: keys.fly: no such action; :settings lists them
             config.toml:13: keys.live.wrap: not an action of 'live'; it is one of 'log'
             config.toml:14: keys.moon: no such place; there are probes, script, live, log, panes, windows, everywhere

@@ -1,6 +1,8 @@
 //! Numbers, keys and buckets as a person reads them: short forms, units, percentiles with their bounds, and the names and
 //! units of columns as the script's text suggests them.
 
+use std::time::Duration;
+
 use crate::runtime::session::{Datum, StatValue};
 
 /// What a statistic's samples are, when the script makes it plain.
@@ -81,6 +83,12 @@ pub fn short(n: f64) -> String {
     } else {
         format!("{value:.0}{suffix}")
     }
+}
+
+/// `0.4 s`, `12 s`.
+pub fn seconds(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    if seconds < 1.0 { format!("{seconds:.1} s") } else { format!("{seconds:.0} s") }
 }
 
 /// Bytes: `640`, `1.4K`, `12M`.

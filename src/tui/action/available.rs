@@ -150,6 +150,14 @@ pub(super) fn can_enter(model: &Model) -> Available {
     if model.live.view == LiveView::Costs { has_session(model) } else { has_rows(model) }
 }
 
+/// A fold to open, or a time to go to.
+pub(super) fn can_enter_log(model: &Model) -> Available {
+    match model.log.selected_line(model.until()) {
+        Some(line) if line.is_folded() => Ok(()),
+        _ => has_history(model),
+    }
+}
+
 pub(super) fn is_drilled(model: &Model) -> Available {
     let inside = model.live.drilled || model.live.state().is_some_and(|state| !state.inside.is_empty());
     if inside { Ok(()) } else { Err("this is the whole table; {enter} goes into a row") }

@@ -25,7 +25,7 @@ macro_rules! row {
 pub static ACTIONS: &[Action] = &[
     row!(Run, "run", "run", "Run the script, or swap the running one for it", ANY, ["C-r", "F5"], 40, has_script),
     row!(Stop, "stop", "stop", "Stop tracing; end probes run. Twice: at once. When nothing runs: ask to quit", ANY, ["C-c"], 0),
-    row!(Arguments, "arguments", "arguments", "Give the script its arguments ($1 @1), a process (-x PID) or a command (-c CMD)",
+    row!(Arguments, "arguments", "arguments", "Give the script its arguments ($1 @1), a process (-x PID), a command (-c CMD), a buffer (-s MB)",
          ANY, ["F9"], 0),
     row!(Save, "save", "save", "Save the script with this view", ANY, ["C-s", "F2"], 60).emacs(&["C-x C-s", "F2"]),
     row!(SaveAs, "save-as", "save as", "Save the script under another name", ANY, [], 0).emacs(&["C-x C-w"]),
@@ -153,7 +153,7 @@ pub static ACTIONS: &[Action] = &[
     row!(Enter, "enter", "drill", "Go into the selected row; from a probe's cost to its line in the script", LIVE,
          ["Enter"], 10, can_enter),
     row!(DrillUp, "drill-up", "up", "Come out again", LIVE, ["Backspace"], 0, is_drilled),
-    row!(View, "view", "view", "Next view: histogram, heatmap, sparklines, table alone, raw", LIVE, ["v"], 28, in_table),
+    row!(View, "view", "view", "Next view: table alone, histogram, heatmap, sparklines, raw", LIVE, ["v"], 28, in_table),
     row!(Sort, "sort", "sort", "Choose the column to sort by", LIVE, ["s"], 20, in_table),
     row!(Reverse, "reverse", "reverse", "Reverse the order", LIVE, ["S"], 0, in_table),
     row!(Columns, "columns", "columns", "Choose the columns to show", LIVE, ["c"], 33, in_table),
@@ -163,7 +163,8 @@ pub static ACTIONS: &[Action] = &[
     row!(Costs, "costs", "probes", "Show what each probe costs", LIVE, ["p"], 33, has_session),
     row!(Toggle, "toggle", "on/off", "Switch the selected probe off or on", LIVE, ["o"], 34, is_tracing),
     // Log
-    row!(Enter, "enter", "this time", "Show all panes as they were when this line came", LOG, ["Enter"], 10, has_history),
+    row!(Enter, "enter", "this time", "Expand a folded line, or fold it; else show all panes as they were when this line came", LOG,
+         ["Enter"], 10, can_enter_log),
     row!(FollowLog, "follow-log", "follow", "Follow the end, or stay here", LOG, ["f"], 20),
     row!(Wrap, "wrap", "wrap", "Wrap long lines", LOG, ["w"], 21),
     row!(Only, "only", "only", "Show only lines that match", LOG, ["&"], 26, has_search),

@@ -75,6 +75,11 @@ impl History {
         self.bytes
     }
 
+    /// Bytes they may take.
+    pub fn budget(&self) -> usize {
+        self.budget
+    }
+
     pub fn latest(&self) -> Option<&Sample> {
         self.samples.back()
     }

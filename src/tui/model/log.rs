@@ -22,10 +22,34 @@ pub struct Line {
     pub text: String,
     /// How often it came in a row.
     pub repeats: u32,
+    /// When it came again; the first of these times, [`MAX_TIMES`] at most.
+    pub again: Vec<Duration>,
+    /// When it came last.
+    pub last: Duration,
+    /// What is folded below it: a text too long for the log.
+    pub detail: Vec<String>,
+    /// What is folded is shown.
+    pub is_open: bool,
+}
+
+impl Line {
+    pub fn is_folded(&self) -> bool {
+        self.repeats > 1 || !self.detail.is_empty()
+    }
+
+    /// How often it had come by then.
+    pub fn repeats_by(&self, until: Option<Duration>) -> u32 {
+        match until {
+            Some(until) if until < self.last => 1 + self.again.partition_point(|at| *at <= until) as u32,
+            _ => self.repeats,
+        }
+    }
 }
 
 /// Lines kept.
 const MAX_LINES: usize = 50_000;
+/// Times kept of a folded line.
+const MAX_TIMES: usize = 256;
 /// Bytes kept.
 const MAX_BYTES: usize = 8 << 20;
 
@@ -38,6 +62,8 @@ pub struct Log {
     open: Vec<u8>,
     pub dropped: u64,
     pub n_warnings: u64,
+    /// Lines the script has printed.
+    pub n_output: u64,
     /// `None`: follow the end.
     pub selected: Option<u64>,
     pub wrap: bool,
@@ -57,6 +83,7 @@ impl Default for Log {
             open: Vec::new(),
             dropped: 0,
             n_warnings: 0,
+            n_output: 0,
             selected: None,
             wrap: false,
             times: true,
@@ -113,22 +140,62 @@ impl Log {
         }
     }
 
+    /// As [`Log::note`] of one line, with a text folded below it.
+    pub fn note_with(&mut self, kind: LineKind, text: &str, detail: &str, now: Duration) {
+        self.note(kind, text, now);
+        let detail: Vec<String> = detail.trim_end().lines().map(|line| clean(line.as_bytes())).collect();
+        if let Some(last) = self.lines.back_mut() {
+            self.bytes += detail.iter().map(|line| line.len() + size_of::<String>()).sum::<usize>();
+            last.detail = detail;
+        }
+    }
+
+    /// Shows what is folded below a line, or folds it again; says whether anything is.
+    pub fn toggle(&mut self, number: u64) -> bool {
+        let at = self.lines.partition_point(|line| line.number < number);
+        match self.lines.get_mut(at).filter(|line| line.number == number && line.is_folded()) {
+            Some(line) => {
+                line.is_open = !line.is_open;
+                true
+            }
+            None => false,
+        }
+    }
+
     fn push(&mut self, kind: LineKind, text: String, now: Duration) {
+        self.n_output += u64::from(kind == LineKind::Output);
         if let Some(last) = self.lines.back_mut()
             && last.kind == kind
             && last.text == text
             && !text.trim().is_empty()
+            && last.detail.is_empty()
             && now.saturating_sub(last.received) < Duration::from_secs(60)
         {
             last.repeats += 1;
+            last.last = now;
+            if last.again.len() < MAX_TIMES {
+                last.again.push(now);
+                self.bytes += size_of::<Duration>();
+            }
             return;
         }
         self.bytes += text.len() + size_of::<Line>();
-        self.lines.push_back(Line { number: self.next, received: now, kind, text, repeats: 1 });
+        self.lines.push_back(Line {
+            number: self.next,
+            received: now,
+            kind,
+            text,
+            repeats: 1,
+            again: Vec::new(),
+            last: now,
+            detail: Vec::new(),
+            is_open: false,
+        });
         self.next += 1;
         while self.lines.len() > MAX_LINES || self.bytes > MAX_BYTES {
             let Some(old) = self.lines.pop_front() else { break };
-            self.bytes -= old.text.len() + size_of::<Line>();
+            let detail = old.detail.iter().map(|line| line.len() + size_of::<String>()).sum::<usize>();
+            self.bytes -= old.text.len() + size_of::<Line>() + old.again.len() * size_of::<Duration>() + detail;
             self.dropped += 1;
         }
     }
@@ -249,6 +316,28 @@ mod tests {
         log.output(b"o\ntwo\ntwo\n\n\n", T);
         let shown: Vec<_> = log.shown(None).map(|l| format!("{}x{}", l.text, l.repeats)).collect();
         assert_eq!(shown, ["onex1", "twox3", "x1", "x1"]);
+    }
+
+    #[test]
+    fn folds_keep_their_times_and_open() {
+        let mut log = Log::default();
+        for second in 1..=4 {
+            log.output(b"same\n", T * second);
+        }
+        log.note_with(LineKind::Error, "failed", "a\n\tb\n", T * 5);
+        log.output(b"failed\n", T * 5);
+        let numbers: Vec<u64> = log.lines().iter().map(|line| line.number).collect();
+        let same = &log.lines()[0];
+        assert_eq!((same.repeats, same.last, &same.again[..]), (4, T * 4, &[T * 2, T * 3, T * 4][..]));
+        assert_eq!((same.repeats_by(Some(T * 2)), same.repeats_by(Some(T * 9)), same.repeats_by(None)), (2, 4, 4));
+        assert_eq!(log.lines()[1].detail, ["a", "        b"]);
+        assert_eq!(numbers.iter().map(|number| log.toggle(*number)).collect::<Vec<_>>(), [true, true, false]);
+        assert!(log.lines()[0].is_open && log.toggle(0) && !log.lines()[0].is_open);
+        // However much is folded, it is accounted for.
+        for n in 0..MAX_LINES as u64 + 1 {
+            log.note(LineKind::Note, &n.to_string(), T * 6);
+        }
+        assert!(log.bytes <= MAX_LINES * (size_of::<Line>() + 5), "{}", log.bytes);
     }
 
     #[test]

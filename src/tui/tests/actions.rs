@@ -352,19 +352,22 @@ fn views_follow_each_other_round() {
         seen.push(drive.model.live.view);
     }
     use LiveView::{Heatmap, Histogram, Raw, Spark, Table};
-    assert_eq!(seen, [Histogram, Heatmap, Spark, Table, Raw, Histogram]);
-    drive.press("vvvv");
+    assert_eq!(seen, [Histogram, Heatmap, Spark, Raw, Table, Histogram]);
+    drive.press("vvv");
     let screen = drive.screen();
     assert!(screen.contains("latency[\"nginx\"] @count="), "{screen}");
     drive.press("<Down>y");
     let Some(super::Effect::Copy(text)) = drive.left.last() else { panic!("nothing copied") };
     assert!(text.starts_with("postgres\tcount "), "{text}");
     drive.press("er");
-    let Some(super::Effect::Disk(Job::Export { name, bytes })) = drive.left.last() else { panic!("nothing exported") };
+    let Some(super::Effect::Disk(Job::Export { name, bytes, .. })) = drive.left.last() else {
+        panic!("nothing exported")
+    };
     assert!(name.ends_with(".txt"));
     let text = String::from_utf8(bytes.clone()).unwrap();
     assert!(
-        text.starts_with("latency[\"nginx\"] @count=") && text.contains("\nlatency[\"postgres\"] @count="),
+        text.starts_with("# latency at 14:00:24, by count down\nlatency[\"nginx\"] @count=")
+            && text.contains("\nlatency[\"postgres\"] @count="),
         "{text}"
     );
 }

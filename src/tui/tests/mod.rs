@@ -13,19 +13,21 @@ use tokio::sync::mpsc;
 use crate::runtime::recording::Recording;
 
 mod actions;
+mod keys;
 mod line;
+mod said;
 mod starting;
 mod unsaved;
 
 use super::{
     action::{ACTIONS, Act},
-    app::{Effect, Layer, Model, Msg, WallClock},
+    app::{Effect, Layer, Model, Msg, RecordedScript, WallClock},
     disk::{self, Job},
     engine::{Catalogue, Checker, Engine, EngineEvent},
     fake::{FakeCatalogue, FakeChecker, FakeEngine},
     input::keys::parse_keys,
     layout::Pane,
-    model::browser::Look,
+    model::{browser::Look, script::Script},
     swap::Keeper,
     term::encode::Screen,
     theme::{ASCII, Depth, Theme, UNICODE},
@@ -303,7 +305,7 @@ fn filters_sort_export_and_copy() {
     drive.press("y");
     assert!(matches!(drive.left.pop(), Some(Effect::Copy(text)) if text.starts_with("nginx\tcount ")));
     drive.press("ec");
-    let Some(Effect::Disk(Job::Export { name, bytes })) = drive.left.pop() else { panic!("nothing exported") };
+    let Some(Effect::Disk(Job::Export { name, bytes, .. })) = drive.left.pop() else { panic!("nothing exported") };
     assert_eq!(name, "latency-20250825-140024.csv");
     let text = String::from_utf8(bytes).unwrap();
     assert!(text.starts_with("execname,count,min,avg,max\nnginx,"), "{text}");
@@ -337,10 +339,13 @@ fn a_script_gets_its_arguments() {
     drive.press("'<ret>").wait(2);
     assert!(drive.model.is_tracing());
     let notes: Vec<&str> = drive.model.log.lines().iter().map(|line| line.text.as_str()).collect();
-    assert_eq!(notes[..2], ["$ stap untitled.stp 5 'a b'", "running after 38 ms: 1 probe, 0 kernel sites"]);
+    assert_eq!(
+        notes[..2],
+        ["$ stap untitled.stp 5 'a b'", "running after 38 ms: 1 probe, 0 kernel sites, 812 instructions verified"]
+    );
     assert!(drive.screen().contains("untitled.stp* 5 'a b'"), "{}", drive.screen());
     drive.press("<F9>");
-    assert!(drive.screen().contains("arguments, -x PID, -c COMMAND: 5 'a b'"), "{}", drive.screen());
+    assert!(drive.screen().contains("arguments, -x PID, -c COMMAND, -s MB: 5 'a b'"), "{}", drive.screen());
     drive.press(" -x 12<ret>");
     assert_eq!(drive.model.script.given.target, Some(12));
     // Saved with the script and there again with it, but not with the next.
@@ -625,7 +630,7 @@ fn svg_is_deterministic() {
 #[test]
 fn replay_plays_and_refuses_to_run() {
     use crate::runtime::session::SessionEvent;
-    let mut drive = tracing(80, 24);
+    let drive = tracing(80, 24);
     let info = drive.model.info().unwrap().clone();
     let mut recording = vec![(Duration::ZERO, SessionEvent::Started(Box::new((*info).clone())))];
     recording.extend(
@@ -645,6 +650,10 @@ fn replay_plays_and_refuses_to_run() {
     engine.start(request(2));
     let mut replay = Drive::new(80, 24);
     replay.model.demo = true;
+    // What `run` does with the script of a recording.
+    let text = drive.model.script.text();
+    replay.model.script = Script::new("recorded.stp", None, text.as_bytes());
+    replay.model.recorded = RecordedScript { text: text.clone(), version: Some(replay.model.script.version) };
     let mut seen = 0;
     while seen < n + 1 {
         let event = events.blocking_recv().unwrap();
@@ -654,17 +663,19 @@ fn replay_plays_and_refuses_to_run() {
     replay.press("<esc>3");
     let screen = replay.screen();
     assert!(screen.contains("RECORDING") && screen.contains("nginx"), "{screen}");
-    drive.press("3");
-    // Numbers stand at the recorded script's probes, and not in the same line of another one.
-    let first = info.probes.first().expect("what was recorded has a probe");
-    let above = "\n".repeat(first.line as usize - 1);
-    for (point, is_there) in [(&*first.written, true), ("timer.s(1)", false)] {
-        replay.press("<esc>2").act(Act::SelectAll);
-        replay.send(Msg::Paste(format!("{above}probe {point} {{ }}")));
-        let screen = replay.screen();
-        let line = screen.lines().find(|line| line.contains("│probe ")).unwrap_or_default();
-        assert_eq!(line.contains(replay.model.glyphs.on), is_there, "{screen}");
-    }
+    // Numbers stand at the probes of the recorded script, until it is edited; and at no other's, be it the same text.
+    let has_numbers = |replay: &mut Drive, keys: &str| {
+        let screen = replay.press(keys).screen();
+        let line = screen.lines().find(|line| line.contains("│probe ")).expect("a probe in the editor");
+        line.contains("/s ") && line.contains(replay.model.glyphs.on)
+    };
+    assert!(has_numbers(&mut replay, "<esc>2"));
+    assert!(!has_numbers(&mut replay, "<C-End> "));
+    replay.act(Act::New);
+    replay.send(Msg::Paste(text));
+    assert!(!has_numbers(&mut replay, "<C-Home>"));
+    // Their columns are called as the recorded script calls them.
+    assert_eq!(replay.model.live.states[0].key_names, ["execname"]);
 }
 
 #[test]

@@ -321,7 +321,11 @@ fn enter(model: &mut Model) {
         Pane::Live => live::enter(model),
         Pane::Log => {
             let until = model.until();
-            if let Some(received) = model.log.selected_line(until).map(|line| line.received) {
+            let Some((number, received)) = model.log.selected_line(until).map(|line| (line.number, line.received))
+            else {
+                return;
+            };
+            if !model.log.toggle(number) {
                 model.cursor = model.history.from(received);
                 live::moved_in_time(model);
             }
@@ -340,6 +344,12 @@ fn follow_log(model: &mut Model) {
 }
 
 fn copy(model: &mut Model, effects: &mut Vec<Effect>) {
+    // Of the file that was just written, as the message says.
+    if let Some(path) = model.toast.take_if(|toast| toast.path.is_some()).and_then(|toast| toast.path) {
+        model.say(format!("copied: {path}"));
+        effects.push(Effect::Copy(path));
+        return;
+    }
     let until = model.until();
     let text = match model.focus {
         Pane::Probes => model.browser.selected_entry().map(|entry| entry.point.to_string()),

@@ -29,6 +29,7 @@ pub fn read(model: &mut Model) {
         args: args.iter().filter_map(|v| v.as_str()).map(str::to_owned).collect(),
         target: block.get("target").and_then(toml::Value::as_integer).and_then(|pid| u32::try_from(pid).ok()),
         command: get("command"),
+        buffer_mb: block.get("buffer_mb").and_then(toml::Value::as_integer).and_then(|mb| u32::try_from(mb).ok()),
     };
     if given != StartOptions::default() {
         model.script.given = given;
@@ -36,7 +37,7 @@ pub fn read(model: &mut Model) {
 }
 
 fn write_given(model: &mut Model) {
-    let StartOptions { args, target, command } = model.script.given.clone();
+    let StartOptions { args, target, command, buffer_mb } = model.script.given.clone();
     let args: Vec<toml::Value> = args.into_iter().map(toml::Value::from).collect();
     let mut set = |key: &str, value: Option<toml::Value>| match value {
         Some(value) => drop(model.script.block.insert(key.to_owned(), value)),
@@ -45,6 +46,7 @@ fn write_given(model: &mut Model) {
     set("args", (!args.is_empty()).then(|| args.into()));
     set("target", target.map(|pid| i64::from(pid).into()));
     set("command", command.map(toml::Value::from));
+    set("buffer_mb", buffer_mb.map(|mb| i64::from(mb).into()));
 }
 
 /// The view into the block; values that are defaults are left out, keys we do not know stay.

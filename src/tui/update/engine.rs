@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use super::question;
+use super::{question, warnings};
 use crate::{
     diagnostics::Severity,
-    runtime::session::{SessionCommand, SessionEvent, Snapshot},
+    runtime::session::{SessionCommand, SessionEvent},
     tui::{
         app::{Answer, Choice, Effect, Model},
         engine::{EngineEvent, Offer},
@@ -52,7 +52,7 @@ pub fn event(model: &mut Model, event: EngineEvent, effects: &mut Vec<Effect>) {
                 }
             }
         }
-        EngineEvent::Failed { run, message, help } => {
+        EngineEvent::Failed { run, message, help, text: in_full } => {
             if model.run.compiling.is_some_and(|(compiling, _)| compiling == run) {
                 model.run.compiling = None;
                 model.run.attaching = None;
@@ -61,7 +61,7 @@ pub fn event(model: &mut Model, event: EngineEvent, effects: &mut Vec<Effect>) {
                 Some(help) => format!("{message}; {help}"),
                 None => message.clone(),
             };
-            model.log.note(LineKind::Error, &text, now);
+            model.log.note_with(LineKind::Error, &text, &in_full, now);
             let old = if model.is_tracing() && !model.demo { "  the script before goes on" } else { "" };
             model.complain(format!("{text}{old}"));
             model.run.failed = Some(message);
@@ -73,26 +73,6 @@ pub fn event(model: &mut Model, event: EngineEvent, effects: &mut Vec<Effect>) {
         EngineEvent::Counted { point, result } => super::probes::counted(model, &point, result),
         EngineEvent::Offers(offer) => ask_to_fetch(model, offer),
         EngineEvent::Note(text) => model.log.note(LineKind::Note, &text, now),
-    }
-}
-
-/// Of one CPU: so much is worth a word, once in a run.
-const COSTLY: f64 = 0.25;
-
-fn warn_of_cost(model: &mut Model) {
-    let Some(latest) = model.history.latest() else { return };
-    let cost = |snapshot: &Snapshot| Some((snapshot.at, snapshot.cost.run_time_ns?));
-    let before = model.history.before(None).map(|before| &before.snapshot);
-    let (Some((at, ns)), Some((then, old))) = (cost(&latest.snapshot), before.and_then(|before| cost(before))) else {
-        return;
-    };
-    let share = ns.saturating_sub(old) as f64 / at.saturating_sub(then).as_nanos().max(1) as f64;
-    if share > COSTLY && !model.run.has_warned_of_cost {
-        model.run.has_warned_of_cost = true;
-        let text = format!("the probes take {:.0} % of one CPU; {{costs}} in pane {{live}} shows which", share * 100.0);
-        let text = model.fill(&text);
-        model.log.note(LineKind::Warning, &text, model.now);
-        model.complain(text);
     }
 }
 
@@ -139,7 +119,13 @@ fn session(model: &mut Model, run: u64, event: SessionEvent, effects: &mut Vec<E
             effects.push(Effect::Command(SessionCommand::Stop));
         }
         let compiled = model.run.compiling.filter(|(compiling, _)| *compiling == run);
-        let text = if compiled.is_some() { model.run.pending.1.clone() } else { model.script.text() };
+        let text = if model.demo {
+            model.recorded.text.clone()
+        } else if compiled.is_some() {
+            model.run.pending.1.clone()
+        } else {
+            model.script.text()
+        };
         if compiled.is_some() {
             model.run.compiling = None;
             model.run.attaching = None;
@@ -155,13 +141,19 @@ fn session(model: &mut Model, run: u64, event: SessionEvent, effects: &mut Vec<E
         if !info.stap_line.is_empty() {
             model.log.note(LineKind::Note, &format!("$ {}", info.stap_line), now);
         }
-        let line = format!("running after {} ms: {probes}, {places}{swapped}", info.start_up.as_millis());
+        let verified =
+            if info.verified > 0 { format!(", {} instructions verified", info.verified) } else { String::new() };
+        let line = format!("running after {} ms: {probes}, {places}{verified}{swapped}", info.start_up.as_millis());
         model.log.note(LineKind::Note, &line, now);
         model.run.current = Some(run);
         model.run.stopping = is_given_up;
         model.run.ended = None;
         model.run.failed = None;
         model.run.has_warned_of_cost = false;
+        model.run.has_warned_of_flood = false;
+        model.run.found.clear();
+        model.run.lost_at = None;
+        model.run.output_seen = model.log.n_output;
         model.history.clear();
         model.cursor = None;
         let first = model.run.shown.replace(model.script.id) != Some(model.script.id);
@@ -192,19 +184,8 @@ fn session(model: &mut Model, run: u64, event: SessionEvent, effects: &mut Vec<E
             model.complain(format!("script error: {}", error.message));
         }
         SessionEvent::Snapshot(snapshot) => {
-            let before = model.history.latest().map(|s| (s.snapshot.cost.ring_drops, s.snapshot.cost.overflows));
-            let (drops, overflows) = before.unwrap_or_default();
-            let cost = &snapshot.cost;
-            if cost.ring_drops > drops {
-                let n = shape::short((cost.ring_drops - drops) as f64);
-                model.log.note(LineKind::Warning, &format!("{n} records lost: the ring buffer was full"), now);
-            }
-            if cost.overflows > overflows {
-                let n = shape::short((cost.overflows - overflows) as f64);
-                model.log.note(LineKind::Warning, &format!("{n} inserts refused: an array is full"), now);
-            }
             model.history.push(snapshot, now);
-            warn_of_cost(model);
+            warnings::look(model);
             if model.cursor.is_none() {
                 model.live.refresh(&model.history, None, now);
             }

@@ -44,9 +44,9 @@ pub fn perform(model: &mut Model, act: Act, effects: &mut Vec<Effect>) {
             model.live.view = match model.live.view {
                 LiveView::Histogram => LiveView::Heatmap,
                 LiveView::Heatmap => LiveView::Spark,
-                LiveView::Spark => LiveView::Table,
-                LiveView::Table => LiveView::Raw,
-                LiveView::Raw | LiveView::Costs => LiveView::Histogram,
+                LiveView::Spark => LiveView::Raw,
+                LiveView::Raw => LiveView::Table,
+                LiveView::Table | LiveView::Costs => LiveView::Histogram,
             };
             model.live.drilled = false;
         }

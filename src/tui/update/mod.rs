@@ -15,6 +15,7 @@ pub mod question;
 mod session;
 mod time;
 mod unsaved;
+mod warnings;
 
 use std::time::Duration;
 
@@ -70,7 +71,12 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Touched => unsaved::look(model, &mut effects),
         Msg::Changed { script, found } => unsaved::changed(model, script, found),
         Msg::Left { left, of_file, asked } => unsaved::left(model, left, of_file, asked),
-        Msg::Exported(Ok(path)) => model.say(format!("written to {path}")),
+        Msg::Exported(Ok((path, much))) => exported(model, path, &much),
+        Msg::Kept { script } => {
+            if script == model.script.id {
+                model.kept_at = Some(model.now);
+            }
+        }
         Msg::Exported(Err(error)) => model.complain(error),
         Msg::ThemeLoaded(Ok(theme)) => model.theme = theme,
         Msg::ThemeLoaded(Err(error)) => model.complain(error),
@@ -105,10 +111,25 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     effects
 }
 
+/// As long as the message is there, its path can be copied.
+fn exported(model: &mut Model, path: String, much: &str) {
+    let can_copy = model.focus != Pane::Script;
+    let hint = if can_copy { "; {copy} copies the path" } else { "" };
+    let much = if much.is_empty() { String::new() } else { format!(" ({much})") };
+    model.say(format!("written to {path}{much}{hint}"));
+    if let Some(toast) = model.toast.as_mut().filter(|_| can_copy) {
+        toast.path = Some(path);
+    }
+}
+
 /// Helps may name keys.
 pub(super) fn set_findings(model: &mut Model, mut list: Vec<EditorDiagnostic>) {
     for help in list.iter_mut().filter_map(|finding| finding.help.as_mut()) {
         *help = model.fill(help);
+    }
+    // What was seen while it ran stays true.
+    if model.shows_what_runs() {
+        list.extend(model.run.found.iter().cloned());
     }
     model.script.set_diagnostics(list);
 }

@@ -1,20 +1,18 @@
 //! What actions do in the probe browser: quick traces, inserting, pins, documentation.
 
-use std::time::Duration;
-
 use super::{actions::run, focus, put_script};
 use crate::tui::{
     action::Act,
     app::{Answer, Choice, Effect, Layer, Model},
     engine::CountRequest,
     layout::Pane,
-    model::{browser::PartKind, live::LiveView},
+    model::{
+        browser::{COUNT_OVER, PartKind},
+        live::LiveView,
+    },
     quick::{self, Counted, Quick, TraceKey},
     shape,
 };
-
-/// How long hits are counted.
-const COUNT_OVER: Duration = Duration::from_secs(2);
 
 /// Hits were counted, or could not be.
 pub fn counted(model: &mut Model, point: &str, result: Result<Vec<(String, u64)>, String>) {

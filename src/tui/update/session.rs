@@ -159,7 +159,8 @@ pub fn shown_text(model: &Model) -> Option<String> {
         Pane::Live => {
             let raw = model.live.view == LiveView::Raw;
             let format = if raw { export::Format::Raw } else { export::Format::Text };
-            export::table(&model.live, &model.sample()?.snapshot, format)
+            let sample = model.sample()?;
+            export::table(&model.live, &sample.snapshot, format, &model.clock.time(sample.received, false))
         }
         Pane::Log => {
             let until = model.until();
@@ -180,7 +181,8 @@ pub fn export(model: &mut Model, what: ExportAs, effects: &mut Vec<Effect>) {
                 export::Format::Json => "json",
                 export::Format::Text | export::Format::Raw => "txt",
             };
-            let text = export::table(&model.live, &sample.snapshot, format);
+            let at = model.clock.time(sample.received, false);
+            let text = export::table(&model.live, &sample.snapshot, format, &at);
             let name = model.live.table_info().map(|info| format!("{}-{stamp}.{extension}", info.name));
             (name.unwrap_or_default(), text)
         }
@@ -196,8 +198,14 @@ pub fn export(model: &mut Model, what: ExportAs, effects: &mut Vec<Effect>) {
             return;
         }
     };
+    let many = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    let much = match (what, &text) {
+        (ExportAs::Table(_), _) => many(model.live.state().map_or(0, |state| state.order.len()), "row"),
+        (ExportAs::Lines, Some(text)) => many(text.lines().count(), "line"),
+        _ => String::new(),
+    };
     match text {
-        Some(text) => effects.push(Effect::Disk(Job::Export { name, bytes: text.into_bytes() })),
+        Some(text) => effects.push(Effect::Disk(Job::Export { name, bytes: text.into_bytes(), much })),
         None => model.complain("there is nothing to export"),
     }
 }
@@ -217,9 +225,15 @@ fn record(model: &mut Model, name: String, effects: &mut Vec<Effect>) {
     let samples = model.history.window(None, usize::MAX);
     events.extend(samples.map(|s| (s.received.saturating_sub(begin), SessionEvent::Snapshot(Arc::clone(&s.snapshot)))));
     let lines = model.log.lines().iter().filter(|line| line.kind == LineKind::Output && line.received >= begin);
-    events.extend(lines.map(|line| {
-        let text = format!("{}\n", line.text).repeat(line.repeats as usize);
-        (line.received.saturating_sub(begin), SessionEvent::Output(text.into_bytes()))
+    events.extend(lines.flat_map(|line| {
+        // Of what is folded the first times are known; the rest came at the last.
+        let output = |at: Duration, n: usize| {
+            let text = format!("{}\n", line.text).repeat(n);
+            (at.saturating_sub(begin), SessionEvent::Output(text.into_bytes()))
+        };
+        let n_rest = line.repeats as usize - 1 - line.again.len();
+        let each = std::iter::once(&line.received).chain(&line.again).map(move |at| output(*at, 1));
+        each.chain((n_rest > 0).then(|| output(line.last, n_rest)))
     }));
     events.extend(model.run.ended.iter().map(|report| (Duration::MAX, SessionEvent::Ended(report.clone()))));
     events.sort_by_key(|(at, _)| *at);

@@ -2,7 +2,7 @@
 
 use ratatui::style::Style;
 
-use super::pen::{Pen, fit};
+use super::pen::{Pen, fit, text_width};
 use crate::tui::{app::Model, layout::Pane, shape, theme::Role};
 
 pub fn draw(model: &Model, pen: &mut Pen) {
@@ -74,17 +74,38 @@ pub fn draw(model: &Model, pen: &mut Pen) {
         let total = super::status::rates(model);
         let kernel = total.cpu.map_or(none.to_owned(), |c| format!("{:.2}%", c * 100.0));
         let own = self_cpu.map_or(none.to_owned(), |c| format!("{c:.2}%"));
-        let spent = format!("probes {kernel} of one CPU, tapdeck itself {own}");
-        let lost = format!("lost: {} records, {} inserts, {} runs", cost.ring_drops, cost.overflows, cost.missed);
+        let events = total.events.map_or(none.to_owned(), shape::short);
+        let each = total.ns_per_event.map_or(none.to_owned(), |ns| shape::sample(ns.round(), shape::Unit::Ns));
+        let dot = model.glyphs.dot;
+        let spent = format!("total {events} ev/s {dot} {each}/ev {dot} {kernel} of one CPU, tapdeck itself {own}");
+        let mut lost = format!("lost: {} records, {} inserts, {} runs", cost.ring_drops, cost.overflows, cost.missed);
+        if let Some(at) = model.run.lost_at.filter(|at| model.until().is_none_or(|until| *at <= until)) {
+            lost += &format!(", the last at {}", model.clock.time(at, false));
+        }
         let width = width.saturating_sub(2);
         let line = model.line_rate.map(|rate| {
             let frame = model.slowed.unwrap_or(model.profile.frame()).as_millis();
             format!("the terminal gets {}/s, data at most every {frame} ms", shape::bytes(rate as u64))
         });
         let off = "time per hit is unknown: the kernel's BPF statistics are off";
-        let lines = [spent, lost].into_iter().chain(line).chain(total.cpu.is_none().then(|| off.to_owned()));
+        let lines = [Some(spent), budget(model, width), Some(lost)]
+            .into_iter()
+            .flatten()
+            .chain(line)
+            .chain(total.cpu.is_none().then(|| off.to_owned()));
         for (row, text) in lines.enumerate() {
             pen.cut(1, y + row as u16, width, &text, model.theme.get(Role::Dim), &model.glyphs);
         }
     }
+}
+
+/// What all probes take of what they may: `budget 25 % ▕██▍      ▏ 6.2 %`. `None` where that is not known, or is too wide.
+pub fn budget(model: &Model, width: u16) -> Option<String> {
+    const BAR: u16 = 12;
+    let percent = super::status::rates(model).cpu? * 100.0;
+    let budget = model.settings.budget();
+    let filled = super::bar(percent / f64::from(budget), BAR, &model.glyphs);
+    let [left, right] = if model.glyphs.unicode { ["▕", "▏"] } else { ["|", "|"] };
+    let text = format!("budget {budget} % {left}{}{right} {percent:.1} %", fit(&filled, BAR.into(), ""));
+    (text_width(&text) <= usize::from(width)).then_some(text)
 }

@@ -8,11 +8,12 @@ use ratatui::{
 };
 
 use super::{
-    draw_box, frame,
+    draw_box, frame_with,
     pen::{Pen, fit, text_width},
 };
 use crate::{
     diagnostics::Severity,
+    runtime::session::ProbeCost,
     tui::{
         app::Model,
         engine::TokenClass,
@@ -69,7 +70,8 @@ pub fn draw(model: &Model, pen: &mut Pen) -> Option<Position> {
         note = format!("{} changed on disk  {note}", model.glyphs.warning);
     }
     let focused = model.focus == Pane::Script;
-    let mut inner = frame(model, pen, Pane::Script, title.trim_end(), &note);
+    let foot = foot(model);
+    let mut inner = frame_with(model, pen, Pane::Script, title.trim_end(), &note, &foot);
     let gutter = gutter_width(script);
     let (height, width) = (inner.height() as usize, inner.width());
     if script.is_empty() && !focused && script.lines().len() <= 2 {
@@ -129,6 +131,17 @@ pub fn draw(model: &Model, pen: &mut Pen) -> Option<Position> {
     if model.layers.is_empty() { cursor } else { None }
 }
 
+/// What became of the script when it was run last.
+fn foot(model: &Model) -> String {
+    let Some(info) = model.info().filter(|_| !model.demo && model.run.failed.is_none()) else { return String::new() };
+    let edited = if model.shows_what_runs() { String::new() } else { format!(" {} edited since", model.glyphs.dot) };
+    let verified = match info.verified {
+        0 => String::new(),
+        n => format!(" {} {n} instructions verified", model.glyphs.dot),
+    };
+    format!("{} live after {} ms{edited}{verified}", model.glyphs.ok, info.start_up.as_millis())
+}
+
 fn draw_gutter(model: &Model, pen: &mut Pen, y: u16, idx: usize, gutter: u16) {
     let script = &model.script;
     let current = idx == script.cursor().0 && model.focus == Pane::Script;
@@ -139,8 +152,27 @@ fn draw_gutter(model: &Model, pen: &mut Pen, y: u16, idx: usize, gutter: u16) {
     match worst {
         Some(Severity::Error) => pen.text(0, y, model.glyphs.error, model.theme.get(Role::DiagError)),
         Some(Severity::Warning) => pen.text(0, y, model.glyphs.warning, model.theme.get(Role::DiagWarning)),
-        None => 0,
+        None => match running_probe(model, idx) {
+            Some((_, cost)) => {
+                let (glyph, role) = on_off(model, cost);
+                pen.text(0, y, glyph, model.theme.get(role))
+            }
+            None => 0,
+        },
     };
+}
+
+/// The running probe whose line this is, and what it costs.
+fn running_probe(model: &Model, idx: usize) -> Option<(usize, &ProbeCost)> {
+    if !model.shows_what_runs() || !model.is_tracing() {
+        return None;
+    }
+    let probe = model.info()?.probes.iter().position(|probe| probe.line as usize == idx + 1)?;
+    Some((probe, model.sample()?.snapshot.cost.probes.get(probe)?))
+}
+
+fn on_off(model: &Model, cost: &ProbeCost) -> (&'static str, Role) {
+    if cost.enabled { (model.glyphs.on, Role::ProbeOn) } else { (model.glyphs.off, Role::ProbeOff) }
 }
 
 fn role_of(class: TokenClass) -> Role {
@@ -223,17 +255,7 @@ fn draw_line(model: &Model, pen: &mut Pen, idx: usize, start: usize) {
 
 /// At the right of a `probe` line while it runs: on or off, hits per second, cost.
 fn annotate(model: &Model, pen: &mut Pen, idx: usize) {
-    if model.run.version != model.script.version && !model.demo {
-        return;
-    }
-    let (Some(info), Some(sample)) = (model.info().filter(|_| model.is_tracing()), model.sample()) else { return };
-    let Some(probe) = info.probes.iter().position(|p| p.line as usize == idx + 1) else { return };
-    // Beside a recording there may be another script than the recorded one.
-    let point = info.probes[probe].written.split(['(', ',']).next().unwrap_or_default();
-    if model.demo && !model.script.lines()[idx].contains(point.trim()) {
-        return;
-    }
-    let Some(cost) = sample.snapshot.cost.probes.get(probe) else { return };
+    let Some((probe, cost)) = running_probe(model, idx) else { return };
     let rate = super::status::hit_rate(model, probe).map_or(model.glyphs.none.to_owned(), shape::short);
     let ns = cost.run_time_ns.filter(|_| cost.hits > 0).map(|ns| ns as f64 / cost.hits as f64);
     let ns = ns.map_or(String::new(), |ns| format!(" {:>6}", shape::sample(ns.round(), shape::Unit::Ns)));
@@ -245,8 +267,7 @@ fn annotate(model: &Model, pen: &mut Pen, idx: usize) {
     }
     let end = pen.width();
     pen.right(end.saturating_sub(2), 0, &text, model.theme.get(Role::Dim));
-    let (glyph, role) =
-        if cost.enabled { (model.glyphs.on, Role::ProbeOn) } else { (model.glyphs.off, Role::ProbeOff) };
+    let (glyph, role) = on_off(model, cost);
     pen.right(end, 0, glyph, model.theme.get(role));
 }
 

@@ -86,6 +86,21 @@ fn bars(stat: &StatValue, unit: Unit) -> Vec<Bar> {
         .collect()
 }
 
+/// The bar of a second peak: one that stands apart from the highest, with a valley of less than half of it between them,
+/// and is more than noise.
+fn second_mode(bars: &[Bar]) -> Option<usize> {
+    let total: u64 = bars.iter().map(|bar| bar.count).sum();
+    let highest = (0..bars.len()).max_by_key(|at| (bars[*at].count, std::cmp::Reverse(*at)))?;
+    let stands_apart = |at: usize| {
+        let between = at.min(highest) + 1..at.max(highest);
+        let valley = bars[between].iter().map(|bar| bar.count).min();
+        valley.is_some_and(|valley| valley * 2 < bars[at].count)
+    };
+    let peaks = (0..bars.len()).filter(|at| *at != highest);
+    let peaks = peaks.filter(|at| bars[*at].count >= 10 && bars[*at].count * 100 >= total && stands_apart(*at));
+    peaks.max_by_key(|at| bars[*at].count)
+}
+
 pub fn draw(model: &Model, pen: &mut Pen, stat: &StatValue, name: &str, unit: Unit) {
     let percentiles: Vec<(&str, (i64, i64))> = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)]
         .into_iter()
@@ -106,6 +121,11 @@ pub fn draw(model: &Model, pen: &mut Pen, stat: &StatValue, name: &str, unit: Un
     }
     if bars.is_empty() || height == 0 {
         return;
+    }
+    let second = second_mode(&bars);
+    // A row for what is said of it, where enough are left.
+    if second.is_some() && bars.len() >= height && height > 6 {
+        height -= 1;
     }
     let mut hidden_row = None;
     if bars.len() > height && height > 3 {
@@ -146,6 +166,14 @@ pub fn draw(model: &Model, pen: &mut Pen, stat: &StatValue, name: &str, unit: Un
             pen.text(end + 1, y, &format!("{}{mark}", model.glyphs.left), model.theme.get(Role::HistMark));
         }
     }
+    if let Some(at) = second {
+        let y = shown.len() as u16 + 1 + u16::from(hidden_row.is_some());
+        let (label, n) = (bars[at].label.trim(), shape::short(bars[at].count as f64));
+        let text = format!("two peaks? the second at {label} ({n})");
+        if y < pen.height() {
+            pen.text(label_width + 3, y, &text, model.theme.get(Role::HistMark));
+        }
+    }
     if let Some(y) = hidden_row {
         let parts: Vec<String> = [(below, "below"), (above, "above")]
             .into_iter()
@@ -165,6 +193,22 @@ pub fn draw(model: &Model, pen: &mut Pen, stat: &StatValue, name: &str, unit: Un
 mod tests {
     use super::*;
     use crate::tui::theme::UNICODE;
+
+    #[test]
+    fn a_second_peak_stands_apart() {
+        let second = |counts: &[u64]| {
+            let bars: Vec<Bar> =
+                counts.iter().map(|n| Bar { label: String::new(), range: (0, 0), count: *n }).collect();
+            second_mode(&bars)
+        };
+        assert_eq!(second(&[3, 41, 388, 1204, 812, 377, 120, 44, 19, 61, 12, 2]), Some(9));
+        assert_eq!(second(&[61, 19, 44, 1204, 812, 377]), Some(0));
+        assert_eq!(second(&[3, 41, 388, 1204, 812, 377, 120, 44, 19, 12]), None);
+        assert_eq!(second(&[1000, 900, 950, 20]), None, "no valley");
+        assert_eq!(second(&[100_000, 0, 0, 30]), None, "too few to be a peak");
+        assert_eq!(second(&[20, 0, 9]), None, "too few to say anything");
+        assert_eq!((second(&[7]), second(&[])), (None, None));
+    }
 
     #[test]
     fn small_histograms_share_a_scale() {

@@ -25,6 +25,7 @@ use self::pen::{Pen, text_width};
 use super::{
     app::{Layer, Model},
     layout::Pane,
+    model::live::LiveView,
     profile::Profile,
     theme::{Glyphs, Role},
 };
@@ -105,6 +106,11 @@ pub fn draw(model: &Model, buf: &mut Buffer) -> Option<Position> {
 
 /// A pane's border with title on the left and a note on the right, and a pen for what is inside.
 pub fn frame<'a>(model: &Model, pen: &'a mut Pen, pane: Pane, title: &str, note: &str) -> Pen<'a> {
+    frame_with(model, pen, pane, title, note, "")
+}
+
+/// As [`frame`], with something on the border below.
+pub fn frame_with<'a>(model: &Model, pen: &'a mut Pen, pane: Pane, title: &str, note: &str, foot: &str) -> Pen<'a> {
     let focused = model.focus == pane;
     let (border, glyph) = if focused {
         (model.theme.get(Role::BorderFocus), &model.glyphs.border_focus)
@@ -123,6 +129,10 @@ pub fn frame<'a>(model: &Model, pen: &'a mut Pen, pane: Pane, title: &str, note:
         pen.right(width.saturating_sub(1), 0, &format!(" {note} "), model.theme.get(Role::Dim));
     }
     let (width, height) = (pen.width(), pen.height());
+    if !foot.is_empty() && height > 1 {
+        let room = width.saturating_sub(4);
+        pen.cut(2, height - 1, room, &format!(" {foot} "), model.theme.get(Role::Dim), &model.glyphs);
+    }
     pen.inner(1, 1, width.saturating_sub(2), height.saturating_sub(2))
 }
 
@@ -214,6 +224,9 @@ fn tabs(model: &Model, pen: &mut Pen) {
         let role = if pane == model.focus { Role::TabActive } else { Role::Tab };
         x = pen.text(x, 0, &text, model.theme.get(role));
     }
+    if model.focus == Pane::Live && views(model, pen, x) {
+        return;
+    }
     let note = match model.focus {
         Pane::Live => format!("view {} ", model.live.view.name()),
         Pane::Script => {
@@ -225,6 +238,22 @@ fn tabs(model: &Model, pen: &mut Pen) {
     if x + (text_width(&note) as u16) < pen.width() {
         pen.right(pen.width(), 0, &note, model.theme.get(Role::Dim));
     }
+}
+
+/// The views of the live pane, in the order they come in; says whether there was room.
+fn views(model: &Model, pen: &mut Pen, from: u16) -> bool {
+    let order = [LiveView::Table, LiveView::Histogram, LiveView::Heatmap, LiveView::Spark, LiveView::Raw];
+    if model.live.info.is_none() || !order.contains(&model.live.view) {
+        return false;
+    }
+    let text = |view: LiveView| format!(" {} ", if view == LiveView::Histogram { "hist" } else { view.name() });
+    let width: usize = order.iter().map(|view| text_width(&text(*view))).sum();
+    let Some(mut x) = pen.width().checked_sub(width as u16).filter(|x| *x > from) else { return false };
+    for view in order {
+        let role = if view == model.live.view { Role::TabActive } else { Role::Tab };
+        x = pen.text(x, 0, &text(view), model.theme.get(role));
+    }
+    true
 }
 
 /// vim's mode and the command being typed, before the cursor's place.

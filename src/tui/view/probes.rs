@@ -12,7 +12,7 @@ use crate::tui::{
     app::Model,
     engine::Holds,
     layout::Pane,
-    model::browser::{BrowserRow, Part, PartKind},
+    model::browser::{BrowserRow, COUNT_OVER, Part, PartKind},
     shape,
     theme::Role,
 };
@@ -22,6 +22,9 @@ pub fn list_height(model: &Model, area: Rect) -> usize {
     let inside = area.height.saturating_sub(3);
     usize::from(inside.saturating_sub(detail_height(model, inside)))
 }
+
+/// From so many columns on a probe's rate and its cost stand beside it.
+const ROOM_FOR_COST: u16 = 44;
 
 /// A fixed share, so that the list does not jump with each selection.
 fn detail_height(_: &Model, inside: u16) -> u16 {
@@ -36,7 +39,9 @@ pub fn draw(model: &Model, pen: &mut Pen) -> Option<Position> {
         None if browser.loading => format!("loading {n}"),
         None => n.to_string(),
     };
-    let title = format!("Probes {} {said}", model.glyphs.dot);
+    let n_running = model.info().filter(|_| model.is_tracing()).map_or(0, |info| info.probes.len());
+    let running = if n_running > 0 { format!(" {} {n_running} attached", model.glyphs.dot) } else { String::new() };
+    let title = format!("Probes {} {said}{running}", model.glyphs.dot);
     let area = pen.area;
     let mut inner = frame(model, pen, Pane::Probes, &title, "");
     let width = inner.width();
@@ -100,7 +105,18 @@ fn draw_row(model: &Model, pen: &mut Pen, row: &BrowserRow, is_selected: bool) {
             let on = cost.is_none_or(|cost| cost.enabled);
             let (glyph, role) = if on { (model.glyphs.on, Role::ProbeOn) } else { (model.glyphs.off, Role::ProbeOff) };
             pen.text(3, 0, glyph, model.theme.get(role));
-            let hits = cost.map_or(String::new(), |cost| format!("{} hits", shape::short(cost.hits as f64)));
+            let hits = match cost {
+                Some(cost) if !cost.enabled => "off".to_owned(),
+                Some(cost) if width >= ROOM_FOR_COST => {
+                    let rate =
+                        super::status::hit_rate(model, *probe).map_or(model.glyphs.none.to_owned(), shape::short);
+                    let ns = cost.run_time_ns.filter(|_| cost.hits > 0).map(|ns| ns as f64 / cost.hits as f64);
+                    let each = ns.map_or(String::new(), |ns| shape::sample(ns.round(), shape::Unit::Ns));
+                    format!("{rate}/s {each:>6}")
+                }
+                Some(cost) => format!("{} hits", shape::short(cost.hits as f64)),
+                None => String::new(),
+            };
             let room = width.saturating_sub(7 + text_width(&hits) as u16);
             pen.cut(5, 0, room, written, model.theme.get(if on { Role::Text } else { Role::Dim }), &model.glyphs);
             pen.right(width.saturating_sub(1), 0, &hits, model.theme.get(Role::TreeCount));
@@ -120,7 +136,7 @@ fn draw_row(model: &Model, pen: &mut Pen, row: &BrowserRow, is_selected: bool) {
             }
             let file = file.map(|file| if file.contains(['/', '.']) { file } else { "kernel.function" });
             let mark = file.unwrap_or(if entry.has_return { ".return" } else { "" });
-            let hits = hits_text(model, &entry.point);
+            let hits = hits_text(model, &entry.point).or_else(|| running_text(model, &entry.point));
             let mark = hits.as_deref().unwrap_or(mark);
             let room = usize::from(width.saturating_sub(x + 1));
             let shown = cut(name, room, model.glyphs.ellipsis);
@@ -149,6 +165,36 @@ fn hits_text(model: &Model, point: &str) -> Option<String> {
     let hits = model.browser.hits(point)?;
     Some(if hits == 1 { "1 hit".to_owned() } else { format!("{} hits", shape::short(hits as f64)) })
 }
+
+/// That the script on show probes a point, and how often it is hit.
+fn running_text(model: &Model, point: &str) -> Option<String> {
+    let probe = model.running_at(point)?;
+    let cost = model.sample()?.snapshot.cost.probes.get(probe)?;
+    if !cost.enabled {
+        return Some(format!("{} off", model.glyphs.off));
+    }
+    Some(format!("{} {}/s", model.glyphs.on, shape::short(super::status::hit_rate(model, probe)?)))
+}
+
+/// What tracing a point costs: measured where it runs, reckoned from counted hits where it does not.
+fn cost_of(model: &Model, point: &str) -> Option<String> {
+    let of_cpu = |rate: f64, ns: f64| format!("{:.2} % cpu", rate * ns / 1e7);
+    if let Some(probe) = model.running_at(point) {
+        let cost = model.sample()?.snapshot.cost.probes.get(probe)?;
+        let (rate, ns) = (super::status::hit_rate(model, probe)?, cost.run_time_ns.filter(|_| cost.hits > 0)?);
+        let ns = ns as f64 / cost.hits as f64;
+        let each = shape::sample(ns.round(), shape::Unit::Ns);
+        return Some(format!("{each}/ev x {}/s = {}", shape::short(rate), of_cpu(rate, ns)));
+    }
+    let rate = model.browser.hits(point)? as f64 / COUNT_OVER.as_secs_f64();
+    // A count, a sum or a bucket takes about so long.
+    let ns = super::status::rates(model).ns_per_event.unwrap_or(USUAL_NS);
+    let each = shape::sample(ns.round(), shape::Unit::Ns);
+    Some(format!("traced, at ~{each}/ev x {}/s: {}", shape::short(rate), of_cpu(rate, ns)))
+}
+
+/// Of an event, where none has been measured yet.
+const USUAL_NS: f64 = 350.0;
 
 /// Something inside an entry: a variable with its type, a heading, a copy, a line.
 fn draw_part(model: &Model, pen: &mut Pen, depth: usize, part: &Part) {
@@ -269,9 +315,10 @@ fn running_detail(model: &Model, pen: &mut Pen, probe: usize) {
         let per_s = rate.map_or(String::new(), |rate| format!(", {}/s now", shape::short(rate)));
         lines.push(format!("{} hits{per_s}", shape::short(cost.hits as f64)));
         if let Some(ns) = cost.run_time_ns.filter(|_| cost.hits > 0).map(|ns| ns as f64 / cost.hits as f64) {
-            let share = rate.map_or(String::new(), |rate| format!(" = {:.2} % of one CPU", rate * ns / 1e7));
+            let share = rate.map_or(String::new(), |rate| format!(" = {:.2} % cpu", rate * ns / 1e7));
             lines.push(format!("{} each{share}", shape::sample(ns.round(), shape::Unit::Ns)));
         }
+        lines.extend(super::costs::budget(model, pen.width().saturating_sub(2)));
         lines.push(model.fill(if cost.enabled {
             "on; {toggle} switches it off"
         } else {
@@ -303,7 +350,11 @@ fn detail(model: &Model, pen: &mut Pen) {
     // Several quick-trace keys a line when there is room.
     let per_line = (width / 17).clamp(1, 4);
     let quick_height = (quick.len() as u16).div_ceil(per_line) + 1;
-    let bottom = pen.height().saturating_sub(quick_height);
+    let mut bottom = pen.height().saturating_sub(quick_height);
+    if let Some(cost) = cost_of(model, &entry.point).filter(|_| bottom >= 6) {
+        bottom -= 1;
+        pen.cut(1, bottom, width.saturating_sub(2), &cost, model.theme.get(Role::Rate), &model.glyphs);
+    }
     let mut y = 1;
     let room = width.saturating_sub(2);
     let doc = known.map(|d| d.doc.as_str()).filter(|doc| !doc.is_empty()).unwrap_or(&entry.doc);
@@ -365,7 +416,8 @@ fn detail(model: &Model, pen: &mut Pen) {
             }
         }
     }
-    if pen.height() > quick_height {
+    let bottom = pen.height().saturating_sub(quick_height);
+    if bottom > 0 {
         section(pen, bottom, "quick trace", "", model);
         for (n, row) in quick.iter().enumerate() {
             let ok = (row.enabled)(model).is_ok();

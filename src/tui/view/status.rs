@@ -1,5 +1,7 @@
 //! The status line (what runs, what it costs, what it lost), the key bar, and the line for messages and prompts.
 
+use std::time::Duration;
+
 use ratatui::{
     layout::{Position, Rect},
     style::Style,
@@ -16,8 +18,10 @@ use crate::tui::{
     theme::Role,
 };
 
-/// From so many columns on the status line says more.
+/// From so many columns on the status line says more,
 const WIDE: u16 = 100;
+/// and from so many on all it knows.
+const WIDEST: u16 = 160;
 
 /// What the cost figures of two neighbouring samples say; every field is `None` when it cannot be known.
 #[derive(Clone, Copy, Debug, Default)]
@@ -55,7 +59,8 @@ fn rates_at(model: &Model, cursor: Option<u64>) -> Rates {
             }
         }
     }
-    let ten_seconds_ago = model.history.window(model.cursor, 11).next();
+    let then = now.received.saturating_sub(Duration::from_secs(10));
+    let ten_seconds_ago = model.history.at(model.history.until(then));
     rates.recent_loss = ten_seconds_ago.is_some_and(|old| {
         let old = &old.snapshot.cost;
         cost.ring_drops + cost.missed + cost.overflows > old.ring_drops + old.missed + old.overflows
@@ -92,7 +97,7 @@ type Part = Vec<(String, Role)>;
 
 pub fn draw(model: &Model, pen: &mut Pen) {
     let wide = pen.width() >= WIDE;
-    let parts = parts(model, wide);
+    let parts = parts(model, wide, pen.width() >= WIDEST);
     let separator = if wide { format!(" {} ", model.glyphs.bar_v) } else { "  ".to_owned() };
     let mut x = 1;
     pen.paint(0, 0, pen.width(), model.theme.get(Role::Status));
@@ -112,7 +117,7 @@ pub fn draw(model: &Model, pen: &mut Pen) {
     }
 }
 
-fn parts(model: &Model, wide: bool) -> Vec<Part> {
+fn parts(model: &Model, wide: bool, widest: bool) -> Vec<Part> {
     let glyphs = &model.glyphs;
     let mut parts: Vec<Part> = Vec::new();
     if model.demo {
@@ -133,7 +138,8 @@ fn parts(model: &Model, wide: bool) -> Vec<Part> {
         let on = sample.snapshot.cost.probes.iter().filter(|p| p.enabled).count();
         let on = if sample.snapshot.cost.probes.is_empty() { total } else { on };
         let role = if on < total { Role::StatusWarn } else { Role::Status };
-        parts.push(vec![(format!("probes {on}/{total}"), role)]);
+        let off = if widest && on < total { format!(" on ({} off)", total - on) } else { String::new() };
+        parts.push(vec![(format!("probes {on}/{total}{off}"), role)]);
     }
     if model.info().is_some() {
         let events = rates.events.map_or(none.to_owned(), shape::short);
@@ -173,8 +179,9 @@ fn parts(model: &Model, wide: bool) -> Vec<Part> {
                 let role = if part > 0.5 { Role::StatusWarn } else { Role::Status };
                 parts.push(vec![(format!("buf {:>2.0}%", part * 100.0), role)]);
             }
-            if cost.map_bytes > 0 {
-                parts.push(vec![(format!("maps {}", shape::bytes(cost.map_bytes)), Role::Status)]);
+            parts.extend(keys_in_maps(model, sample, widest));
+            if cost.map_bytes > 0 && widest {
+                parts.push(vec![(format!("mem {}", shape::bytes(cost.map_bytes)), Role::Status)]);
             }
             if cost.errors > 0 {
                 parts.push(vec![(format!("errors {}", shape::short(cost.errors as f64)), Role::StatusError)]);
@@ -188,14 +195,24 @@ fn parts(model: &Model, wide: bool) -> Vec<Part> {
         }
     }
     if let Some(rate) = model.line_rate.filter(|_| model.is_tracing()) {
-        parts.push(vec![(format!("out {}/s", shape::bytes(rate as u64)), Role::Dim)]);
-    }
-    // Grows with every sample.
-    if wide && !model.history.is_empty() && model.profile.shows_seconds() {
-        let (n, bytes) = (model.history.len(), model.history.bytes() as u64);
-        parts.push(vec![(format!("{n} samples {}", shape::bytes(bytes)), Role::Dim)]);
+        let frames = 1.0 / model.slowed.unwrap_or(model.profile.frame()).as_secs_f64();
+        let most = if widest { format!(" max {} fps", shape::short(frames.round())) } else { String::new() };
+        parts.push(vec![(format!("out {}/s{most}", shape::bytes(rate as u64)), Role::Dim)]);
     }
     parts
+}
+
+/// How full the arrays are: the fullest one, or all of their keys. Statistics and scalars have none.
+fn keys_in_maps(model: &Model, sample: &Sample, all: bool) -> Option<Part> {
+    let tables = model.info()?.tables.iter().zip(&sample.snapshot.tables);
+    let arrays = tables.filter(|(info, _)| !info.keys.is_empty() && info.max_entries > 0);
+    let counts: Vec<(u64, u64)> =
+        arrays.map(|(info, table)| (table.rows.len() as u64, u64::from(info.max_entries))).collect();
+    let fullest = counts.iter().map(|(n, most)| n * 100 / most).max()?;
+    let role = if fullest >= 80 { Role::StatusWarn } else { Role::Status };
+    let (n, most) = counts.iter().fold((0, 0), |(n, most), (a, b)| (n + a, most + b));
+    let text = if all { format!("maps {n}/{most} keys") } else { format!("maps {fullest:>2}%") };
+    Some(vec![(text, role)])
 }
 
 /// How long the script has run, to what a change of the screen is worth.
@@ -236,7 +253,7 @@ fn state(model: &Model) -> Part {
     if model.is_tracing() {
         let word = if model.demo { "REPLAY" } else { "RUN" };
         let mut part = vec![(format!("{} {word} {}", glyphs.on, run_clock(model)), Role::StatusRun)];
-        if model.script.version != model.run.version && !model.demo {
+        if !model.shows_what_runs() && !model.demo {
             part.push((" edited".to_owned(), Role::StatusWarn));
         }
         return part;
@@ -388,6 +405,28 @@ fn toast(model: &Model, width: u16) -> Option<(Vec<String>, Role)> {
     Some((lines.into_iter().enumerate().map(|(n, line)| begins(n) + &line).collect(), role))
 }
 
+/// What the line for messages says when there is none: what is kept, and since when.
+fn idle(model: &Model) -> String {
+    let mut said = Vec::new();
+    let seconds = model.profile.shows_seconds();
+    if let (Some(oldest), Some(latest)) = (model.history.oldest(), model.history.latest()) {
+        said.push(match model.until() {
+            Some(at) => format!("{} paused at {}", model.glyphs.pause, model.clock.time(at, false)),
+            None => format!("{} nothing paused", model.glyphs.pause),
+        });
+        let length = latest.received.saturating_sub(oldest.received).as_secs();
+        let length = if seconds { shape::clock(length) } else { shape::clock_minutes(length) };
+        let (bytes, most) = (model.history.bytes() as f64, model.history.budget() as f64);
+        let mega = |bytes: f64| bytes / f64::from(1 << 20);
+        let used = if seconds { format!("{:.1}", mega(bytes)) } else { format!("{:.0}", mega(bytes)) };
+        said.push(format!("history {length} ({used} of {:.0} MB)", mega(most)));
+    }
+    if let Some(at) = model.kept_at.filter(|_| model.script.is_unsaved() && model.script.kept.is_some()) {
+        said.push(format!("autosaved {}", model.clock.shown(at, seconds)));
+    }
+    said.join(&format!(" {} ", model.glyphs.dot))
+}
+
 /// Prompt or message; gives the cursor's place in a prompt.
 pub fn message(model: &Model, pen: &mut Pen) -> Option<Position> {
     let bottom = pen.width();
@@ -402,7 +441,7 @@ pub fn message(model: &Model, pen: &mut Pen) -> Option<Position> {
             PromptKind::LiveFilter => "filter",
             PromptKind::Grep => "grep",
             PromptKind::GoToTime => "go to time",
-            PromptKind::Given { run: false } => "arguments, -x PID, -c COMMAND",
+            PromptKind::Given { run: false } => "arguments, -x PID, -c COMMAND, -s MB",
             PromptKind::Given { run: true } => wants.as_str(),
         };
         pen.fill(model.theme.get(Role::Text));
@@ -430,6 +469,8 @@ pub fn message(model: &Model, pen: &mut Pen) -> Option<Position> {
     {
         let text = format!("line {}: {}", diagnostic.line, diagnostic.message);
         line(pen, &text, model.theme.get(Role::DiagWarning));
+    } else if model.areas().timeline.is_some() {
+        line(pen, &idle(model), model.theme.get(Role::Dim));
     }
     None
 }

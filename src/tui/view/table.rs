@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::{
-    bar, costs, frame, heatmap, histogram,
+    bar, costs, frame_with, heatmap, histogram,
     pen::{Pen, fit, text_width},
     section, spark, stacks,
 };
@@ -13,7 +13,7 @@ use crate::{
         app::Model,
         export,
         layout::Pane,
-        model::live::{Column, LiveView, RowView, TableState, amount, average, columns, find_row},
+        model::live::{Column, HOLD, LiveView, RowView, TableState, amount, average, columns, find_row},
         shape, stack,
         theme::Role,
     },
@@ -65,7 +65,9 @@ fn parts(model: &Model, inside: u16) -> Parts {
         left.saturating_sub(5).max(left * 2 / 3)
     } else {
         // The rule, the buckets any row has, and a line for the legend: what they do not need is the table's.
-        let wanted = n_buckets(model) as u16 + 2;
+        // A heatmap has its times and the window before besides.
+        let extra = if live.view == LiveView::Heatmap { 4 } else { 2 };
+        let wanted = n_buckets(model) as u16 + extra;
         left.saturating_sub(wanted.clamp(4, left - (left * 48 / 100).max(4)))
     };
     Parts { tabs, scalars, table, below: left.saturating_sub(table) }
@@ -99,7 +101,8 @@ pub fn rows_height(model: &Model, area: Rect) -> usize {
 pub fn draw(model: &Model, pen: &mut Pen) {
     let live = &model.live;
     let (title, note) = titles(model, pen.area);
-    let mut inner = frame(model, pen, Pane::Live, &title, &note);
+    let foot = foot(model, pen.width());
+    let mut inner = frame_with(model, pen, Pane::Live, &title, &note, &foot);
     let (width, height) = (inner.width(), inner.height());
     if width == 0 || height == 0 {
         return;
@@ -175,6 +178,39 @@ fn titles(model: &Model, area: Rect) -> (String, String) {
         note = format!("{}% full · {note}", state.n_rows * 100 / info.max_entries as usize);
     }
     (title, if model.glyphs.unicode { note } else { note.replace('·', ".") })
+}
+
+/// How the table on show is ordered and what its selection does.
+fn foot(model: &Model, width: u16) -> String {
+    let live = &model.live;
+    let (Some(info), Some(state)) = (live.table_info(), live.state()) else { return String::new() };
+    if live.view == LiveView::Costs || info.keys.is_empty() || live.drilled {
+        return String::new();
+    }
+    let column = columns(info).get(state.sort).copied().unwrap_or(Column::Value);
+    let arrow = if state.descending(column) { model.glyphs.down } else { model.glyphs.up };
+    let dot = model.glyphs.dot;
+    let followed = state.selected.as_ref().filter(|_| state.chosen);
+    let followed = followed.map_or("off".to_owned(), |key| key.replace(shape::KEY_SEPARATOR, ", "));
+    let mut out =
+        format!("sort {}{arrow} {dot} follow {}", state.column_name(column), fit_within(model, &followed, 24));
+    if width >= 90 {
+        out += &format!(" {dot} rows keep their place {} s after a key", HOLD.as_secs());
+    } else if let Some(every) = sample_interval(model) {
+        out += &format!(" {dot} every {every} s");
+    }
+    out
+}
+
+fn fit_within(model: &Model, text: &str, width: usize) -> String {
+    super::pen::cut(text, width, model.glyphs.ellipsis)
+}
+
+/// Seconds between the last two samples, if they are a second or more apart.
+fn sample_interval(model: &Model) -> Option<u64> {
+    let (now, before) = (model.sample()?, model.history.before(model.cursor)?);
+    let ms = now.snapshot.at.saturating_sub(before.snapshot.at).as_millis() as u64;
+    Some((ms + 500) / 1000).filter(|seconds| *seconds > 0)
 }
 
 /// `lat[execname]`

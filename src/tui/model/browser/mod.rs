@@ -10,6 +10,7 @@ use std::{
     cell::RefCell,
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
 use nucleo_matcher::{Config, Matcher};
@@ -85,6 +86,9 @@ fn top_of(entry: &CatalogueEntry) -> &str {
 }
 
 /// Groups of our own above those of the catalogue.
+/// How long hits are counted.
+pub const COUNT_OVER: Duration = Duration::from_secs(2);
+
 const RUNNING: &str = "running";
 const PINNED: &str = "pinned";
 
