@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     debuginfo::{Consent, catalog::debuginfod::Offer},
+    diagnostics::Severity,
     host::{Fetch, Host},
     language::Recovery,
     pipeline::{CompileOptions, Compiled, Compiler, Input, Pass},
@@ -217,11 +218,11 @@ impl Worker {
             let pass = compiled
                 .failed
                 .map_or("", |pass| if pass == Pass::Parse { "pass 1 (parse) " } else { "pass 2 (semantic) " });
-            let message = format!(
-                "{pass}failed in {:.0} ms: {errors} error{}",
-                begun.elapsed().as_secs_f64() * 1e3,
-                if errors == 1 { "" } else { "s" }
-            );
+            let many = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+            let ms = begun.elapsed().as_millis();
+            let warnings = compiled.diagnostics.iter().filter(|found| found.severity == Severity::Warning).count();
+            let counts = format!("{}, {}", many(errors, "error"), many(warnings, "warning"));
+            let message = format!("{pass}failed in {ms} ms: {counts}");
             let text = super::check::told(&compiled, &Manner { verbose: true, ..Manner::default() }).text;
             return self.tell(EngineEvent::Failed { run, message, help: None, text });
         };

@@ -221,7 +221,7 @@ impl Engine for FakeEngine {
                     |error: &EditorDiagnostic| format!("semantic error: {}\n\tat {}\n", error.message, error.line);
                 let text = errors.iter().map(said).collect();
                 let _ = tx.send(EngineEvent::Diagnostics { run, list: errors });
-                let message = format!("pass 2 failed: {n} error{}", if n == 1 { "" } else { "s" });
+                let message = format!("pass 2 failed: {n} error{}, 0 warnings", if n == 1 { "" } else { "s" });
                 let _ = tx.send(EngineEvent::Failed { run, message, help: None, text });
                 return;
             }

@@ -493,6 +493,31 @@ mod tests {
     }
 
     #[test]
+    fn what_a_size_has_room_for() {
+        let at = |width, height| areas((width, height), &Layout::default(), Pane::Live);
+        let panes = |areas: &Areas| Pane::ALL.iter().filter(|pane| areas.pane(**pane).is_some()).count();
+        // Three columns, two, one pane with tabs, one without, a word.
+        let a = at(180, 30);
+        assert!(panes(&a) == 4 && a.script.unwrap().y == a.live.unwrap().y);
+        for size in [(179, 50), (100, 30)] {
+            let a = at(size.0, size.1);
+            assert!(panes(&a) == 4 && a.script.unwrap().x == a.live.unwrap().x, "{size:?}");
+        }
+        for size in [(99, 50), (200, 29), (60, 15)] {
+            let a = at(size.0, size.1);
+            assert!(panes(&a) == 1 && a.tabs.is_some() && a.keys.is_some() && a.timeline.is_none(), "{size:?}");
+        }
+        for size in [(59, 15), (60, 14), (20, 5)] {
+            let a = at(size.0, size.1);
+            assert!(panes(&a) == 1 && a.status.is_some() && a.tabs.is_none() && a.keys.is_none(), "{size:?}");
+        }
+        for size in [(19, 50), (200, 4)] {
+            let a = at(size.0, size.1);
+            assert!(panes(&a) == 0 && a.notice.is_some() && a.status.is_none(), "{size:?}");
+        }
+    }
+
+    #[test]
     fn neighbours() {
         let at = areas((120, 40), &Layout::default(), Pane::Probes);
         for (from, dx, dy, to) in [

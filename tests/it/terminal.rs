@@ -433,7 +433,7 @@ fn arguments_are_given_and_a_border_is_dragged() {
         return;
     }
     tmux.keys(&["F9"]);
-    tmux.wait("the prompt", |screen| screen.contains("-c COMMAND: 300 'a b'"));
+    tmux.wait("the prompt", |screen| screen.contains("-c COMMAND, -s MB: 300 'a b'"));
     tmux.keys(&[" -c 'echo the command says hello'", "Enter", "F5"]);
     tmux.wait("what the command said", |screen| {
         screen.contains("$ stap every.stp")

@@ -110,7 +110,7 @@ fn what_the_compiler_said_is_kept_below_its_sum() {
     let mut drive = Drive::new(120, 40);
     drive.press("<esc>2probe begin { get_time() }<C-r><F6><F6>");
     let screen = drive.screen();
-    assert!(screen.contains("pass 2 failed: 1 error   (↵ expands 2 lines)"), "{screen}");
+    assert!(screen.contains("pass 2 failed: 1 error, 0 warnings   (↵ expands 2 lines)"), "{screen}");
     drive.press("<ret>");
     let screen = drive.screen();
     assert!(screen.contains("  semantic error: unresolved function") && screen.contains("at 1 "), "{screen}");
@@ -168,6 +168,27 @@ fn a_written_files_path_is_copied_as_long_as_it_is_said() {
     assert_eq!(drive.left.pop(), Some(Effect::Copy("/a/lat.csv".into())));
     drive.press("y");
     assert!(matches!(drive.left.pop(), Some(Effect::Copy(text)) if text.starts_with("nginx")));
+}
+
+#[test]
+fn over_a_line_that_may_drop_it_a_copy_names_the_file() {
+    let mut drive = tracing(120, 40);
+    drive.press("y");
+    assert!(!drive.screen().contains("writes a file instead"));
+    drive.model.profile = crate::tui::profile::Profile::Ssh;
+    drive.press("y");
+    assert!(drive.screen().contains("; e writes a file instead"), "{}", drive.screen());
+}
+
+#[test]
+fn the_wide_key_bar_has_the_keys_of_time() {
+    let screen = tracing(200, 50).screen();
+    let bar = screen.lines().last().unwrap();
+    for key in
+        ["␣ pause", "[ step", "{ ten back", "gt time", "⌫ up", "L layout", "z zoom", "y copy", "o on/off", "⌃R run"]
+    {
+        assert!(bar.contains(key), "{key}: {bar}");
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::{
         given,
         layout::Pane,
         model::{live::LiveView, text_input::TextInput},
+        profile::Profile,
         shape,
     },
 };
@@ -364,7 +365,9 @@ fn copy(model: &mut Model, effects: &mut Vec<Effect>) {
     };
     match text {
         Some(text) => {
-            model.say(format!("copied: {}", text.lines().next().unwrap_or("")));
+            // What lies between may drop it, and does not say so.
+            let else_ = if model.profile == Profile::Local { "" } else { "; {export} writes a file instead" };
+            model.say(format!("copied: {}{else_}", text.lines().next().unwrap_or("")));
             effects.push(Effect::Copy(text));
         }
         None => model.complain("nothing is selected"),

@@ -63,7 +63,8 @@ pub fn event(model: &mut Model, event: EngineEvent, effects: &mut Vec<Effect>) {
             };
             model.log.note_with(LineKind::Error, &text, &in_full, now);
             let old = if model.is_tracing() && !model.demo { "  the script before goes on" } else { "" };
-            model.complain(format!("{text}{old}"));
+            let next = if model.script.n_errors() > 0 { "   {next-error} next error" } else { "" };
+            model.complain(format!("{text}{old}{next}"));
             model.run.failed = Some(message);
             if model.script.n_errors() > 0 {
                 super::focus(model, Pane::Script);

@@ -296,6 +296,10 @@ pub fn draw_popup(model: &Model, buf: &mut Buffer, area: Rect) {
     let mut pen = Pen::new(buf, Rect::new(left, top, width, height));
     pen.fill(model.theme.get(Role::Popup));
     draw_box(&mut pen, &model.glyphs.border, model.theme.get(Role::PopupBorder));
+    let title = " completions ";
+    if usize::from(pen.width()) > text_width(title) + 2 {
+        pen.text(1, 0, title, model.theme.get(Role::PopupBorder));
+    }
     let first = (popup.selected + 1).saturating_sub(shown);
     if popup.items.len() > shown {
         let text = format!(" {}/{} ", popup.selected + 1, popup.items.len());
