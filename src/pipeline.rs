@@ -152,7 +152,7 @@ impl Compiler {
         let (library, warnings) = Library::new(&*host, include);
         let world = World::new(host);
         let btf = world.btf().ok().cloned();
-        let target = ebpf_target(btf.as_deref(), &world.host.arch(), possible_cpus(&*world.host));
+        let target = ebpf_target(btf.as_ref(), &world.host.arch(), possible_cpus(&*world.host));
         let binprm_filename = btf.and_then(|btf| {
             let found = btf.find_member(btf.struct_named("linux_binprm")?, "filename")?;
             Some(found.offset_bits / 8)

@@ -31,7 +31,7 @@ pub use image::Image;
 pub use probing::{KernelSymbols, Probing, TraceableFunctions};
 pub use types::{TypeId, Types};
 
-use tapdeck_ebpf::codegen::{CompatBit, NO_REGISTER, Target, TaskOffsets};
+use tapdeck_ebpf::codegen::{Cast, CompatBit, DirectReads, KernelTypes, NO_REGISTER, Target, TaskOffsets};
 
 use crate::host::{Bytes, Host, facts};
 
@@ -286,7 +286,7 @@ impl World {
 
 /// What the kernel these types are of knows of eBPF: its own enumerations name helpers and instructions, so nothing need
 /// be loaded to find out. Without types only what every kernel has.
-pub fn ebpf_target(btf: Option<&Btf>, arch: &str, n_cpus: u32) -> Target {
+pub fn ebpf_target(btf: Option<&Arc<Btf>>, arch: &str, n_cpus: u32) -> Target {
     let names = [
         "BPF_MAY_GOTO",
         "BPF_FUNC_for_each_map_elem",
@@ -294,9 +294,11 @@ pub fn ebpf_target(btf: Option<&Btf>, arch: &str, n_cpus: u32) -> Target {
         "BPF_FUNC_snprintf",
         "BPF_FUNC_get_current_task_btf",
         "BPF_FUNC_task_pt_regs",
+        // Functions whose arguments may point to anything came in one series with casts to such pointers.
+        "ARG_TAG_UNTRUSTED",
     ];
-    let [may_goto, for_each_map_elem, lookup_percpu, snprintf, current_task_btf, task_pt_regs] =
-        btf.map_or([false; 6], |btf| btf.have_enumerators(names));
+    let [may_goto, for_each_map_elem, lookup_percpu, snprintf, current_task_btf, task_pt_regs, cast_to_anything] =
+        btf.map_or([false; 7], |btf| btf.have_enumerators(names));
     Target {
         n_cpus,
         may_goto,
@@ -305,13 +307,28 @@ pub fn ebpf_target(btf: Option<&Btf>, arch: &str, n_cpus: u32) -> Target {
         snprintf,
         current_task_btf,
         task_pt_regs,
-        offsets: task_offsets(btf, arch),
+        direct_reads: match btf.filter(|_| arch == "x86_64") {
+            Some(btf) => cast(btf, cast_to_anything).map_or(DirectReads::ByType, DirectReads::ByCast),
+            None => DirectReads::Never,
+        },
+        types: btf.map(|btf| btf.clone() as Arc<dyn KernelTypes>),
+        offsets: task_offsets(btf.map(|btf| &**btf), arch),
         ring_bytes: 0,
         stores_in_order: arch == "x86_64",
         timing: false,
         live_probes: false,
         live_histograms: false,
     }
+}
+
+/// How programs read any memory of the kernel by loads, where they can. On x86_64 alone: there the kernel's compiler makes
+/// loads that cannot reach the user's memory.
+fn cast(btf: &Btf, to_anything: bool) -> Option<Cast> {
+    let (function, _) = btf.function_named("bpf_rdonly_cast")?;
+    // A part of the kernel's compiler: only compiled programs may call functions of the kernel.
+    btf.function_named("bpf_jit_binary_pack_alloc")?;
+    let types = if to_anything { [0; 4] } else { btf.structs_that_begin_with_numbers()? };
+    Some(Cast { function, types })
 }
 
 /// Where generated code finds what it needs of the current task and of the user's registers. Without BTF the task

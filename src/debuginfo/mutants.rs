@@ -13,6 +13,7 @@ use std::{
 };
 
 use object::{Object as _, ObjectSection as _};
+use tapdeck_ebpf::codegen::{KernelTypes as _, Known};
 
 use super::{
     Btf, Dwarf, FunctionPattern, Types,
@@ -184,11 +185,12 @@ fn read_btf(bytes: Vec<u8>) -> usize {
     let mut n = btf.type_names().count() + btf.functions_with_prefix("vfs").count();
     // Ids that the bytes claim, up to what a mutant of a small file can mean.
     for ty in btf.own_ids().chain([TypeId::MAX]).take(2000) {
-        n += read_type(&btf, ty);
+        n += read_type(&btf, ty) + usize::from(btf.member(ty, 8, 8) == Known::Number);
     }
-    for (name, _, proto) in btf.functions().take(2000) {
-        n += name.len() + read_type(&btf, proto);
+    for (name, id, proto) in btf.functions().take(2000) {
+        n += name.len() + read_type(&btf, proto) + usize::from(btf.function_word(id, Some(0)) == Known::Number);
     }
+    n += usize::from(btf.structs_that_begin_with_numbers().is_some());
     n + usize::from(btf.enumerator_value("BPF_FUNC_get_stack").is_some())
 }
 

@@ -85,6 +85,63 @@ fn functions_that_call_each_other_keep_their_entry_values_apart() {
 }
 
 #[test]
+fn arguments_that_point_somewhere_are_numbers_like_any_other() {
+    if !require_functions() {
+        return;
+    }
+    for point in ["kernel.function(\"vfs_read\")", "kernel.function(\"vfs_read\").return"] {
+        let script = format!(
+            r#"
+            global by
+            probe {point} {{
+                if (pid() != target()) next
+                f = $file
+                by[f & 7] <<< f >> 63
+                printf("%d %d %d ", f * 3 == f + f + f, (f ^ -1) == ~f, f - 8 < f && f % 8 == 0)
+                if (f) printf("%d %d", @count(by[0]), -f + f)
+                println()
+                exit()
+            }}"#
+        );
+        let ran = run(&["-w", "-c", "dd if=/proc/uptime of=/dev/null status=none", "-e", &script]);
+        assert!(ran.code == 0 && ran.out.starts_with("1 1 1 1 0\n"), "{point}: {}{}", ran.out, ran.err);
+    }
+}
+
+#[test]
+fn members_are_read_behind_arguments() {
+    if !require_functions() {
+        return;
+    }
+    for point in
+        ["kernel.function(\"vfs_read\")", "kernel.function(\"vfs_read\").return", "kprobe.function(\"vfs_read\")"]
+    {
+        let is_kprobe = point.starts_with("kprobe");
+        let address = if is_kprobe { "pointer_arg(1)" } else { "$file" };
+        let file = if is_kprobe { "@cast(pointer_arg(1), \"file\")" } else { address };
+        let script = format!(
+            r#"
+            probe {point} {{
+                if (pid() != target() || {file}->f_inode->i_sb->s_magic != 0x9fa0) next
+                inode = {file}->f_inode
+                // The same along other ways; what is 0 without being an error; what is an error.
+                same = @cast(inode + 8 - 8, "inode")->i_sb == {file}->f_inode->i_sb
+                printf("%d %d ", same, kernel_long(&@cast(inode, "inode")->i_ino) == {file}->f_inode->i_ino)
+                printf("%d %d ", {file}->f_flags & 3, {file}->f_mode & 1)
+                try {{ println(@cast({address} - {address}, "file")->f_inode->i_ino) }} catch (why) {{ printf("%s ", why) }}
+                try {{ println(@cast(inode, "inode")->i_pipe->head) }} catch {{ printf("no pipe ") }}
+                println({file}->f_inode->i_ino > 0)
+                exit()
+            }}"#
+        );
+        let ran = run(&["-w", "-c", "dd if=/proc/uptime of=/dev/null status=none", "-e", &script]);
+        let wanted = "1 1 0 1 read fault [man error::fault] at 0x";
+        let is_right = ran.out.starts_with(wanted) && ran.out.contains(" no pipe 1\n");
+        assert!(ran.code == 0 && is_right, "{point}: {}{}", ran.out, ran.err);
+    }
+}
+
+#[test]
 fn dozens_are_attached_and_taken_off_again() {
     if !require_functions() {
         return;

@@ -18,6 +18,7 @@ CASES = [
     ("n++", 'global n probe kernel.function("vfs_read") { n++ }', "kfunc:vfs_read { @ = count(); }", 0.6),
     ("n[execname()]++", 'global n probe kernel.function("vfs_read") { n[execname()]++ }', "kfunc:vfs_read { @[comm] = count(); }", 0.8),
     ("s <<< $count", 'global s probe kernel.function("vfs_read") { s <<< $count }', "kfunc:vfs_read { @ = sum(args->count); }", 1.0),
+    ("n[$file->f_flags]++", 'global n probe kernel.function("vfs_read") { n[$file->f_flags]++ }', "kfunc:vfs_read { @[args->file->f_flags] = count(); }", 0.5),
     (".return, $return", 'global s probe kernel.function("vfs_read").return { s <<< $return }', "kretfunc:vfs_read { @ = sum(retval); }", 1.0),
     ("kprobe n++", 'global n probe kprobe.function("vfs_read") { n++ }', "kprobe:vfs_read { @ = count(); }", 1.0),
 ]

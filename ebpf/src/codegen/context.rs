@@ -1,6 +1,6 @@
 //! What a handler was entered with: tracepoint arguments, the current task, memory, texts of the site.
 
-use super::{GenerateError, Target, emit::*, errors::StubKind, frame::*};
+use super::{DirectReads, GenerateError, Known, Target, emit::*, errors::StubKind, frame::*, pointers, rare::Rare};
 use crate::{ir::*, isa::*, layout::control};
 
 /// `TASK_COMM_LEN` of linux/sched.h.
@@ -119,6 +119,14 @@ impl Emitter<'_, '_> {
             },
             ContextField::SiteNumber => self.site_number(),
             _ => self.asm.mov_imm(R0, 0),
+        }
+        let known = match &self.shared.target.types {
+            Some(types) => pointers::word(&**types, &self.cx.kind, field),
+            None if fentry_args.is_some() => Known::Unknown,
+            None => Known::Number,
+        };
+        if known != Known::Number && self.cx.pointers.place(Operand::Var(dst)).is_none() {
+            self.plain_number(R0);
         }
         self.put(dst, R0);
     }
@@ -489,21 +497,33 @@ impl Emitter<'_, '_> {
         let Some(size) = Size::of_bytes(width) else {
             return Err(self.error(format!("memory cannot be read {width} bytes at a time")));
         };
-        self.asm.store_imm(Size::DW, R10, TMP0, 0);
-        self.asm.mov(R1, R10);
-        self.asm.add_imm(R1, TMP0.into());
-        self.asm.mov_imm(R2, width.into());
-        self.long(R3, addr);
-        self.asm.call(match space {
-            Space::Kernel => helpers::PROBE_READ_KERNEL,
-            Space::User => helpers::PROBE_READ_USER,
-        });
-        if let OnFault::Raise(what) = on_fault {
-            let raised = self.raise_fault(what, addr);
-            self.asm.jump_if_imm(Cond::SLt, R0, 0, raised);
+        match (space, self.shared.target.direct_reads, self.known_at(addr, width)) {
+            (Space::Kernel, DirectReads::ByCast(cast), _) => {
+                self.long(R1, addr);
+                self.asm.mov_imm(R2, cast.types[width.ilog2() as usize].into());
+                self.asm.call_kernel(cast.function);
+                self.asm.load(size, R0, R0, 0);
+                self.unless_there(size, addr, false, on_fault);
+            }
+            (Space::Kernel, DirectReads::ByType, known @ (Known::Number | Known::Pointer(_))) => {
+                let address = self.long_reg(addr, R1);
+                self.asm.load(size, R0, address, 0);
+                let is_pointer = known != Known::Number;
+                self.unless_there(size, addr, is_pointer, on_fault);
+                if is_pointer && self.cx.pointers.place(Operand::Var(dst)).is_none() {
+                    self.plain_number(R0);
+                }
+            }
+            _ => {
+                self.read_by_helper(space, size, addr);
+                if let OnFault::Raise(what) = on_fault {
+                    let raised = self.raise_fault(what, addr);
+                    self.asm.jump_if_imm(Cond::SLt, R0, 0, raised);
+                }
+                // After a fault the helper left zeros.
+                self.asm.load(size, R0, R10, TMP0);
+            }
         }
-        // After a fault the helper left zeros.
-        self.asm.load(size, R0, R10, TMP0);
         if signed && width < 8 {
             let shift = 64 - 8 * i32::from(width);
             self.asm.alu_imm(Alu::Lsh, R0, shift);
@@ -511,6 +531,58 @@ impl Emitter<'_, '_> {
         }
         self.put(dst, R0);
         Ok(())
+    }
+
+    /// The bytes at `addr` to the stack; r0 is negative when they cannot be read.
+    fn read_by_helper(&mut self, space: Space, size: Size, addr: Operand) {
+        self.asm.store_imm(Size::DW, R10, TMP0, 0);
+        self.asm.mov(R1, R10);
+        self.asm.add_imm(R1, TMP0.into());
+        self.asm.mov_imm(R2, size.bytes().into());
+        self.long(R3, addr);
+        self.asm.call(match space {
+            Space::Kernel => helpers::PROBE_READ_KERNEL,
+            Space::User => helpers::PROBE_READ_USER,
+        });
+    }
+
+    /// What the verifier takes the bytes there for.
+    fn known_at(&self, addr: Operand, width: u8) -> Known {
+        match (&self.shared.target.types, self.cx.pointers.place(addr)) {
+            (Some(types), Some(place)) => types.member(place.structure, place.offset, width),
+            _ => Known::Unknown,
+        }
+    }
+
+    /// A load gives 0 where nothing can be read, so a 0 in r0 is looked at once more where a fault matters.
+    fn unless_there(&mut self, size: Size, addr: Operand, is_pointer: bool, on_fault: OnFault) {
+        if let OnFault::Raise(what) = on_fault {
+            let there = self.asm.label();
+            let catch = self.cx.catch.clone();
+            let perhaps = self.stub(catch, StubKind::PerhapsFault { what, addr, size, is_pointer, then: there });
+            self.asm.jump_if_imm(Cond::Eq, R0, 0, perhaps);
+            self.asm.bind(there);
+        }
+    }
+
+    /// Goes to `then` with the 0 in r0 when the bytes at `addr` can be read; else that is the error.
+    pub fn perhaps_fault(&mut self, what: StrId, addr: Operand, size: Size, is_pointer: bool, then: Label) {
+        // To the verifier even this 0 is a pointer, and has to be one behind `then`.
+        if is_pointer {
+            self.asm.store(Size::DW, R10, TMP0, R0);
+        }
+        self.long(R1, addr);
+        if let Operand::Var(_) = addr {
+            self.plain_number(R1);
+        }
+        self.asm.mov_imm(R2, size.bytes().into());
+        self.call_rare(Rare::CanRead);
+        let raised = self.raise_fault(what, addr);
+        self.asm.jump_if_imm(Cond::Ne, R0, 0, raised);
+        if is_pointer {
+            self.asm.load(Size::DW, R0, R10, TMP0);
+        }
+        self.asm.jump(then);
     }
 
     pub fn read_str(&mut self, dst: Var, space: Space, addr: Operand, max: Option<Operand>, on_fault: OnFault) {

@@ -41,6 +41,7 @@ pub struct HandlerCx {
     pub failed: Label,
     pub catch: Option<Catch>,
     pub task: super::context::TaskCx,
+    pub pointers: super::pointers::Pointers,
     pub tag: SourceTag,
     pub stubs: Vec<Stub>,
     /// Iterators: how many records of its buffer the running iteration has, see `iterate`.
@@ -92,6 +93,8 @@ impl Emitter<'_, '_> {
             self.asm.store(Size::DW, R10, BUDGET, R1);
         }
         self.cx.task = super::context::TaskCx::of(&self.cx.body, self.shared.target);
+        self.cx.pointers =
+            super::pointers::Pointers::of(&self.cx.body, &self.cx.kind, &self.cx.frame.locs, self.shared.target);
         let live = super::liveness::Liveness::of(&self.cx.body);
         let at_entry: Vec<Var> = live.live_in.first().map_or(Vec::new(), |set| set.iter().collect());
         for v in at_entry {

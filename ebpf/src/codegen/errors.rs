@@ -27,6 +27,15 @@ pub enum StubKind {
         what: StrId,
         addr: Operand,
     },
+    /// A load gave 0: goes on there when that is what the memory holds.
+    PerhapsFault {
+        what: StrId,
+        addr: Operand,
+        size: Size,
+        /// The verifier takes it for a pointer.
+        is_pointer: bool,
+        then: Label,
+    },
     /// Counts, then goes on there.
     Count {
         counter: u32,
@@ -125,6 +134,9 @@ impl Emitter<'_, '_> {
                     self.more_to_read(space, addr, room, then);
                     self.count_rarely(counters::TRUNCATED);
                     self.asm.jump(then);
+                }
+                StubKind::PerhapsFault { what, addr, size, is_pointer, then } => {
+                    self.perhaps_fault(what, addr, size, is_pointer, then);
                 }
                 StubKind::Beaten { again, full } => {
                     if self.shared.target.may_goto {

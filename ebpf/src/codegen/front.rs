@@ -102,16 +102,12 @@ impl Emitter<'_, '_> {
         self.asm.alu(Alu::Add, R3, offset);
     }
 
-    /// Only a trampoline's arguments are pointers to the verifier, which it does not let one calculate with.
     fn key_into_r1(&mut self, keys: &[Arg]) {
         let key = match keys.first() {
             Some(Arg::Long(key)) => *key,
             _ => Operand::Imm(0),
         };
         self.long(R1, key);
-        if let (Operand::Var(_), EntryKind::Fentry { .. }) = (key, &self.cx.kind) {
-            self.plain_number(R1);
-        }
     }
 
     /// r1 = the stamp word of the key's slots, r2 = how far into the front the first place for one is; or to `none`. `key`

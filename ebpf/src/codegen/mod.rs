@@ -21,6 +21,7 @@ mod maps;
 mod needs;
 mod other_task;
 mod packed;
+mod pointers;
 mod printing;
 mod rare;
 mod regex;
@@ -32,14 +33,19 @@ mod strtol;
 mod tests;
 mod wrap;
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+pub use pointers::{KernelTypes, Known};
 
 use crate::{ir, object::Object};
 use entries::Programs;
 use maps::Shared;
 
 /// What the kernel that will run the programs can do, and what the session wants counted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Target {
     /// Processors that may ever be online; sizes per-CPU loops.
     pub n_cpus: u32,
@@ -55,6 +61,10 @@ pub struct Target {
     pub current_task_btf: bool,
     /// `bpf_task_pt_regs` (5.15).
     pub task_pt_regs: bool,
+    /// Whether memory of the kernel can be read by loads.
+    pub direct_reads: DirectReads,
+    /// `None`: what points where is not known.
+    pub types: Option<Arc<dyn KernelTypes>>,
     /// Offsets in bytes inside `struct task_struct` and friends, from BTF.
     pub offsets: TaskOffsets,
     /// Bytes of records the ring holds: a power of two; at least [`crate::layout::ring::MIN_BYTES`] are taken.
@@ -67,6 +77,28 @@ pub struct Target {
     pub live_probes: bool,
     /// Keep log2 buckets of every statistic, for live histograms.
     pub live_histograms: bool,
+}
+
+/// When a load may stand for a call of `bpf_probe_read_kernel`: it has a sixth of its price. It gives 0 where there is no
+/// memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DirectReads {
+    Never,
+    /// Through pointers the verifier knows: the arguments of trampolines, and what they lead to.
+    ByType,
+    /// Anywhere.
+    ByCast(Cast),
+}
+
+/// How an address becomes a pointer that the verifier lets a program load through: `bpf_rdonly_cast` (6.2), in whose place
+/// the verifier puts a move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cast {
+    /// The function's id in the kernel's BTF.
+    pub function: u32,
+    /// What to make of an address to load 1, 2, 4 and 8 bytes: ids of structures that begin with such a number, or 0 where
+    /// pointers to anything do (6.17).
+    pub types: [u32; 4],
 }
 
 /// `None`: not known, so the helper is used or the value is 0.

@@ -32,6 +32,8 @@ pub enum Rare {
     Count,
     /// Wakes the reader of records.
     Wake,
+    /// r0 = 0 when the r2 bytes (8 at most) at the kernel's address r1 can be read.
+    CanRead,
     /// Where in the [front](crate::layout::front) of an array the slot of a key is that is not at its home. r1: the stamp
     /// word of the key's slots; r2: where its home is.
     FindSlot(StoreId),
@@ -48,6 +50,7 @@ impl Rare {
             Rare::Undone => "undone",
             Rare::Count => "count",
             Rare::Wake => "wake",
+            Rare::CanRead => "can_read",
             Rare::FindSlot(_) => "find_slot",
             Rare::TakeSlot(_) => "take_slot",
         }
@@ -56,7 +59,7 @@ impl Rare {
     pub fn kind(self) -> FunctionKind {
         FunctionKind::Global(match self {
             Rare::Report => 4,
-            Rare::FindSlot(_) => 2,
+            Rare::FindSlot(_) | Rare::CanRead => 2,
             Rare::Count | Rare::TakeSlot(_) => 1,
             Rare::Failed | Rare::Undone | Rare::Wake => 0,
         })
@@ -103,6 +106,18 @@ impl Emitter<'_, '_> {
                     self.asm.atomic(AtomicOp::Add, R0, 0, R1);
                 }
                 Rare::Wake => self.wake(),
+                Rare::CanRead => {
+                    self.asm.mov(R3, R1);
+                    // The verifier is shown that they fit the stack, and before 6.3 something has to be there.
+                    self.asm.alu_imm(Alu::And, R2, 15);
+                    self.asm.store_imm(Size::DW, R10, TMP0, 0);
+                    self.asm.store_imm(Size::DW, R10, TMP0 + 8, 0);
+                    self.asm.mov(R1, R10);
+                    self.asm.add_imm(R1, TMP0.into());
+                    self.asm.call(helpers::PROBE_READ_KERNEL);
+                    self.asm.exit();
+                    continue;
+                }
                 Rare::FindSlot(store) => {
                     self.find_other_slot(store);
                     continue;

@@ -1,5 +1,7 @@
 use expect_test::expect;
 
+use std::sync::Arc;
+
 use super::*;
 use crate::{ir::*, isa};
 
@@ -14,6 +16,8 @@ fn target() -> Target {
         snprintf: true,
         current_task_btf: true,
         task_pt_regs: true,
+        direct_reads: DirectReads::Never,
+        types: None,
         offsets: TaskOffsets { comm: Some(1752), ..TaskOffsets::default() },
         ring_bytes: 4096,
         stores_in_order: true,
@@ -121,4 +125,131 @@ fn what_nobody_reads_is_not_computed() {
     let object = generate(&program(vec![], b), &target()).unwrap();
     assert!(!isa::listing(&object, &object.programs[0]).contains("call"));
     assert!(object.maps.iter().all(|map| map.name != "scratch"));
+}
+
+/// Argument 0 of every function points to structure 1, which has a pointer to structure 2 at 16 and a number behind it.
+#[derive(Debug)]
+struct TwoStructures;
+
+impl KernelTypes for TwoStructures {
+    fn function_word(&self, _: u32, argument: Option<u8>) -> Known {
+        if argument == Some(0) { Known::Pointer(1) } else { Known::Number }
+    }
+
+    fn member(&self, structure: u32, offset: u32, width: u8) -> Known {
+        match (structure, offset, width) {
+            (1, 16, 8) => Known::Pointer(2),
+            (1, 24, 4) | (2, 4, 4) => Known::Number,
+            _ => Known::Unknown,
+        }
+    }
+}
+
+/// `n += arg->at_16->at_4`, or that of another value than the argument, in a trampoline.
+fn two_steps(first: impl Fn(&mut BodyBuilder, Operand) -> Operand, target: &Target) -> String {
+    let mut b = BodyBuilder::new();
+    let read = |b: &mut BodyBuilder, base, offset, width| {
+        let (addr, dst) = (b.binary(BinOp::Add, base, Operand::Imm(offset), NO), b.new_var(Ty::Long));
+        let on_fault = OnFault::Raise(StrId(0));
+        b.emit(Op::Read { dst, space: Space::Kernel, addr, width, signed: false, on_fault }, NO);
+        Operand::Var(dst)
+    };
+    let argument = b.new_var(Ty::Long);
+    b.emit(Op::Context { dst: argument, field: ContextField::CallArg(0) }, NO);
+    let base = first(&mut b, Operand::Var(argument));
+    let inner = read(&mut b, base, 16, 8);
+    let number = read(&mut b, inner, 4, 4);
+    b.emit(Op::Add { store: StoreId(0), keys: vec![], delta: number, result: None }, NO);
+    let mut program = program(vec![scalar("n")], b);
+    program.strings.push(b"fault".to_vec());
+    program.entries[0].kind =
+        EntryKind::Fentry { function: "f".into(), module: None, btf_id: 7, n_args: 2, exit: false };
+    let object = generate(&program, target).unwrap();
+    let program = &object.programs[0];
+    let whole = isa::listing(&object, program);
+    // Without the functions behind it.
+    let end = program.functions.get(1).map_or(usize::MAX, |f| f.insn as usize);
+    whole
+        .lines()
+        .filter(|line| line.split(':').next().is_some_and(|n| n.trim().parse().is_ok_and(|n: usize| n < end)))
+        .fold(String::new(), |text, line| text + line + "\n")
+}
+
+#[test]
+fn members_behind_arguments_are_loaded() {
+    let by_type = Target { direct_reads: DirectReads::ByType, types: Some(Arc::new(TwoStructures)), ..target() };
+    let same = |_: &mut BodyBuilder, argument| argument;
+    let text = two_steps(same, &by_type);
+    assert!(!text.contains("probe_read"), "{text}");
+    expect![[r#"
+           0: *(u64 *)(r10 -8) = r1
+           1: r2 = &control[0]+0
+           3: r2 = *(u32 *)(r2 +0)
+           4: if r2 != 1 goto 57
+           5: r1 = *(u64 *)(r10 -8)
+           6: r0 = *(u64 *)(r1 +0)
+           7: r6 = r0
+           8: r0 = r6
+           9: r0 += 16
+          10: r6 = r0
+          11: r0 = *(u64 *)(r6 +0)
+          12: if r0 == 0 goto 40
+          13: r6 = r0
+          14: r0 = r6
+          15: r0 += 4
+          16: r6 = r0
+          17: r0 = *(u32 *)(r6 +0)
+          18: if r0 == 0 goto 24
+          19: r6 = r0
+          20: r0 = &scalars[0]+0
+          22: lock *(u64 *)(r0 +0) += r6
+          23: goto 57
+          24: r1 = r6
+          25: r1 = -r1
+          26: r1 = -r1
+          27: r2 = 4
+          28: call 59
+          29: if r0 != 0 goto 31
+          30: goto 19
+          31: r4 = 0
+          32: r3 = r6
+          33: r3 = -r3
+          34: r3 = -r3
+          35: r2 = 0xffffffff00000000 ll
+          37: r1 = 3
+          38: call 67
+          39: goto 57
+          40: *(u64 *)(r10 -32) = r0
+          41: r1 = r6
+          42: r1 = -r1
+          43: r1 = -r1
+          44: r2 = 8
+          45: call 59
+          46: if r0 != 0 goto 49
+          47: r0 = *(u64 *)(r10 -32)
+          48: goto 13
+          49: r4 = 0
+          50: r3 = r6
+          51: r3 = -r3
+          52: r3 = -r3
+          53: r2 = 0xffffffff00000000 ll
+          55: r1 = 3
+          56: call 67
+          57: r0 = 0
+          58: exit
+    "#]]
+    .assert_eq(&text);
+    // The helper where nothing is known, and where the verifier cannot know any more.
+    let unknown = Target { types: None, ..by_type.clone() };
+    assert_eq!(two_steps(same, &unknown).matches("call probe_read_kernel").count(), 2);
+    let masked = |b: &mut BodyBuilder, argument| b.binary(BinOp::And, argument, Operand::Imm(-8), NO);
+    let text = two_steps(masked, &by_type);
+    assert_eq!(text.matches("call probe_read_kernel").count(), 2, "{text}");
+    assert!(text.contains("r0 = -r0"), "what is calculated with is a number: {text}");
+    // Anything goes with a cast.
+    let cast = DirectReads::ByCast(Cast { function: 77, types: [10, 20, 40, 80] });
+    let text = two_steps(masked, &Target { direct_reads: cast, ..by_type });
+    assert!(!text.contains("probe_read"), "{text}");
+    assert!(text.contains("r2 = 80\n") && text.contains("r2 = 40\n"), "{text}");
+    assert_eq!(text.matches("call kernel#77").count(), 2, "{text}");
 }

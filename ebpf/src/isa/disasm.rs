@@ -55,6 +55,7 @@ pub fn disassemble(insn: Insn, next: Option<Insn>, at: usize) -> String {
         JMP if code == CALL => match (src, helpers::name(imm)) {
             (0, Some(name)) => format!("call {name}"),
             (0, None) => format!("call helper#{imm}"),
+            (PSEUDO_KFUNC_CALL, _) => format!("call kernel#{imm}"),
             _ => format!("call {}", at as i64 + 1 + i64::from(imm)),
         },
         JMP if code == EXIT => "exit".to_owned(),

@@ -41,6 +41,8 @@ pub const PSEUDO_MAP_VALUE: u8 = 2;
 pub const PSEUDO_FUNC: u8 = 4;
 /// `src` of a `call` of a subprogram.
 pub const PSEUDO_CALL: u8 = 1;
+/// `src` of a `call` of a function of the kernel's own; the immediate is its id in the kernel's BTF.
+pub const PSEUDO_KFUNC_CALL: u8 = 2;
 
 pub const CALL: u8 = 0x85;
 pub const EXIT: u8 = 0x95;

@@ -187,6 +187,11 @@ impl Asm {
         self.push(CALL, R0, R0, 0, helper.0);
     }
 
+    /// Calls a function of the kernel that takes calls of programs, by its id in the kernel's BTF.
+    pub fn call_kernel(&mut self, btf_id: u32) {
+        self.push(CALL, R0, Reg(PSEUDO_KFUNC_CALL), 0, btf_id as i32);
+    }
+
     pub fn exit(&mut self) {
         self.push(EXIT, R0, R0, 0, 0);
     }

@@ -3,7 +3,7 @@
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use tapdeck_ebpf::{
-    codegen::{Target, TaskOffsets},
+    codegen::{Cast, DirectReads, Target, TaskOffsets},
     generate,
     ir::*,
     isa,
@@ -47,6 +47,8 @@ pub fn target() -> Target {
         snprintf: knows("BPF_FUNC_snprintf"),
         current_task_btf: knows("BPF_FUNC_get_current_task_btf"),
         task_pt_regs: knows("BPF_FUNC_task_pt_regs"),
+        direct_reads: direct_reads().unwrap_or(DirectReads::Never),
+        types: None,
         offsets: offsets(),
         ring_bytes: 1 << 20,
         stores_in_order: cfg!(target_arch = "x86_64"),
@@ -63,7 +65,25 @@ fn knows(name: &str) -> bool {
     types.split(|byte| *byte == 0).any(|text| text == name.as_bytes())
 }
 
-/// Of this kernel, asked from bpftool; without it the slow ways are tested.
+/// Where this kernel casts addresses to pointers to anything; asked from bpftool.
+fn direct_reads() -> Option<DirectReads> {
+    let found = types_as_text().split(" FUNC 'bpf_rdonly_cast'").next()?.rsplit('[').next()?;
+    let cast = Cast { function: found.trim_end_matches(']').parse().ok()?, types: [0; 4] };
+    (cfg!(target_arch = "x86_64") && knows("ARG_TAG_UNTRUSTED")).then_some(DirectReads::ByCast(cast))
+}
+
+/// This kernel's types, from bpftool; without it the slow ways are tested.
+fn types_as_text() -> &'static str {
+    static TEXT: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    TEXT.get_or_init(|| {
+        let output = std::process::Command::new("bpftool")
+            .args(["btf", "dump", "file", "/sys/kernel/btf/vmlinux", "format", "raw"])
+            .output();
+        output.map_or_else(|_| String::new(), |output| String::from_utf8_lossy(&output.stdout).into_owned())
+    })
+}
+
+/// Of this kernel.
 fn offsets() -> TaskOffsets {
     static OFFSETS: std::sync::OnceLock<TaskOffsets> = std::sync::OnceLock::new();
     OFFSETS.get_or_init(read_offsets).clone()
@@ -77,11 +97,7 @@ fn read_offsets() -> TaskOffsets {
         breakpoint_bytes: 1,
         ..TaskOffsets::default()
     };
-    let output = std::process::Command::new("bpftool")
-        .args(["btf", "dump", "file", "/sys/kernel/btf/vmlinux", "format", "raw"])
-        .output();
-    let Ok(output) = output else { return regs };
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = types_as_text();
     let member = |structure: &str, member: &str| -> Option<u32> {
         let mut lines = text.lines().skip_while(|l| !l.contains(&format!("STRUCT '{structure}' size=")));
         lines.next()?;

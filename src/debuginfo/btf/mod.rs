@@ -4,6 +4,7 @@
 //! are indexed when the first one is asked for. Nothing here trusts the bytes: what does not fit reads as void.
 //! A [`TypeId`](super::types::TypeId) is the index of a type; a module's continue the kernel's.
 
+mod loads;
 mod reader;
 mod types;
 

@@ -116,6 +116,28 @@ impl Types for Btf {
 }
 
 impl Btf {
+    /// Structures of this file whose first member is an integer of 1, 2, 4 and 8 bytes; `None` unless there are all four.
+    pub fn structs_that_begin_with_numbers(&self) -> Option<[TypeId; 4]> {
+        let mut found = [None; 4];
+        for id in self.own_ids() {
+            let Some(record) = self.record(id).filter(|record| record.kind == STRUCT && record.vlen > 0) else {
+                continue;
+            };
+            // A bit field has its width in the upper byte of this word.
+            let begins = record.word_at(2) == 0;
+            if let (true, Shape::Int { width, .. }) = (begins, self.base_shape(record.word_at(1)))
+                && let Some(idx) = [1, 2, 4, 8].iter().position(|wanted| *wanted == width)
+                && let place @ None = &mut found[idx]
+            {
+                *place = Some(id);
+                if let [Some(one), Some(two), Some(four), Some(eight)] = found {
+                    return Some([one, two, four, eight]);
+                }
+            }
+        }
+        None
+    }
+
     /// The value of an enumerator anywhere: `@const("BPF_MAP_TYPE_HASH")`. Looks through every enum.
     pub fn enumerator_value(&self, name: &str) -> Option<i64> {
         (1..self.n_types())
@@ -204,6 +226,12 @@ mod tests {
         let (red, blue) = (b.name("RED"), b.name("BLUE"));
         b.add("colour", ENUM, true, 2, 4, &[red, 0, blue, -1i32 as u32]); // 11
         b.add("s_t", TYPEDEF, false, 0, 7, &[]); // 12
+        b.add("user", TYPE_TAG, false, 0, 7, &[]); // 13
+        b.add("", PTR, false, 0, 13, &[]); // 14 struct s __user *
+        let (s, n, t) = (b.name("s"), b.name("n"), b.name("t"));
+        b.add("inner", STRUCT, false, 2, 16, &[s, 8, 0, n, 1, 64]); // 15
+        b.add("outer", STRUCT, false, 4, 64, &[n, 1, 0, t, 15, 64, s, 14, 192, x, 6, 256]); // 16
+        b.add("f", FUNC, false, 0, 9, &[]); // 17
         b.finish()
     }
 
@@ -239,6 +267,22 @@ mod tests {
         assert_eq!(bits, [(0, 0), (64, 0), (200, 3)]);
         assert_eq!(btf.enumerator_value("BLUE"), Some(-1));
         assert_eq!(btf.size_of(5), 16);
+    }
+
+    #[test]
+    fn what_the_verifier_lets_a_program_load() {
+        use tapdeck_ebpf::codegen::{KernelTypes, Known};
+        let btf = sample();
+        let word = |argument| btf.function_word(17, argument);
+        assert_eq!([word(Some(0)), word(Some(1)), word(Some(2))], [Known::Pointer(7), Known::Unknown, Known::Unknown]);
+        assert_eq!([word(None), btf.function_word(16, None)], [Known::Number, Known::Unknown]);
+        let outer = |offset, width| btf.member(16, offset, width);
+        // A number; one of another width, and within it; a pointer in a structure within, and a number.
+        assert_eq!([outer(0, 4), outer(0, 2), outer(2, 2)], [Known::Number, Known::Unknown, Known::Unknown]);
+        assert_eq!([outer(8, 8), outer(16, 4), outer(20, 4)], [Known::Pointer(7), Known::Number, Known::Unknown]);
+        // Of the user; in a union; in an array; of bits; outside.
+        assert_eq!([outer(24, 8), outer(32, 4), btf.member(7, 8, 1)], [Known::Unknown; 3]);
+        assert_eq!([btf.member(7, 25, 1), outer(4096, 8), btf.member(999, 0, 4)], [Known::Unknown; 3]);
     }
 
     #[test]

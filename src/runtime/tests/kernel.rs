@@ -43,8 +43,12 @@ fn kernel_target() -> KernelTarget {
 }
 
 fn plan(script: Script, options: SessionOptions) -> LoadPlan {
+    plan_for(&kernel_target(), script, options)
+}
+
+fn plan_for(kernel: &KernelTarget, script: Script, options: SessionOptions) -> LoadPlan {
     let lowered = script.lowered();
-    let object = codegen::generate(&lowered.ir, &kernel_target()).expect("this becomes eBPF");
+    let object = codegen::generate(&lowered.ir, kernel).expect("this becomes eBPF");
     // Only our own calls count; other tests and other people call, too.
     let target = Target::Pid(std::process::id());
     let options = SessionOptions { target, live_histograms: true, ..options };
@@ -149,6 +153,80 @@ fn counts_are_exact_on_two_processors() {
     assert!((least..=2 * CALLS as i64).contains(&sums[0]), "{sums:?} {:?} {:?}", said.errors, last.cost);
     assert!(last.cost.probes[0].hits >= least as u64);
     assert_eq!((last.cost.overflows, last.cost.ring_drops), (0, 0));
+}
+
+/// What reads of the kernel's memory give: by place, of 1 to 8 bytes.
+fn read_in_kernel(target: &KernelTarget) -> Vec<i64> {
+    let mut script = Script::default();
+    let found = script.store("found", vec![Ty::Long], StoreTy::Long, true);
+    let fault = script.string("fault");
+    let comm = target.offsets.comm.expect("the task's name");
+    on_getppid(&mut script, |b| {
+        let task = long(b, Intrinsic::TaskCurrent);
+        let mut number = 0;
+        let mut keep = |b: &mut BodyBuilder, value| {
+            number += 1;
+            b.emit(Op::Set { store: found, keys: vec![Arg::Long(Operand::Imm(number))], value: Arg::Long(value) }, T);
+        };
+        let mut read = |b: &mut BodyBuilder, addr, width, signed| {
+            let dst = b.new_var(Ty::Long);
+            b.emit(Op::Copy { dst, src: Operand::Imm(7) }, T);
+            b.emit(Op::Read { dst, space: Space::Kernel, addr, width, signed, on_fault: OnFault::Zero }, T);
+            keep(b, Operand::Var(dst));
+            // The same where a fault is an error, and somebody catches it.
+            let (bad, done) = (b.new_block(), b.new_block());
+            let raised = b.new_var(Ty::Long);
+            b.emit(Op::Copy { dst: raised, src: Operand::Imm(0) }, T);
+            b.set_catch(Some(Catch { block: bad, message: None }));
+            let on_fault = OnFault::Raise(fault);
+            b.emit(Op::Read { dst, space: Space::Kernel, addr, width, signed, on_fault }, T);
+            b.set_catch(None);
+            b.jump(done, T);
+            b.switch_to(bad);
+            b.emit(Op::Copy { dst, src: Operand::Imm(-1) }, T);
+            b.emit(Op::Copy { dst: raised, src: Operand::Imm(1) }, T);
+            b.jump(done, T);
+            b.switch_to(done);
+            keep(b, Operand::Var(dst));
+            keep(b, Operand::Var(raised));
+        };
+        for width in [1, 2, 4, 8] {
+            let name = b.binary(BinOp::Add, task, Operand::Imm(comm.into()), T);
+            read(b, name, width, width == 4);
+            // What follows the name is 0, and can be read.
+            let end = b.binary(BinOp::Add, task, Operand::Imm(i64::from(comm) + 16 - i64::from(width)), T);
+            read(b, end, width, false);
+            // Nothing; the user's; in no half of the address space; the last bytes there are.
+            for bad in [0, 16, 0x40_0000, i64::MIN + 64, -8] {
+                read(b, Operand::Imm(bad), width, true);
+            }
+        }
+    });
+    let plan = plan_for(target, script, SessionOptions::default());
+    let (handle, mut events) = start(plan).unwrap_or_else(|error| panic!("{error:?}"));
+    wait_started(&mut events);
+    std::thread::Builder::new().name("q".to_owned()).spawn(|| hammer(1)).unwrap().join().unwrap();
+    longs(&stop(&handle, events).end.last.unwrap().tables[0])
+}
+
+#[test]
+fn memory_is_the_same_however_it_is_read() {
+    let Some(_guard) = require_bpf() else { return };
+    let target = kernel_target();
+    let codegen::DirectReads::ByCast(cast) = target.direct_reads else {
+        eprintln!("SKIPPED: this kernel has no casts to pointers");
+        return;
+    };
+    let by_helper = read_in_kernel(&KernelTarget { direct_reads: codegen::DirectReads::Never, ..target.clone() });
+    let place = |n: usize| <[i64; 3]>::try_from(&by_helper[3 * n..3 * n + 3]).unwrap();
+    assert_eq!([place(0), place(1), place(2)], [[b'q'.into(), b'q'.into(), 0], [0, 0, 0], [0, -1, 1]]);
+    assert_eq!(by_helper.len(), 4 * 7 * 3);
+    let world = World::live();
+    let structs = world.btf().expect("asked before").structs_that_begin_with_numbers().expect("there are such");
+    for types in [cast.types, structs] {
+        let direct_reads = codegen::DirectReads::ByCast(codegen::Cast { types, ..cast });
+        assert_eq!(read_in_kernel(&KernelTarget { direct_reads, ..target.clone() }), by_helper, "{types:?}");
+    }
 }
 
 #[test]

@@ -33,7 +33,6 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    #[expect(dead_code, reason = "for scripts with texts")]
     pub fn string(&mut self, text: &str) -> StrId {
         self.ir.strings.push(text.as_bytes().to_vec());
         StrId(self.ir.strings.len() as u32 - 1)
