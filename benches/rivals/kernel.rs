@@ -65,7 +65,7 @@ impl Tools {
         let mut command = match tool {
             Tool::Tapdeck => {
                 let mut command = Command::new(&self.tapdeck);
-                command.args(["run", "-e", script]);
+                command.args(["run", "-D", "STP_NO_OVERLOAD", "-e", script]);
                 command
             }
             Tool::Bpftrace => {

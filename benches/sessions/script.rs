@@ -17,7 +17,7 @@ impl Running {
     /// `tapdeck run` with a command of `-c` that begins, and says so, when the probes are live, and waits for the end of its input.
     pub fn start(options: &[&str], script: &str) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tapdeck"));
-        command.args(["run", "-c", "echo live; exec cat"]).args(options).args(["-e", script]);
+        command.args(["run", "-D", "STP_NO_OVERLOAD", "-c", "echo live; exec cat"]).args(options).args(["-e", script]);
         let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = piped.spawn().expect("tapdeck starts");
         let out = BufReader::new(child.stdout.take().expect("a pipe"));

@@ -2,7 +2,7 @@
 
 use tapdeck_ebpf::ir::Limits;
 
-use crate::output::histogram::HistStyle;
+use crate::{output::histogram::HistStyle, runtime::overload};
 
 /// Every limit a script may set, with SystemTap's default.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct ScriptLimits {
     pub max_skipped: u32,
     /// MAXMAPENTRIES: elements of an array without a size of its own.
     pub max_map_entries: u32,
+    /// STP_OVERLOAD_INTERVAL and STP_OVERLOAD_THRESHOLD; `None` with STP_NO_OVERLOAD.
+    pub overload: Option<overload::Limit>,
     /// HIST_WIDTH and HIST_ELISION.
     pub histogram: HistStyle,
     /// MAXACTION_INTERRUPTIBLE was given, so it does not follow MAXACTION.
@@ -27,6 +29,7 @@ impl Default for ScriptLimits {
             max_errors: 0,
             max_skipped: 100,
             max_map_entries: 2048,
+            overload: Some(overload::Limit::default()),
             histogram: HistStyle::default(),
             own_user_limit: false,
         }
@@ -58,13 +61,22 @@ impl ScriptLimits {
     /// A value that is not a number in range.
     pub fn define(&mut self, text: &str) -> Result<Option<String>, String> {
         let (name, value) = text.split_once('=').unwrap_or((text, "1"));
-        if IGNORED.contains(&name) || name.starts_with("STP_") || name.starts_with("DEBUG_") {
-            return Ok(None);
-        }
-        // What is too large is as large as can be.
-        let number = value.parse::<u128>().map(|n| n.min(u32::MAX.into()) as u32);
-        let number = number.map_err(|_| format!("-D {name}: '{value}' is not a number"));
+        // What is too large is as large as can be. C's suffixes of large numbers are not told from the number.
+        let digits = value.trim_end_matches(['u', 'U', 'l', 'L']);
+        let large = digits.parse::<u128>().map(|n| n.min(u64::MAX.into()) as u64);
+        let large = large.map_err(|_| format!("-D {name}: '{value}' is not a number"));
+        let number = large.clone().map(|n| n.min(u32::MAX.into()) as u32);
         match name {
+            "STP_NO_OVERLOAD" => self.overload = None,
+            "STP_OVERLOAD_INTERVAL" => {
+                let interval_ns = large?;
+                self.overload = self.overload.map(|limit| overload::Limit { interval_ns, ..limit });
+            }
+            "STP_OVERLOAD_THRESHOLD" => {
+                let threshold_ns = large?;
+                self.overload = self.overload.map(|limit| overload::Limit { threshold_ns, ..limit });
+            }
+            _ if IGNORED.contains(&name) || name.starts_with("STP_") || name.starts_with("DEBUG_") => {}
             "MAXACTION" => {
                 self.ir.max_action = number?;
                 if !self.own_user_limit {
@@ -98,6 +110,7 @@ impl ScriptLimits {
     pub fn without_time_limits(&mut self) {
         self.ir.max_action = self.ir.max_action.max(MANY_ACTIONS);
         self.ir.max_action_user = 0;
+        self.overload = None;
     }
 }
 
@@ -108,7 +121,7 @@ mod tests {
     #[test]
     fn limits_take_stap_names() {
         let mut limits = ScriptLimits::default();
-        for text in ["MAXACTION=50", "MAXSTRINGLEN=100", "MAXERRORS=3", "STP_NO_OVERLOAD", "MAXMAPENTRIES=10"] {
+        for text in ["MAXACTION=50", "MAXSTRINGLEN=100", "MAXERRORS=3", "STP_ALIBI", "MAXMAPENTRIES=10"] {
             assert_eq!(limits.define(text), Ok(None));
         }
         assert_eq!((limits.ir.max_action, limits.ir.max_action_user, limits.ir.max_string_len), (50, 500, 100));
@@ -118,6 +131,25 @@ mod tests {
         limits.define("HIST_WIDTH=20").unwrap();
         limits.define("HIST_ELISION=-1").unwrap();
         assert_eq!(limits.histogram, HistStyle { width: 20, elision: None });
+    }
+
+    #[test]
+    fn the_overload_guard_has_limits_of_its_own() {
+        let mut limits = ScriptLimits::default();
+        for text in ["STP_OVERLOAD_INTERVAL=2000000000LL", "STP_OVERLOAD_THRESHOLD=5000000000"] {
+            assert_eq!(limits.define(text), Ok(None));
+        }
+        let given = overload::Limit { interval_ns: 2_000_000_000, threshold_ns: 5_000_000_000 };
+        assert_eq!(limits.overload, Some(given));
+        assert!(limits.define("STP_OVERLOAD_INTERVAL=much").is_err());
+        // Whatever comes behind it.
+        for text in ["STP_NO_OVERLOAD", "STP_OVERLOAD_INTERVAL=1"] {
+            assert_eq!(limits.define(text), Ok(None));
+        }
+        assert_eq!(limits.overload, None);
+        let mut limits = ScriptLimits::default();
+        limits.without_time_limits();
+        assert_eq!(limits.overload, None);
     }
 
     #[test]

@@ -292,6 +292,7 @@ fn pass_five(
         target: target(args)?,
         max_errors: (!args.suppress_handler_errors).then_some(limits.max_errors.into()),
         max_skipped: (!args.suppress_handler_errors).then_some(limits.max_skipped.into()),
+        overload: limits.overload,
         timeout: args.timeout,
         snapshot_every: if args.record.is_some() { Duration::from_secs(1) } else { Duration::ZERO },
         run_time_statistics: args.record.is_some(),

@@ -4,7 +4,7 @@
 //! ```text
 //!   begin handlers ─▶ live ─┬─▶ stopping: programs return at once, links closed, ring drained
 //!     (programs attached,   │      exit(), -T, command ended, Stop, signal ─▶ end handlers   ─▶ Ended
-//!      not yet running)     │      too many errors                        ─▶ error handlers ─▶ Ended
+//!      not yet running)     │      too many errors, too much time         ─▶ error handlers ─▶ Ended
 //!                           └──────Kill, second signal, nobody listens    ─▶ nothing        ─▶ Ended
 //! ```
 //!
@@ -45,6 +45,7 @@ use super::{
     load::Loaded,
     maps::KernelStores,
     outbox::Outbox,
+    overload::{Guard, LiveMeter},
     peek::Peek,
     plan::LoadPlan,
     ring::Ring,
@@ -99,7 +100,7 @@ struct UserRun {
 enum Cause {
     /// `end` handlers run.
     Soft,
-    /// Too many errors or losses: `error` handlers run.
+    /// Too many errors or losses, or too much time: `error` handlers run.
     TooMany,
     /// None run.
     Kill,
@@ -387,6 +388,8 @@ impl Engine {
         let mut next_clock = now + CLOCK_REFRESH;
         let mut next_snapshot = now + period(self.snapshot_every);
         let mut next_look = now;
+        let mut meter = self.loaded.clone().map(LiveMeter::new);
+        let mut guard = Guard::new(self.plan.options.overload.filter(|_| meter.is_some()), now);
         let mut woken = false;
         loop {
             if let Some(cause) = self.hear() {
@@ -432,13 +435,18 @@ impl Engine {
                 self.send_snapshot();
                 next_snapshot = now + period(self.snapshot_every);
             }
+            if let Some(message) = meter.as_mut().and_then(|meter| guard.look(now, meter)) {
+                self.shared.control.count_error();
+                self.outbox.event(SessionEvent::Error(ScriptError { message, ..ScriptError::default() }));
+                return Cause::TooMany;
+            }
             self.outbox.flush();
             if self.outbox.closed {
                 return Cause::Kill;
             }
 
-            let mut due =
-                next_snapshot.min(self.deadline.unwrap_or(i64::MAX)).min(timers.next_due().unwrap_or(i64::MAX));
+            let mut due = next_snapshot.min(self.deadline.unwrap_or(i64::MAX)).min(guard.due);
+            due = due.min(timers.next_due().unwrap_or(i64::MAX));
             if self.loaded.is_some() {
                 due = due.min(next_clock + CLOCK_STALE - CLOCK_REFRESH);
             }

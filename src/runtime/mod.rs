@@ -20,6 +20,7 @@ pub mod load;
 pub mod maps;
 pub mod outbox;
 pub mod output_files;
+pub mod overload;
 mod peek;
 pub mod plan;
 pub mod prepare;

@@ -13,7 +13,7 @@ use tapdeck_ebpf::{
 
 pub use crate::output::histogram::HistStyle;
 
-use super::target::Target;
+use super::{overload, target::Target};
 use crate::{
     builtins::Stream,
     language::format::Format,
@@ -46,6 +46,8 @@ pub struct SessionOptions {
     pub max_errors: Option<u64>,
     /// -D MAXSKIPPED: statements that may be lost on their way to user space. `None`: any number.
     pub max_skipped: Option<u64>,
+    /// -D STP_OVERLOAD_INTERVAL and STP_OVERLOAD_THRESHOLD. `None`: programs may take any time.
+    pub overload: Option<overload::Limit>,
     /// -T.
     pub timeout: Option<Duration>,
     /// Time between snapshots; zero for none.
@@ -74,6 +76,7 @@ impl Default for SessionOptions {
             command_output: None,
             max_errors: Some(0),
             max_skipped: Some(100),
+            overload: None,
             timeout: None,
             snapshot_every: Duration::ZERO,
             run_time_statistics: false,

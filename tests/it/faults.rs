@@ -275,6 +275,53 @@ fn statements_that_are_lost_end_the_run() {
 }
 
 #[test]
+fn handlers_that_take_too_much_time_end_the_run() {
+    if !require_bpf() {
+        return;
+    }
+    let script = "global n[64] probe begin { println(\"ready\") } \
+                  probe syscall.getppid { for (i = 0; i < 2000; i++) n[i & 63] += cpu() } \
+                  probe end { delete n; println(\"end\") } probe error { delete n; println(\"error\") }";
+    let hammered = |options: &[&str]| {
+        let mut command = tapdeck();
+        command.args(["run", "-D", "MAXACTION=10000"]).args(options).args(["-e", script]);
+        let mut running = start(command);
+        running.wait_output("ready\n");
+        while running.child.try_wait().unwrap().is_none() {
+            for _ in 0..1000 {
+                let _ = std::os::unix::process::parent_id();
+            }
+        }
+        running.finish()
+    };
+    // Less than half of a processor: system calls may be slow here, and others may want it, too.
+    for (options, limits) in [
+        (
+            &["-D", "STP_OVERLOAD_THRESHOLD=20000000"][..],
+            "exceeded threshold (20000000 cycles) in last 1000000000 cycles",
+        ),
+        (
+            &["-DSTP_OVERLOAD_INTERVAL=100000000LL", "-DSTP_OVERLOAD_THRESHOLD=2000000LL", "--suppress-handler-errors"],
+            "exceeded threshold (2000000 cycles) in last 100000000 cycles",
+        ),
+    ] {
+        let ran = hammered(&[&["-T", "60"], options].concat());
+        assert_eq!((ran.out.as_str(), ran.code), ("error\n", 1), "{ran:?}");
+        let mut lines = ran.err.lines();
+        let said = lines.next().unwrap_or_default();
+        assert!(said.starts_with("ERROR: probe overhead (") && said.ends_with(limits), "{ran:?}");
+        assert!(lines.next().is_some_and(|line| line.starts_with("WARNING: Number of errors: 1, skipped probes: ")));
+        assert_eq!(lines.next(), Some("Pass 5: run failed.  [man error::pass5]"), "{ran:?}");
+    }
+    let small = "STP_OVERLOAD_THRESHOLD=1000";
+    for options in [&["-D", small, "-D", "STP_NO_OVERLOAD"][..], &["-D", small, "-g", "--suppress-time-limits"]] {
+        let ran = hammered(&[&["-T", "1.5"], options].concat());
+        assert_eq!((ran.out.as_str(), ran.code), ("end\n", 0), "{ran:?}");
+        assert!(!ran.err.contains("overhead"), "{ran:?}");
+    }
+}
+
+#[test]
 fn a_flood_is_counted_where_it_is_lost() {
     if !require_bpf() {
         return;

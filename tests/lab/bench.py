@@ -49,7 +49,7 @@ def measure(kernel, loop, ours, rival):
     # CONFIG_FPROBE: the kernel probes many functions through one link.
     jobs = [guest.Job("grep -cw register_fprobe_ips /proc/kallsyms"), guest.Job(f"{loop} read")]
     for _, script, program, _ in CASES:
-        jobs.append(guest.Job(f"{ours} run -w -c '{loop} read' -e '{script}'", 300))
+        jobs.append(guest.Job(f"{ours} run -w -D STP_NO_OVERLOAD -c '{loop} read' -e '{script}'", 300))
         if rival:
             jobs.append(guest.Job(f"{rival} -c '{loop} read' -e '{program}'", 300))
     jobs.append(guest.Job(timed(f"{ours} run -w -e '{WIDE_OURS}'"), 300))

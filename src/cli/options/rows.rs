@@ -236,7 +236,7 @@ pub const ROWS: &[Row] = &[
         }
         if value.as_encoded_bytes().contains(&b'=') { Ok(()) } else { wrong(format!("ERROR: {} is an invalid argument for --sysenv", value.display())) }
     }),
-    flag(NO, &["suppress-time-limits"], Run, Same, "No MAXACTION; with -g", |args, _| {
+    flag(NO, &["suppress-time-limits"], Run, Same, "No MAXACTION, no overload guard; with -g", |args, _| {
         if !args.guru {
             return wrong("ERROR --suppress-time-limits requires guru mode (-g)");
         }
