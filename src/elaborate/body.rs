@@ -13,6 +13,7 @@ use super::{
     program::{
         Embedded, Expr, ExprKind, Foreach, ForeachBase, GlobalId, Local, LocalId, Print, Stmt, StmtKind, Target,
     },
+    resolve_context::comes_to_nothing,
 };
 use crate::{
     builtins,
@@ -483,14 +484,14 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
                     zero(span)
                 }
             },
-            ast::ExprKind::Perf(_) => self.unsupported("@perf", "there are no perf counters to read", span),
+            ast::ExprKind::Perf(_) => self.unsupported("@perf", "there are no perf counters to read", &[], span),
             ast::ExprKind::At { name, .. } if &*name.text == "@const" => {
                 typed(ExprKind::Embedded(Embedded { what: name.text.clone(), ty: Type::Long, pure: true }), Type::Long)
             }
             ast::ExprKind::At { name, args } => match &*name.text {
                 "@enum" => self.enum_value(args, span),
                 "@enumname" => self.enum_name(args, span),
-                other => self.unsupported(other, "it needs C headers or registers", span),
+                other => self.unsupported(other, "it needs C headers or registers", args, span),
             },
             ast::ExprKind::Embedded(code) => {
                 let code = Embedded::code(code);
@@ -508,10 +509,10 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
         !has_context && mentions.contexts.iter().any(|context| matches!(context.base, ast::ContextBase::Var(_)))
     }
 
-    fn unsupported(&mut self, name: &str, why: &str, span: Span) -> Expr {
+    fn unsupported(&mut self, name: &str, why: &str, args: &[ast::Expr], span: Span) -> Expr {
         let at = self.cx.spot(span);
-        self.cx.report(say::unsupported_operator(name, why, &at));
-        zero(span)
+        let args = args.iter().map(|arg| self.expr(arg)).collect();
+        comes_to_nothing(say::unsupported_operator(name, why, &at), args, span)
     }
 
     /// `@defined(…) && …`: the right side is not looked at when the left decides.
@@ -552,8 +553,10 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
                 let at = self.cx.spot(target.at);
                 if self.is_defined(target) {
                     self.cx.report(say::context_write(&at));
-                } else {
-                    self.context(context, target);
+                } else if let ExprKind::Context(context) = self.context(context, target).kind
+                    && let Some(missing) = context.missing
+                {
+                    self.cx.report(missing.finding);
                 }
                 None
             }

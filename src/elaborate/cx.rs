@@ -322,9 +322,13 @@ impl<'a> Cx<'a> {
         if overloads.is_empty() {
             return None;
         }
-        // An overload is reached by `next` in the one before it.
+        // An overload is reached by `next` in the one before it. The script's others must still make sense.
         let n_reached = 1 + overloads.iter().take_while(|function| has_next(&function.ast().body)).count();
-        overloads.truncate(n_reached);
+        let mut idx = 0;
+        overloads.retain(|function| {
+            idx += 1;
+            idx <= n_reached || function.unit.home == Home::User
+        });
         let overloaded = overloads.len() > 1;
         let mut next = None;
         for function in overloads.into_iter().rev() {

@@ -131,22 +131,31 @@ pub fn resolve_list(
 fn resolve_one(point: &ast::ProbePoint, trail: &Trail, cx: &mut Cx<'_>) -> (Vec<Derived>, Vec<Diagnostic>) {
     let (mut all, mut errors) = (Vec::new(), Vec::new());
     let wildcard = expand_aliases::has_wildcard(point);
-    let (mut is_alias, mut loops) = (false, false);
+    let (mut is_alias, mut is_told) = (false, false);
     match expand_aliases::expand(point, trail, &mut cx.linker, cx.sources) {
         Expansion::NotAlias => {}
         Expansion::Loop(name) => {
-            (is_alias, loops) = (true, true);
+            (is_alias, is_told) = (true, true);
             let place = cx.sources.place(point.span);
             errors.push(say::alias_loop(&name, &place, &cx.point_spot(point)));
         }
-        Expansion::Lists(lists) => {
+        Expansion::Lists(lists, n_parts) => {
             is_alias = true;
+            let suffix = point.parts.get(n_parts);
             for (points, home, trail) in lists {
                 let (derived, found) = resolve_list(&points, home, &trail, cx);
                 all.extend(derived);
                 // What a wildcard finds in the library need not be there on every kernel.
-                if !wildcard || home == Home::User {
-                    errors.extend(found);
+                if wildcard && home != Home::User {
+                    continue;
+                }
+                match (suffix, found.first()) {
+                    // The first of them ends it, and what is wrong is what was put behind the alias.
+                    (Some(part), Some(first)) => {
+                        errors.push(say::point_behind_alias(first, &cx.point_spot(point), &cx.part_spot(part)));
+                        is_told = true;
+                    }
+                    _ => errors.extend(found),
                 }
             }
         }
@@ -161,7 +170,7 @@ fn resolve_one(point: &ast::ProbePoint, trail: &Trail, cx: &mut Cx<'_>) -> (Vec<
         _ if all.is_empty() => Some(mismatch(point, cx)),
         _ => None,
     };
-    if all.is_empty() && !loops {
+    if all.is_empty() && !is_told {
         errors.extend(own);
     }
     (all, errors)

@@ -4,6 +4,7 @@
 use super::{
     body::BodyBuilder,
     program::{Expr, ExprKind, Print, Target},
+    resolve_context::comes_to_nothing,
 };
 use crate::{
     diagnostics::catalogue::semantic as say,
@@ -24,8 +25,7 @@ impl BodyBuilder<'_, '_> {
         let name = args.first().and_then(text).unwrap_or_default();
         let Some(value) = casts::enumerator(self.cx.world, &name) else {
             let at = self.cx.spot(span);
-            self.cx.report(say::no_such_enumerator(&name, &at));
-            return zero(span);
+            return comes_to_nothing(say::no_such_enumerator(&name, &at), Vec::new(), span);
         };
         Expr { kind: ExprKind::Long(value), ty: Type::Long, span }
     }
@@ -35,11 +35,21 @@ impl BodyBuilder<'_, '_> {
         let [value, of @ ..] = args else { return zero(span) };
         let value = self.expr(value);
         let [ty, module] = [of.first(), of.get(1)].map(|arg| arg.and_then(text));
-        let names = ty.and_then(|ty| casts::enumerators(self.cx.world, &ty, module.as_deref()));
+        // A variable has a type of its own.
+        let own = match &value.kind {
+            ExprKind::Context(context) if context.missing.is_some() => return value,
+            ExprKind::Context(context) => Some((context.written.clone(), context.access.type_text.clone())),
+            _ => None,
+        };
+        let named = ty.as_deref().or(own.as_ref().map(|(_, ty)| ty.as_str()));
+        let names = named.and_then(|ty| casts::enumerators(self.cx.world, ty, module.as_deref()));
         let Some(names) = names.filter(|names| names.len() <= MAX_NAMES) else {
             let at = self.cx.spot(span);
-            self.cx.report(say::no_enumeration(&at));
-            return zero(span);
+            let finding = match (&ty, &own) {
+                (None, Some((name, has))) => say::not_an_enumeration(name.trim_start_matches('$'), has, &at),
+                _ => say::no_enumeration(&at),
+            };
+            return comes_to_nothing(finding, vec![value], span);
         };
         let local = self.new_hidden_local("__enum", span);
         let read = || Expr { kind: ExprKind::Local(local), ty: Type::Unknown, span };

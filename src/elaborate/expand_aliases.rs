@@ -57,8 +57,9 @@ impl Match {
 pub enum Expansion {
     /// No alias of that name.
     NotAlias,
-    /// For each alias that matched, its list of points with what it adds to the trail.
-    Lists(Vec<(Vec<ProbePoint>, Home, Trail)>),
+    /// For each alias that matched, its list of points with what it adds to the trail; and how many parts of the point
+    /// are the alias's name. What stands behind is a suffix.
+    Lists(Vec<(Vec<ProbePoint>, Home, Trail)>, usize),
     /// An alias that stands for itself.
     Loop(String),
 }
@@ -75,6 +76,7 @@ pub fn expand(point: &ProbePoint, trail: &Trail, linker: &mut Linker<'_>, source
         return Expansion::Loop(first.name.clone());
     }
     let mut lists = Vec::new();
+    let n_parts = matches.first().map_or(0, |found| found.n_parts);
     for found in matches {
         let alias = found.alias();
         let suffix = &point.parts[found.n_parts..];
@@ -83,7 +85,7 @@ pub fn expand(point: &ProbePoint, trail: &Trail, linker: &mut Linker<'_>, source
         trail.replaced.push(point.span);
         lists.push((points, found.unit.home, trail));
     }
-    Expansion::Lists(lists)
+    Expansion::Lists(lists, n_parts)
 }
 
 fn extended(trail: &Trail, found: &Match) -> Trail {

@@ -320,7 +320,7 @@ fn register_value(register: Register, written: Arc<str>, span: Span) -> Expr {
         space: Space::Kernel,
         type_text: String::new(),
     };
-    let context = Context { access, base: None, operands: Vec::new(), written };
+    let context = Context { access, base: None, operands: Vec::new(), written, missing: None };
     Expr { kind: ExprKind::Context(Box::new(context)), ty: Type::Long, span }
 }
 

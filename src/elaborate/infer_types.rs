@@ -9,7 +9,8 @@ use rustc_hash::FxHashMap as HashMap;
 use super::{
     draft::{BodyId, Draft, Symbol, spot},
     program::{
-        Expr, ExprKind, Foreach, ForeachBase, FunctionId, GlobalId, Local, LocalId, Print, Stmt, StmtKind, Target,
+        Expr, ExprKind, Foreach, ForeachBase, FunctionId, GlobalId, Local, LocalId, Missing, Print, Stmt, StmtKind,
+        Target,
     },
     prune, walk,
 };
@@ -38,12 +39,14 @@ pub fn infer_types(draft: &mut Draft, sources: &SourceMap) -> Diagnostics {
         n_learnt: 0,
         n_unresolved: 0,
         mismatched: false,
+        is_first: true,
         last: false,
         diagnostics: Diagnostics::default(),
     };
     loop {
         (infer.n_learnt, infer.n_unresolved) = (0, 0);
         infer.every_body();
+        infer.is_first = false;
         if !unoptimized {
             // Looked at once is enough for what no run can reach.
             prune::drop_unreachable(infer.draft);
@@ -89,6 +92,7 @@ struct Infer<'a> {
     n_learnt: usize,
     n_unresolved: usize,
     mismatched: bool,
+    is_first: bool,
     /// Nothing more can be learnt: report what has no type.
     last: bool,
     diagnostics: Diagnostics,
@@ -358,8 +362,19 @@ impl Infer<'_> {
                     self.expr(base, Type::Long);
                 }
                 context.operands.iter_mut().for_each(|index| self.expr(index, Type::Long));
-                self.fixed(expr, Type::Long, want);
+                match &context.missing {
+                    Some(missing) => self.missing(missing),
+                    None => self.fixed(expr, Type::Long, want),
+                }
             }
+        }
+    }
+
+    fn missing(&mut self, missing: &Missing) {
+        let is_seen = if missing.is_cast { self.is_first || self.last } else { self.last };
+        self.n_unresolved += usize::from(!missing.is_cast);
+        if is_seen {
+            self.diagnostics.push(missing.finding.clone());
         }
     }
 

@@ -116,6 +116,7 @@ pub fn elaborate(
     }
     diagnostics.extend(infer_types::infer_types(&mut draft, sources));
     if !diagnostics.has_errors() {
+        prune::drop_unreached_overloads(&mut draft);
         diagnostics.extend(check::check(&draft, sources));
     }
     settle(&mut draft, options);

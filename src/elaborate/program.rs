@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::{
     builtins::BuiltinId,
+    diagnostics::Diagnostic,
     language::{
         ast::{AssignOp, BinaryOp, CompareOp, HistOp, LogicalOp, Sort, StatOp, UnaryOp},
         format::Format,
@@ -329,6 +330,15 @@ pub struct Context {
     pub operands: Vec<Expr>,
     /// As written, for messages: `$next->pid`.
     pub written: Arc<str>,
+    /// It was not found. Told of when types are inferred, unless nobody needs it: no finished program has such.
+    pub missing: Option<Box<Missing>>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Missing {
+    pub finding: Diagnostic,
+    /// Of `@cast` and `@var`, as SystemTap looks for them once more: at first sight, and when nothing more can be learnt.
+    pub is_cast: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]

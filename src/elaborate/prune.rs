@@ -44,6 +44,18 @@ pub fn drop_unreachable(draft: &mut Draft) {
     for_bodies(draft, fold::drop_unreachable);
 }
 
+/// Overloads that no `next` leads to, now that their types are known to agree with their calls.
+pub fn drop_unreached_overloads(draft: &mut Draft) {
+    for function in &mut draft.program.functions {
+        let mut moves_on = false;
+        walk::every_stmt(&function.body, &mut |stmt| moves_on |= matches!(stmt.kind, StmtKind::Next));
+        if !moves_on && function.next_overload.take().is_some() {
+            function.overloaded = false;
+        }
+    }
+    compact::drop_uncalled_functions(draft);
+}
+
 /// Globals something is done with; the others are not there for messages.
 fn used_globals(draft: &Draft) -> HashSet<GlobalId> {
     let mut used = Use::default();

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use super::{
     body::{BodyBuilder, zero},
     fold,
-    program::{Context, Expr, ExprKind, LocalId, Print},
+    program::{Context, Expr, ExprKind, LocalId, Missing, Print},
 };
 use crate::{
     builtins,
     debuginfo::location::Register,
-    diagnostics::catalogue::semantic as say,
+    diagnostics::{Diagnostic, catalogue::semantic as say},
     language::{
         ast::{self, ContextBase, ContextStep},
         format, similar,
@@ -100,34 +100,50 @@ impl BodyBuilder<'_, '_> {
         if let Some(variable) = self.text_variable(context) {
             return self.builtin(variable.get, Vec::new(), span);
         }
+        let written: Arc<str> = String::from_utf8_lossy(self.cx.sources.snippet(expr.span)).into();
+        let at = self.cx.spot(span);
         let (resolution, base) = match self.find(context) {
             Found::Is(resolution, base) => (resolution, base),
             Found::Refused(message) => {
-                let at = self.cx.spot(span);
-                self.cx.report(say::unresolved_context(&message, &at));
-                return zero(span);
+                return self.missing(context, say::unresolved_context(&message, &at), None, written, span);
             }
-            Found::Untyped => {
-                let at = self.cx.spot(span);
-                self.cx.report(say::unknown_dereference(&at));
-                return zero(span);
+            Found::Untyped(base) => {
+                return self.missing(context, say::unknown_dereference(&at), Some(base), written, span);
             }
         };
-        let written: Arc<str> = String::from_utf8_lossy(self.cx.sources.snippet(expr.span)).into();
         match resolution {
             Resolution::Value(access) => {
                 let mut operands = self.indices(context);
                 operands.extend(entry_values(&self.entry_registers, &access, span));
-                let context = Context { access, base, operands, written };
+                let context = Context { access, base, operands, written, missing: None };
                 Expr { kind: ExprKind::Context(Box::new(context)), ty: Type::Long, span }
             }
             Resolution::Text(pretty) => self.pretty(pretty, base, &written, span),
+            Resolution::Bad(_) if self.cx.options.skip_badvars => {
+                self.cx.report(say::bad_var_substituted(&at));
+                Expr { ty: Type::Long, ..zero(span) }
+            }
             Resolution::Bad(error) => {
-                self.report_bad(context, &error, span);
-                let ty = if self.cx.options.skip_badvars { Type::Long } else { Type::Unknown };
-                Expr { ty, ..zero(span) }
+                let finding = self.not_found(context, &error, at);
+                self.missing(context, finding, base, written, span)
             }
         }
+    }
+
+    /// What is not there stays in the program until it is known whether anybody needs it.
+    fn missing(
+        &mut self,
+        context: &ast::ContextVar,
+        finding: Diagnostic,
+        base: Option<Expr>,
+        written: Arc<str>,
+        span: Span,
+    ) -> Expr {
+        let is_cast = matches!(context.base, ContextBase::Cast { .. } | ContextBase::AtVar { .. });
+        let missing = Some(Box::new(Missing { finding, is_cast }));
+        let operands = self.indices(context);
+        let context = Context { access: Access::nowhere(), base, operands, written, missing };
+        Expr { kind: ExprKind::Context(Box::new(context)), ty: Type::Unknown, span }
     }
 
     /// A text variable of the site's own.
@@ -144,7 +160,7 @@ impl BodyBuilder<'_, '_> {
         let contexts = mentions.contexts;
         contexts.iter().all(|context| match self.find(context) {
             _ if self.text_variable(context).is_some() => true,
-            Found::Is(Resolution::Bad(_), _) | Found::Refused(_) | Found::Untyped => false,
+            Found::Is(Resolution::Bad(_), _) | Found::Refused(_) | Found::Untyped(_) => false,
             Found::Is(..) => true,
         })
     }
@@ -186,7 +202,7 @@ impl BodyBuilder<'_, '_> {
                 let base = self.expr(inner);
                 match self.c_type(&base) {
                     Some(type_name) => Found::Is(self.cast(context, &type_name, None, &steps), Some(base)),
-                    None => Found::Untyped,
+                    None => Found::Untyped(base),
                 }
             }
         }
@@ -245,7 +261,7 @@ impl BodyBuilder<'_, '_> {
         let access_value = |access: Access| {
             let base = if access.base == AccessBase::Expr { base.clone() } else { None };
             let operands = entry_values(&of_entry, &access, span);
-            let context = Context { access, base, operands, written: written.clone() };
+            let context = Context { access, base, operands, written: written.clone(), missing: None };
             Expr { kind: ExprKind::Context(Box::new(context)), ty: Type::Long, span }
         };
         let mut args = Vec::new();
@@ -286,12 +302,9 @@ impl BodyBuilder<'_, '_> {
         }
     }
 
-    fn report_bad(&mut self, context: &ast::ContextVar, error: &ContextError, span: Span) {
-        let at = self.cx.spot(span);
-        if self.cx.options.skip_badvars {
-            return self.cx.report(say::bad_var_substituted(&at));
-        }
-        let diagnostic = match error {
+    /// Why there is no such thing; `at` is what was asked for.
+    fn not_found(&self, context: &ast::ContextVar, error: &ContextError, at: say::Spot) -> Diagnostic {
+        match error {
             ContextError::NoSuchVariable { name, alternatives } => {
                 let name = if name.starts_with('$') { name.clone() } else { format!("${name}") };
                 let near = similar(&name, alternatives);
@@ -303,7 +316,7 @@ impl BodyBuilder<'_, '_> {
                     _ => None,
                 });
                 let near = similar(name, alternatives);
-                let at = member.map_or(at, |span| self.cx.spot(span));
+                let at = member.map_or(at, |span| self.arrow_before(span));
                 // All members of a big struct would bury the message.
                 let shown: &[String] =
                     if near.is_empty() { &alternatives[..alternatives.len().min(10)] } else { &near };
@@ -318,9 +331,24 @@ impl BodyBuilder<'_, '_> {
             ContextError::NoTypes { message } | ContextError::Other { message } => {
                 say::unresolved_context(message, &at)
             }
-        };
-        self.cx.report(diagnostic);
+        }
     }
+
+    /// The `->` a member's name stands behind, which is what messages point at.
+    fn arrow_before(&self, member: Span) -> say::Spot {
+        let file = self.cx.sources.get(member.file);
+        let before = file.and_then(|file| file.text.get(..member.start as usize)).unwrap_or_default();
+        let found = before.windows(2).rposition(|pair| pair == b"->");
+        let arrow = found.filter(|at| before[at + 2..].iter().all(u8::is_ascii_whitespace));
+        self.cx.spot(arrow.map_or(member, |at| Span::new(member.file, at, at + 2)))
+    }
+}
+
+/// An operator over these values that comes to nothing here, which matters where somebody needs it.
+pub(super) fn comes_to_nothing(finding: Diagnostic, values: Vec<Expr>, span: Span) -> Expr {
+    let missing = Some(Box::new(Missing { finding, is_cast: false }));
+    let context = Context { access: Access::nowhere(), base: None, operands: values, written: Arc::default(), missing };
+    Expr { kind: ExprKind::Context(Box::new(context)), ty: Type::Unknown, span }
 }
 
 /// What an access needs of the function's entry, out of the locals that hold it.
@@ -336,6 +364,6 @@ enum Found {
     /// With the base value of a cast.
     Is(Resolution, Option<Expr>),
     Refused(String),
-    /// What is looked into has no type.
-    Untyped,
+    /// What is looked into, this value, has no type.
+    Untyped(Expr),
 }

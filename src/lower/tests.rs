@@ -149,7 +149,10 @@ fn arg(number: u8) -> Expr {
         type_text: "long".to_owned(),
     };
     let written = "$a".into();
-    e(ExprKind::Context(Box::new(Context { access, base: None, operands: Vec::new(), written })), Type::Long)
+    e(
+        ExprKind::Context(Box::new(Context { access, base: None, operands: Vec::new(), written, missing: None })),
+        Type::Long,
+    )
 }
 
 fn lowered(program: &Program) -> Lowered {
@@ -420,7 +423,7 @@ fn context_is_read_step_by_step() {
         space: Space::Kernel,
         type_text: "int".to_owned(),
     };
-    let context = Context { access, base: None, operands: vec![n(2)], written: "$x->y[2]".into() };
+    let context = Context { access, base: None, operands: vec![n(2)], written: "$x->y[2]".into(), missing: None };
     let value = e(ExprKind::Context(Box::new(context)), Type::Long);
     let lowered = lowered(&kernel(Vec::new(), Vec::new(), vec![printf("%d\n", vec![value])]));
     let text: Vec<String> = ops(&lowered).iter().map(|op| format!("{op:?}")).collect();

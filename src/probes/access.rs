@@ -19,6 +19,17 @@ pub struct Access {
 }
 
 impl Access {
+    /// Of nothing that is anywhere.
+    pub fn nowhere() -> Self {
+        Self {
+            base: AccessBase::Constant(0),
+            steps: Vec::new(),
+            load: Load::Word { width: 8, signed: true },
+            space: Space::Kernel,
+            type_text: String::new(),
+        }
+    }
+
     /// It looks at arguments of the call.
     pub fn needs_arguments(&self) -> bool {
         match &self.base {

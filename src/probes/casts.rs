@@ -138,15 +138,15 @@ struct Found<'w> {
     in_memory: bool,
 }
 
-fn find_type<'w>(wanted: &Wanted<'_>, world: &'w World, module: Option<&str>) -> Result<Found<'w>, ContextError> {
-    for module in modules(module) {
+fn find_type<'w>(wanted: &Wanted<'_>, world: &'w World, written: Option<&str>) -> Result<Found<'w>, ContextError> {
+    for module in modules(written) {
         for source in sources(module, world) {
             if let Some(ty) = source.find(wanted) {
                 return made(source, ty, wanted);
             }
         }
     }
-    Err(not_found(wanted, world))
+    Err(not_found(wanted, world, written.unwrap_or_default()))
 }
 
 /// `"kernel:xfs:/bin/ls"`: where to look, in order. Header files that SystemTap would compile are what the kernel has anyway.
@@ -187,7 +187,8 @@ fn made<'w>(source: Source<'w>, ty: TypeId, wanted: &Wanted<'_>) -> Result<Found
     Ok(Found { in_memory: wanted.n_stars > 0 || !is_pointer, source, ty })
 }
 
-fn not_found(wanted: &Wanted<'_>, world: &World) -> ContextError {
+/// `module`: where it should be, as the script says.
+fn not_found(wanted: &Wanted<'_>, world: &World, module: &str) -> ContextError {
     let tag = wanted.base.rsplit(' ').next().unwrap_or(&wanted.base);
     let similar = match (world.btf(), world.opened_dwarf()) {
         (Ok(btf), _) => nearest(tag, btf.type_names()),
@@ -195,7 +196,7 @@ fn not_found(wanted: &Wanted<'_>, world: &World) -> ContextError {
         (Err(why), None) => return ContextError::NoTypes { message: why.to_owned() },
     };
     let hint = if similar.is_empty() { String::new() } else { format!(" (alternatives: {})", similar.join(", ")) };
-    ContextError::NoTypes { message: format!("type definition '{}' not found{hint}", wanted.written) }
+    ContextError::NoTypes { message: format!("type definition '{}' not found in '{module}'{hint}", wanted.written) }
 }
 
 /// C's spellings of an integer type as compilers name it.

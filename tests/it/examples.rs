@@ -117,8 +117,10 @@ fn score(command: &str, folder: &Path, path: &str) -> Score {
     let said = String::from_utf8_lossy(&run.stderr).into_owned();
     let failed = said.lines().find_map(|line| line.strip_prefix("Pass ")?.get(..1)?.parse::<u8>().ok());
     let is_error = |line: &&str| line.contains("error:") || line.starts_with("ERROR") || line.contains("panicked");
-    // What is wrong with a probe point is said behind where it is.
-    let says_why = |line: &&str| is_error(line) && !line.contains(": while resolving probe point: ");
+    // What is wrong with a probe point is said behind where it is, and what has no type for it before why.
+    let says_why = |line: &&str| {
+        is_error(line) && !line.contains(": while resolving probe point: ") && !line.contains("error: unresolved type")
+    };
     let reason = said.lines().find(says_why).unwrap_or("no reason given");
     Score { pass: failed.unwrap_or(1).saturating_sub(1), reason: without_place(reason) }
 }

@@ -26,7 +26,7 @@ fn similar_text(similar: &[String]) -> String {
 
 /// ` (alternatives: a b)` or nothing.
 fn alternatives_text(names: &[String]) -> String {
-    if names.is_empty() { String::new() } else { format!(" (alternatives: {})", names.join(" ")) }
+    if names.is_empty() { String::new() } else { format!(" (alternatives: {})", names.join(", ")) }
 }
 
 /// The nearest name as the editor's fix, and a question for people.
@@ -125,13 +125,29 @@ pub fn point_no_wildcard_match(similar: &[String], point: &Spot, part: &Spot) ->
     )
 }
 
+const INVALID_SUFFIX: &str = "invalid suffix for probe";
+
 /// Something behind a point that is whole.
 pub fn point_suffix(point: &Spot, part: &Spot) -> Diagnostic {
     error("probe-point-suffix", "while resolving probe point", point).related(
-        "invalid suffix for probe",
+        INVALID_SUFFIX,
         part.token.clone(),
         part.span,
     )
+}
+
+/// What one of an alias's points says to a suffix, said of the point that has both.
+pub fn point_behind_alias(of_inner: &Diagnostic, point: &Spot, suffix: &Spot) -> Diagnostic {
+    let mut diagnostic = of_inner.clone().at(point.span).token(point.token.clone());
+    for related in diagnostic.related.iter_mut().filter(|related| !related.span.is_none()) {
+        if diagnostic.kind == "probe-point-no-wildcard-match" {
+            related.message = INVALID_SUFFIX.to_owned();
+        }
+        (related.token, related.span) = (suffix.token.clone(), suffix.span);
+    }
+    // What was near a name inside the alias need not be written here.
+    diagnostic.fix = None;
+    diagnostic
 }
 
 /// A point that must go on; `follow` are the ways, as `hz(number)`.
@@ -202,6 +218,12 @@ pub fn no_such_enumerator(name: &str, at: &Spot) -> Diagnostic {
 /// `@enumname` without a type that is an enumeration.
 pub fn no_enumeration(at: &Spot) -> Diagnostic {
     let message = "@enumname requires a typed $variable or a type string argument; unresolved enumeration type";
+    error("no-enumeration", message, at).help("write @enumname(value, \"pid_type\")")
+}
+
+/// `@enumname` of a variable with another type.
+pub fn not_an_enumeration(name: &str, has: &str, at: &Spot) -> Diagnostic {
+    let message = format!("@enumname target '{name}' does not have enumeration type (have {has})");
     error("no-enumeration", message, at).help("write @enumname(value, \"pid_type\")")
 }
 
