@@ -33,6 +33,8 @@ pub struct Builtin {
     pub max_len: Option<u16>,
     /// Depends on its arguments alone and has no effect: may be computed later in user space on captured values.
     pub pure_: bool,
+    /// A host function that may be a script error.
+    pub raises: bool,
 }
 
 pub struct Param {
@@ -254,7 +256,7 @@ pub const fn row(
     implementation: Implementation,
     doc: &'static str,
 ) -> Builtin {
-    Builtin { name, params, result, doc, implementation, max_len: None, pure_: false }
+    Builtin { name, params, result, doc, implementation, max_len: None, pure_: false, raises: false }
 }
 
 impl Builtin {
@@ -273,6 +275,21 @@ impl Builtin {
             implementation: copy(&self.implementation),
             max_len: self.max_len,
             pure_: true,
+            raises: self.raises,
+        }
+    }
+
+    /// It may be a script error.
+    pub const fn raises(self) -> Builtin {
+        Builtin {
+            name: self.name,
+            params: self.params,
+            result: self.result,
+            doc: self.doc,
+            implementation: copy(&self.implementation),
+            max_len: self.max_len,
+            pure_: self.pure_,
+            raises: true,
         }
     }
 
@@ -286,6 +303,7 @@ impl Builtin {
             implementation: copy(&self.implementation),
             max_len: Some(max_len),
             pure_: self.pure_,
+            raises: self.raises,
         }
     }
 }
@@ -322,6 +340,24 @@ mod tests {
     fn every_row_is_documented() {
         for (_, row) in all() {
             assert!(row.doc.len() > 10 && !row.doc.starts_with(' '), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn host_functions_that_fail_say_so() {
+        let longs = [0, 1, 3, -1, i64::from(i32::MAX) + 1, i64::MIN, i64::MAX];
+        let texts = ["", "x", "a(", "\u{e9}"];
+        let mut context = host::tests::Context::default();
+        for (_, row) in all().filter(|(_, row)| row.pure_ && !row.raises) {
+            let Implementation::Host(function) = row.implementation else { continue };
+            for n in 0..longs.len() {
+                let value = |(idx, param): (usize, &Param)| match param.ty {
+                    Type::Str => Value::Str(texts[(n + idx) % texts.len()].into()),
+                    _ => Value::Long(longs[(n + idx) % longs.len()]),
+                };
+                let args: Vec<Value> = row.params.iter().enumerate().map(value).collect();
+                assert!(function(&args, &mut context).is_ok(), "{} {args:?}", row.name);
+            }
         }
     }
 

@@ -149,6 +149,7 @@ pub static ROWS: &[Builtin] = &[
         }),
         "The module an address is in, without folders; an error when there is none.",
     )
+    .raises()
     .pure(),
     row(
         "__line_of",
@@ -313,7 +314,7 @@ fn stack_text(args: &[Value], context: &dyn HostContext) -> Value {
 
 fn lines(addresses: &[u64], process: i64, style: Style, part: i64, context: &dyn HostContext) -> Value {
     let (from, n) = match usize::try_from(part) {
-        Ok(part) => (part * LINES_A_PART, LINES_A_PART),
+        Ok(part) => (part.saturating_mul(LINES_A_PART), LINES_A_PART),
         Err(_) => (0, usize::MAX),
     };
     let mut out = String::new();

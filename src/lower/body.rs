@@ -39,6 +39,8 @@ pub(super) struct BodyLower<'c, 'a> {
     pub nesting: u32,
     /// What becomes of errors of handed-over statements where a `catch` in the kernel would have to see them.
     pub catching: Catching,
+    /// A statement before this one that waits for user space and may fail there.
+    pub may_have_failed: Option<Span>,
     pub function: Option<FunctionScope>,
     /// Where instructions made now come from.
     pub tag: SourceTag,
@@ -101,6 +103,7 @@ impl<'c, 'a> BodyLower<'c, 'a> {
             loops: Vec::new(),
             nesting: 0,
             catching: Catching::Nobody,
+            may_have_failed: None,
             function: None,
             tag: SourceTag::NONE,
         };

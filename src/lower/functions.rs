@@ -10,6 +10,7 @@ use crate::elaborate::walk;
 use crate::{
     builtins::{self, Implementation, Special},
     elaborate::program::{Expr, ExprKind, FunctionId, GlobalId, Program, Stmt, StmtKind, Target},
+    source::Span,
 };
 
 /// Facts by [`FunctionId`].
@@ -157,24 +158,33 @@ fn calls_of(body: &Stmt) -> Vec<FunctionId> {
 
 /// Globals named directly in a body.
 fn globals_of(body: &Stmt) -> Vec<GlobalId> {
-    let mut globals = Vec::new();
-    walk::every_expr(body, &mut |expr| globals.extend(global_of(expr)));
-    globals.extend(globals_of_stmts(body));
-    globals
+    mentions_of(body).into_iter().map(|(global, _)| global).collect()
+}
+
+/// Every global a body names, as often as it does, and where.
+pub fn mentions_of(body: &Stmt) -> Vec<(GlobalId, Span)> {
+    let mut mentions = Vec::new();
+    walk::every_expr(body, &mut |expr| mentions.extend(global_of(expr).map(|global| (global, expr.span))));
+    walk::every_stmt(body, &mut |stmt| mentions.extend(global_of_stmt(stmt).map(|global| (global, stmt.span))));
+    mentions
 }
 
 /// Globals that statements name: to walk over and to delete from.
 pub fn globals_of_stmts(body: &Stmt) -> Vec<GlobalId> {
     let mut globals = Vec::new();
-    walk::every_stmt(body, &mut |stmt| match &stmt.kind {
-        StmtKind::Foreach(each) => globals.push(match &each.base {
+    walk::every_stmt(body, &mut |stmt| globals.extend(global_of_stmt(stmt)));
+    globals
+}
+
+fn global_of_stmt(stmt: &Stmt) -> Option<GlobalId> {
+    match &stmt.kind {
+        StmtKind::Foreach(each) => Some(match &each.base {
             crate::elaborate::program::ForeachBase::Array(global) => *global,
             crate::elaborate::program::ForeachBase::Hist { global, .. } => *global,
         }),
-        StmtKind::Delete { global, .. } => globals.push(*global),
-        _ => {}
-    });
-    globals
+        StmtKind::Delete { global, .. } => Some(*global),
+        _ => None,
+    }
 }
 
 /// The global an expression itself reads or writes.

@@ -14,11 +14,14 @@
 //! A statement is handed over when writing it for the kernel was refused. Statements behind it that use the variables it
 //! assigns go with it, and so do those right behind it that are refused, too: one record, one order, one end. Values of the event (context, memory, clocks, globals it does not write) are taken in the kernel.
 
+use std::collections::HashSet;
+
 use tapdeck_ebpf::ir::{self, Intrinsic, Op, PrintSite, Recipe};
 
 use super::{
     Cx,
-    body::{BodyLower, LocalUse, uses_in},
+    body::{BodyLower, Catching, LocalUse, uses_in},
+    bounds::BodyRef,
     deferral::{Captures, may_divide_by_zero},
     executor::Side,
     functions::{self, global_of},
@@ -89,6 +92,23 @@ impl Cx<'_> {
     /// Whether a global is kept in user space for the sake of handed-over statements.
     pub(super) fn is_handed_over(&self, global: GlobalId) -> bool {
         self.handed_over.contains_key(&global) || self.to_hand_over.contains_key(&global)
+    }
+
+    /// Where event handlers name a global. Handlers of one `probe` do at the same places.
+    fn mentioned_in_kernel(&self, global: GlobalId) -> HashSet<Span> {
+        let in_bodies = self.bodies_in_kernel().into_iter().flat_map(|body| match body {
+            BodyRef::Probe(idx) => functions::mentions_of(&self.program.probes[idx].body),
+            BodyRef::Function(idx) => functions::mentions_of(&self.program.functions[idx].body),
+        });
+        let mut places: HashSet<Span> = in_bodies.filter(|(other, _)| *other == global).map(|(_, at)| at).collect();
+        for condition in self.program.probes.iter().filter_map(|probe| probe.condition.as_ref()) {
+            walk::expr_and_below(condition, &mut |part| {
+                if global_of(part) == Some(global) {
+                    places.insert(part.span);
+                }
+            });
+        }
+        places
     }
 
     fn hand_over_global(&mut self, global: GlobalId, because: Span) {
@@ -227,9 +247,33 @@ impl BodyLower<'_, '_> {
         only
     }
 
+    /// The first of these statements changes globals that event handlers touch nowhere else than in these: when user
+    /// space keeps them, nobody pays for it.
+    pub fn may_go_along(&self, list: &[&Stmt]) -> bool {
+        let touched = functions::mentions_of(list[0]);
+        let here: HashSet<(GlobalId, Span)> = list.iter().flat_map(|stmt| functions::mentions_of(stmt)).collect();
+        let goes = |(global, _): &(GlobalId, Span)| {
+            let places = self.cx.mentioned_in_kernel(*global);
+            self.cx.is_handed_over(*global) || places.into_iter().all(|at| here.contains(&(*global, at)))
+        };
+        !touched.is_empty() && touched.iter().all(goes)
+    }
+
+    /// Warns where the kernel does something behind what may fail in user space.
+    pub fn warn_of_what_is_not_kept(&mut self, stmt: &Stmt) {
+        if self.catching == Catching::Nobody
+            && let Some(before) = self.may_have_failed
+            && does_something(stmt)
+        {
+            self.cx.report(generate::not_kept_from_running(stmt.span, before));
+            // Once is enough.
+            self.may_have_failed = None;
+        }
+    }
+
     fn is_parameter(&self, local: LocalId) -> bool {
         match self.body {
-            Some(super::bounds::BodyRef::Function(idx)) => local.index() < self.cx.program.functions[idx].n_params,
+            Some(BodyRef::Function(idx)) => local.index() < self.cx.program.functions[idx].n_params,
             _ => false,
         }
     }
@@ -661,6 +705,15 @@ fn asks_about_event(row: &Builtin) -> Option<Intrinsic> {
 
 /// Running it in user space may raise an error.
 pub(super) fn may_fail(stmt: &Stmt) -> bool {
+    may_fail_by(stmt, |row| row.raises)
+}
+
+/// As it may where no buffer of ours is full.
+pub(super) fn may_fail_anywhere(stmt: &Stmt) -> bool {
+    may_fail_by(stmt, |row| row.raises && row.name != "speculate")
+}
+
+fn may_fail_by(stmt: &Stmt, raises: impl Fn(&Builtin) -> bool) -> bool {
     let mut found = false;
     walk::every_expr(stmt, &mut |expr| {
         found |= can_raise(expr)
@@ -671,12 +724,32 @@ pub(super) fn may_fail(stmt: &Stmt) -> bool {
                 | ExprKind::Call { .. } => true,
                 ExprKind::Builtin { builtin, .. } => {
                     let row = builtins::get(*builtin);
-                    let errs = matches!(row.implementation, Implementation::Lowered(Special::Error));
+                    let errs =
+                        matches!(row.implementation, Implementation::Lowered(Special::Error | Special::MatchedText));
                     let op_raises = matches!(row.implementation, Implementation::Intrinsic(op) if op.may_raise());
-                    errs || op_raises || matches!(row.implementation, Implementation::Host(_))
+                    errs || op_raises || raises(row)
                 }
                 _ => false,
             };
+    });
+    found
+}
+
+/// A statement, without those inside it, that changes a global, prints, or asks for something of the session.
+fn does_something(stmt: &Stmt) -> bool {
+    let expr = match &stmt.kind {
+        StmtKind::Delete { .. } => return true,
+        StmtKind::Expr(expr) => expr,
+        _ => return false,
+    };
+    let mut found = false;
+    walk::expr_and_below(expr, &mut |part| {
+        found |= match &part.kind {
+            ExprKind::Assign { target, .. } | ExprKind::Crement { target, .. } => !matches!(target, Target::Local(_)),
+            ExprKind::Print(print) => !print.to_string,
+            ExprKind::Builtin { builtin, .. } => is_done_there(builtins::get(*builtin)),
+            _ => false,
+        };
     });
     found
 }

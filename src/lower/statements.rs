@@ -5,7 +5,7 @@ use tapdeck_ebpf::ir::{Arg, Block, CmpOp, Op, Operand, StrOperand, Term, Ty};
 use super::{
     body::{BodyLower, Catching, LocalSlot, LoopScope},
     executor::Side,
-    handed_over::{Obstacle, may_fail},
+    handed_over::{Obstacle, may_fail, may_fail_anywhere},
 };
 use crate::{
     diagnostics::{Diagnostics, catalogue::generate},
@@ -62,7 +62,7 @@ impl BodyLower<'_, '_> {
         if let Some(HandedOver { at: from, .. }) = group
             && self.catching == Catching::Nobody
             && all[from..at].iter().any(|stmt| may_fail(stmt))
-            && self.only_prints(list[0])
+            && (self.only_prints(list[0]) || self.may_go_along(list))
             && let Some(known) = group.take()
         {
             let n_before = known.n;
@@ -77,6 +77,7 @@ impl BodyLower<'_, '_> {
             self.one_stmt(list[0]);
         }
         if self.cx.n_refused == mark.0.n_refused {
+            self.warn_of_what_is_not_kept(list[0]);
             return 1;
         }
         let refused = self.back_to(mark, locals.clone());
@@ -104,6 +105,8 @@ impl BodyLower<'_, '_> {
                 self.back_to(mark, locals);
                 return self.refused_in_try();
             }
+            let mut waiting = list[..*n].iter().filter(|stmt| may_fail_anywhere(stmt));
+            self.may_have_failed = self.may_have_failed.or(waiting.next().map(|stmt| stmt.span));
             *before = Some(HandedOver { at, n: *n, least: 1, mark, locals });
             return *n;
         }

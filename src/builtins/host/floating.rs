@@ -61,6 +61,7 @@ pub static ROWS: &[Builtin] = &[
         Host(|args, _| parsed(str_at(args, 0)).map(|number| Value::Long(bits(number)))),
         "A decimal text, possibly with a point and an exponent, as floating point; anything else is a script error.",
     )
+    .raises()
     .pure(),
     row(
         "fp_to_string",

@@ -23,6 +23,7 @@ pub static ROWS: &[Builtin] = &[
         Host(|args, _| matched(str_at(args, 0), str_at(args, 1), long_at(args, 2))),
         "Subexpression n of a pattern's match in a text; 0 is all of the match.",
     )
+    .raises()
     .pure(),
     row(
         "__tapdeck_ngroups",
@@ -34,6 +35,7 @@ pub static ROWS: &[Builtin] = &[
         }),
         "How many subexpressions a pattern's match in a text has, the whole included.",
     )
+    .raises()
     .pure(),
 ];
 

@@ -21,7 +21,8 @@ pub static ROWS: &[Builtin] = &[
         Type::Unknown,
         Host(|args, context| keep(long_at(args, 0), str_at(args, 1), context)),
         "Keeps a text in a buffer of speculation(). At most 64 MiB wait in all of them.",
-    ),
+    )
+    .raises(),
     row(
         "discard",
         &[long("id")],

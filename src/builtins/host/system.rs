@@ -14,6 +14,7 @@ pub static ROWS: &[Builtin] = &[
         }),
         "The load of the last 1, 5 and 15 minutes, with two decimals each, and a line's end.",
     )
+    .raises()
     .pure()
     .at_most(63),
     row(
@@ -28,6 +29,7 @@ pub static ROWS: &[Builtin] = &[
         }),
         "The load of the last 1 (indx 0), 5 (1) or 15 (2) minutes without its decimals; other numbers are an error.",
     )
+    .raises()
     .pure(),
 ];
 

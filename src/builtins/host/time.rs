@@ -15,6 +15,7 @@ pub static ROWS: &[Builtin] = &[
         Host(|args, _| ctime(long_at(args, 0)).map(bytes)),
         "Seconds since 1970 as a date and time in UTC: Wed Jun 30 21:49:08 1993.",
     )
+    .raises()
     .pure()
     .at_most(31),
     row(
@@ -36,6 +37,7 @@ pub static ROWS: &[Builtin] = &[
         }),
         "Seconds since 1970 as a date and time of the local time zone, with its name.",
     )
+    .raises()
     .pure()
     .at_most(47),
     row(

@@ -123,6 +123,15 @@ pub fn several_steps(name: &str, at: Span) -> Diagnostic {
         .help("++, --, +=, -= and <<< are one step; an element of one's own, as a[tid()] or a[cpu()], needs none")
 }
 
+/// Something the kernel does behind a statement that may fail when user space runs it, at `before`.
+pub fn not_kept_from_running(at: Span, before: Span) -> Diagnostic {
+    let message = "this is done even when what waits for user space before it fails";
+    Diagnostic::new("not-kept-from-running", Severity::Warning, Stage::Generate, message)
+        .at(at)
+        .related("this waits for user space", "", before)
+        .help("write it before that, where the order is what it was meant to be; -w leaves this warning out")
+}
+
 /// A builtin we know and do not offer anywhere.
 pub fn refused(name: &str, reason: &str, help: &str, at: Span) -> Diagnostic {
     error("refused-function", format!("function '{name}' is not available: {reason}"), at)
