@@ -231,6 +231,9 @@ impl BodyLower<'_, '_> {
         captures: &mut Captures,
     ) -> Recipe {
         let (len, cap) = match (conversion.precision, precision) {
+            // More than a page is an error there.
+            (Size::Fixed(n), _) if self.side == Side::User => (Operand::Imm(i64::from(n)), MAX_DUMP as u16),
+            (Size::Dynamic, Some(Arg::Long(len))) if self.side == Side::User => (len, MAX_DUMP as u16),
             (Size::Fixed(n), _) => (Operand::Imm(i64::from(n.min(MAX_DUMP))), n.clamp(1, MAX_DUMP) as u16),
             (Size::Dynamic, Some(Arg::Long(len))) => (len, MAX_DYNAMIC_DUMP),
             _ => (Operand::Imm(1), 1),

@@ -25,5 +25,6 @@ mod parse;
 mod runs;
 mod script_files;
 mod scripts;
+mod semantics;
 mod terminal;
 mod tidy;

@@ -19,6 +19,9 @@ use crate::{
     sys::clock::{Clock, now_ns},
 };
 
+/// Bytes `%m` shows at most: PAGE_SIZE.
+const MAX_DUMPED: i64 = 4096;
+
 impl<'p> Machine<'p, '_> {
     pub(super) fn execute(&mut self, op: &Op) -> Result<(), Failure> {
         let program = self.program;
@@ -335,10 +338,14 @@ impl<'p> Machine<'p, '_> {
         for input in &self.program.print_sites[site.index()].inputs {
             let (InputTy::Memory { cap, space }, Some(Arg::Long(address))) = (input, operands.next()) else { continue };
             let frame = self.frames.last().expect("an instruction runs in a frame");
-            let n_bytes = match operands.next() {
-                Some(Arg::Long(len)) => usize::try_from(frame.long(*len)).unwrap_or(0).min(usize::from(*cap)),
+            let wanted = match operands.next() {
+                Some(Arg::Long(len)) => frame.long(*len).max(0),
                 _ => 0,
             };
+            if wanted > MAX_DUMPED {
+                return Err(format!("{wanted} is too many bytes for a memory dump").into());
+            }
+            let n_bytes = usize::from(*cap).min(wanted as usize);
             let address = frame.long(*address);
             let mut bytes = vec![0; n_bytes];
             if !self.effects.read_memory(*space, address, &mut bytes) {
