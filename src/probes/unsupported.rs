@@ -30,6 +30,9 @@ const LIBRARY: [&str; 16] = [
     "pagefault",
 ];
 
+/// First names of SystemTap's library that are marks in programs.
+const OF_PROGRAMS: [&str; 9] = ["stap", "staprun", "stapio", "glib", "gobject", "hotspot", "perl", "ruby", "qemu"];
+
 impl ProbeFamily for Unsupported {
     fn patterns(&self) -> &'static [Pattern] {
         &[]
@@ -56,6 +59,9 @@ impl ProbeFamily for Unsupported {
                 (format!("{first}.{second}"), "system calls by process", "write syscall_any with if (pid() == …)")
             }
             ("perf", _) => ("perf".to_owned(), "performance counters", "timer.profile samples every processor"),
+            (first, _) if OF_PROGRAMS.contains(&first) => {
+                (point_name(&parts), "probes of user programs", "process.begin, .end and .thread work")
+            }
             ("netfilter" | "lsm" | "java" | "python2" | "python3" | "debuginfod", _) => {
                 (first.to_owned(), "its own kind of attachment", INSTEAD)
             }
@@ -81,6 +87,7 @@ mod tests {
             ("kernel.inline(\"a\")", "kernel.inline needs places inside of kernel functions"),
             ("process(\"/bin/ls\").function(\"main\")", "process.function needs probes of user programs"),
             ("vfs.read.return", "vfs.read.return needs an alias of the library, which tapdeck does not have"),
+            ("stap.pass0.end", "stap.pass0.end needs probes of user programs, which tapdeck does not have"),
             ("netfilter.hook(\"x\").pf(\"y\")", "netfilter needs its own kind of attachment"),
         ] {
             assert!(resolve_text(text).starts_with(what), "{}", resolve_text(text));

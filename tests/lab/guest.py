@@ -28,8 +28,8 @@ CONSOLE = ("quiet panic=-1 oops=panic mitigations=off tsc=reliable cryptomgr.not
            "rcupdate.rcu_expedited=1 transparent_hugepage=never")
 # Modules for module probes, where the kernel has them.
 MODULES = ["dummy", "loop", "overlay"]
-# One that has tracepoints of its own.
-TRACED_MODULES = ["xfs"]
+# One that has tracepoints of its own, and a disk in memory for those of SCSI devices.
+TRACED_MODULES = ["xfs", "sd_mod", "scsi_debug"]
 # What a disk needs; part of the kernel in some.
 DISK_MODULES = ["virtio_pci", "virtio_blk"]
 # For a job that wants the disk with debug information.
