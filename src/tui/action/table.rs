@@ -163,7 +163,7 @@ pub static ACTIONS: &[Action] = &[
     row!(Costs, "costs", "probes", "Show what each probe costs", LIVE, ["p"], 33, has_session),
     row!(Toggle, "toggle", "on/off", "Switch the selected probe off or on", LIVE, ["o"], 34, is_tracing),
     // Log
-    row!(Enter, "enter", "this time", "Expand a folded line, or fold it; else show all panes as they were when this line came", LOG,
+    row!(Enter, "enter", "expand/time", "Expand a folded line, or fold it; else show all panes as they were when this line came", LOG,
          ["Enter"], 10, can_enter_log),
     row!(FollowLog, "follow-log", "follow", "Follow the end, or stay here", LOG, ["f"], 20),
     row!(Wrap, "wrap", "wrap", "Wrap long lines", LOG, ["w"], 21),

@@ -1,7 +1,7 @@
 //! What the screen says by itself: of what was lost, what floods the log, what is kept, what was folded.
 
 use super::*;
-use crate::runtime::session::{SessionEvent, Snapshot};
+use crate::runtime::session::{ScriptError, SessionEvent, Snapshot};
 
 impl Drive {
     /// A second later: the newest sample, changed.
@@ -62,6 +62,27 @@ fn a_full_array_is_said_where_it_is_declared() {
     assert_eq!(drive.model.script.diagnostics.len(), 1);
     drive.press("2<C-End> ").wait(1);
     assert_eq!(drive.model.script.diagnostics.len(), 0, "{}", drive.screen());
+}
+
+#[test]
+fn a_script_error_is_said_where_it_happened() {
+    let mut drive = tracing(120, 40);
+    let error = ScriptError {
+        message: "Array overflow, check size limit (8)".into(),
+        near: "operator '<<<' at openat-latency.stp:5:23".into(),
+        line: 5,
+        probe: "syscall.openat.return".into(),
+    };
+    drive.session(SessionEvent::Error(error));
+    let finding = drive.model.script.diagnostics[0].clone();
+    assert_eq!((finding.line, &drive.model.script.lines()[4][finding.columns.start..][..3]), (5, "<<<"));
+    let screen = drive.screen();
+    assert!(
+        screen.contains("Array overflow, check size limit (8)") && screen.contains("forgets the oldest"),
+        "{screen}"
+    );
+    // It is no error of the compiler's: the script can be run again.
+    assert_eq!(drive.model.script.n_errors(), 0);
 }
 
 #[test]

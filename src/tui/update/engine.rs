@@ -182,6 +182,7 @@ fn session(model: &mut Model, run: u64, event: SessionEvent, effects: &mut Vec<E
         SessionEvent::Error(error) => {
             let near = if error.near.is_empty() { String::new() } else { format!(" near {}", error.near) };
             model.log.note(LineKind::Error, &format!("ERROR: {}{near}", error.message), now);
+            warnings::failed(model, &error);
             model.complain(format!("script error: {}", error.message));
         }
         SessionEvent::Snapshot(snapshot) => {

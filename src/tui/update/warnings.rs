@@ -3,7 +3,7 @@
 
 use crate::{
     diagnostics::Severity,
-    runtime::session::Snapshot,
+    runtime::session::{ScriptError, Snapshot},
     tui::{
         app::Model,
         engine::{EditorDiagnostic, TokenClass},
@@ -55,9 +55,21 @@ fn lost(model: &mut Model, latest: &Snapshot, before: Option<&Snapshot>) {
         if let Some((line, columns)) = declaration(model, name) {
             let message = format!("full at {most} keys: new ones are refused");
             let help = format!("{name}[{}] has room for more, {name}% forgets the oldest", most.saturating_mul(4));
-            found(model, line, columns, message, help);
+            found(model, line, columns, message, Some(help));
         }
     }
+}
+
+/// A script error, where it happened: `near` ends with `FILE:LINE:COLUMN`.
+pub fn failed(model: &mut Model, error: &ScriptError) {
+    let line = error.line as usize;
+    let Some(text) = line.checked_sub(1).and_then(|idx| model.script.lines().get(idx)) else { return };
+    let end = text.len();
+    let column = error.near.rsplit(':').next().and_then(|column| column.parse::<usize>().ok());
+    let start = column.map_or(text.len() - text.trim_start().len(), |column| column.saturating_sub(1)).min(end);
+    let is_full = error.message.starts_with("Array overflow");
+    let help = is_full.then(|| "name[N] has room for N keys, name% forgets the oldest".to_owned());
+    found(model, line, start..(start + 1).min(end).max(start), error.message.clone(), help);
 }
 
 /// The ring buffer before it overflows: said when it passes the half, and again when it has been below it.
@@ -103,7 +115,8 @@ fn flood(model: &mut Model, latest: &Snapshot, before: &Snapshot, lines: f64, se
     if let Some((rate, (line, columns))) = printing.max_by(|a, b| a.0.total_cmp(&b.0))
         && rate >= FLOOD / 2.0
     {
-        found(model, line, columns, message, "count in an array instead, or print what is rare".to_owned());
+        let help = "count in an array instead, or print what is rare".to_owned();
+        found(model, line, columns, message, Some(help));
     }
 }
 
@@ -113,12 +126,12 @@ fn warn(model: &mut Model, text: &str) {
 }
 
 /// Says something at the script's text for as long as it is what runs; of a place only what was said first.
-fn found(model: &mut Model, line: usize, columns: std::ops::Range<usize>, message: String, help: String) {
+fn found(model: &mut Model, line: usize, columns: std::ops::Range<usize>, message: String, help: Option<String>) {
     let is_known = model.run.found.iter().any(|known| known.line == line && known.columns == columns);
     if is_known || !model.shows_what_runs() {
         return;
     }
-    let finding = EditorDiagnostic { line, columns, severity: Severity::Warning, message, help: Some(help), fix: None };
+    let finding = EditorDiagnostic { line, columns, severity: Severity::Warning, message, help, fix: None };
     model.run.found.push(finding.clone());
     let mut list = std::mem::take(&mut model.script.diagnostics);
     list.push(finding);

@@ -260,7 +260,8 @@ fn state(model: &Model) -> Part {
     }
     if n_errors > 0 {
         let s = if n_errors == 1 { "" } else { "s" };
-        return vec![(format!("{} {n_errors} error{s}", glyphs.error), Role::StatusError)];
+        let error = (format!("{} {n_errors} error{s}", glyphs.error), Role::StatusError);
+        return vec![error, ("  not running".to_owned(), Role::StatusStop)];
     }
     if model.run.failed.is_some() {
         return vec![(format!("{} FAILED", glyphs.error), Role::StatusError)];
