@@ -372,6 +372,7 @@ impl Engine {
             target: self.target.pid(),
             stap_line: self.plan.options.stap_line.clone(),
             verified: self.programs().map(|stats| stats.verified).sum(),
+            program_bytes: self.programs().map(|stats| stats.bytes).sum(),
         }
     }
 

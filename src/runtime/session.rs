@@ -39,6 +39,9 @@ pub struct SessionInfo {
     /// Instructions the kernel's verifier walked through; 0 where it does not tell.
     #[serde(default)]
     pub verified: u64,
+    /// Bytes of programs in the kernel; 0 where it does not tell.
+    #[serde(default)]
+    pub program_bytes: u64,
 }
 
 /// A global, as panes name it.

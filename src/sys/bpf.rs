@@ -705,6 +705,8 @@ pub struct ProgramStats {
     pub recursion_misses: u64,
     /// Instructions the verifier walked through; 0 before Linux 5.16, which does not tell.
     pub verified: u64,
+    /// Its instructions after the verifier's changes, in bytes.
+    pub bytes: u64,
 }
 
 pub fn prog_stats(program: BorrowedFd) -> io::Result<ProgramStats> {
@@ -714,7 +716,7 @@ pub fn prog_stats(program: BorrowedFd) -> io::Result<ProgramStats> {
         info_len: u32,
         info: u64,
     }
-    // struct bpf_prog_info: run_time_ns at 192, run_cnt at 200, recursion_misses at 208 (5.12),
+    // struct bpf_prog_info: xlated_prog_len at 20, 32 bits; run_time_ns at 192, run_cnt at 200, recursion_misses at 208 (5.12),
     // verified_insns at 216, 32 bits (5.16).
     let mut info = [0u64; 28];
     let mut attr = Attr {
@@ -723,9 +725,18 @@ pub fn prog_stats(program: BorrowedFd) -> io::Result<ProgramStats> {
         info: info.as_mut_ptr() as u64,
     };
     call(OBJ_GET_INFO_BY_FD, &mut attr)?;
-    let [a, b, c, d, ..] = info[27].to_ne_bytes();
-    let verified = u32::from_ne_bytes([a, b, c, d]).into();
-    Ok(ProgramStats { run_time_ns: info[24], run_cnt: info[25], recursion_misses: info[26], verified })
+    let half = |offset: usize| {
+        let word = info[offset / 8].to_ne_bytes();
+        let at = offset % 8;
+        u64::from(u32::from_ne_bytes([word[at], word[at + 1], word[at + 2], word[at + 3]]))
+    };
+    Ok(ProgramStats {
+        run_time_ns: info[24],
+        run_cnt: info[25],
+        recursion_misses: info[26],
+        verified: half(216),
+        bytes: half(20),
+    })
 }
 
 /// Runs a raw tracepoint program once on this thread with these context words; its return value.

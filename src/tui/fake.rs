@@ -246,6 +246,7 @@ impl Engine for FakeEngine {
                 target: request.options.target,
                 stap_line: given::stap_line(&request.file_name, &request.options),
                 verified: 812,
+                program_bytes: 1432,
             };
             state.enabled = vec![true; info.probes.len()];
             state.info = info.clone();

@@ -85,10 +85,14 @@ pub fn short(n: f64) -> String {
     }
 }
 
-/// `0.4 s`, `12 s`.
+/// `40 ms`, `0.4 s`, `12 s`.
 pub fn seconds(time: Duration) -> String {
     let seconds = time.as_secs_f64();
-    if seconds < 1.0 { format!("{seconds:.1} s") } else { format!("{seconds:.0} s") }
+    match seconds {
+        ..0.1 => format!("{:.0} ms", seconds * 1e3),
+        ..1.0 => format!("{seconds:.1} s"),
+        _ => format!("{seconds:.0} s"),
+    }
 }
 
 /// Bytes: `640`, `1.4K`, `12M`.
@@ -335,6 +339,12 @@ pub fn unit_of(script: &str, table: &str) -> Unit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn short_times() {
+        let said: Vec<String> = [4, 99, 460, 3400].map(|ms| seconds(Duration::from_millis(ms))).into();
+        assert_eq!(said, ["4 ms", "99 ms", "0.5 s", "3 s"].map(str::to_owned));
+    }
 
     #[test]
     fn numbers() {

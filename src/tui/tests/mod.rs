@@ -341,7 +341,10 @@ fn a_script_gets_its_arguments() {
     let notes: Vec<&str> = drive.model.log.lines().iter().map(|line| line.text.as_str()).collect();
     assert_eq!(
         notes[..2],
-        ["$ stap untitled.stp 5 'a b'", "running after 38 ms: 1 probe, 0 kernel sites, 812 instructions verified"]
+        [
+            "$ stap untitled.stp 5 'a b'",
+            "running after 38 ms: 1 probe, 0 kernel sites, 1.4K of eBPF, 812 instructions verified"
+        ]
     );
     assert!(drive.screen().contains("untitled.stp* 5 'a b'"), "{}", drive.screen());
     drive.press("<F9>");

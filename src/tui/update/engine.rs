@@ -142,8 +142,13 @@ fn session(model: &mut Model, run: u64, event: SessionEvent, effects: &mut Vec<E
         if !info.stap_line.is_empty() {
             model.log.note(LineKind::Note, &format!("$ {}", info.stap_line), now);
         }
-        let verified =
-            if info.verified > 0 { format!(", {} instructions verified", info.verified) } else { String::new() };
+        let mut verified = String::new();
+        if info.program_bytes > 0 {
+            verified += &format!(", {} of eBPF", shape::bytes(info.program_bytes));
+        }
+        if info.verified > 0 {
+            verified += &format!(", {} instructions verified", info.verified);
+        }
         let line = format!("running after {} ms: {probes}, {places}{verified}{swapped}", info.start_up.as_millis());
         model.log.note(LineKind::Note, &line, now);
         model.run.current = Some(run);
