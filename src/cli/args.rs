@@ -47,7 +47,7 @@ pub struct DashboardArgs {
     pub script: Option<PathBuf>,
     /// Its arguments: $1 @1 …
     #[arg(value_name = "ARGS")]
-    pub args: Vec<String>,
+    pub args: Vec<OsString>,
     /// Show the bundled recording of a real session; needs no privilege
     #[arg(long)]
     pub demo: bool,

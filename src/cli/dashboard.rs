@@ -21,6 +21,7 @@ use crate::{
     tui::{
         TuiOptions,
         engine::StartOptions,
+        model::script::text,
         profile::Profile,
         replay::ReplayEngine,
         settings::{self, Settings},
@@ -66,8 +67,8 @@ fn open(args: DashboardArgs, text: Option<Vec<u8>>) -> ExitCode {
 }
 
 /// A script of the command line, by stap's name for it.
-fn named(text: Vec<u8>) -> (String, String) {
-    ("<input>".to_owned(), String::from_utf8_lossy(&text).into_owned())
+fn named(text: Vec<u8>) -> (String, Vec<u8>) {
+    ("<input>".to_owned(), text)
 }
 
 /// `stap --monitor` and `stap -i`: the script in the dashboard, which runs it at once for the former.
@@ -95,7 +96,7 @@ pub fn of_stap(args: StapArgs) -> Result<ExitCode, String> {
     let dashboard = DashboardArgs {
         run: args.monitor,
         script,
-        args: words.map(|word| word.to_string_lossy().into_owned()).collect(),
+        args: words.cloned().collect(),
         demo: false,
         target: args.target.and_then(|pid| pid.try_into().ok()).filter(|pid| *pid != 0),
         target_command: args.command,
@@ -109,8 +110,10 @@ pub fn of_stap(args: StapArgs) -> Result<ExitCode, String> {
 }
 
 fn given(args: &DashboardArgs) -> StartOptions {
+    // As the editor keeps bytes that are not UTF-8; the compiler gets them back.
+    let words = args.args.iter().map(|arg| text::decode(arg.as_encoded_bytes())).collect();
     let command = args.target_command.clone();
-    StartOptions { args: args.args.clone(), target: args.target, command, buffer_mb: args.buffer_mb }
+    StartOptions { args: words, target: args.target, command, buffer_mb: args.buffer_mb }
 }
 
 /// The bundled recording. `why`: what keeps this machine from tracing; the editor and the browser work all the same.

@@ -42,6 +42,7 @@ use crate::{
             StartRequest,
         },
         given::stap_line,
+        model::script::text,
     },
 };
 
@@ -497,5 +498,5 @@ impl Checker for LiveChecker {
 }
 
 fn as_bytes(args: &[String]) -> Vec<Vec<u8>> {
-    args.iter().map(|arg| arg.clone().into_bytes()).collect()
+    args.iter().map(|arg| text::encode(arg)).collect()
 }

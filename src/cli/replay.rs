@@ -53,7 +53,7 @@ pub fn header(script_name: &str, script: &[u8]) -> Header {
         tapdeck_recording: FORMAT,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         script_name: script_name.to_owned(),
-        script: String::from_utf8_lossy(script).into_owned(),
+        script: script.to_vec(),
         machine: format!("Linux {} {}", Live.kernel_release(), Live.arch()),
         note: String::new(),
     }

@@ -38,8 +38,8 @@ pub struct Header {
     #[serde(default)]
     pub script_name: String,
     /// The script's text, for the editor.
-    #[serde(default)]
-    pub script: String,
+    #[serde(default, with = "text_bytes")]
+    pub script: Vec<u8>,
     /// `Linux 6.18.44 x86_64`.
     #[serde(default)]
     pub machine: String,
@@ -319,7 +319,7 @@ mod tests {
 
     fn recorded() -> String {
         let shared = Shared::default();
-        let header = Header { script: "probe begin {}".to_owned(), ..Header::default() };
+        let header = Header { script: b"probe begin { # \xff }".to_vec(), ..Header::default() };
         let mut recorder = Recorder::to(Box::new(shared.clone()), header).unwrap();
         for (i, event) in events().iter().enumerate() {
             recorder.record_at(i as u64 * 100, event).unwrap();
@@ -332,7 +332,7 @@ mod tests {
     fn what_is_written_is_read() {
         let text = recorded();
         let recording = Recording::parse(&text).unwrap();
-        assert_eq!(recording.header.script, "probe begin {}");
+        assert_eq!(recording.header.script, b"probe begin { # \xff }");
         assert_eq!(recording.events.iter().map(|timed| timed.event.clone()).collect::<Vec<_>>(), events());
         assert!(!recording.truncated);
         expect![[r#"{"t":0,"e":{"Output":"héllo\n"}}"#]].assert_eq(text.lines().nth(1).unwrap());

@@ -1,7 +1,10 @@
 //! What a script is given besides its text, as one writes it after the script's name for stap(1): arguments, `-x PID`,
 //! `-c COMMAND`, `-s MB`. Words are quoted as for a shell.
 
-use super::engine::{StartOptions, Token};
+use super::{
+    engine::{StartOptions, Token},
+    model::script::text::is_raw_byte,
+};
 use crate::runtime::target::split_words;
 
 /// # Errors
@@ -67,7 +70,9 @@ pub fn line(given: &StartOptions) -> String {
 
 /// `stap`'s command line for a script.
 pub fn stap_line(script: &str, given: &StartOptions) -> String {
-    [format!("stap {}", quoted(script)), line(given)].join(" ").trim_end().to_owned()
+    let line = [format!("stap {}", quoted(script)), line(given)].join(" ").trim_end().to_owned();
+    // For reading, not for running.
+    line.chars().map(|c| if is_raw_byte(c) { '\u{fffd}' } else { c }).collect()
 }
 
 fn quoted(word: &str) -> String {

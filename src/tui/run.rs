@@ -52,12 +52,12 @@ pub struct TuiOptions {
     /// A script to open.
     pub script: Option<PathBuf>,
     /// Text to open when there is no file, and its name.
-    pub text: Option<(String, String)>,
+    pub text: Option<(String, Vec<u8>)>,
     /// Run it at once.
     pub autorun: bool,
     /// What is shown is a recording, and the screen says so; the script it was made of, its name and its text. It is in
     /// the editor unless another one is opened.
-    pub recorded: Option<(String, String)>,
+    pub recorded: Option<(String, Vec<u8>)>,
     /// A builtin theme's name, or a theme file.
     pub theme: Option<String>,
     /// `truecolor`, `256`, `16`, `mono`; otherwise the environment decides.
@@ -223,13 +223,14 @@ async fn main(options: TuiOptions) -> io::Result<Outcome> {
         model.focus = Pane::Script;
     } else if let Some((name, text)) = options.text.as_ref().or(options.recorded.as_ref()) {
         let name = Path::new(name).file_name().map_or(name.clone(), |name| name.to_string_lossy().into_owned());
-        model.script = super::model::script::Script::new(&name, None, text.as_bytes());
+        model.script = super::model::script::Script::new(&name, None, text);
         model.focus = Pane::Script;
     } else {
         model.browser.typing = true;
     }
     if let Some((_, text)) = options.recorded {
         let is_there = options.script.is_none() && options.text.is_none();
+        let text = super::model::script::text::decode(&text);
         model.recorded = RecordedScript { text, version: is_there.then_some(model.script.version) };
     }
     let StartOptions { args, target, command, buffer_mb } = options.start;

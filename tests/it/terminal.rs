@@ -166,6 +166,25 @@ fn a_script_runs_live_is_paused_and_left() {
 }
 
 #[test]
+fn a_script_and_words_of_any_bytes_run_and_are_saved_as_they_came() {
+    let Some(tmux) = Tmux::open("bytes", 100, 30) else { return };
+    let script = b"probe begin { if (strlen(\"\xff\") + strlen(@1) == 2 && @1 == \"\xfe\") println(\"ex\", \"act\") }";
+    let command = [env!("CARGO_BIN_EXE_tapdeck").as_bytes(), b" run -i -e '", script, b"' '\xfe'\n"].concat();
+    let open = tmux.folder.file("open", &command);
+    tmux.open_with(&format!("sh {}", open.display()));
+    tmux.wait("the script's text", |screen| screen.contains("probe begin"));
+    if require_bpf() {
+        tmux.keys(&["C-r"]);
+        tmux.wait("what it prints", |screen| screen.contains("exact"));
+    }
+    let saved = tmux.folder.0.join("saved.stp");
+    tmux.keys(&["C-s"]);
+    tmux.wait("the question for a name", |screen| screen.contains("save as:"));
+    tmux.keys(&["C-u", &saved.display().to_string(), "Enter"]);
+    wait_until("it is saved", || std::fs::read(&saved).is_ok_and(|bytes| bytes.starts_with(script)));
+}
+
+#[test]
 fn signals_restore_the_terminal() {
     for (signal, name) in [(15, "term"), (1, "hup")] {
         let Some(tmux) = Tmux::open(name, 80, 24) else { return };

@@ -156,8 +156,8 @@ fn recorded(width: u16, height: u16, seconds: u64) -> Drive {
     let mut drive = Drive::new(width, height);
     drive.model.theme = Theme::load("dark", None, Depth::True).unwrap();
     drive.model.script =
-        super::model::script::Script::new(&recording.header.script_name, None, recording.header.script.as_bytes());
-    drive.model.script.tokens = FakeChecker.highlight(&recording.header.script);
+        super::model::script::Script::new(&recording.header.script_name, None, &recording.header.script);
+    drive.model.script.tokens = FakeChecker.highlight(&drive.model.script.text());
     let mut effects = Vec::new();
     perform(&mut drive.model, Act::Run, &mut effects);
     let run = effects.iter().find_map(|effect| match effect {

@@ -216,7 +216,7 @@ fn record(model: &mut Model, name: String, effects: &mut Vec<Effect>) {
     let begin = oldest.received;
     let header = Header {
         script_name: model.script.display_name(),
-        script: model.script.text(),
+        script: model.script.bytes(),
         note: "kept from the dashboard's history".into(),
         ..Header::default()
     };

@@ -5,7 +5,7 @@ mod completion;
 mod find;
 mod findings;
 mod ranges;
-mod text;
+pub mod text;
 
 use std::path::PathBuf;
 
