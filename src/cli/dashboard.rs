@@ -17,7 +17,7 @@ use super::{
 use crate::{
     embedded,
     host::{Host, Live},
-    runtime::{features, recording::Recording},
+    runtime::{features, lockdown, recording::Recording},
     tui::{
         TuiOptions,
         engine::StartOptions,
@@ -45,7 +45,7 @@ fn open(args: DashboardArgs, text: Option<Vec<u8>>) -> ExitCode {
     if args.demo || (is_live && !features::can_trace()) {
         return demo(&args, text, is_live.then(features::why_not), host);
     }
-    let notice = host.kernel_btf().err().map(|why| {
+    let without_types = host.kernel_btf().err().map(|why| {
         format!(
             "this kernel has no type information ({why}): there are no tracepoints, no functions and no members of \
              structures; a kernel built with CONFIG_DEBUG_INFO_BTF=y has them"
@@ -58,7 +58,7 @@ fn open(args: DashboardArgs, text: Option<Vec<u8>>) -> ExitCode {
         Arc::new(LiveChecker::new(compiler.clone())),
         Arc::new(LiveCatalogue::new(compiler)),
     );
-    options.notice = notice;
+    options.notice = without_types.or_else(|| is_live.then(lockdown::sentence).flatten());
     options.autorun = args.run;
     options.start = given(&args);
     options.script = args.script;

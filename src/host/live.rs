@@ -103,7 +103,10 @@ impl Host for Live {
         super::find_tracefs(self).or_else(|why| {
             static OWN: OnceLock<Option<OwnedFd>> = OnceLock::new();
             let own = OWN.get_or_init(|| mount::detached(c"tracefs").ok()).as_ref();
-            own.map(|folder| PathBuf::from(format!("{OWN_TRACEFS}{}", folder.as_raw_fd()))).ok_or(why)
+            let place = own.map(|folder| PathBuf::from(format!("{OWN_TRACEFS}{}", folder.as_raw_fd()))).ok_or(why)?;
+            // It can be mounted then, but has nothing in it.
+            let has_events = place.join("events").exists();
+            has_events.then_some(place).ok_or_else(|| "tracefs is empty, as under lockdown=confidentiality".to_owned())
         })
     }
 

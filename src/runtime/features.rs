@@ -3,6 +3,7 @@
 
 use std::{fs, io, os::fd::AsFd};
 
+use super::lockdown;
 use crate::{
     debuginfo::{Probing, World, probing},
     host::live::is_own_tracefs,
@@ -37,11 +38,16 @@ impl Check {
         self.state == CheckState::Ok
     }
 
-    fn ok(name: &'static str, detail: impl Into<String>) -> Self {
+    pub(super) fn ok(name: &'static str, detail: impl Into<String>) -> Self {
         Self { name, state: CheckState::Ok, detail: detail.into(), way_out: String::new() }
     }
 
-    fn bad(name: &'static str, state: CheckState, detail: impl Into<String>, way_out: impl Into<String>) -> Self {
+    pub(super) fn bad(
+        name: &'static str,
+        state: CheckState,
+        detail: impl Into<String>,
+        way_out: impl Into<String>,
+    ) -> Self {
         Self { name, state, detail: detail.into(), way_out: way_out.into() }
     }
 }
@@ -65,7 +71,7 @@ pub fn probe_features() -> Vec<Check> {
         functions(),
         uprobes(),
         kernel_addresses(),
-        lockdown(),
+        lockdown::check(),
     ]
 }
 
@@ -112,7 +118,8 @@ pub fn has_bpf_capabilities() -> bool {
 /// What to do when the kernel says EPERM.
 pub fn way_out_of_eperm() -> String {
     if has_bpf_capabilities() {
-        "look for lockdown (/sys/kernel/security/lockdown), seccomp, or a container without bpf(2)".to_owned()
+        let policy = || "look for a seccomp policy, or a container without bpf(2)".to_owned();
+        lockdown::sentence().unwrap_or_else(policy)
     } else {
         let program = std::env::current_exe().map_or_else(|_| "tapdeck".to_owned(), |path| path.display().to_string());
         format!("run it with sudo, or once: sudo setcap cap_bpf,cap_perfmon,cap_sys_resource+ep {program}")
@@ -176,7 +183,7 @@ fn kernel_btf() -> Check {
 }
 
 /// `r0 = 0; exit`.
-const NOTHING: [u8; 16] = [0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
+pub(super) const NOTHING: [u8; 16] = [0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
 
 /// `*(u64 *)(r10 - 8) = 0; r1 = 0; r0 = 0; r0 = cmpxchg_64(r10 - 8, r0, r1); r0 = 0; exit`.
 const EXCHANGE: [u8; 48] = [
@@ -184,7 +191,7 @@ const EXCHANGE: [u8; 48] = [
     0xf1, 0, 0, 0, 0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0,
 ];
 
-fn try_program(
+pub(super) fn try_program(
     kind: u32,
     code: &[u8],
     (attach_kind, attach_btf_id): (u32, u32),
@@ -271,8 +278,10 @@ fn tracefs() -> Check {
         }
         Ok(place) => Check::ok(name, place.display().to_string()),
         Err(why) => {
-            let (why, way_out) = why.split_once("; try: ").unwrap_or((why, ""));
-            let way_out = format!("run it as root, or: sudo {way_out}");
+            let (why, way_out) = match why.split_once("; try: ") {
+                Some((why, command)) => (why, format!("run it as root, or: sudo {command}")),
+                None => (why, String::new()),
+            };
             Check::bad(name, CheckState::Limited, format!("{why}: tracepoints are listed from BTF alone"), way_out)
         }
     }
@@ -336,20 +345,6 @@ fn kernel_addresses() -> Check {
         Check::bad(name, CheckState::Limited, "addresses are hidden", way_out)
     } else {
         Check::ok(name, format!("{} in /proc/kallsyms", text.lines().count()))
-    }
-}
-
-fn lockdown() -> Check {
-    let name = "lockdown";
-    match fs::read_to_string("/sys/kernel/security/lockdown") {
-        Ok(text) if text.contains("[confidentiality]") => Check::bad(
-            name,
-            CheckState::Missing,
-            "confidentiality: programs may not read kernel memory",
-            "boot with lockdown=integrity or without",
-        ),
-        Ok(text) => Check::ok(name, text.split(['[', ']']).nth(1).unwrap_or("none")),
-        Err(_) => Check::ok(name, "not in this kernel"),
     }
 }
 

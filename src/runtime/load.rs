@@ -124,7 +124,7 @@ pub(super) mod libc_errno {
 
 fn privilege_sentence(what: &str) -> String {
     if super::features::has_bpf_capabilities() {
-        format!("the kernel does not allow {what} although the capabilities are there: a lockdown or container policy")
+        format!("the kernel does not allow {what} although the capabilities are there")
     } else {
         format!("no permission for {what}: tracing needs root, or CAP_BPF and CAP_PERFMON")
     }

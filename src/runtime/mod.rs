@@ -17,6 +17,7 @@ mod files;
 pub mod headless;
 pub mod interpreter;
 pub mod load;
+pub mod lockdown;
 pub mod maps;
 pub mod outbox;
 pub mod output_files;

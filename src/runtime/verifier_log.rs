@@ -7,7 +7,7 @@ use tapdeck_ebpf::{
     object::{Object, ProgramDef},
 };
 
-use super::load::Rejection;
+use super::{load::Rejection, lockdown};
 use crate::{
     diagnostics::{Diagnostic, Severity, Stage},
     source::Span,
@@ -129,6 +129,11 @@ fn explain(complaint: &Complaint, rejection: &Rejection) -> (&'static str, Strin
                 .to_owned(),
         );
     }
+    let missing = ["unknown func", "program of this type cannot use helper"];
+    // Every kernel that runs tapdeck has these two and takes them away when it is locked down.
+    if says(&missing.map(|words| format!("{words} bpf_probe_read_kernel")).each_ref().map(String::as_str)) {
+        return ("verifier-locked-down", lockdown::LOCKED_DOWN.to_owned(), lockdown::WAY_OUT.to_owned());
+    }
     if says(&["unknown func", "invalid func", "program of this type cannot use helper"]) {
         return (
             "verifier-missing-helper",
@@ -212,5 +217,20 @@ processed 2 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_stat
         assert_eq!(diagnose(&rejected(log, 34), &object(), &[]).kind, "verifier-too-complex");
         let log = "combined stack size of 2 calls is 960. Too large\n";
         assert_eq!(diagnose(&rejected(log, 13), &object(), &[]).kind, "verifier-stack");
+    }
+
+    #[test]
+    fn what_lockdown_takes_away_is_told_from_what_a_kernel_never_had() {
+        let span = Span::new(FileId(0), 3, 9);
+        for helper in ["bpf_probe_read_kernel#113", "bpf_probe_read_kernel_str#115"] {
+            for words in ["unknown func", "program of this type cannot use helper"] {
+                let log = format!("1: (85) call {helper}\n{words} {helper}\nprocessed 1 insns\n");
+                let found = diagnose(&rejected(&log, 22), &object(), &[Span::NONE, span]);
+                assert_eq!((found.kind, found.primary), ("verifier-locked-down", Some(span)), "{log}");
+                assert_eq!(found.message, lockdown::LOCKED_DOWN);
+            }
+        }
+        let log = "1: (85) call bpf_loop#181\nunknown func bpf_loop#181\n";
+        assert_eq!(diagnose(&rejected(log, 22), &object(), &[]).kind, "verifier-missing-helper");
     }
 }

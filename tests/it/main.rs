@@ -17,6 +17,7 @@ mod functions;
 mod library;
 mod listing;
 mod locations;
+mod lockdown;
 mod lower;
 mod mutants;
 mod options;

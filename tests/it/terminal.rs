@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// A tmux server with one window that runs a shell; gone with the value.
-struct Tmux {
+pub struct Tmux {
     name: String,
     folder: TempDir,
     /// What the dashboard keeps is gone with it.
@@ -35,7 +35,7 @@ struct Tmux {
 
 impl Tmux {
     /// `None` where there is no tmux.
-    fn open(name: &str, columns: u16, rows: u16) -> Option<Self> {
+    pub fn open(name: &str, columns: u16, rows: u16) -> Option<Self> {
         if !require_program("tmux") {
             return None;
         }
@@ -57,7 +57,7 @@ impl Tmux {
     }
 
     /// Opens the dashboard; the shell says how it ended.
-    fn dashboard(&self, args: &str) {
+    pub fn dashboard(&self, args: &str) {
         self.open_with(&format!("{} {args}", env!("CARGO_BIN_EXE_tapdeck")));
     }
 
@@ -67,7 +67,7 @@ impl Tmux {
         self.wait("the alternate screen", |_| self.alternate());
     }
 
-    fn keys(&self, keys: &[&str]) {
+    pub fn keys(&self, keys: &[&str]) {
         self.command(&[&["send-keys"], keys].concat());
     }
 
@@ -80,7 +80,7 @@ impl Tmux {
     }
 
     #[track_caller]
-    fn wait(&self, what: &str, mut holds: impl FnMut(&str) -> bool) -> String {
+    pub fn wait(&self, what: &str, mut holds: impl FnMut(&str) -> bool) -> String {
         let mut screen = String::new();
         let mut patience = 0;
         wait_until(what, || {
@@ -116,7 +116,7 @@ impl Tmux {
 
     /// The shell has its screen and a terminal that edits and echoes.
     #[track_caller]
-    fn assert_restored(&self) {
+    pub fn assert_restored(&self) {
         // Not where the shell echoes the command line, which has the same words further right.
         self.wait("the shell's word", |screen| screen.lines().any(|line| line.starts_with("left with ")));
         assert!(!self.alternate(), "the alternate screen stayed");

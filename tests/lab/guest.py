@@ -54,8 +54,8 @@ class Result:
     output: bytes
 
 
-def run(kernel, jobs, files=(), show=None, icount=False, headings=False, smp=2, memory_mb=1536, debug=None):
-    """Runs the jobs one after the other in one boot. `show` gets the output as it comes."""
+def run(kernel, jobs, files=(), show=None, icount=False, headings=False, smp=2, memory_mb=1536, debug=None, append=""):
+    """Runs the jobs one after the other in one boot. `show` gets the output as it comes, `append` goes on the kernel's command line."""
     need_tools()
     with tempfile.TemporaryDirectory(prefix="tapdeck-lab-") as work:
         mark = "lab-" + secrets.token_hex(8)
@@ -63,7 +63,7 @@ def run(kernel, jobs, files=(), show=None, icount=False, headings=False, smp=2, 
         with open(image, "wb") as out:
             out.write(initramfs(kernel, jobs, files, mark, debug=debug))
         console = os.path.join(work, "console")
-        argv = machine(kernel, image, 1 if icount else smp, memory_mb) + ["-serial", "file:" + console, "-serial", "stdio"]
+        argv = machine(kernel, image, 1 if icount else smp, memory_mb, append) + ["-serial", "file:" + console, "-serial", "stdio"]
         if icount:
             argv += ["-icount", "shift=0,sleep=off"]
         if debug:
@@ -81,23 +81,23 @@ def run(kernel, jobs, files=(), show=None, icount=False, headings=False, smp=2, 
         return results
 
 
-def shell(kernel, files):
+def shell(kernel, files, append=""):
     need_tools()
     with tempfile.TemporaryDirectory(prefix="tapdeck-lab-") as work:
         image = os.path.join(work, "initramfs")
         with open(image, "wb") as out:
             out.write(initramfs(kernel, [], files, "", with_shell=True))
-        argv = machine(kernel, image, 2, 1536) + ["-serial", "mon:stdio", "-serial", "null"]
+        argv = machine(kernel, image, 2, 1536, append) + ["-serial", "mon:stdio", "-serial", "null"]
         return subprocess.run(argv, preexec_fn=die_with_parent).returncode
 
 
-def machine(kernel, image, smp, memory_mb):
+def machine(kernel, image, smp, memory_mb, append):
     # One thread for all processors: before QEMU 8.1, with a thread each, one may run a stale translation of code another
     # has just patched, and tracing patches code all the time.
     return [
         QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-M", "pc", "-m", f"{memory_mb}M",
         "-smp", str(smp), "-accel", "tcg,thread=single", "-cpu", CPU, "-kernel", kernel.image, "-initrd", image,
-        "-append", "console=ttyS0 " + CONSOLE,
+        "-append", f"console=ttyS0 {CONSOLE} {append}",
     ]
 
 

@@ -9,6 +9,7 @@ $B mount -t devtmpfs dev /dev
 $B mkdir -p /dev/shm /dev/pts
 $B mount -t tmpfs shm /dev/shm
 $B mount -t devpts devpts /dev/pts
+$B mount -t securityfs securityfs /sys/kernel/security
 $B mount -t debugfs debugfs /sys/kernel/debug
 $B mount -t tracefs tracefs /sys/kernel/tracing
 $B mount -t bpf bpf /sys/fs/bpf

@@ -25,6 +25,12 @@ LEFT_OUT = ["cost::", "tui::"]
 # Where the tests run that need the kernel's debug information, with those of modules beside it.
 DEBUG_INFO = "6.1"
 DEBUG_TESTS = "debug_information::"
+# What only a locked-down kernel shows, in a boot of its own; asked for by name in every kernel.
+LOCKED = "6.1"
+LOCKED_TESTS = "lockdown::"
+LOCKED_APPEND = "lockdown=confidentiality"
+# The dashboard's tests there want a terminal.
+TERMINAL = ["/usr/bin/tmux", "/usr/lib/locale/C.utf8", "/usr/lib/terminfo/t/tmux-256color", "/usr/share/terminfo/t/tmux-256color", "/lib/terminfo/t/tmux-256color"]
 SECONDS = 1500
 
 
@@ -35,6 +41,19 @@ def run(options):
     traced = [os.path.realpath(path) for path in map(shutil.which, ("cat", "dd")) if path]
     files = [*binaries.values(), program, *(os.path.join(ROOT, "tests", name) for name in ("scripts", "programs")), *traced]
     failed, missing = [], []
+
+    def judge(series, release, results):
+        output = b"".join(result.output for result in results).decode(errors="replace")
+        passed = sum(int(n) for n in re.findall(r"(\d+) passed", output))
+        skipped = len(re.findall(r"SKIPPED|skipped:", output))
+        broken = any(result.status for result in results) or not passed
+        print(f"== {release}: {passed} passed, {skipped} skipped, {'FAILED' if broken else 'ok'}", flush=True)
+        if broken:
+            failed.append(series)
+
+    def testing(binary, filters, rest="", seconds=SECONDS):
+        return guest.Job(f"cd {ROOT}; TAPDECK_LAB=1 {binary} {' '.join(filters)} {rest} --nocapture --test-threads=1", seconds)
+
     for series in options.kernel or kernels.SERIES:
         try:
             kernel = kernels.fetch(series)
@@ -43,27 +62,25 @@ def run(options):
             continue
         print(f"== kernel suite in {kernel.release}", flush=True)
         jobs = [guest.Job(f"uname -r; {program} doctor", 60)]
-        for name, filters in TESTS.items():
-            filters = options.filters or filters
-            skips = [word for left_out in LEFT_OUT for word in ("--skip", left_out)]
-            jobs.append(guest.Job(" ".join([f"cd {ROOT}; TAPDECK_LAB=1", binaries[name], *filters, *skips, "--nocapture", "--test-threads=1"]), SECONDS))
+        skips = " ".join(f"--skip {left_out}" for left_out in LEFT_OUT)
+        jobs += [testing(binaries[name], options.filters or filters, skips) for name, filters in TESTS.items()]
         debug = None
         if series == DEBUG_INFO:
             try:
                 debug = guest.debug_information(kernel, program)
-                filters = " ".join(options.filters or [DEBUG_TESTS])
-                jobs.append(guest.Job(f"{guest.MOUNT_DEBUG}; cd {ROOT}; TAPDECK_LAB=1 {binaries['it']} {filters} --nocapture --test-threads=1", SECONDS))
+                job = testing(binaries["it"], options.filters or [DEBUG_TESTS])
+                jobs.append(guest.Job(f"{guest.MOUNT_DEBUG}; {job.text}", job.timeout))
             except kernels.LabError as error:
                 missing.append(f"{series} with debug information: {error}")
         results = guest.run(kernel, jobs, files, show=sys.stdout.buffer, headings=True, debug=debug)
         # doctor says with its status whether anything is missing; that is not ours to judge.
-        broken = [result for result in results[1:] if result.status]
-        output = b"".join(result.output for result in results).decode(errors="replace")
-        passed = sum(int(n) for n in re.findall(r"(\d+) passed", output))
-        skipped = len(re.findall(r"SKIPPED|skipped:", output))
-        print(f"== {kernel.release}: {passed} passed, {skipped} skipped, {'FAILED' if broken else 'ok'}", flush=True)
-        if broken or not passed:
-            failed.append(series)
+        judge(series, kernel.release, results[1:])
+        if LOCKED_TESTS in options.filters or (series == LOCKED and not options.filters):
+            print(f"== locked down: {kernel.release}", flush=True)
+            terminal = [path for path in TERMINAL if os.path.exists(path)]
+            jobs = [testing(binaries["it"], [LOCKED_TESTS], seconds=300)]
+            results = guest.run(kernel, jobs, files + terminal, show=sys.stdout.buffer, headings=True, append=LOCKED_APPEND)
+            judge(f"{series} locked down", kernel.release, results)
     for kernel in missing:
         print(f"lab: *** SKIPPED, NOT TESTED *** kernel {kernel}", file=sys.stderr)
     if failed:
