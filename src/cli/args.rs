@@ -34,6 +34,8 @@ pub enum Command {
     Doctor,
     /// Print a settings file of the dashboard with everything it can say: keys, theme, editor
     Settings,
+    /// Print the manual page, for man(1): `tapdeck man | man -l -`
+    Man,
     /// Print a completion script for a shell
     Completions {
         /// The shell to write for

@@ -15,6 +15,7 @@ mod limits;
 mod list;
 mod live_catalogue;
 mod live_engine;
+mod manual;
 mod options;
 mod replay;
 mod run;
@@ -60,6 +61,11 @@ pub fn main(argv: Vec<OsString>) -> ExitCode {
         Some(Command::Replay(args)) => replay::main(args),
         Some(Command::List(args)) => list::main(&args),
         Some(Command::Doctor) => doctor::main(),
+        Some(Command::Man) => {
+            // Who reads no further has seen enough.
+            let _ = std::io::stdout().write_all(manual::page().as_bytes());
+            ExitCode::SUCCESS
+        }
         Some(Command::Settings) => dashboard::print_settings(),
         Some(Command::Completions { shell }) => {
             let about = "Run a script without the dashboard, with stap's command line";

@@ -13,7 +13,7 @@ use std::{
 
 use tapdeck::runtime::target::split_words;
 
-use crate::binary::{TempDir, finish, run, start, tapdeck, wait_until};
+use crate::binary::{TempDir, finish, require_program, run, start, tapdeck, wait_until};
 
 #[derive(Debug, PartialEq, Eq)]
 struct Answer {
@@ -136,6 +136,43 @@ fn arguments_may_be_any_bytes() {
     let mut command = tapdeck();
     command.args(["run", "-e"]).arg(OsStr::from_bytes(b"probe begin { println(\"\xff\"); exit() }"));
     assert_eq!(command.output().unwrap().stdout, b"\xff\n");
+}
+
+/// What people and shells read; `UPDATE_EXPECT=1` rewrites them.
+#[test]
+fn help_manual_and_completions_read_as_before() {
+    for (name, words) in [
+        ("help.txt", &["--help"][..]),
+        ("run-help.txt", &["run", "--help"]),
+        ("replay-help.txt", &["replay", "--help"]),
+        ("list-help.txt", &["list", "--help"]),
+        ("tapdeck.1", &["man"]),
+        ("completions.bash", &["completions", "bash"]),
+        ("settings.toml", &["settings"]),
+    ] {
+        let mut command = tapdeck();
+        command.args(words).env("XDG_CONFIG_HOME", "/nonexistent");
+        let text = finish(command).ok();
+        expect_test::expect_file![format!("../options/{name}")].assert_eq(&text);
+    }
+}
+
+#[test]
+fn the_manual_page_is_one() {
+    if !require_program("man") {
+        return;
+    }
+    let folder = TempDir::new("manual");
+    let mut command = tapdeck();
+    command.arg("man");
+    let page = folder.file("tapdeck.1", finish(command).ok());
+    let mut man = std::process::Command::new("man");
+    man.args(["--warnings", "-l"]).arg(page).env("MANWIDTH", "100").env("LC_ALL", "C.UTF-8");
+    let ran = finish(man);
+    assert_eq!((ran.err.as_str(), ran.code), ("", 0), "{}", ran.out);
+    for wanted in ["NAME", "OPTIONS OF RUN", "--keep-screen", "--suppress-handler-errors", "Freeze the picture"] {
+        assert!(ran.out.contains(wanted), "{wanted}: {}", ran.out);
+    }
 }
 
 #[test]

@@ -34,19 +34,28 @@ const GROUPS: &[(Group, &str)] = &[
 /// Columns of the names.
 const NAMES: usize = 30;
 
-/// `--help`.
-pub fn help() -> String {
-    let mut out = HEAD.to_owned();
-    for (group, title) in GROUPS {
-        let _ = writeln!(out, "\n{title}:");
-        for row in ROWS.iter().filter(|row| row.group == *group && !matches!(row.here, Here::Refused(_))) {
-            let mut text = row.help.to_owned();
-            text += match row.here {
+/// The options that are taken, under their groups' titles, each with what it does.
+pub fn grouped() -> impl Iterator<Item = (&'static str, Vec<(String, String)>)> {
+    GROUPS.iter().map(|(group, title)| {
+        let rows = ROWS.iter().filter(|row| row.group == *group && !matches!(row.here, Here::Refused(_)));
+        let told = rows.map(|row| {
+            let remark = match row.here {
                 Here::NoEffect(_) => " [no effect]",
                 Here::Needless(_) => " [not needed]",
                 _ => "",
             };
-            let names = names(row);
+            (names(row), format!("{}{remark}", row.help))
+        });
+        (*title, told.collect())
+    })
+}
+
+/// `--help`.
+pub fn help() -> String {
+    let mut out = HEAD.to_owned();
+    for (title, rows) in grouped() {
+        let _ = writeln!(out, "\n{title}:");
+        for (names, text) in rows {
             let names = if names.starts_with("--") { format!("    {names}") } else { names };
             match names.len() < NAMES {
                 true => writeln!(out, "  {names:NAMES$}{text}").ok(),

@@ -10,7 +10,7 @@ mod values;
 
 use std::{ffi::OsString, fmt, io::IsTerminal, path::PathBuf, time::Duration};
 
-pub use help::{as_clap, help};
+pub use help::{as_clap, grouped, help};
 
 use super::getopt::{self, Item, Mistake};
 use crate::{diagnostics::color::Palette, language::Privilege, runtime::output_files::Switch, sys::limits::Resource};
