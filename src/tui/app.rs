@@ -623,12 +623,14 @@ impl Model {
         let toast = self.toast.as_ref().map(|toast| toast.until);
         let keep = self.keep.map(|keep| keep.at);
         let question = super::update::question::due(self);
-        [self.check_due, toast, hold, self.quit_at, pending, keep, question].into_iter().flatten().min()
+        let rest = self.browser.described.rests_at();
+        [self.check_due, rest, toast, hold, self.quit_at, pending, keep, question].into_iter().flatten().min()
     }
 
     /// Works out what is on show after any change: rows, scrolling.
     pub fn settle(&mut self) {
         let areas = self.areas();
+        self.browser.settle(self.now);
         self.script.fix_key = self.keymap.fill("{fix}", &[Where::Script], self.glyphs.unicode);
         if let Some(vim) = &mut self.vim {
             vim.settle(&mut self.script);

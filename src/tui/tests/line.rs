@@ -95,5 +95,52 @@ fn bytes_on_the_line() {
     assert!(heat < 2_000, "heatmap tick: {heat} bytes");
     drive.press("?");
     let help = frame(&drive);
-    assert!(help < 5_000, "help: {help} bytes");
+    assert!(help < 4_096, "help: {help} bytes");
+    drive.press("<esc>");
+    frame(&drive);
+    drive.press(":");
+    let palette = frame(&drive);
+    assert!(palette < 4_096, "palette: {palette} bytes");
+}
+
+#[test]
+fn one_that_rests_wants_nothing_of_the_clock() {
+    let mut drive = Drive::new(120, 40);
+    drive.press("openat<esc><Down>").wait(30);
+    assert_eq!(drive.model.next_deadline(), None);
+    let mut drive = tracing(120, 40);
+    drive.wait(60);
+    assert!(drive.model.is_tracing());
+    assert_eq!(drive.model.next_deadline(), None, "samples come by themselves");
+}
+
+/// A row down in the list of probes is answered at once; what stands below the list follows when the selection rests.
+#[test]
+fn a_row_that_is_passed_by_is_not_described() {
+    let mut drive = Drive::new(120, 40);
+    // An open group; the key bar is already that of probes.
+    drive.press("<esc><Right><Down>");
+    let mut screen = Screen::new((120, 40));
+    let mut frame = |drive: &Drive| {
+        let (buffer, cursor) = drive.draw();
+        screen.frame(buffer, cursor).len()
+    };
+    frame(&drive);
+    let down = parse_keys("<Down>")[0];
+    for _ in 0..4 {
+        let selected = drive.model.browser.selected;
+        drive.send(Msg::Key(down));
+        assert_eq!(drive.model.browser.selected, selected + 1);
+        let bytes = frame(&drive);
+        assert!((20..=200).contains(&bytes), "{bytes}");
+        drive.model.now += Duration::from_millis(50);
+        drive.send(Msg::Tick);
+        assert_eq!(frame(&drive), 0);
+    }
+    let due = drive.model.next_deadline().unwrap();
+    assert!(due > drive.model.now);
+    drive.model.now = due;
+    drive.send(Msg::Tick);
+    assert!(frame(&drive) > 20, "now it is");
+    assert_eq!(drive.model.next_deadline(), None);
 }

@@ -7,6 +7,7 @@ use expect_test::expect_file;
 use ratatui::{
     buffer::Buffer,
     layout::{Position, Rect},
+    style::Color,
 };
 use tokio::sync::mpsc;
 
@@ -112,6 +113,9 @@ impl Drive {
         for chord in parse_keys(keys) {
             self.send(Msg::Key(chord));
         }
+        // The next look is a while later.
+        self.model.browser.described.at_once();
+        self.model.settle();
         self
     }
 
@@ -216,6 +220,39 @@ fn tracing_screens(width: u16, height: u16) {
     expect_file![name("help")].assert_eq(&drive.screen());
     drive.press("<esc>1<esc><Home>");
     expect_file![name("browser")].assert_eq(&drive.screen());
+    // The other views and what lies over them.
+    drive.press("3pv");
+    expect_file![name("sparklines")].assert_eq(&drive.screen());
+    drive.press("v");
+    expect_file![name("raw")].assert_eq(&drive.screen());
+    drive.press("v");
+    expect_file![name("table")].assert_eq(&drive.screen());
+    drive.press(":");
+    expect_file![name("palette")].assert_eq(&drive.screen());
+    drive.press("<esc>e");
+    expect_file![name("export")].assert_eq(&drive.screen());
+    drive.press("<esc>2x<esc>q");
+    expect_file![name("quit")].assert_eq(&drive.screen());
+}
+
+/// All of it without a character beyond ASCII, and without a colour.
+#[test]
+fn every_screen_can_be_ascii_and_mono() {
+    for (width, height) in [(80, 24), (120, 40), (200, 50)] {
+        let mut drive = tracing(width, height);
+        drive.model.glyphs = ASCII;
+        drive.model.theme = Theme::load("default", None, Depth::Mono).unwrap();
+        for keys in
+            ["", "<Down>v", "v", "v", "v", "p", "?", "<esc>:", "<esc>e", "<esc>s", "<esc>1<esc><Home>", "2x<esc>q"]
+        {
+            drive.press(keys);
+            let screen = drive.screen();
+            assert!(screen.is_ascii(), "{keys}: {screen}");
+            let (buffer, _) = drive.draw();
+            let is_coloured = |cell: &ratatui::buffer::Cell| (cell.fg, cell.bg) != (Color::Reset, Color::Reset);
+            assert!(!buffer.content.iter().any(is_coloured), "{keys}");
+        }
+    }
 }
 
 #[test]

@@ -280,7 +280,10 @@ fn page(model: &Model) -> isize {
 
 fn step(model: &mut Model, rows: isize) {
     match model.focus {
-        Pane::Probes => model.browser.step(rows),
+        Pane::Probes => {
+            model.browser.step(rows);
+            model.browser.described.moved(model.now);
+        }
         Pane::Script => model.script.page(rows, false),
         Pane::Live => live::step(model, rows),
         Pane::Log => {

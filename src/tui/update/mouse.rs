@@ -82,7 +82,10 @@ pub fn wheel(model: &mut Model, x: u16, y: u16, rows: isize) {
     }
     let Some((pane, _)) = model.areas().pane_at(x, y) else { return };
     match pane {
-        Pane::Probes => model.browser.step(rows),
+        Pane::Probes => {
+            model.browser.step(rows);
+            model.browser.described.moved(model.now);
+        }
         Pane::Script => model.script.page(rows, false),
         Pane::Live => {
             model.live.hold_until = model.now + live::HOLD;

@@ -333,13 +333,17 @@ fn running_detail(model: &Model, pen: &mut Pen, probe: usize) {
 
 fn detail(model: &Model, pen: &mut Pen) {
     let width = pen.width();
-    let entry = match model.browser.selected_row() {
+    let row = model.browser.described.row();
+    let entry = match row {
         Some(BrowserRow::Entry { idx, .. } | BrowserRow::Inside { idx, .. }) => model.browser.entry(*idx),
         Some(BrowserRow::Group { path, .. }) => return group_detail(model, pen, path),
         Some(BrowserRow::Running { probe, .. }) => return running_detail(model, pen, *probe),
         None => return,
     };
-    let part = model.browser.selected_part();
+    let part = match row {
+        Some(BrowserRow::Inside { part, .. }) => Some(&**part),
+        _ => None,
+    };
     let title = match part.map(|part| &part.kind) {
         Some(PartKind::Line(statement)) => &statement.point,
         _ => &*entry.point,

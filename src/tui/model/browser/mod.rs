@@ -1,6 +1,7 @@
 //! The probe browser: sixty thousand points as a tree by group, or ranked by a fuzzy filter, each of which opens to what is
 //! inside it. Only rows are kept for what is open; views draw the few on screen.
 
+mod described;
 mod hits;
 mod interior;
 mod query;
@@ -15,14 +16,15 @@ use std::{
 
 use nucleo_matcher::{Config, Matcher};
 
+pub use self::{
+    described::Described,
+    interior::{Part, PartKind},
+    query::Query,
+};
 use self::{
     hits::Hits,
     interior::Interior,
     rank::{Eyes, Finder, IN_ORDER, Match, letters_of, put_in_order},
-};
-pub use self::{
-    interior::{Part, PartKind},
-    query::Query,
 };
 use super::text_input::TextInput;
 use crate::tui::engine::{CatalogueEntry, ProbeDetail, Variable};
@@ -118,6 +120,7 @@ pub struct Browser {
     /// The filter they fit.
     ranked: String,
     pub selected: usize,
+    pub described: Described,
     pub scroll: usize,
     pub loading: bool,
     /// Hundredths of the debug information that are indexed, while functions wait for that.
@@ -152,6 +155,7 @@ impl Default for Browser {
             candidates: Vec::new(),
             ranked: String::new(),
             selected: 0,
+            described: Described::default(),
             scroll: 0,
             loading: true,
             indexed: None,
@@ -393,6 +397,7 @@ impl Browser {
             rows.extend(self.matches.iter().map(|found| BrowserRow::Entry { idx: found.idx() as usize, depth: 0 }));
         }
         self.rows = rows;
+        self.described.at_once();
         self.selected = self.selected.min(self.rows.len().saturating_sub(1));
     }
 
@@ -473,7 +478,13 @@ impl Browser {
             }
         }
         self.rows = rows;
+        self.described.at_once();
         self.selected = self.selected.min(self.rows.len().saturating_sub(1));
+    }
+
+    /// See [`Described`].
+    pub fn settle(&mut self, now: Duration) {
+        self.described.settle(self.rows.get(self.selected), now);
     }
 
     pub fn selected_row(&self) -> Option<&BrowserRow> {
