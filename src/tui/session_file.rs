@@ -74,6 +74,44 @@ mod tests {
         assert_eq!(split(b"x\n#: something\n"), (b"x\n#: something\n".to_vec(), toml::Table::new()));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_and_view_come_back(
+            lines in proptest::collection::vec(any_line(), 0..8),
+            ends in proptest::bool::ANY,
+            view in proptest::option::of("\\PC{0,12}"),
+        ) {
+            let mut script = lines.join(&b'\n');
+            if ends {
+                script.push(b'\n');
+            }
+            let mut block = toml::Table::new();
+            if let Some(view) = view {
+                block.insert("layout".to_owned(), toml::Value::String(view));
+            }
+            // A block that is somebody's text already is read as one.
+            let is_plain = !script.windows(2).any(|pair| pair == b"#:");
+            if is_plain {
+                proptest::prop_assert_eq!(split(&join(&script, &block)), (script.clone(), block));
+            }
+            // What the editor takes is what it saves.
+            let editor = crate::tui::model::script::Script::new("x.stp", None, &script);
+            proptest::prop_assert_eq!(editor.bytes(), script);
+        }
+    }
+
+    fn any_line() -> impl proptest::strategy::Strategy<Value = Vec<u8>> {
+        use proptest::prelude::*;
+        let piece = prop_oneof![
+            Just(b"probe begin {}".to_vec()),
+            Just(b"\t# caf\xc3\xa9 \xe6\x97\xa5".to_vec()),
+            Just(b"\r".to_vec()),
+            Just(b"#: not ours".to_vec()),
+            proptest::collection::vec(any::<u8>().prop_filter("no line end", |b| *b != b'\n'), 0..12),
+        ];
+        proptest::collection::vec(piece, 0..3).prop_map(|pieces| pieces.concat())
+    }
+
     #[test]
     fn looks_like_this() {
         let block: toml::Table = "layout = 'watch'".parse().unwrap();

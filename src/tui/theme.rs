@@ -442,6 +442,31 @@ mod tests {
         }
     }
 
+    /// What is chosen, marked or searched for is painted over whatever stands there: all of it must look different then.
+    #[test]
+    fn what_is_painted_over_shows_in_every_theme_at_every_depth() {
+        for name in builtin_names() {
+            for depth in DEPTHS {
+                let theme = Theme::load(name, None, depth).unwrap();
+                for over in [Role::RowSelected, Role::Selection, Role::PopupSelected, Role::FindMatch] {
+                    let paint = theme.get(over);
+                    // Roles that are painted over others themselves are never below.
+                    let is_paint = |role: Role| theme.get(role).patch(paint) == theme.get(role);
+                    let same: Vec<_> =
+                        ROLES.iter().filter(|(role, _)| is_paint(*role)).map(|(_, name)| *name).collect();
+                    let own = ["row.", "selection", "popup", "find.", "tab.", "status", "timeline"];
+                    let below: Vec<_> = same.iter().filter(|name| !own.iter().any(|own| name.contains(own))).collect();
+                    assert!(below.is_empty(), "{name} at {depth:?}: {over:?} does not show over {below:?}");
+                }
+                for (role, role_name) in ROLES {
+                    let style = theme.get(*role);
+                    let hidden = style.fg.is_some() && style.fg == style.bg && style.fg != Some(Color::Reset);
+                    assert!(!hidden, "{name} at {depth:?}: {role_name} cannot be read");
+                }
+            }
+        }
+    }
+
     #[test]
     fn mono_has_no_colours() {
         let theme = Theme::load("dark", None, Depth::Mono).unwrap();
@@ -457,6 +482,12 @@ mod tests {
         assert_eq!(Depth::detect(env(&[("TERM", "xterm"), ("COLORTERM", "truecolor")])), Depth::True);
         assert_eq!(Depth::detect(env(&[("TERM", "linux")])), Depth::Sixteen);
         assert_eq!(Depth::detect(env(&[("TERM", "xterm-256color"), ("NO_COLOR", "1")])), Depth::Mono);
+        assert_eq!(Depth::detect(env(&[("TERM", "xterm"), ("COLORTERM", "24bit")])), Depth::True);
+        assert_eq!(Depth::detect(env(&[("TERM", "screen-256color")])), Depth::Indexed);
+        assert_eq!(Depth::detect(env(&[("TERM", "xterm")])), Depth::Sixteen);
+        assert_eq!(Depth::detect(env(&[("TERM", "dumb"), ("COLORTERM", "truecolor")])), Depth::Mono);
+        assert_eq!(Depth::detect(env(&[("TERM", "vt220")])), Depth::Mono);
+        assert_eq!(Depth::detect(env(&[("TERM", "xterm-256color"), ("NO_COLOR", "")])), Depth::Indexed);
         assert_eq!(climb_down(0x5f, 0xaf, 0xff, Depth::Indexed), Color::Indexed(75));
         assert_eq!(climb_down(250, 20, 20, Depth::Sixteen), Color::Red);
     }

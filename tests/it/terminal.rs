@@ -1,6 +1,8 @@
 //! The dashboard in a real terminal: tmux with a server of its own, keys sent and screens read.
 
 use std::{
+    os::unix::fs::MetadataExt,
+    path::PathBuf,
     process::Command,
     sync::{
         Arc,
@@ -31,6 +33,8 @@ pub struct Tmux {
     folder: TempDir,
     /// What the dashboard keeps is gone with it.
     home: TempDir,
+    /// What was written to the terminal is in it.
+    record: TempDir,
 }
 
 impl Tmux {
@@ -40,14 +44,21 @@ impl Tmux {
             return None;
         }
         let (folder, home) = (TempDir::new(name), TempDir::new(&format!("{name}-home")));
-        let tmux = Self { name: format!("tapdeck-it-{name}-{}", std::process::id()), folder, home };
+        let record = TempDir::new(&format!("{name}-record"));
+        let tmux = Self { name: format!("tapdeck-it-{name}-{}", std::process::id()), folder, home, record };
         let (columns, rows) = (columns.to_string(), rows.to_string());
         let home = format!("HOME={}", tmux.home.0.display());
         let shell = ["env", "-i", &home, "PS1=$ ", "PATH=/usr/bin:/bin", "TERM=tmux-256color", "LC_ALL=C.UTF-8"];
         let size = ["-f", "/dev/null", "new-session", "-d", "-x", &columns, "-y", &rows];
         tmux.command(&[&size[..], &shell, &["sh"]].concat());
+        tmux.command(&["pipe-pane", "-o", &format!("cat >>{}", tmux.raw().display())]);
         tmux.wait("a prompt", |screen| screen.contains('$'));
         Some(tmux)
+    }
+
+    /// All that was written to the terminal.
+    fn raw(&self) -> PathBuf {
+        self.record.0.join("raw")
     }
 
     fn command(&self, args: &[&str]) -> String {
@@ -125,6 +136,13 @@ impl Tmux {
         assert!(!screen.contains("-icanon") && !screen.contains("-echo ") && !screen.contains("-isig"), "{screen}");
         let cursor = self.command(&["display-message", "-p", "#{cursor_flag} #{mouse_any_flag}"]);
         assert_eq!(cursor.trim(), "1 0");
+        // What tmux does not tell of: as a terminal's parser takes what was written.
+        let mut parser = vt100::Parser::new(24, 80, 0);
+        parser.process(&std::fs::read(self.raw()).unwrap());
+        let screen = parser.screen();
+        assert!(!screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste());
+        assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
+        assert_eq!(screen.mouse_protocol_encoding(), vt100::MouseProtocolEncoding::Default);
     }
 }
 
@@ -182,6 +200,36 @@ fn a_script_and_words_of_any_bytes_run_and_are_saved_as_they_came() {
     tmux.wait("the question for a name", |screen| screen.contains("save as:"));
     tmux.keys(&["C-u", &saved.display().to_string(), "Enter"]);
     wait_until("it is saved", || std::fs::read(&saved).is_ok_and(|bytes| bytes.starts_with(script)));
+}
+
+#[test]
+fn what_is_exported_under_sudo_belongs_to_who_called_it_and_the_last_screen_can_stay() {
+    let Some(tmux) = Tmux::open("sudo", 100, 30) else { return };
+    let open = format!("cd {}; exec {} --demo --keep-screen\n", tmux.folder.0.display(), env!("CARGO_BIN_EXE_tapdeck"));
+    let open = tmux.folder.file("open", open);
+    tmux.open_with(&format!("SUDO_UID=65533 SUDO_GID=65532 sh {}", open.display()));
+    tmux.wait("a table", |screen| screen.contains("per s") && screen.contains(" rows"));
+    tmux.keys(&["3", "e"]);
+    tmux.wait("the formats", |screen| screen.contains("CSV"));
+    tmux.keys(&["c"]);
+    let exported = || {
+        let files = std::fs::read_dir(&tmux.folder.0).unwrap().filter_map(Result::ok);
+        files.map(|file| file.path()).find(|path| path.extension().is_some_and(|name| name == "csv"))
+    };
+    wait_until("the file", || exported().is_some_and(|path| path.metadata().is_ok_and(|file| file.len() > 0)));
+    let file = exported().unwrap().metadata().unwrap();
+    assert_eq!(file.mode() & 0o777, 0o600);
+    if tapdeck::sys::effective_uid() == 0 {
+        wait_until("its owner", || {
+            let file = exported().unwrap().metadata().unwrap();
+            (file.uid(), file.gid()) == (65533, 65532)
+        });
+    }
+    tmux.keys(&["q"]);
+    tmux.assert_restored();
+    // What the shell wrote since has moved it up.
+    let left = tmux.command(&["capture-pane", "-p", "-S", "-100"]);
+    assert!(left.contains("1 Probes") && left.contains("RECORDING - not live"), "{left}");
 }
 
 #[test]
