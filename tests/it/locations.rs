@@ -276,7 +276,7 @@ fn casts_know_types_of_debug_information() {
     refused(
         "probe begin { println(@cast(0, \"struct pint\")->x) }",
         &expect![
-            "semantic error: type definition 'struct pint' not found (alternatives: int, point): operator '@cast' at <input>:1:23"
+            "semantic error: type definition 'struct pint' not found in '' (alternatives: int, point): operator '@cast' at <input>:1:23"
         ],
     );
 }

@@ -172,7 +172,7 @@ fn two_steps(first: impl Fn(&mut BodyBuilder, Operand) -> Operand, target: &Targ
     whole
         .lines()
         .filter(|line| line.split(':').next().is_some_and(|n| n.trim().parse().is_ok_and(|n: usize| n < end)))
-        .fold(String::new(), |text, line| text + line + "\n")
+        .fold(String::new(), |text, line| text + line.trim_start() + "\n")
 }
 
 #[test]
@@ -182,61 +182,61 @@ fn members_behind_arguments_are_loaded() {
     let text = two_steps(same, &by_type);
     assert!(!text.contains("probe_read"), "{text}");
     expect![[r#"
-           0: *(u64 *)(r10 -8) = r1
-           1: r2 = &control[0]+0
-           3: r2 = *(u32 *)(r2 +0)
-           4: if r2 != 1 goto 57
-           5: r1 = *(u64 *)(r10 -8)
-           6: r0 = *(u64 *)(r1 +0)
-           7: r6 = r0
-           8: r0 = r6
-           9: r0 += 16
-          10: r6 = r0
-          11: r0 = *(u64 *)(r6 +0)
-          12: if r0 == 0 goto 40
-          13: r6 = r0
-          14: r0 = r6
-          15: r0 += 4
-          16: r6 = r0
-          17: r0 = *(u32 *)(r6 +0)
-          18: if r0 == 0 goto 24
-          19: r6 = r0
-          20: r0 = &scalars[0]+0
-          22: lock *(u64 *)(r0 +0) += r6
-          23: goto 57
-          24: r1 = r6
-          25: r1 = -r1
-          26: r1 = -r1
-          27: r2 = 4
-          28: call 59
-          29: if r0 != 0 goto 31
-          30: goto 19
-          31: r4 = 0
-          32: r3 = r6
-          33: r3 = -r3
-          34: r3 = -r3
-          35: r2 = 0xffffffff00000000 ll
-          37: r1 = 3
-          38: call 67
-          39: goto 57
-          40: *(u64 *)(r10 -32) = r0
-          41: r1 = r6
-          42: r1 = -r1
-          43: r1 = -r1
-          44: r2 = 8
-          45: call 59
-          46: if r0 != 0 goto 49
-          47: r0 = *(u64 *)(r10 -32)
-          48: goto 13
-          49: r4 = 0
-          50: r3 = r6
-          51: r3 = -r3
-          52: r3 = -r3
-          53: r2 = 0xffffffff00000000 ll
-          55: r1 = 3
-          56: call 67
-          57: r0 = 0
-          58: exit
+        0: *(u64 *)(r10 -8) = r1
+        1: r2 = &control[0]+0
+        3: r2 = *(u32 *)(r2 +0)
+        4: if r2 != 1 goto 57
+        5: r1 = *(u64 *)(r10 -8)
+        6: r0 = *(u64 *)(r1 +0)
+        7: r6 = r0
+        8: r0 = r6
+        9: r0 += 16
+        10: r6 = r0
+        11: r0 = *(u64 *)(r6 +0)
+        12: if r0 == 0 goto 40
+        13: r6 = r0
+        14: r0 = r6
+        15: r0 += 4
+        16: r6 = r0
+        17: r0 = *(u32 *)(r6 +0)
+        18: if r0 == 0 goto 24
+        19: r6 = r0
+        20: r0 = &scalars[0]+0
+        22: lock *(u64 *)(r0 +0) += r6
+        23: goto 57
+        24: r1 = r6
+        25: r1 = -r1
+        26: r1 = -r1
+        27: r2 = 4
+        28: call 59
+        29: if r0 != 0 goto 31
+        30: goto 19
+        31: r4 = 0
+        32: r3 = r6
+        33: r3 = -r3
+        34: r3 = -r3
+        35: r2 = 0xffffffff00000000 ll
+        37: r1 = 3
+        38: call 67
+        39: goto 57
+        40: *(u64 *)(r10 -32) = r0
+        41: r1 = r6
+        42: r1 = -r1
+        43: r1 = -r1
+        44: r2 = 8
+        45: call 59
+        46: if r0 != 0 goto 49
+        47: r0 = *(u64 *)(r10 -32)
+        48: goto 13
+        49: r4 = 0
+        50: r3 = r6
+        51: r3 = -r3
+        52: r3 = -r3
+        53: r2 = 0xffffffff00000000 ll
+        55: r1 = 3
+        56: call 67
+        57: r0 = 0
+        58: exit
     "#]]
     .assert_eq(&text);
     // The helper where nothing is known, and where the verifier cannot know any more.
