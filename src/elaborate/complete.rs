@@ -15,7 +15,7 @@ use crate::{
     builtins,
     debuginfo::{Btf, Types as _, World},
     language::{
-        lexer,
+        PRINTS, lexer,
         token::{KEYWORDS, Kind, Token},
     },
     probes::{
@@ -427,7 +427,7 @@ fn in_body(
         }
     }
     candidates.extend(catalogue.functions.iter().filter(|function| function.text.starts_with(typed)).cloned());
-    for print in ["print", "printf", "println", "printd", "printdln", "sprint", "sprintf", "sprintln"] {
+    for print in PRINTS {
         if print.starts_with(typed) {
             candidates.push(variable(print.to_owned(), CandidateKind::Function, "(…)".to_owned()));
         }

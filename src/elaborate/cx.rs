@@ -18,6 +18,7 @@ use crate::{
     debuginfo::{World, location::Register},
     diagnostics::{Diagnostic, Diagnostics, catalogue::semantic as say},
     language::{
+        PRINTS,
         ast::{self, HistOp, StatOp},
         similar,
         types::Type,
@@ -435,7 +436,8 @@ impl<'a> Cx<'a> {
         let diagnostic = match n_params {
             None => {
                 let near = similar(&name.text, self.linker.function_names());
-                say::unresolved_function(&name.text, &near, &at)
+                let nearest = similar(&name.text, near.iter().map(String::as_str).chain(PRINTS));
+                say::unresolved_function(&name.text, &near, &nearest, &at)
             }
             Some(n_params) => {
                 let declared = last.map(|function| self.spot(function.name.span));

@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 pub use conditions::{Conditions, ConfigLookup, Privilege, version_cmp};
 pub use macros::MacroLibrary;
-pub use parser::Recovery;
+pub use parser::{PRINTS, Recovery};
 pub use similar::similar;
 
 use crate::{

@@ -39,9 +39,10 @@ fn with_nearest(diagnostic: Diagnostic, similar: &[String]) -> Diagnostic {
 
 // Names.
 
-pub fn unresolved_function(name: &str, similar: &[String], at: &Spot) -> Diagnostic {
+/// `nearest` may be what is no function, `printf` for `prntf`.
+pub fn unresolved_function(name: &str, similar: &[String], nearest: &[String], at: &Spot) -> Diagnostic {
     let message = format!("unresolved function {name}{}", similar_text(similar));
-    with_nearest(error("unresolved-function", message, at), similar)
+    with_nearest(error("unresolved-function", message, at), nearest)
 }
 
 /// A call with another number of arguments than any function of that name has; `declared` is one of them.

@@ -83,6 +83,21 @@ fn assignment(op: &str) -> Option<AssignOp> {
     })
 }
 
+/// What prints, or makes text as printing does: words of the language, not functions.
+pub const PRINTS: [&str; 11] = [
+    "print",
+    "printf",
+    "println",
+    "printd",
+    "printdln",
+    "sprint",
+    "sprintf",
+    "sprintln",
+    "sprintd",
+    "sprintdln",
+    "print_char",
+];
+
 /// `to_string`, `newline` and the shape of a print function; the format or delimiter is read later.
 fn print_family(name: &str) -> Option<(bool, bool, &'static str)> {
     Some(match name {

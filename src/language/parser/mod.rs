@@ -10,6 +10,8 @@ mod expressions;
 mod probe_points;
 mod statements;
 
+pub use expressions::PRINTS;
+
 use std::sync::Arc;
 
 use super::{
