@@ -312,8 +312,10 @@ impl Asm {
     /// Which of `functions` are used.
     fn drop_unreachable(&mut self, functions: &[Label]) -> Vec<bool> {
         let n = self.insns.len();
-        let targets: HashMap<u32, u32> =
-            self.fixups.iter().map(|(at, label, _)| (*at, self.labels[label.0 as usize].unwrap_or(at + 1))).collect();
+        let mut targets = vec![None; n];
+        for (at, label, _) in &self.fixups {
+            targets[*at as usize] = Some(self.labels[label.0 as usize].unwrap_or(at + 1));
+        }
         // A jump to the next instruction does nothing; the chain of such jumps ends at one that does something.
         let mut reached = vec![false; n];
         let mut work = vec![0];
@@ -322,8 +324,8 @@ impl Asm {
                 continue;
             }
             let insn = self.insns[at as usize];
-            if let Some(to) = targets.get(&at) {
-                work.push(*to);
+            if let Some(to) = targets[at as usize] {
+                work.push(to);
             }
             match insn.code {
                 JA | EXIT => {}
@@ -350,7 +352,7 @@ impl Asm {
         // A jump over nothing but what goes away is needless as well.
         for at in (0..n).rev() {
             if reached[at] && self.insns[at].code == JA {
-                let to = targets.get(&(at as u32)).copied().unwrap_or(0) as usize;
+                let to = targets[at].unwrap_or(0) as usize;
                 if to > at && !reached[at + 1..to.min(n)].iter().any(|r| *r) {
                     reached[at] = false;
                 }

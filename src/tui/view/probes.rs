@@ -407,6 +407,7 @@ fn detail(model: &Model, pen: &mut Pen) {
                 }
                 if y + 1 == bottom && at + 1 < n {
                     pen.text(2, y, &format!("{} {} more", model.glyphs.ellipsis, n - at), model.theme.get(Role::Dim));
+                    y = bottom;
                     break;
                 }
                 pen.cut(2, y, name_width, &variable.name, model.theme.get(Role::SynContext), &model.glyphs);
@@ -417,6 +418,10 @@ fn detail(model: &Model, pen: &mut Pen) {
                     pen.cut(x + 1, y, left, &note, model.theme.get(Role::Dim), &model.glyphs);
                 }
                 y += 1;
+            }
+            if !known.return_variables.is_empty() && y < bottom {
+                let hint = format!("@entry({}) evaluates at the call", model.glyphs.ellipsis);
+                pen.cut(2, y, room, &hint, model.theme.get(Role::Dim), &model.glyphs);
             }
         }
     }
