@@ -56,7 +56,7 @@ impl BodyLower<'_, '_> {
     /// before it, if they were, so that there is one record and an error in one keeps the others from running.
     /// Gives how many are done.
     fn in_kernel_or_handed_over(&mut self, all: &[&Stmt], at: usize, before: &mut Option<HandedOver>) -> usize {
-        let (mark, locals) = (self.mark(), self.locals.clone());
+        let (mut mark, mut locals) = (self.mark(), self.locals.clone());
         let (list, mut group) = (&all[at..], before.take());
         // What is printed behind an error does not come: one record, one end.
         if let Some(HandedOver { at: from, .. }) = group
@@ -72,6 +72,8 @@ impl BodyLower<'_, '_> {
                 *before = Some(joined);
                 return n;
             }
+            // The group is written again, not to the same length.
+            (mark, locals) = (self.mark(), self.locals.clone());
         }
         if !self.try_defer(list[0], &list[1..]) {
             self.one_stmt(list[0]);
