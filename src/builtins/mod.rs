@@ -266,54 +266,21 @@ impl Builtin {
     }
 
     /// Depends on its arguments alone.
-    pub const fn pure(self) -> Builtin {
-        Builtin {
-            name: self.name,
-            params: self.params,
-            result: self.result,
-            doc: self.doc,
-            implementation: copy(&self.implementation),
-            max_len: self.max_len,
-            pure_: true,
-            raises: self.raises,
-        }
+    pub const fn pure(mut self) -> Builtin {
+        self.pure_ = true;
+        self
     }
 
     /// It may be a script error.
-    pub const fn raises(self) -> Builtin {
-        Builtin {
-            name: self.name,
-            params: self.params,
-            result: self.result,
-            doc: self.doc,
-            implementation: copy(&self.implementation),
-            max_len: self.max_len,
-            pure_: self.pure_,
-            raises: true,
-        }
+    pub const fn raises(mut self) -> Builtin {
+        self.raises = true;
+        self
     }
 
     /// Its text has at most this many bytes.
-    pub const fn at_most(self, max_len: u16) -> Builtin {
-        Builtin {
-            name: self.name,
-            params: self.params,
-            result: self.result,
-            doc: self.doc,
-            implementation: copy(&self.implementation),
-            max_len: Some(max_len),
-            pure_: self.pure_,
-            raises: self.raises,
-        }
-    }
-}
-
-/// `Clone` that a `const fn` may call.
-const fn copy(implementation: &Implementation) -> Implementation {
-    match implementation {
-        Implementation::Intrinsic(intrinsic) => Implementation::Intrinsic(*intrinsic),
-        Implementation::Host(function) => Implementation::Host(*function),
-        Implementation::Lowered(special) => Implementation::Lowered(*special),
+    pub const fn at_most(mut self, max_len: u16) -> Builtin {
+        self.max_len = Some(max_len);
+        self
     }
 }
 

@@ -14,8 +14,7 @@
 //! A statement is handed over when writing it for the kernel was refused. Statements behind it that use the variables it
 //! assigns go with it, and so do those right behind it that are refused, too: one record, one order, one end. Values of the event (context, memory, clocks, globals it does not write) are taken in the kernel.
 
-use std::collections::HashSet;
-
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 use tapdeck_ebpf::ir::{self, Intrinsic, Op, PrintSite, Recipe};
 
 use super::{
@@ -94,21 +93,29 @@ impl Cx<'_> {
         self.handed_over.contains_key(&global) || self.to_hand_over.contains_key(&global)
     }
 
-    /// Where event handlers name a global. Handlers of one `probe` do at the same places.
-    fn mentioned_in_kernel(&self, global: GlobalId) -> HashSet<Span> {
-        let in_bodies = self.bodies_in_kernel().into_iter().flat_map(|body| match body {
-            BodyRef::Probe(idx) => functions::mentions_of(&self.program.probes[idx].body),
-            BodyRef::Function(idx) => functions::mentions_of(&self.program.functions[idx].body),
-        });
-        let mut places: HashSet<Span> = in_bodies.filter(|(other, _)| *other == global).map(|(_, at)| at).collect();
-        for condition in self.program.probes.iter().filter_map(|probe| probe.condition.as_ref()) {
-            walk::expr_and_below(condition, &mut |part| {
-                if global_of(part) == Some(global) {
-                    places.insert(part.span);
-                }
-            });
-        }
-        places
+    /// Where event handlers name each global. Handlers of one `probe` do at the same places.
+    fn mentioned_in_kernel(&self) -> &HashMap<GlobalId, HashSet<Span>> {
+        self.mentioned.get_or_init(|| {
+            let mut places: HashMap<GlobalId, HashSet<Span>> = HashMap::default();
+            let mut name = |global, at| {
+                places.entry(global).or_default().insert(at);
+            };
+            for body in self.bodies_in_kernel() {
+                let body = match body {
+                    BodyRef::Probe(idx) => &self.program.probes[idx].body,
+                    BodyRef::Function(idx) => &self.program.functions[idx].body,
+                };
+                functions::mentions_of(body).into_iter().for_each(|(global, at)| name(global, at));
+            }
+            for condition in self.program.probes.iter().filter_map(|probe| probe.condition.as_ref()) {
+                walk::expr_and_below(condition, &mut |part| {
+                    if let Some(global) = global_of(part) {
+                        name(global, part.span);
+                    }
+                });
+            }
+            places
+        })
     }
 
     fn hand_over_global(&mut self, global: GlobalId, because: Span) {
@@ -253,8 +260,8 @@ impl BodyLower<'_, '_> {
         let touched = functions::mentions_of(list[0]);
         let here: HashSet<(GlobalId, Span)> = list.iter().flat_map(|stmt| functions::mentions_of(stmt)).collect();
         let goes = |(global, _): &(GlobalId, Span)| {
-            let places = self.cx.mentioned_in_kernel(*global);
-            self.cx.is_handed_over(*global) || places.into_iter().all(|at| here.contains(&(*global, at)))
+            let mut places = self.cx.mentioned_in_kernel().get(global).into_iter().flatten();
+            self.cx.is_handed_over(*global) || places.all(|at| here.contains(&(*global, *at)))
         };
         !touched.is_empty() && touched.iter().all(goes)
     }

@@ -53,7 +53,10 @@ mod scripts;
 #[cfg(test)]
 mod tests;
 
-use std::{cell::RefCell, sync::Arc};
+use std::{
+    cell::{OnceCell, RefCell},
+    sync::Arc,
+};
 
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
@@ -190,6 +193,8 @@ pub(crate) struct Cx<'a> {
     /// Those that turn out to be while bodies are written.
     to_hand_over: HashMap<GlobalId, Span>,
     rests: Vec<handed_over::Rest>,
+    /// Where event handlers name each global, once it was asked for.
+    mentioned: OnceCell<HashMap<GlobalId, HashSet<Span>>>,
     /// Errors reported so far, repeated ones included.
     n_refused: usize,
     diagnostics: Diagnostics,
@@ -251,6 +256,7 @@ impl<'a> Cx<'a> {
             handed_over,
             to_hand_over: HashMap::default(),
             rests: Vec::new(),
+            mentioned: OnceCell::new(),
             n_refused: 0,
             diagnostics: Diagnostics::default(),
             reported: HashSet::default(),
