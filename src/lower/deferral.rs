@@ -14,13 +14,14 @@ use std::rc::Rc;
 
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
-use tapdeck_ebpf::ir::{Arg, BinOp, Op, Operand, Recipe, Space, StrOperand, Ty};
+use tapdeck_ebpf::ir::{Arg, BinOp, Op, Operand, Recipe, Space, StrOperand, Term, Ty};
 
 use super::{
     Cx,
     body::{BodyLower, LocalSlot, reads_in},
     executor::Side,
     functions::reads_memory,
+    matches,
     memory::READABLE,
     printing::is_text,
 };
@@ -225,7 +226,12 @@ impl BodyLower<'_, '_> {
                     Implementation::Lowered(Special::ReadQuoted { space, fault }) => {
                         self.residual_quoted(space, fault, args, captures)
                     }
-                    _ => made(ExprKind::Builtin { builtin: *builtin, args: self.residuals(args, captures) }),
+                    _ => {
+                        if captures.n_conditions == 0 {
+                            self.no_failed_match(expr);
+                        }
+                        made(ExprKind::Builtin { builtin: *builtin, args: self.residuals(args, captures) })
+                    }
                 }
             }
             ExprKind::Ternary { cond, then, otherwise } => {
@@ -265,6 +271,23 @@ impl BodyLower<'_, '_> {
             let dst = self.temp(Ty::Long);
             self.emit(Op::Binary { op: BinOp::Div, dst, a: Operand::Imm(1), b: *b });
         }
+    }
+
+    /// That nothing matched is known already, too.
+    fn no_failed_match(&mut self, question: &Expr) {
+        let Some((which, message)) = matches::failing(question) else { return };
+        let matched = match which.map(|local| self.slot(local).clone()) {
+            Some(LocalSlot::Var(which)) => Operand::Var(which),
+            Some(LocalSlot::Value(Arg::Long(which))) => which,
+            Some(_) => return,
+            None => Operand::Imm(0),
+        };
+        let [fine, failed] = [self.b.new_block(), self.b.new_block()];
+        self.b.branch(matched, fine, failed, self.tag);
+        self.b.switch_to(failed);
+        let message = StrOperand::Const(self.cx.strings.intern(message.as_bytes()));
+        self.b.terminate(Term::Raise { message }, self.tag);
+        self.b.switch_to(fine);
     }
 
     fn residuals(&mut self, exprs: &[Expr], captures: &mut Captures) -> Vec<Expr> {

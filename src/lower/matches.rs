@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   if (s =~ "a(b)") println(matched(1))
-//!   if ((which = 1) && (subject = s) =~ "a(b)") println(__tapdeck_matched(subject, which == 1 ? "a(b)" : …, 1))
+//!   if (which = ((subject = s) =~ "a(b)") * 1) println(__tapdeck_matched(subject, which == 1 ? "a(b)" : …, 1))
 //! ```
 //!
 //! That is possible where the match and the question stand in one body. Elsewhere the whole statement has to be
@@ -15,19 +15,19 @@ use rustc_hash::FxHashSet as HashSet;
 
 use super::executor::{Side, side_of};
 use crate::{
-    builtins,
+    builtins::{self, host::matching},
     elaborate::{
         program::{Expr, ExprKind, FunctionId, Local, LocalId, Program, Stmt, Target},
         walk,
     },
     language::{
-        ast::{AssignOp, CompareOp, LogicalOp, UnaryOp},
+        ast::{AssignOp, BinaryOp, CompareOp},
         types::Type,
     },
 };
 
-/// Stands for "nothing was matched yet"; no expression, so it matches nothing.
-const NONE_YET: &[u8] = b"*";
+/// Stands for "nothing matched"; no expression, so it matches nothing.
+const NOTHING: &[u8] = b"*";
 
 /// Whether an event handler or a function of one asks for matches that were made elsewhere.
 pub(super) fn matter(program: &Program) -> bool {
@@ -121,6 +121,27 @@ fn asks(body: &Stmt) -> bool {
     found
 }
 
+/// What the text of a match is asked for when none matched: the local that is 0 then, where there was any, and what is
+/// said of it, unless that depends on a number which is not known.
+pub(super) fn failing(expr: &Expr) -> Option<(Option<LocalId>, String)> {
+    let ExprKind::Builtin { builtin, args } = &expr.kind else { return None };
+    let message = match (builtins::get(*builtin).name, &args[..]) {
+        ("__tapdeck_ngroups", _) => matching::no_groups(),
+        ("__tapdeck_matched", [.., Expr { kind: ExprKind::Long(n), .. }]) => matching::no_match(*n),
+        _ => return None,
+    };
+    match &args.get(1)?.kind {
+        ExprKind::Ternary { cond, .. } => match &cond.kind {
+            ExprKind::Compare { left, .. } => match left.kind {
+                ExprKind::Local(which) => Some((Some(which), message)),
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => Some((None, message)),
+    }
+}
+
 /// It makes the matches it asks for, and no function it calls makes another in between.
 fn is_self_contained(program: &Program, body: &Stmt, max_string_len: u16) -> bool {
     let mut longest = 0;
@@ -176,13 +197,12 @@ impl Rewriter {
         let subject = std::mem::replace(&mut **left, made(ExprKind::Long(0), Type::Long));
         let left = Box::new(assign(self.subject, subject));
         let matches = made(ExprKind::Regex { negated: false, left, pattern: pattern.clone() }, Type::Long);
-        let which = assign(self.which, made(ExprKind::Long(number as i64), Type::Long));
-        let (left, right) = (Box::new(which), Box::new(matches));
-        let both = made(ExprKind::Logical { op: LogicalOp::And, left, right }, Type::Long);
-        *expr = match negated {
-            true => made(ExprKind::Unary { op: UnaryOp::Not, expr: Box::new(both) }, Type::Long),
-            false => both,
-        };
+        let number = made(ExprKind::Long(number as i64), Type::Long);
+        let [left, right] = [matches, number].map(Box::new);
+        let number_or_0 = made(ExprKind::Binary { op: BinaryOp::Mul, left, right }, Type::Long);
+        let [left, right] = [assign(self.which, number_or_0), made(ExprKind::Long(0), Type::Long)].map(Box::new);
+        let op = if negated { CompareOp::Eq } else { CompareOp::Ne };
+        *expr = made(ExprKind::Compare { op, left, right }, Type::Long);
     }
 
     /// `matched(n)` matches what is kept again.
@@ -194,7 +214,7 @@ impl Rewriter {
         let long = |n| made(ExprKind::Long(n), Type::Long);
         let literal = |text: Arc<[u8]>| made(ExprKind::Str(text), Type::Str);
         let pattern =
-            self.patterns.iter().enumerate().rev().fold(literal(NONE_YET.into()), |otherwise, (idx, pattern)| {
+            self.patterns.iter().enumerate().rev().fold(literal(NOTHING.into()), |otherwise, (idx, pattern)| {
                 let which = made(ExprKind::Local(self.which), Type::Long);
                 let (left, right) = (Box::new(which), Box::new(long(idx as i64 + 1)));
                 let cond = made(ExprKind::Compare { op: CompareOp::Eq, left, right }, Type::Long);
