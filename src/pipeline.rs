@@ -20,7 +20,7 @@ use tapdeck_ebpf::{
 };
 
 use crate::{
-    debuginfo::{Types as _, World, ebpf_target},
+    debuginfo::{Types as _, World, ebpf_target, returns_are_guarded},
     diagnostics::{Diagnostic, Diagnostics, catalogue::generate as say},
     elaborate::{
         self, ElaborateOptions,
@@ -152,7 +152,8 @@ impl Compiler {
         let (library, warnings) = Library::new(&*host, include);
         let world = World::new(host);
         let btf = world.btf().ok().cloned();
-        let target = ebpf_target(btf.as_ref(), &world.host.arch(), possible_cpus(&*world.host));
+        let (arch, n_cpus) = (world.host.arch(), possible_cpus(&*world.host));
+        let target = ebpf_target(btf.as_ref(), &arch, n_cpus, returns_are_guarded(&*world.host));
         let binprm_filename = btf.and_then(|btf| {
             let found = btf.find_member(btf.struct_named("linux_binprm")?, "filename")?;
             Some(found.offset_bits / 8)

@@ -31,7 +31,9 @@ pub use image::Image;
 pub use probing::{KernelSymbols, Probing, TraceableFunctions};
 pub use types::{TypeId, Types};
 
-use tapdeck_ebpf::codegen::{Cast, CompatBit, DirectReads, KernelTypes, NO_REGISTER, Target, TaskOffsets};
+use tapdeck_ebpf::codegen::{
+    Cast, CompatBit, CurrentTask, DirectReads, KernelTypes, NO_REGISTER, Target, TaskByStack, TaskOffsets,
+};
 
 use crate::host::{Bytes, Host, facts};
 
@@ -286,7 +288,7 @@ impl World {
 
 /// What the kernel these types are of knows of eBPF: its own enumerations name helpers and instructions, so nothing need
 /// be loaded to find out. Without types only what every kernel has.
-pub fn ebpf_target(btf: Option<&Arc<Btf>>, arch: &str, n_cpus: u32) -> Target {
+pub fn ebpf_target(btf: Option<&Arc<Btf>>, arch: &str, n_cpus: u32, calls_are_dear: bool) -> Target {
     let names = [
         "BPF_MAY_GOTO",
         "BPF_FUNC_for_each_map_elem",
@@ -296,19 +298,37 @@ pub fn ebpf_target(btf: Option<&Arc<Btf>>, arch: &str, n_cpus: u32) -> Target {
         "BPF_FUNC_task_pt_regs",
         // Functions whose arguments may point to anything came in one series with casts to such pointers.
         "ARG_TAG_UNTRUSTED",
+        // Kernels that put loads in place of a call for the current task came with these (7.0).
+        "BPF_TRACE_FSESSION",
     ];
-    let [may_goto, for_each_map_elem, lookup_percpu, snprintf, current_task_btf, task_pt_regs, cast_to_anything] =
-        btf.map_or([false; 7], |btf| btf.have_enumerators(names));
-    Target {
-        n_cpus,
+    let [
         may_goto,
         for_each_map_elem,
         lookup_percpu,
         snprintf,
         current_task_btf,
         task_pt_regs,
-        direct_reads: match btf.filter(|_| arch == "x86_64") {
-            Some(btf) => cast(btf, cast_to_anything).map_or(DirectReads::ByType, DirectReads::ByCast),
+        cast_to_anything,
+        inlines_current_task,
+    ] = btf.map_or([false; 8], |btf| btf.have_enumerators(names));
+    let cast = btf.filter(|_| arch == "x86_64").and_then(|btf| cast(btf, cast_to_anything));
+    Target {
+        n_cpus,
+        may_goto,
+        for_each_map_elem,
+        lookup_percpu,
+        snprintf,
+        current_task: match (btf, cast) {
+            _ if !current_task_btf => CurrentTask::Unknown,
+            (Some(btf), Some(cast)) if calls_are_dear && !inlines_current_task => {
+                task_by_stack(btf, cast).map_or(CurrentTask::ByHelper, CurrentTask::ByStack)
+            }
+            _ => CurrentTask::ByHelper,
+        },
+        task_pt_regs,
+        direct_reads: match cast {
+            Some(cast) => DirectReads::ByCast(cast),
+            None if btf.is_some() && arch == "x86_64" => DirectReads::ByType,
             None => DirectReads::Never,
         },
         types: btf.map(|btf| btf.clone() as Arc<dyn KernelTypes>),
@@ -329,6 +349,23 @@ fn cast(btf: &Btf, to_anything: bool) -> Option<Cast> {
     btf.function_named("bpf_jit_binary_pack_alloc")?;
     let types = if to_anything { [0; 4] } else { btf.structs_that_begin_with_numbers()? };
     Some(Cast { function, types })
+}
+
+fn task_by_stack(btf: &Btf, cast: Cast) -> Option<TaskByStack> {
+    let task_struct = btf.struct_named("task_struct")?;
+    let stack = btf.find_member(task_struct, "stack")?.offset_bits / 8;
+    Some(TaskByStack { cast, task_struct, pt_regs: btf.struct_named("pt_regs")?, stack })
+}
+
+/// Whether the kernel guards its returns, so that every call of a helper is dear: Documentation/admin-guide/hw-vuln of the
+/// kernel, srso.rst.
+pub fn returns_are_guarded(host: &dyn Host) -> bool {
+    ["spec_rstack_overflow", "retbleed"].iter().any(|name| {
+        let path = Path::new("/sys/devices/system/cpu/vulnerabilities").join(name);
+        let text = host.read(&path).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        ["Safe RET", "untrained return thunk"].iter().any(|guard| text.contains(guard))
+    })
 }
 
 /// Where generated code finds what it needs of the current task and of the user's registers. Without BTF the task

@@ -1,6 +1,9 @@
 //! What a handler was entered with: tracepoint arguments, the current task, memory, texts of the site.
 
-use super::{DirectReads, GenerateError, Known, Target, emit::*, errors::StubKind, frame::*, pointers, rare::Rare};
+use super::{
+    CurrentTask, DirectReads, GenerateError, Known, Target, TaskByStack, emit::*, errors::StubKind, frame::*, pointers,
+    rare::Rare,
+};
 use crate::{ir::*, isa::*, layout::control};
 
 /// `TASK_COMM_LEN` of linux/sched.h.
@@ -9,7 +12,7 @@ const COMM_BYTES: u32 = 16;
 /// `BPF_F_USER_STACK`.
 const USER_STACK: i64 = 1 << 8;
 
-/// The pointer to the current task: asking for it is a call of 15 to 20 ns, so one run asks once.
+/// The pointer to the current task: asking for it may be a call of 15 to 20 ns, so one run asks once.
 #[derive(Clone, Debug, Default)]
 pub struct TaskCx {
     /// Instructions that want it.
@@ -18,6 +21,8 @@ pub struct TaskCx {
     at_start: Vec<bool>,
     /// At the current instruction.
     is_kept: bool,
+    /// It was put into its slot before the body began.
+    is_known: bool,
 }
 
 impl TaskCx {
@@ -40,20 +45,20 @@ impl TaskCx {
                 }
             }
             if before == at_start {
-                return Self { n_uses, at_start, is_kept: false };
+                return Self { n_uses, at_start, is_kept: false, is_known: false };
             }
         }
     }
 
     pub fn enter(&mut self, block: usize) {
-        self.is_kept = self.n_uses > 1 && self.at_start.get(block).copied().unwrap_or(false);
+        self.is_kept = self.is_known || self.n_uses > 1 && self.at_start.get(block).copied().unwrap_or(false);
     }
 }
 
 /// Whether an instruction surely loads from the current task. The rarer ones are left out.
 fn uses_task(op: &Op, body: &Body, target: &Target) -> bool {
     let Op::Intrinsic { op, dst: Some(dst), .. } = op else { return false };
-    target.current_task_btf
+    target.current_task.is_known()
         && match op {
             Intrinsic::Pid => target.offsets.tgid.is_some(),
             Intrinsic::Tid => target.offsets.pid.is_some(),
@@ -134,7 +139,7 @@ impl Emitter<'_, '_> {
     /// r0 = one of the user's registers at a system call.
     fn user_register(&mut self, offset: u32) {
         self.asm.load(Size::DW, R1, R10, REGS);
-        if self.shared.target.task_pt_regs {
+        if self.shared.target.user_registers_are_known() {
             return self.asm.load(Size::DW, R0, R1, offset as i16);
         }
         // What the tracepoint was given is a bare address to the verifier.
@@ -231,12 +236,99 @@ impl Emitter<'_, '_> {
         self.zero(dst.mem, stride, dst.cap);
     }
 
-    /// The current task as a pointer the verifier knows the type of, in r0.
+    /// r0 = the current task, as a pointer the verifier lets loads go through. Uses r1-r5.
+    pub fn current_task(&mut self) {
+        let CurrentTask::ByStack(by) = self.shared.target.current_task else {
+            return self.asm.call(helpers::GET_CURRENT_TASK_BTF);
+        };
+        let is_syscall = match &self.cx.kind {
+            EntryKind::SysEnter | EntryKind::SysExit => true,
+            EntryKind::RawTracepoint { name, .. } => matches!(&**name, "sys_enter" | "sys_exit"),
+            _ => false,
+        };
+        if !is_syscall {
+            return self.asm.call(helpers::GET_CURRENT_TASK_BTF);
+        }
+        let (unknown, known) = (self.asm.label(), self.asm.label());
+        // The user's registers are at the start of the stack.
+        self.asm.load(Size::DW, R1, R10, CTX);
+        self.asm.load(Size::DW, R1, R1, 0);
+        self.asm.alu_imm(Alu::And, R1, -TaskByStack::STACK_BYTES);
+        self.asm.store(Size::DW, R10, TMP0, R1);
+        self.place_of_task(R1);
+        self.asm.load(Size::DW, R0, R2, 0);
+        self.asm.jump_if_imm(Cond::Eq, R0, 0, unknown);
+        self.cast(by.cast.function, by.task_struct);
+        self.asm.load(Size::DW, R2, R0, by.stack as i16);
+        self.asm.load(Size::DW, R1, R10, TMP0);
+        self.asm.jump_if(Cond::Eq, R1, R2, known);
+        self.asm.bind(unknown);
+        self.asm.load(Size::DW, R1, R10, TMP0);
+        self.call_rare(Rare::FindTask);
+        self.cast(by.cast.function, by.task_struct);
+        self.asm.bind(known);
+    }
+
+    /// r2 = where the task is remembered whose stack is at `stack`. Uses r3.
+    fn place_of_task(&mut self, stack: Reg) {
+        let tasks = self.shared.tasks(TaskByStack::N_TASKS);
+        self.asm.mov(R2, stack);
+        self.asm.alu_imm(Alu::Rsh, R2, TaskByStack::STACK_BYTES.ilog2() as i32);
+        self.asm.mov_imm(R3, TaskByStack::SPREAD);
+        self.asm.alu(Alu::Mul, R2, R3);
+        self.asm.alu_imm(Alu::Rsh, R2, 16);
+        self.asm.alu_imm(Alu::And, R2, TaskByStack::N_TASKS as i32 - 1);
+        self.asm.alu_imm(Alu::Lsh, R2, 3);
+        self.asm.map_value(R3, tasks, 0);
+        self.asm.alu(Alu::Add, R2, R3);
+    }
+
+    /// [`Rare::FindTask`].
+    pub fn find_task(&mut self) {
+        self.asm.mov(R6, R1);
+        self.asm.call(helpers::GET_CURRENT_TASK_BTF);
+        self.plain_number(R0);
+        self.place_of_task(R6);
+        self.asm.store(Size::DW, R2, 0, R0);
+        self.asm.exit();
+    }
+
+    /// r0 becomes a pointer through which loads go. The verifier puts a move in place of the call.
+    fn cast(&mut self, function: u32, to: u32) {
+        self.asm.mov(R1, R0);
+        self.asm.mov_imm(R2, to.into());
+        self.asm.call_kernel(function);
+    }
+
+    /// r0 = the user's registers, those of the system call that a tracepoint of system calls was given. The task is not
+    /// asked for where a cast makes a pointer of the tracepoint's argument.
+    pub fn user_registers(&mut self) {
+        let target = self.shared.target;
+        if let (CurrentTask::ByHelper, true) = (target.current_task, target.task_pt_regs) {
+            self.asm.mov(R1, R0);
+            return self.asm.call(helpers::TASK_PT_REGS);
+        }
+        self.asm.load(Size::DW, R1, R10, CTX);
+        self.asm.load(Size::DW, R0, R1, 0);
+        if let CurrentTask::ByStack(at) = target.current_task {
+            self.cast(at.cast.function, at.pt_regs);
+        }
+    }
+
+    /// What the body is about to want several times, and is at hand.
+    pub fn keep_task(&mut self) {
+        if self.cx.task.n_uses > 0 {
+            self.asm.store(Size::DW, R10, TASK, R0);
+            self.cx.task.is_known = true;
+        }
+    }
+
+    /// r0 = the current task.
     fn task(&mut self) {
         if self.cx.task.is_kept {
             return self.asm.load(Size::DW, R0, R10, TASK);
         }
-        self.asm.call(helpers::GET_CURRENT_TASK_BTF);
+        self.current_task();
         if self.cx.task.n_uses > 1 {
             self.asm.store(Size::DW, R10, TASK, R0);
             self.cx.task.is_kept = true;
@@ -253,7 +345,7 @@ impl Emitter<'_, '_> {
             Some(Arg::Str(s)) => *s,
             _ => StrOperand::Const(super::EMPTY),
         };
-        let known = self.shared.target.current_task_btf;
+        let known = self.shared.target.current_task.is_known();
         let offsets = self.shared.target.offsets.clone();
         match op {
             Intrinsic::Pid | Intrinsic::Tid => {
@@ -439,10 +531,11 @@ impl Emitter<'_, '_> {
     /// r0 = where the current task left user code. Kernel threads have never been there.
     fn user_address(&mut self) {
         let target = self.shared.target;
-        if !(target.current_task_btf && target.task_pt_regs) {
+        if !(target.current_task.is_known() && target.task_pt_regs) {
             return self.asm.mov_imm(R0, 0);
         }
-        self.task();
+        // The next helper wants a pointer that the verifier has from one.
+        self.asm.call(helpers::GET_CURRENT_TASK_BTF);
         self.asm.mov(R1, R0);
         self.asm.call(helpers::TASK_PT_REGS);
         self.asm.load(Size::DW, R0, R0, target.offsets.regs_ip as i16);
@@ -462,7 +555,7 @@ impl Emitter<'_, '_> {
         let (comm, parent) = (offsets.comm, offsets.real_parent);
         match (comm, parent) {
             (Some(comm), parent)
-                if target.current_task_btf && dst.cap >= COMM_BYTES && (!of_parent || parent.is_some()) =>
+                if target.current_task.is_known() && dst.cap >= COMM_BYTES && (!of_parent || parent.is_some()) =>
             {
                 self.task();
                 if let (true, Some(parent)) = (of_parent, parent) {

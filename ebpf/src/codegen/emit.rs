@@ -74,25 +74,22 @@ impl Emitter<'_, '_> {
 
     /// Emits a flattened body. Falls through or jumps to `cx.end`, which the caller binds.
     pub fn handler(&mut self, needs: &Needs) -> Result<(), GenerateError> {
+        self.cx.task = super::context::TaskCx::of(&self.cx.body, self.shared.target);
         if needs.regs && matches!(self.cx.kind, EntryKind::SysEnter | EntryKind::SysExit) {
-            if self.shared.target.task_pt_regs {
-                self.asm.call(helpers::GET_CURRENT_TASK_BTF);
+            if self.shared.target.user_registers_are_known() {
+                self.current_task();
+                self.keep_task();
                 if self.cx.kind == EntryKind::SysEnter {
                     self.unless_compat(self.cx.end);
                 }
-                self.asm.mov(R1, R0);
-                self.asm.call(helpers::TASK_PT_REGS);
-            } else {
-                self.asm.load(Size::DW, R1, R10, CTX);
-                self.asm.load(Size::DW, R0, R1, 0);
             }
+            self.user_registers();
             self.asm.store(Size::DW, R10, REGS, R0);
         }
         if needs.budget {
             self.control_word(R1, control::MAX_ACTION);
             self.asm.store(Size::DW, R10, BUDGET, R1);
         }
-        self.cx.task = super::context::TaskCx::of(&self.cx.body, self.shared.target);
         self.cx.pointers =
             super::pointers::Pointers::of(&self.cx.body, &self.cx.kind, &self.cx.frame.locs, self.shared.target);
         let live = super::liveness::Liveness::of(&self.cx.body);

@@ -220,8 +220,9 @@ impl<'a> Programs<'_, 'a> {
         e.asm.mov_imm(R0, 0);
         e.asm.exit();
         let label = if entry.kind == EntryKind::SysEnter { "sys_enter" } else { "sys_exit" };
+        let functions = e.emit_rare().into_iter().map(|(label, rare)| (label, rare.name(), rare.kind())).collect();
         let asm = std::mem::take(&mut e.asm);
-        self.finish(asm, Vec::new(), label.to_owned(), section, kind, Some(index), None)
+        self.finish(asm, functions, label.to_owned(), section, kind, Some(index), None)
     }
 
     #[expect(clippy::too_many_arguments)]
@@ -367,13 +368,12 @@ impl Emitter<'_, '_> {
             }
             EntryKind::SysExit => {
                 let nr = self.shared.target.offsets.regs_syscall_nr as i16;
-                if self.shared.target.current_task_btf && self.shared.target.task_pt_regs {
-                    self.asm.call(helpers::GET_CURRENT_TASK_BTF);
+                if self.shared.target.user_registers_are_known() {
+                    self.current_task();
                     if check {
                         self.unless_compat(out);
                     }
-                    self.asm.mov(R1, R0);
-                    self.asm.call(helpers::TASK_PT_REGS);
+                    self.user_registers();
                     self.asm.load(Size::DW, R0, R0, nr);
                 } else {
                     self.asm.load(Size::DW, R3, R1, 0);

@@ -124,6 +124,11 @@ impl<'a> Shared<'a> {
         self.target.ring_bytes.max(ring::MIN_BYTES).next_power_of_two()
     }
 
+    /// Addresses of tasks by those of their stacks.
+    pub fn tasks(&mut self, n: u32) -> MapIndex {
+        self.internal("tasks", ARRAY, 4, 8 * n, 1, 0)
+    }
+
     pub fn waker(&mut self) -> MapIndex {
         self.map("waker", |_| map_def(RINGBUF, 0, 0, WAKER_BYTES, 0, MapRole::Waker))
     }

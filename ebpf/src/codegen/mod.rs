@@ -57,8 +57,8 @@ pub struct Target {
     pub lookup_percpu: bool,
     /// `bpf_snprintf` (5.13).
     pub snprintf: bool,
-    /// `bpf_get_current_task_btf` (5.11) with direct loads.
-    pub current_task_btf: bool,
+    /// How programs get at the current task.
+    pub current_task: CurrentTask,
     /// `bpf_task_pt_regs` (5.15).
     pub task_pt_regs: bool,
     /// Whether memory of the kernel can be read by loads.
@@ -99,6 +99,57 @@ pub struct Cast {
     /// What to make of an address to load 1, 2, 4 and 8 bytes: ids of structures that begin with such a number, or 0 where
     /// pointers to anything do (6.17).
     pub types: [u32; 4],
+}
+
+/// How a program gets at the `struct task_struct` of the task it interrupted, to load its members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CurrentTask {
+    /// Not at all.
+    Unknown,
+    /// By `bpf_get_current_task_btf` (5.11).
+    ByHelper,
+    /// At the tracepoints of system calls by a look at the task that was last seen on this stack, elsewhere by the helper.
+    /// For kernels that guard each of their returns against speculation (AMD's SRSO and Retbleed): a call of any helper
+    /// costs 15 to 20 ns there, the look 3.
+    ByStack(TaskByStack),
+}
+
+/// What [`CurrentTask::ByStack`] needs. A task whose member `stack` is where this code runs is the current one, whatever
+/// was known of it before: no two have one stack, and a task loses its when it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskByStack {
+    pub cast: Cast,
+    /// `struct task_struct` and `struct pt_regs`: ids in the kernel's BTF.
+    pub task_struct: u32,
+    pub pt_regs: u32,
+    /// Offset in bytes of the address of a task's stack.
+    pub stack: u32,
+}
+
+impl TaskByStack {
+    /// `THREAD_SIZE` of x86_64, which a stack is aligned to. Where a kernel has larger ones the helper is called.
+    const STACK_BYTES: i32 = 16 << 10;
+    /// Tasks that are remembered; a power of two.
+    const N_TASKS: u32 = 4096;
+    /// Spreads the addresses of stacks, which are at regular distances: 2^32 divided by the golden ratio.
+    const SPREAD: i64 = 0x9e37_79b9;
+}
+
+impl Target {
+    /// Whether programs at the tracepoints of system calls load the user's registers.
+    fn user_registers_are_known(&self) -> bool {
+        match self.current_task {
+            CurrentTask::Unknown => false,
+            CurrentTask::ByHelper => self.task_pt_regs,
+            CurrentTask::ByStack(_) => true,
+        }
+    }
+}
+
+impl CurrentTask {
+    pub fn is_known(self) -> bool {
+        self != Self::Unknown
+    }
 }
 
 /// `None`: not known, so the helper is used or the value is 0.

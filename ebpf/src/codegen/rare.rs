@@ -32,6 +32,8 @@ pub enum Rare {
     Count,
     /// Wakes the reader of records.
     Wake,
+    /// r0 = the address of the current task, which is remembered. r1: of its stack.
+    FindTask,
     /// r0 = 0 when the r2 bytes (8 at most) at the kernel's address r1 can be read.
     CanRead,
     /// Where in the [front](crate::layout::front) of an array the slot of a key is that is not at its home. r1: the stamp
@@ -50,6 +52,7 @@ impl Rare {
             Rare::Undone => "undone",
             Rare::Count => "count",
             Rare::Wake => "wake",
+            Rare::FindTask => "find_task",
             Rare::CanRead => "can_read",
             Rare::FindSlot(_) => "find_slot",
             Rare::TakeSlot(_) => "take_slot",
@@ -60,7 +63,7 @@ impl Rare {
         FunctionKind::Global(match self {
             Rare::Report => 4,
             Rare::FindSlot(_) | Rare::CanRead => 2,
-            Rare::Count | Rare::TakeSlot(_) => 1,
+            Rare::Count | Rare::FindTask | Rare::TakeSlot(_) => 1,
             Rare::Failed | Rare::Undone | Rare::Wake => 0,
         })
     }
@@ -106,6 +109,10 @@ impl Emitter<'_, '_> {
                     self.asm.atomic(AtomicOp::Add, R0, 0, R1);
                 }
                 Rare::Wake => self.wake(),
+                Rare::FindTask => {
+                    self.find_task();
+                    continue;
+                }
                 Rare::CanRead => {
                     self.asm.mov(R3, R1);
                     // The verifier is shown that they fit the stack, and before 6.3 something has to be there.

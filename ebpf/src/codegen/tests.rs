@@ -14,7 +14,7 @@ fn target() -> Target {
         for_each_map_elem: true,
         lookup_percpu: true,
         snprintf: true,
-        current_task_btf: true,
+        current_task: CurrentTask::ByHelper,
         task_pt_regs: true,
         direct_reads: DirectReads::Never,
         types: None,

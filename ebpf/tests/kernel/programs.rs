@@ -2,6 +2,7 @@
 
 use super::run::*;
 use tapdeck_ebpf::{
+    codegen::CurrentTask,
     ir::*,
     layout::{Datum, Element, record::Record},
 };
@@ -820,8 +821,11 @@ fn every_intrinsic_verifies() {
         return;
     }
     use Intrinsic::*;
-    for kind in [EntryKind::SysEnter, EntryKind::SysExit, trace(), EntryKind::PerfEvent { name: "profile".to_owned() }]
-    {
+    let kinds = [EntryKind::SysEnter, EntryKind::SysExit, trace(), EntryKind::PerfEvent { name: "profile".to_owned() }];
+    // By the task's stack and by the helper.
+    let by_helper = tapdeck_ebpf::Target { current_task: CurrentTask::ByHelper, ..target() };
+    let targets = [target(), by_helper.clone()];
+    for (kind, target) in kinds.iter().flat_map(|kind| targets.iter().map(move |target| (kind.clone(), target))) {
         let mut s = Script::new();
         let mut b = BodyBuilder::new();
         let all = [
@@ -866,8 +870,9 @@ fn every_intrinsic_verifies() {
         let h = s.handler(b);
         let syscall = matches!(kind, EntryKind::SysEnter | EntryKind::SysExit).then_some(321);
         s.entry(kind.clone(), &[(h, syscall)]);
-        let loaded = s.load();
-        if kind == EntryKind::SysExit {
+        let loaded = s.load_with(target);
+        // No stack is known where the tracepoint was never run.
+        if kind == EntryKind::SysExit && target.current_task == by_helper.current_task {
             loaded.run(0, &[0, 77]);
             let of = |name: &str| {
                 let at = loaded.program.stores.iter().position(|s| s.name == name).unwrap();
@@ -876,7 +881,7 @@ fn every_intrinsic_verifies() {
             let me = std::process::id() as i64;
             assert_eq!(of("Pid"), Element::Long(me));
             let parent = std::os::unix::process::parent_id().into();
-            let is_known = target().offsets.real_parent.is_some();
+            let is_known = target.offsets.real_parent.is_some();
             assert_eq!(of("Ppid"), Element::Long(if is_known { parent } else { 0 }));
             // This very syscall: bpf(BPF_PROG_TEST_RUN, …).
             assert_eq!((of("SyscallNr"), of("CallArg(0)")), (Element::Long(321), Element::Long(10)));

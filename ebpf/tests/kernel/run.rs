@@ -3,7 +3,7 @@
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use tapdeck_ebpf::{
-    codegen::{Cast, DirectReads, Target, TaskOffsets},
+    codegen::{Cast, CurrentTask, DirectReads, Target, TaskByStack, TaskOffsets},
     generate,
     ir::*,
     isa,
@@ -45,7 +45,7 @@ pub fn target() -> Target {
         for_each_map_elem: knows("BPF_FUNC_for_each_map_elem"),
         lookup_percpu: knows("BPF_FUNC_map_lookup_percpu_elem"),
         snprintf: knows("BPF_FUNC_snprintf"),
-        current_task_btf: knows("BPF_FUNC_get_current_task_btf"),
+        current_task: current_task(),
         task_pt_regs: knows("BPF_FUNC_task_pt_regs"),
         direct_reads: direct_reads().unwrap_or(DirectReads::Never),
         types: None,
@@ -72,6 +72,23 @@ fn direct_reads() -> Option<DirectReads> {
     (cfg!(target_arch = "x86_64") && knows("ARG_TAG_UNTRUSTED")).then_some(DirectReads::ByCast(cast))
 }
 
+/// In the way that differs most from the helper's, where this kernel has what it needs.
+fn current_task() -> CurrentTask {
+    if !knows("BPF_FUNC_get_current_task_btf") {
+        return CurrentTask::Unknown;
+    }
+    let number = |name: &str| -> Option<u32> {
+        let (before, _) = types_as_text().split_once(&format!("] STRUCT '{name}'"))?;
+        before.rsplit('[').next()?.parse().ok()
+    };
+    let by_stack = || {
+        let Some(DirectReads::ByCast(cast)) = direct_reads() else { return None };
+        let stack = member("task_struct", "stack")?;
+        Some(TaskByStack { cast, task_struct: number("task_struct")?, pt_regs: number("pt_regs")?, stack })
+    };
+    by_stack().map_or(CurrentTask::ByHelper, CurrentTask::ByStack)
+}
+
 /// This kernel's types, from bpftool; without it the slow ways are tested.
 fn types_as_text() -> &'static str {
     static TEXT: std::sync::OnceLock<String> = std::sync::OnceLock::new();
@@ -89,6 +106,17 @@ fn offsets() -> TaskOffsets {
     OFFSETS.get_or_init(read_offsets).clone()
 }
 
+/// Offset in bytes of a member.
+fn member(structure: &str, member: &str) -> Option<u32> {
+    let mut lines = types_as_text().lines().skip_while(|l| !l.contains(&format!("STRUCT '{structure}' size=")));
+    lines.next()?;
+    lines
+        .take_while(|l| l.starts_with('\t'))
+        .find(|l| l.contains(&format!("'{member}'")))
+        .and_then(|l| l.split("bits_offset=").nth(1)?.split_whitespace().next()?.parse::<u32>().ok())
+        .map(|bits| bits / 8)
+}
+
 fn read_offsets() -> TaskOffsets {
     let regs = TaskOffsets {
         regs_syscall_nr: 120,
@@ -96,16 +124,6 @@ fn read_offsets() -> TaskOffsets {
         regs_ip: 128,
         breakpoint_bytes: 1,
         ..TaskOffsets::default()
-    };
-    let text = types_as_text();
-    let member = |structure: &str, member: &str| -> Option<u32> {
-        let mut lines = text.lines().skip_while(|l| !l.contains(&format!("STRUCT '{structure}' size=")));
-        lines.next()?;
-        lines
-            .take_while(|l| l.starts_with('\t'))
-            .find(|l| l.contains(&format!("'{member}'")))
-            .and_then(|l| l.split("bits_offset=").nth(1)?.split_whitespace().next()?.parse::<u32>().ok())
-            .map(|bits| bits / 8)
     };
     TaskOffsets {
         comm: member("task_struct", "comm"),

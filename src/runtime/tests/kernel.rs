@@ -1,6 +1,7 @@
 //! Sessions with programs in this very kernel. Where it does not let us, each test says so and passes.
 
 use std::{
+    collections::HashMap,
     os::unix::process::parent_id,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -38,7 +39,7 @@ fn kernel_target() -> KernelTarget {
         stores_in_order: cfg!(target_arch = "x86_64"),
         live_probes: true,
         live_histograms: true,
-        ..ebpf_target(Some(btf), "x86_64", crate::sys::n_possible_cpus() as u32)
+        ..ebpf_target(Some(btf), "x86_64", crate::sys::n_possible_cpus() as u32, true)
     }
 }
 
@@ -226,6 +227,56 @@ fn memory_is_the_same_however_it_is_read() {
     for types in [cast.types, structs] {
         let direct_reads = codegen::DirectReads::ByCast(codegen::Cast { types, ..cast });
         assert_eq!(read_in_kernel(&KernelTarget { direct_reads, ..target.clone() }), by_helper, "{types:?}");
+    }
+}
+
+/// Threads that live as shortly as can be, so that each runs on the stack of one before.
+#[test]
+fn the_task_is_the_one_that_runs() {
+    let Some(_guard) = require_bpf() else { return };
+    const THREADS: usize = 600;
+    const CALLS: usize = 3;
+    let by_stack = kernel_target();
+    if !matches!(by_stack.current_task, codegen::CurrentTask::ByStack(_)) {
+        eprintln!("SKIPPED: this kernel has no casts to pointers, or puts loads in place of calls");
+        return;
+    }
+    for current_task in [by_stack.current_task, codegen::CurrentTask::ByHelper] {
+        let mut script = Script::default();
+        let seen = script.store("seen", vec![Ty::Long, Ty::Long], StoreTy::Long, true);
+        for (entry, exit) in [(EntryKind::SysEnter, false), (EntryKind::SysExit, true)] {
+            script.probe(entry, AttachPlan::Syscall { nr: GETPPID, exit }, Some(GETPPID), |b| {
+                when_ours(b, |b| {
+                    let keys = vec![Arg::Long(Operand::Imm(exit.into())), Arg::Long(long(b, Intrinsic::Tid))];
+                    b.emit(Op::Add { store: seen, keys, delta: Operand::Imm(1), result: None }, T);
+                })
+            });
+        }
+        let target = KernelTarget { current_task, ..by_stack.clone() };
+        let (handle, mut events) = start(plan_for(&target, script, SessionOptions::default())).expect("it loads");
+        wait_started(&mut events);
+        let comes_and_goes = || {
+            std::thread::spawn(|| {
+                hammer(CALLS);
+                let me = std::fs::read_link("/proc/thread-self").unwrap();
+                me.file_name().unwrap().to_str().unwrap().parse::<i64>().unwrap()
+            })
+        };
+        let mut tids: Vec<i64> = Vec::new();
+        for _ in 0..THREADS / 2 {
+            let two = [comes_and_goes(), comes_and_goes()];
+            tids.extend(two.map(|thread| thread.join().unwrap()));
+        }
+        let last = stop(&handle, events).end.last.unwrap();
+        let mut counts: HashMap<(i64, i64), i64> = HashMap::new();
+        for (key, n) in last.tables[0].rows.iter().map(|row| &row.keys[..]).zip(longs(&last.tables[0])) {
+            let [Datum::Long(exit), Datum::Long(tid)] = key else { panic!("{key:?}") };
+            counts.insert((*exit, *tid), n);
+        }
+        for tid in tids {
+            let of = |exit| counts.get(&(exit, tid)).copied();
+            assert_eq!([of(0), of(1)], [Some(CALLS as i64); 2], "{current_task:?}");
+        }
     }
 }
 
