@@ -14,6 +14,7 @@ pub mod model;
 #[cfg(test)]
 mod mutants;
 pub mod probing;
+mod traced;
 pub mod types;
 
 use std::{
@@ -258,9 +259,9 @@ impl World {
         })
     }
 
-    /// Functions ftrace can stop at, or why there is no list.
+    /// Functions ftrace can stop at, or why that is not known.
     pub fn traceable(&self) -> Result<&TraceableFunctions, &str> {
-        let read = || TraceableFunctions::read(&*self.host, self.tracefs()?);
+        let read = || TraceableFunctions::read(&*self.host, || self.tracefs());
         self.traceable.get_or_init(read).as_ref().map_err(|why| &**why)
     }
 
@@ -284,6 +285,20 @@ impl World {
     pub fn tick_hz(&self) -> u64 {
         *self.tick_hz.get_or_init(|| facts::tick_hz(&*self.host))
     }
+}
+
+/// What many names are sorted by: their first bytes as one number tell most of them apart, without a look at where the
+/// names are.
+pub fn by_name(name: &str) -> (u64, &str) {
+    (first_bytes(name), name)
+}
+
+/// The same order as far as it goes.
+pub fn first_bytes(name: &str) -> u64 {
+    let mut first = [0; 8];
+    let n = name.len().min(8);
+    first[..n].copy_from_slice(&name.as_bytes()[..n]);
+    u64::from_be_bytes(first)
 }
 
 /// What the kernel these types are of knows of eBPF: its own enumerations name helpers and instructions, so nothing need

@@ -1,9 +1,9 @@
-//! Which functions of the kernel can be probed and how: what its type information says was built in, what tracefs lists
-//! as traceable, and where /proc/kallsyms says each function is. Documentation/trace/kprobes.rst, Documentation/trace/ftrace.rst.
+//! Which functions of the kernel can be probed and how: what its type information says was built in, what its code or
+//! tracefs says is traceable, and where /proc/kallsyms says each function is. Documentation/trace/kprobes.rst, Documentation/trace/ftrace.rst.
 
 use std::{collections::HashSet, ops::Range, path::Path};
 
-use super::Btf;
+use super::{Btf, by_name, traced};
 use crate::host::Host;
 
 /// What a kernel without [`Probing::any`] lacks, and what helps.
@@ -48,38 +48,84 @@ impl Probing {
     }
 }
 
-/// Functions ftrace can stop at: `name`, or `name [module]`.
+/// Functions ftrace can stop at.
 #[derive(Debug)]
-pub struct TraceableFunctions(Lines);
+pub struct TraceableFunctions {
+    /// By name.
+    lines: Lines,
+    name: fn(&str) -> &str,
+    module: fn(&str) -> Option<&str>,
+    /// 0: not said.
+    address: fn(&str) -> u64,
+}
 
 impl TraceableFunctions {
+    /// Those of the running kernel, by its code where that may be read and is of a known kind, else by its list.
+    ///
+    /// # Errors
+    /// Why neither can be had.
+    pub fn read<'a>(host: &dyn Host, tracefs: impl Fn() -> Result<&'a Path, &'a str>) -> Result<Self, String> {
+        Self::by_code(host).map_or_else(|| Self::by_list(host, tracefs()?), Ok)
+    }
+
+    /// Those of which the kernel's symbols and code tell.
+    pub fn by_code(host: &dyn Host) -> Option<Self> {
+        if host.arch() != "x86_64" {
+            return None;
+        }
+        let memory = host.kernel_memory()?;
+        let text = String::from_utf8(host.read(Path::new("/proc/kallsyms")).ok()?).ok()?;
+        let lines = traced::functions(&text, &memory).filter(|lines| !lines.is_empty())?;
+        let lines = Lines::of(text, lines, symbol_name);
+        Some(Self { lines, name: symbol_name, module: symbol_module, address: symbol_address })
+    }
+
+    /// Those that the kernel lists: `name`, or `name [module]`.
+    ///
     /// # Errors
     /// Why there is no list.
-    pub fn read(host: &dyn Host, tracefs: &Path) -> Result<Self, String> {
+    pub fn by_list(host: &dyn Host, tracefs: &Path) -> Result<Self, String> {
         let text = String::from_utf8(host.read(&tracefs.join("available_filter_functions"))?)
             .map_err(|_| "available_filter_functions is no text".to_owned())?;
-        Ok(Self(Lines::sorted(text, |line| line)))
+        Ok(Self::listed(text))
+    }
+
+    fn listed(text: String) -> Self {
+        fn name(line: &str) -> &str {
+            line.split(' ').next().unwrap_or(line)
+        }
+        fn module(line: &str) -> Option<&str> {
+            line.rsplit_once(" [")?.1.strip_suffix(']')
+        }
+        Self { lines: Lines::sorted_where(text, name, |_| true), name, module, address: |_| 0 }
     }
 
     pub fn has(&self, function: &str, module: Option<&str>) -> bool {
-        match module {
-            None => self.0.has(function),
-            Some(module) => self.0.has(&format!("{function} [{module}]")),
-        }
+        self.line(function, module).is_some()
+    }
+
+    /// Where a function is, if these came of the kernel's symbols; the first of that name, as the kernel itself takes it.
+    pub fn address(&self, function: &str, module: Option<&str>) -> Option<u64> {
+        self.line(function, module).map(self.address).filter(|address| *address != 0)
+    }
+
+    fn line<'a>(&'a self, function: &'a str, module: Option<&str>) -> Option<&'a str> {
+        self.lines.equal(function, self.name).find(|line| (self.module)(line) == module)
+    }
+
+    /// Names with their module, sorted by name.
+    pub fn names(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.lines.iter().map(|line| ((self.name)(line), (self.module)(line)))
     }
 
     /// The whole copies of a function that the compiler made under names of its own: `NAME.constprop.0`, `NAME.isra.0`.
     /// What begins in the middle (`.part.0`, `.cold`) is none.
     pub fn copies<'a>(&'a self, function: &str, module: Option<&'a str>) -> impl Iterator<Item = &'a str> {
         let prefix = format!("{function}.");
-        let wanted = prefix.clone();
-        self.0.from(&prefix).take_while(move |line| line.starts_with(&wanted)).filter_map(move |line| {
-            let name = match module {
-                None => Some(line).filter(|line| !line.contains(' ')),
-                Some(module) => line.strip_suffix(']')?.strip_suffix(module)?.strip_suffix(" ["),
-            }?;
-            let mut suffixes = name[prefix.len()..].split('.').filter(|word| !word.bytes().all(|b| b.is_ascii_digit()));
-            suffixes.all(|suffix| matches!(suffix, "constprop" | "isra")).then_some(name)
+        let lines = self.lines.from(&prefix, self.name).filter(move |line| (self.module)(line) == module);
+        lines.map(self.name).take_while(move |name| name.starts_with(&prefix)).filter(|name| {
+            let suffixes = name.split('.').skip(1).filter(|word| !word.bytes().all(|b| b.is_ascii_digit()));
+            suffixes.into_iter().all(|suffix| matches!(suffix, "constprop" | "isra"))
         })
     }
 }
@@ -160,10 +206,6 @@ struct Lines {
 }
 
 impl Lines {
-    fn sorted(text: String, key: impl Fn(&str) -> &str) -> Self {
-        Self::sorted_where(text, key, |_| true)
-    }
-
     fn sorted_where(text: String, key: impl Fn(&str) -> &str, keep: impl Fn(&str) -> bool) -> Self {
         let mut lines = Vec::with_capacity(text.len() / 32);
         let mut start = 0;
@@ -174,8 +216,13 @@ impl Lines {
             }
             start += line.len();
         }
+        Self::of(text, lines, key)
+    }
+
+    /// Some lines of a text.
+    fn of(text: String, mut lines: Vec<Range<u32>>, key: impl Fn(&str) -> &str) -> Self {
         let of = |range: &Range<u32>| &text[range.start as usize..range.end as usize];
-        lines.sort_by(|a, b| key(of(a)).cmp(key(of(b))));
+        lines.sort_by_cached_key(|range| by_name(key(of(range))));
         Self { text, lines }
     }
 
@@ -187,20 +234,15 @@ impl Lines {
         self.lines.iter().map(|range| self.line(range))
     }
 
-    fn has(&self, line: &str) -> bool {
-        self.lines.binary_search_by(|range| self.line(range).cmp(line)).is_ok()
-    }
-
-    /// Lines from the first that is not before `wanted`, where they are sorted as a whole.
-    fn from<'a>(&'a self, wanted: &str) -> impl Iterator<Item = &'a str> + use<'a> {
-        let from = self.lines.partition_point(|range| self.line(range) < wanted);
+    /// Lines from the first whose key is not before `wanted`; `key` as they were sorted by.
+    fn from<'a>(&'a self, wanted: &str, key: fn(&str) -> &str) -> impl Iterator<Item = &'a str> + use<'a> {
+        let from = self.lines.partition_point(|range| key(self.line(range)) < wanted);
         self.lines[from..].iter().map(|range| self.line(range))
     }
 
     /// Lines whose key is `wanted`; `key` as they were sorted by.
     fn equal<'a>(&'a self, wanted: &'a str, key: fn(&str) -> &str) -> impl Iterator<Item = &'a str> + 'a {
-        let from = self.lines.partition_point(|range| key(self.line(range)) < wanted);
-        self.lines[from..].iter().map(|range| self.line(range)).take_while(move |line| key(line) == wanted)
+        self.from(wanted, key).take_while(move |line| key(line) == wanted)
     }
 }
 
@@ -226,7 +268,7 @@ mod tests {
 
     #[test]
     fn functions_of_modules_are_listed_with_them() {
-        let list = TraceableFunctions(Lines::sorted("vfs_read\nopen [m]\nvfs_write\n".to_owned(), |line| line));
+        let list = TraceableFunctions::listed("vfs_read\nopen [m]\nvfs_write\n".to_owned());
         assert!(list.has("vfs_read", None) && list.has("open", Some("m")));
         assert!(!list.has("open", None) && !list.has("vfs", None));
     }
@@ -235,7 +277,7 @@ mod tests {
     fn copies_of_a_function_are_those_that_begin_where_it_does() {
         let text =
             "f.cold\nf.constprop.0\nf.isra.0\nf.isra.0.cold\nf.part.0\nf.part.0.isra.0\ng\nf.isra.0 [m]\nfg.isra.0\n";
-        let list = TraceableFunctions(Lines::sorted(text.to_owned(), |line| line));
+        let list = TraceableFunctions::listed(text.to_owned());
         let of = |name, module| list.copies(name, module).collect::<Vec<_>>();
         assert_eq!(of("f", None), ["f.constprop.0", "f.isra.0"]);
         assert_eq!(of("f", Some("m")), ["f.isra.0"]);

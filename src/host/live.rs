@@ -12,7 +12,7 @@ use std::{
     sync::OnceLock,
 };
 
-use super::{Bytes, Fetch, Host, cache::Cache, debuginfod};
+use super::{Bytes, Fetch, Host, cache::Cache, debuginfod, kernel_memory::KernelMemory};
 use crate::sys::{file_map::FileMap, kernel_btf::KernelBtf, mount};
 
 /// Where tracefs is when nobody mounted it: in a mount that only this process has, so that nothing of the machine changes.
@@ -73,6 +73,10 @@ impl Host for Live {
         let metadata = fs::metadata(path).map_err(|error| reason(path, &error))?;
         let (size, changed_s, changed_ns) = (metadata.len(), metadata.mtime(), metadata.mtime_nsec());
         Ok(format!("{:x}-{:x}-{size:x}-{changed_s:x}.{changed_ns:x}", metadata.dev(), metadata.ino()))
+    }
+
+    fn kernel_memory(&self) -> Option<KernelMemory> {
+        KernelMemory::open(Path::new("/proc/kcore")).ok()
     }
 
     fn cache(&self) -> Option<Cache> {

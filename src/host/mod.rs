@@ -3,6 +3,7 @@
 pub mod cache;
 pub mod debuginfod;
 pub mod facts;
+pub mod kernel_memory;
 pub mod live;
 pub mod recorded;
 
@@ -44,6 +45,10 @@ pub trait Host: Send + Sync {
     }
     /// A name for a file's present content: other once it was written to.
     fn stamp(&self, path: &Path) -> Result<String, String>;
+    /// The memory of the running kernel; `None`: it may not be read.
+    fn kernel_memory(&self) -> Option<kernel_memory::KernelMemory> {
+        None
+    }
     /// Where what was worked out about the machine is kept between runs; `None`: nowhere.
     fn cache(&self) -> Option<cache::Cache> {
         None

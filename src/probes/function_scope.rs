@@ -75,16 +75,28 @@ impl Prototype {
 
     /// One general register holds a value of the type.
     fn fits(&self, ty: TypeId) -> bool {
-        !matches!(self.btf.base_shape(ty), Shape::Float) && (1..=8).contains(&self.btf.size_of(ty))
+        self.is_word(ty).unwrap_or_else(|| (1..=8).contains(&self.btf.size_of(ty)))
+    }
+
+    /// Whether a register holds a value of the type, which is a word of its own; `None`: it consists of others.
+    fn is_word(&self, ty: TypeId) -> Option<bool> {
+        match self.btf.base_shape(ty) {
+            Shape::Pointer(_) => Some(true),
+            Shape::Int { width, .. } | Shape::Bool { width } | Shape::Enum { width, .. } => {
+                Some((1..=8).contains(&width))
+            }
+            Shape::Struct | Shape::Union => None,
+            _ => Some(false),
+        }
     }
 
     /// How many words a trampoline hands over; `None` where it cannot: values wider than a register, or too many.
     pub fn trampoline_args(&self) -> Option<u8> {
-        let n = self.btf.params(self.id).len();
-        let fits = |ty| self.fits(ty) && !matches!(self.btf.base_shape(ty), Shape::Struct | Shape::Union);
-        let all = self.btf.params(self.id).into_iter().all(|param| fits(param.ty));
+        let is_word = |ty| self.is_word(ty) == Some(true);
+        let n = self.btf.param_types(self.id).take_while(|ty| is_word(*ty)).count();
+        let is_all = self.btf.param_types(self.id).nth(n).is_none();
         let result = self.result();
-        (n <= N_REGISTERS && all && (self.btf.strip(result) == 0 || fits(result))).then_some(n as u8)
+        (n <= N_REGISTERS && is_all && (self.btf.strip(result) == 0 || is_word(result))).then_some(n as u8)
     }
 }
 

@@ -1,8 +1,14 @@
 //! Kernel functions: listed from type information anywhere, probed where the kernel can.
 
-use tapdeck::runtime::features;
+use std::collections::BTreeSet;
 
-use crate::binary::{finish, require_bpf, require_functions, tapdeck};
+use tapdeck::{
+    debuginfo::TraceableFunctions,
+    host::{Host as _, Live},
+    runtime::features,
+};
+
+use crate::binary::{finish, require_bpf, require_functions, start, tapdeck};
 
 fn run(args: &[&str]) -> crate::binary::Ran {
     let mut command = tapdeck();
@@ -213,6 +219,46 @@ fn variables_have_addresses_without_debug_information() {
     assert!(refused.err.contains("@cast(&@var(\"jiffies_64\"), \"TYPE\")"), "{}", refused.err);
     let refused = run(&["-p2", "-e", "probe begin { println(&@var(\"runqueues\")) }"]);
     assert!(refused.err.contains("'runqueues' is a variable that every processor has one of"), "{}", refused.err);
+}
+
+#[test]
+fn the_code_of_the_kernel_says_what_its_tracer_lists() {
+    if !require_functions() {
+        return;
+    }
+    let tracefs = Live.tracefs().expect("functions can be probed");
+    // While it is traced, a function begins with a call: by a trampoline of its own, and by one that many share.
+    let script =
+        "probe kernel.function(\"vfs_read\"), kernel.function(\"vfs_w*\"), kernel.function(\"vfs_w*\").return { }
+        probe kprobe.function(\"vfs_writev\") { } probe begin { println(\"on\") }";
+    let mut command = tapdeck();
+    command.args(["run", "-w", "-e", script]);
+    for running in [false, true] {
+        let tracing = running.then(|| {
+            let mut tracing = start(std::mem::replace(&mut command, tapdeck()));
+            tracing.wait_output("on\n");
+            tracing
+        });
+        let Some(by_code) = TraceableFunctions::by_code(&Live) else {
+            eprintln!("skipped: the kernel's memory may not be read");
+            return;
+        };
+        let by_list = TraceableFunctions::by_list(&Live, &tracefs).expect("is listed");
+        fn names(list: &TraceableFunctions) -> BTreeSet<(&str, Option<&str>)> {
+            // The kernel numbers those whose names it does not know.
+            list.names().filter(|(name, _)| !name.starts_with("__ftrace_invalid_address__")).collect()
+        }
+        let (by_code, by_list) = (names(&by_code), names(&by_list));
+        assert!(by_list.len() > 1000 && by_list.contains(&("vfs_read", None)));
+        // An inline function that was not inlined, and begins with a branch that is patched out, looks the same.
+        let more: Vec<_> = by_code.difference(&by_list).collect();
+        assert!(more.len() <= 2, "by code alone, {running}: {more:?}");
+        assert_eq!(by_list.difference(&by_code).collect::<Vec<_>>(), [] as [&_; 0], "by list alone, {running}");
+        if let Some(tracing) = tracing {
+            tracing.signal(2);
+            tracing.finish().ok();
+        }
+    }
 }
 
 #[test]

@@ -143,26 +143,28 @@ impl Btf {
             return self.base.as_ref()?.record(id);
         }
         let at = *self.starts.get((id - self.first_id) as usize)? as usize;
-        let info = u32_at(&self.bytes, at + 4)?;
+        // Whatever is asked of types comes through here, a million times for some questions.
+        let (head, rest) = self.bytes.get(at..)?.split_first_chunk::<12>()?;
+        let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let info = word(4);
         let (kind, vlen) = ((info >> 24 & 0x1f) as u8, info as u16);
-        Some(Record {
-            name_off: u32_at(&self.bytes, at)?,
-            kind,
-            flag: info >> 31 == 1,
-            vlen,
-            word: u32_at(&self.bytes, at + 8)?,
-            rest: self.bytes.get(at + 12..at + 12 + rest_len(kind, vlen)?)?,
-        })
+        let rest = rest.get(..rest_len(kind, vlen)?)?;
+        Some(Record { name_off: word(0), kind, flag: info >> 31 == 1, vlen, word: word(8), rest })
     }
 
     pub(super) fn string(&self, offset: u32) -> &str {
         if offset < self.first_string {
             return self.base.as_ref().map_or("", |base| base.string(offset));
         }
-        let start = self.strings.start + (offset - self.first_string) as usize;
-        let text = self.bytes.get(start..self.strings.end).unwrap_or(&[]);
+        let text = self.own_string(offset);
         let end = text.iter().position(|byte| *byte == 0).unwrap_or(0);
         std::str::from_utf8(&text[..end]).unwrap_or("")
+    }
+
+    /// The bytes from one of our own strings on, beyond its end.
+    fn own_string(&self, offset: u32) -> &[u8] {
+        let start = self.strings.start + (offset - self.first_string) as usize;
+        self.bytes.get(start..self.strings.end).unwrap_or(&[])
     }
 
     fn lookup(&self, name: &str, kinds: &[u8]) -> Option<TypeId> {
@@ -241,11 +243,9 @@ impl Btf {
                 return None;
             }
             // Compare raw bytes first: most names are not it, and validating UTF-8 of all of them costs a millisecond.
-            if record.name_off >= self.first_string {
-                let start = self.strings.start + (record.name_off - self.first_string) as usize;
-                if !self.bytes[start.min(self.bytes.len())..].starts_with(prefix.as_bytes()) {
-                    return None;
-                }
+            if record.name_off >= self.first_string && !self.own_string(record.name_off).starts_with(prefix.as_bytes())
+            {
+                return None;
             }
             Some((self.string(record.name_off).strip_prefix(prefix)?, id, record.word))
         })
@@ -265,8 +265,13 @@ impl Btf {
     /// Which of these functions the file defines; one look through all of them.
     pub fn have_functions<const N: usize>(&self, names: [&str; N]) -> [bool; N] {
         let mut found = [false; N];
-        for (name, ..) in self.functions() {
-            if let Some(idx) = names.iter().position(|wanted| *wanted == name) {
+        let functions = self.own_ids().filter_map(|id| self.record(id)).filter(|record| record.kind == FUNC);
+        for name_off in functions.map(|record| record.name_off).filter(|name_off| *name_off >= self.first_string) {
+            // Where a name ends is looked for in the few that begin as one of these.
+            let text = self.own_string(name_off);
+            let is_it =
+                |wanted: &&str| text.strip_prefix(wanted.as_bytes()).is_some_and(|rest| rest.first() == Some(&0));
+            if let Some(idx) = names.iter().position(is_it) {
                 found[idx] = true;
             }
         }

@@ -138,6 +138,12 @@ impl Btf {
         None
     }
 
+    /// The types of a prototype's parameters.
+    pub fn param_types(&self, prototype: TypeId) -> impl Iterator<Item = TypeId> {
+        let record = self.record(prototype).filter(|record| record.kind == FUNC_PROTO);
+        record.into_iter().flat_map(|record| (0..usize::from(record.vlen)).map(move |idx| record.word_at(idx * 2 + 1)))
+    }
+
     /// The value of an enumerator anywhere: `@const("BPF_MAP_TYPE_HASH")`. Looks through every enum.
     pub fn enumerator_value(&self, name: &str) -> Option<i64> {
         (1..self.n_types())

@@ -9,7 +9,7 @@ use std::{
 use super::{WantedKernel, find_kernel, running_build_id};
 use crate::{
     debuginfo::dwarf::DebugFile,
-    host::{Bytes, Fetch, Host, cache::Cache},
+    host::{Bytes, Fetch, Host, cache::Cache, kernel_memory::KernelMemory},
 };
 
 /// The host for what `-r` says: a release, a vmlinux, or the folder one was built in. The running kernel's release is the
@@ -108,6 +108,10 @@ impl Host for OtherKernel {
 
     fn stamp(&self, path: &Path) -> Result<String, String> {
         self.host.stamp(path)
+    }
+
+    fn kernel_memory(&self) -> Option<KernelMemory> {
+        self.host.kernel_memory().filter(|_| self.is_running)
     }
 
     fn cache(&self) -> Option<Cache> {

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     debuginfo::{
-        Btf, Image, Probing, TypeId, World,
+        Btf, Image, Probing, TypeId, Types as _, World, by_name,
         model::{NotTraceable, Traceable},
     },
     language::ast::ProbePoint,
@@ -98,11 +98,16 @@ impl Wanted {
     /// The functions whose names match; at least one.
     fn find(&self, world: &World) -> Result<Vec<Found>, NoMatch> {
         self.refuse_what_needs_dwarf(world)?;
-        let found = match &self.module {
-            None => in_kernel(&self.text, world),
-            Some(module) => in_modules(module, &self.text, world),
-        };
+        let found: Vec<Found> = self.found(world).collect();
         if found.is_empty() { Err(self.explain(world)) } else { Ok(found) }
+    }
+
+    /// The functions whose names match, by type information.
+    fn found<'w>(&'w self, world: &'w World) -> Box<dyn Iterator<Item = Found> + 'w> {
+        match &self.module {
+            None => in_kernel(&self.text, world),
+            Some(module) => Box::new(in_modules(module, &self.text, world)),
+        }
     }
 
     /// Type information knows names and nothing more.
@@ -148,7 +153,7 @@ impl Wanted {
         let many = found.len() > 1;
         let mut sites = Vec::with_capacity(found.len());
         let (mut left_out, mut barred) = (0, 0);
-        for function in found.into_iter().flat_map(|function| function.compiled(world)) {
+        for mut function in found.into_iter().flat_map(|function| function.compiled(world)) {
             if world.barred().contains(function.symbol()) {
                 barred += 1;
                 continue;
@@ -161,6 +166,9 @@ impl Wanted {
             if many && !is_traceable && probing.any() {
                 left_out += 1;
                 continue;
+            }
+            if matches!(hook, FunctionHook::Kprobe { multi: true, .. }) {
+                function.address = function.address.or_else(|| function.traced_address(world));
             }
             sites.push(self.site(function, hook));
         }
@@ -177,23 +185,30 @@ impl Wanted {
         Resolved::Sites(sites)
     }
 
-    /// What many functions are listed as without debug information: the running kernel says which it can trace. `None`: it
-    /// does not, or the point names one function, whose site is its line.
+    /// What many functions are listed as without debug information; the running kernel may say which it can trace. `None`:
+    /// the point names one function, whose site is its line.
     fn list_by_types(&self, with_variables: bool, world: &World) -> Option<Vec<Listed>> {
-        let is_listed = is_wildcard(&self.text) && world.traceable().is_ok() && world.probing().any();
-        let found = self.find(world).ok().filter(|_| is_listed)?;
+        if !is_wildcard(&self.text) || self.refuse_what_needs_dwarf(world).is_err() {
+            return None;
+        }
+        let (probing, barred) = (world.probing(), world.barred());
+        let list = probing.any().then(|| world.traceable().ok()).flatten();
         let listed = |function: Found| {
-            let traceable = match function.is_traceable(world) {
-                _ if world.barred().contains(function.symbol()) => Traceable::Not(NotTraceable::NoKprobe),
-                true => Traceable::Fentry,
-                false => Traceable::Not(NotTraceable::NotListed),
+            let traceable = match list.map(|_| function.is_traceable(world)) {
+                _ if barred.contains(function.symbol()) => Traceable::Not(NotTraceable::NoKprobe),
+                Some(true) => Traceable::Fentry,
+                Some(false) => Traceable::Not(NotTraceable::NotListed),
+                None => function.hook(probing, !probing.kprobes, true).map(|_| Traceable::Unknown)?,
             };
-            let site = self.site(function, FunctionHook::Missing);
-            let context = if with_variables { site.scope.variables(world) } else { Vec::new() };
-            Listed { point: site.point.to_string(), context, traceable }
+            let point = self.point(&function.name, function.module.as_deref());
+            let variables = || self.site(function, FunctionHook::Missing).scope.variables(world);
+            let context = if with_variables { variables() } else { Vec::new() };
+            Some(Listed { point, context, traceable })
         };
-        let compiled = found.into_iter().flat_map(|function| function.compiled(world));
-        Some(compiled.map(listed).collect())
+        // They are made and dropped one by one: all of them would take more time for their memory than for anything else.
+        let lines: Vec<Listed> =
+            self.found(world).flat_map(|function| function.compiled(world)).filter_map(listed).collect();
+        (!lines.is_empty()).then_some(lines)
     }
 
     fn site(&self, function: Found, hook: FunctionHook) -> ProbeSite {
@@ -272,9 +287,18 @@ impl Found {
         world.traceable().map_or(true, |list| list.has(self.symbol(), self.module.as_deref()))
     }
 
+    /// Where it is, as far as the kernel's symbols were read to find out what it can trace: otherwise it looks through all
+    /// of them itself.
+    fn traced_address(&self, world: &World) -> Option<u64> {
+        world.traceable().ok()?.address(self.symbol(), self.module.as_deref())
+    }
+
     /// The function as the compiler left it: itself, or the copies with fewer parameters that took its place. Types know
     /// only copies that take their parameters as the function would.
     fn compiled(self, world: &World) -> Vec<Found> {
+        if !world.probing().any() {
+            return vec![self];
+        }
         let Ok(list) = world.traceable() else { return vec![self] };
         let module = self.module.as_deref();
         if self.address.is_some() || list.has(&self.name, module) {
@@ -286,68 +310,63 @@ impl Found {
     }
 
     fn hook(&self, probing: Probing, may_have_trampoline: bool, is_traceable: bool) -> Option<FunctionHook> {
-        let n_args = self.prototype.as_ref().and_then(Prototype::trampoline_args);
-        match (self.btf_id, n_args) {
-            (Some(btf_id), Some(n_args))
-                if probing.fentry && may_have_trampoline && is_traceable && self.copy.is_none() =>
-            {
-                Some(FunctionHook::Fentry { btf_id, n_args, cookies: probing.cookies })
-            }
-            _ if probing.kprobes => {
-                let multi = probing.kprobe_multi && is_traceable;
-                Some(FunctionHook::Kprobe { multi, cookies: probing.cookies })
-            }
-            _ if probing.any() => None,
-            _ => Some(FunctionHook::Missing),
+        if probing.fentry
+            && may_have_trampoline
+            && is_traceable
+            && self.copy.is_none()
+            && let Some(btf_id) = self.btf_id
+            && let Some(n_args) = self.prototype.as_ref().and_then(Prototype::trampoline_args)
+        {
+            return Some(FunctionHook::Fentry { btf_id, n_args, cookies: probing.cookies });
         }
+        if probing.kprobes {
+            let multi = probing.kprobe_multi && is_traceable;
+            return Some(FunctionHook::Kprobe { multi, cookies: probing.cookies });
+        }
+        (!probing.any()).then_some(FunctionHook::Missing)
     }
 }
 
-fn in_kernel(pattern: &str, world: &World) -> Vec<Found> {
-    let mut found = match world.btf() {
-        Ok(btf) => in_types(btf, pattern, None),
-        Err(_) => Vec::new(),
-    };
+fn in_kernel<'w>(pattern: &'w str, world: &'w World) -> Box<dyn Iterator<Item = Found> + 'w> {
+    let mut found = world.btf().into_iter().flat_map(|btf| in_types(btf, pattern, None)).peekable();
+    if found.peek().is_some() || is_wildcard(pattern) {
+        return Box::new(found);
+    }
     // What BTF leaves out has a symbol all the same: assembler, and functions whose prototypes disagree.
-    if found.is_empty()
-        && !is_wildcard(pattern)
-        && let Ok(symbols) = world.symbols()
-    {
-        let addresses = symbols.addresses(pattern, None);
-        found.extend(addresses.map(|address| Found {
-            name: pattern.to_owned(),
-            module: None,
-            btf_id: None,
-            prototype: None,
-            address: (address != 0).then_some(address),
-            copy: None,
-        }));
-    }
-    found
+    let symbols = world.symbols().into_iter().flat_map(|symbols| symbols.addresses(pattern, None));
+    Box::new(symbols.map(|address| Found {
+        name: pattern.to_owned(),
+        module: None,
+        btf_id: None,
+        prototype: None,
+        address: (address != 0).then_some(address),
+        copy: None,
+    }))
 }
 
-fn in_modules(module: &str, pattern: &str, world: &World) -> Vec<Found> {
-    let modules = world.module_btfs().iter().filter(|(name, _)| in_module(module, name));
-    modules.flat_map(|(name, btf)| in_types(btf, pattern, Some(name))).collect()
+fn in_modules<'w>(module: &'w str, pattern: &'w str, world: &'w World) -> impl Iterator<Item = Found> + 'w {
+    let modules = world.module_btfs().iter().filter(move |(name, _)| in_module(module, name));
+    modules.flat_map(move |(name, btf)| in_types(btf, pattern, Some(name)))
 }
 
-fn in_types(btf: &Arc<Btf>, pattern: &str, module: Option<&str>) -> Vec<Found> {
-    let found = |name: &str, id, proto| Found {
+/// In the order of their names, each once.
+fn in_types<'w>(btf: &'w Arc<Btf>, pattern: &str, module: Option<&'w str>) -> impl Iterator<Item = Found> + use<'w> {
+    let is_it = |(name, ..): &(&str, TypeId, TypeId)| glob_matches(pattern.as_bytes(), name.as_bytes());
+    let mut all: Vec<_> = if is_wildcard(pattern) {
+        btf.functions().filter(is_it).collect()
+    } else {
+        btf.function_named(pattern).map(|(id, proto)| (btf.name(id), id, proto)).into_iter().collect()
+    };
+    all.sort_by_cached_key(|(name, ..)| by_name(name));
+    all.dedup_by_key(|(name, ..)| *name);
+    all.into_iter().map(move |(name, id, proto)| Found {
         name: name.to_owned(),
         module: module.map(str::to_owned),
         btf_id: Some(id),
         prototype: Some(Prototype { btf: btf.clone(), id: proto }),
         address: None,
         copy: None,
-    };
-    if !is_wildcard(pattern) {
-        return btf.function_named(pattern).map(|(id, proto)| found(pattern, id, proto)).into_iter().collect();
-    }
-    let matching = btf.functions().filter(|(name, ..)| glob_matches(pattern.as_bytes(), name.as_bytes()));
-    let mut all: Vec<Found> = matching.map(|(name, id, proto)| found(name, id, proto)).collect();
-    all.sort_by(|a, b| a.name.cmp(&b.name));
-    all.dedup_by(|a, b| a.name == b.name);
-    all
+    })
 }
 
 #[cfg(test)]

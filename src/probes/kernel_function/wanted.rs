@@ -91,12 +91,13 @@ impl Wanted {
 
     /// The point of one function, by its name or `NAME@FILE:LINE`.
     pub fn point(&self, function: &str, module: Option<&str>) -> String {
-        let place = match (module, self.plain) {
-            (None, false) => "kernel".to_owned(),
-            (None, true) => "kprobe".to_owned(),
-            (Some(module), false) => format!("module(\"{module}\")"),
-            (Some(module), true) => format!("kprobe.module(\"{module}\")"),
+        let (before, module, behind) = match (module, self.plain) {
+            (None, false) => ("kernel", "", ""),
+            (None, true) => ("kprobe", "", ""),
+            (Some(module), false) => ("module(\"", module, "\")"),
+            (Some(module), true) => ("kprobe.module(\"", module, "\")"),
         };
-        format!("{place}.function(\"{function}\"){}", self.suffix)
+        // Lists have tens of thousands of these.
+        [before, module, behind, ".function(\"", function, "\")", &self.suffix].concat()
     }
 }
