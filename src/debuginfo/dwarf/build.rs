@@ -3,12 +3,11 @@
 //! The result does not depend on how many workers there were or who read what.
 
 use std::{
-    collections::HashMap,
     ops::Range,
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     barred,
@@ -16,6 +15,7 @@ use super::{
     index::{Column, Draft},
     source::Source,
 };
+use crate::debuginfo::first_bytes;
 
 /// Bytes of .debug_info that have been read, of how many: a bar's worth of progress.
 #[derive(Debug, Default)]
@@ -84,7 +84,7 @@ fn batches(source: &Source) -> Vec<Range<usize>> {
 /// The compiler may divide a function and inline its first part alone. What is left, `NAME.part.0`, is described as a
 /// function of that name all the same; but the function does not begin there.
 fn add_symbols(source: &Source, harvests: &mut [Harvest<'_>]) {
-    let mut parts = rustc_hash::FxHashSet::default();
+    let mut parts = FxHashSet::default();
     source.file.for_each_function(|symbol| {
         if symbol.name.contains(".part.") {
             parts.insert(symbol.address);
@@ -93,7 +93,7 @@ fn add_symbols(source: &Source, harvests: &mut [Harvest<'_>]) {
     for harvest in harvests.iter_mut() {
         harvest.instances.retain(|instance| instance.is_inline || !parts.contains(&instance.pc));
     }
-    let known: std::collections::HashSet<u64, rustc_hash::FxBuildHasher> = harvests
+    let known: FxHashSet<u64> = harvests
         .iter()
         .flat_map(|harvest| &harvest.instances)
         .filter(|instance| !instance.is_inline)
@@ -132,7 +132,7 @@ fn put_together(source: &Source, harvests: Vec<Harvest<'_>>) -> Draft {
     let texts = Texts::of(source, &harvests);
     let mut pairs: FxHashMap<(u32, u32), u32> = FxHashMap::default();
     let mut pair_list: Vec<(u32, u32)> = Vec::new();
-    let mut lists: HashMap<Box<[u32]>, u32, rustc_hash::FxBuildHasher> = HashMap::default();
+    let mut lists: FxHashMap<Box<[u32]>, u32> = FxHashMap::default();
     let mut rows: Vec<Row> = Vec::with_capacity(harvests.iter().map(|harvest| harvest.instances.len()).sum());
     let mut types: Vec<(u32, u32, u32)> = Vec::new();
     let mut files: Vec<(u32, u32)> = Vec::new();
@@ -172,10 +172,9 @@ fn put_together(source: &Source, harvests: Vec<Harvest<'_>>) -> Draft {
                 is_empty: instance.is_empty,
             }
         }));
-        types.extend(harvest.definitions.iter().filter_map(|((name, tag), position)| {
-            let name = harvest.texts.known(name)?;
-            Some((numbers.texts[name as usize], u32::from(*tag), *position))
-        }));
+        let definition =
+            |(name, tag, position): &(u32, u16, u32)| (numbers.texts[*name as usize], u32::from(*tag), *position);
+        types.extend(harvest.definitions.iter().map(definition));
         symbols
             .extend(harvest.symbols.iter().map(|(start, size, name)| (*start, *size, numbers.texts[*name as usize])));
         for (unit, paths) in &harvest.unit_files {
@@ -224,12 +223,7 @@ fn leave_one_each(rows: &mut Vec<Row>) {
 }
 
 /// Groups, instances and argument lists. Lists and pairs are numbered as they are first used, whoever found them.
-fn put_rows(
-    draft: &mut Draft,
-    rows: &mut [Row],
-    lists: &HashMap<Box<[u32]>, u32, rustc_hash::FxBuildHasher>,
-    pairs: &[(u32, u32)],
-) {
+fn put_rows(draft: &mut Draft, rows: &mut [Row], lists: &FxHashMap<Box<[u32]>, u32>, pairs: &[(u32, u32)]) {
     let mut list_of: Vec<&[u32]> = vec![&[]; lists.len()];
     lists.iter().for_each(|(list, number)| list_of[*number as usize] = list);
     let (mut list_numbers, mut pair_numbers) = (vec![u32::MAX; lists.len()], vec![u32::MAX; pairs.len()]);
@@ -312,7 +306,9 @@ fn put_types(draft: &mut Draft, mut types: Vec<(u32, u32, u32)>) {
 
 /// Every text once, sorted; and the numbers it has with each worker.
 struct Texts {
-    sorted: Vec<Box<str>>,
+    bytes: Vec<u8>,
+    /// Where each ends in the bytes.
+    ends: Vec<u32>,
     by_harvest: Vec<Numbers>,
 }
 
@@ -342,13 +338,15 @@ impl Texts {
         }
         all.sort_unstable();
         let mut numbers = vec![0; slot as usize];
-        let mut sorted: Vec<&str> = Vec::new();
-        for (_, text, slot) in &all {
-            if sorted.last() != Some(text) {
-                sorted.push(text);
+        let (mut bytes, mut ends, mut last) = (Vec::new(), Vec::new(), None);
+        for (_, text, slot) in all {
+            if last != Some(text) {
+                bytes.extend_from_slice(text.as_bytes());
+                ends.push(bytes.len() as u32);
+                last = Some(text);
             }
-            if let Some(number) = numbers.get_mut(*slot as usize) {
-                *number = sorted.len() as u32 - 1;
+            if let Some(number) = numbers.get_mut(slot as usize) {
+                *number = ends.len() as u32 - 1;
             }
         }
         let mut rest = &numbers[..];
@@ -364,28 +362,11 @@ impl Texts {
                 types: take(harvest.types.texts.values.len()),
             });
         }
-        Self { sorted: sorted.into_iter().map(Box::from).collect(), by_harvest }
+        Self { bytes, ends, by_harvest }
     }
 
     fn put(self, draft: &mut Draft) {
-        let mut end = 0;
-        let ends: Vec<u32> = self
-            .sorted
-            .iter()
-            .map(|text| {
-                end += text.len() as u32;
-                end
-            })
-            .collect();
-        draft.put(Column::TextEnds, ends);
-        draft.columns[Column::TextBytes as usize] = self.sorted.concat().into_bytes();
+        draft.put(Column::TextEnds, self.ends);
+        draft.columns[Column::TextBytes as usize] = self.bytes;
     }
-}
-
-/// The first eight bytes as a number that compares as they do.
-fn first_bytes(text: &str) -> u64 {
-    let mut first = [0; 8];
-    let n = text.len().min(8);
-    first[..n].copy_from_slice(&text.as_bytes()[..n]);
-    u64::from_be_bytes(first)
 }

@@ -4,6 +4,8 @@
 //! too long with: a unit's types are named again in every unit. As in SystemTap's listings, arrays are shown without
 //! their lengths, and a va_list by its name.
 
+use std::sync::Arc;
+
 use gimli::constants as dw;
 use rustc_hash::FxHashMap;
 
@@ -18,7 +20,7 @@ use super::{
 
 #[derive(Default)]
 pub struct TypeNames {
-    pub texts: Interned<Box<str>>,
+    pub texts: Interned<Arc<str>>,
     /// By position, of the unit that is being read.
     here: FxHashMap<u64, u32>,
     /// What stands behind a text: `*`, ` const`.
@@ -48,7 +50,7 @@ impl TypeNames {
         position: Option<u64>,
         depth: usize,
     ) -> u32 {
-        let Some(position) = position.filter(|_| depth < MAX_DEPTH) else { return self.texts.number("void".into()) };
+        let Some(position) = position.filter(|_| depth < MAX_DEPTH) else { return self.texts.number_of("void") };
         if let Some(number) = self.here.get(&position) {
             return *number;
         }
@@ -60,7 +62,7 @@ impl TypeNames {
                     let abbrevs = there.abbrevs.clone();
                     self.in_unit(source, &there, &abbrevs, position, depth)
                 }
-                None => self.texts.number("void".into()),
+                None => self.texts.number_of("void"),
             }
         };
         self.here.insert(position, number);
@@ -68,7 +70,7 @@ impl TypeNames {
     }
 
     fn in_unit(&mut self, source: &Source, unit: &Unit<'_>, abbrevs: &Abbrevs, position: u64, depth: usize) -> u32 {
-        let Ok(Some(die)) = unit.die_at(abbrevs, position) else { return self.texts.number("void".into()) };
+        let Ok(Some(die)) = unit.die_at(abbrevs, position) else { return self.texts.number_of("void") };
         let (mut name, mut of) = (None, None);
         let _ = unit.attributes(abbrevs, die, |attribute, value| {
             match (gimli::DwAt(attribute), value) {
@@ -88,7 +90,7 @@ impl TypeNames {
                 let inner = self.at_depth(source, unit, abbrevs, of, depth + 1);
                 match &*self.texts.values[inner as usize] {
                     // What a va_list parameter decays to.
-                    "struct __va_list_tag" => self.texts.number("va_list".into()),
+                    "struct __va_list_tag" => self.texts.number_of("va_list"),
                     _ => self.suffix(inner, tag, if keyword.is_empty() { "*" } else { keyword }),
                 }
             }
@@ -100,12 +102,12 @@ impl TypeNames {
             dw::DW_TAG_structure_type | dw::DW_TAG_class_type | dw::DW_TAG_union_type | dw::DW_TAG_enumeration_type => {
                 match name {
                     Some(place) => self.name(unit, place, tag, &format!("{keyword} ")),
-                    None => self.texts.number(format!("{keyword} {{...}}").into()),
+                    None => self.texts.number_of(&*format!("{keyword} {{...}}")),
                 }
             }
             dw::DW_TAG_subroutine_type => {
                 let text = self.function(source, unit, abbrevs, position, of, "()", depth);
-                self.texts.number(text.into())
+                self.texts.number_of(&*text)
             }
             dw::DW_TAG_array_type => {
                 let inner = self.at_depth(source, unit, abbrevs, of, depth + 1);
@@ -113,7 +115,7 @@ impl TypeNames {
             }
             _ => match name {
                 Some(place) => self.name(unit, place, 0, ""),
-                None => self.texts.number("".into()),
+                None => self.texts.number_of(""),
             },
         }
     }
@@ -123,7 +125,7 @@ impl TypeNames {
             return *number;
         }
         let text = format!("{}{suffix}", self.texts.values[inner as usize]);
-        let number = self.texts.number(text.into());
+        let number = self.texts.number_of(&*text);
         self.suffixed.insert((inner, tag), number);
         number
     }
@@ -136,7 +138,7 @@ impl TypeNames {
             return *number;
         }
         let text = format!("{prefix}{}", unit.file.text(place).unwrap_or_default());
-        let number = self.texts.number(text.into());
+        let number = self.texts.number_of(&*text);
         if is_shared {
             self.named.insert(key, number);
         }
@@ -165,7 +167,7 @@ impl TypeNames {
             true
         });
         let text = self.function(source, unit, abbrevs, to, result, "(*)", depth + 1);
-        Some(self.texts.number(text.into()))
+        Some(self.texts.number_of(&*text))
     }
 
     #[expect(clippy::too_many_arguments, reason = "one step of a recursion over three borrowed things")]
