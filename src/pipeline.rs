@@ -132,15 +132,21 @@ pub struct PassTime {
     pub real: Duration,
 }
 
+/// What a kernel's types say of programs in it.
+struct Abilities {
+    target: Target,
+    /// Where `struct linux_binprm` has its `filename`, in bytes.
+    binprm_filename: Option<u32>,
+}
+
 /// A machine and a tapset library, ready to compile any number of scripts for it.
 pub struct Compiler {
     pub world: World,
     pub library: Library,
     /// About folders of `-I` that cannot be read.
     pub warnings: Vec<String>,
-    /// What the kernel can do.
-    target: Target,
-    binprm_filename: Option<u32>,
+    /// What the kernel can do, looked up when first asked: a listing needs none of it.
+    abilities: OnceLock<Abilities>,
     /// What the kernel was built with, read when first asked.
     config: ConfigLookup,
     /// For completion, gathered when first asked.
@@ -151,13 +157,6 @@ impl Compiler {
     pub fn new(host: Arc<dyn Host>, include: &[PathBuf]) -> Self {
         let (library, warnings) = Library::new(&*host, include);
         let world = World::new(host);
-        let btf = world.btf().ok().cloned();
-        let (arch, n_cpus) = (world.host.arch(), possible_cpus(&*world.host));
-        let target = ebpf_target(btf.as_ref(), &arch, n_cpus, returns_are_guarded(&*world.host));
-        let binprm_filename = btf.and_then(|btf| {
-            let found = btf.find_member(btf.struct_named("linux_binprm")?, "filename")?;
-            Some(found.offset_bits / 8)
-        });
         let config = {
             let (host, read) = (world.host.clone(), OnceLock::new());
             Arc::new(move |name: &str| {
@@ -165,7 +164,7 @@ impl Compiler {
                 config.as_ref()?.get(name).map(str::to_owned)
             })
         };
-        Self { world, library, warnings, target, binprm_filename, config, catalogue: OnceLock::new() }
+        Self { world, library, warnings, abilities: OnceLock::new(), config, catalogue: OnceLock::new() }
     }
 
     /// Passes 1 to 4, as far as they go.
@@ -214,8 +213,8 @@ impl Compiler {
             max_map_entries: options.max_map_entries,
             live: options.live,
             has_target: options.has_target,
-            task: self.target.offsets.clone(),
-            binprm_filename: self.binprm_filename,
+            task: self.abilities().target.offsets.clone(),
+            binprm_filename: self.abilities().binprm_filename,
             arch: if self.world.host.arch() == "aarch64" { "aarch64" } else { "x86_64" },
         };
         let Some(program) = &out.program else { return out };
@@ -279,8 +278,22 @@ impl Compiler {
             timing: options.timing,
             live_probes: options.live,
             live_histograms: options.live,
-            ..self.target.clone()
+            ..self.abilities().target.clone()
         }
+    }
+
+    fn abilities(&self) -> &Abilities {
+        self.abilities.get_or_init(|| {
+            let world = &self.world;
+            let btf = world.btf().ok().cloned();
+            let (arch, n_cpus) = (world.host.arch(), possible_cpus(&*world.host));
+            let target = ebpf_target(btf.as_ref(), &arch, n_cpus, returns_are_guarded(&*world.host));
+            let binprm_filename = btf.and_then(|btf| {
+                let found = btf.find_member(btf.struct_named("linux_binprm")?, "filename")?;
+                Some(found.offset_bits / 8)
+            });
+            Abilities { target, binprm_filename }
+        })
     }
 
     /// How scripts are read on this machine. The library's macro files join the sources.

@@ -13,14 +13,17 @@ use crate::{
     pipeline::{CompileOptions, Compiler, Input},
 };
 
+/// Written at once: lists have megabytes.
+const OUTPUT_BYTES: usize = 1 << 16;
+
 /// `-l` and `-L`. Exit code 0 when something matches. `input` may define aliases (`-E`).
 pub fn stap_list(compiler: &Compiler, pattern: &str, with_variables: bool, input: &Input) -> ExitCode {
     let mut points = find(compiler, pattern, with_variables, input, true);
     points.retain(|point| !matches!(point.traceable, Traceable::Not(_)));
-    let mut out = BufWriter::new(std::io::stdout().lock());
+    let mut out = BufWriter::with_capacity(OUTPUT_BYTES, std::io::stdout().lock());
     for point in &points {
-        let line = if with_variables { point.line() } else { point.point.clone() };
-        if writeln!(out, "{line}").is_err() {
+        let written = if with_variables { writeln!(out, "{}", point.line()) } else { writeln!(out, "{}", point.point) };
+        if written.is_err() {
             break;
         }
     }

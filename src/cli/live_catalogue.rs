@@ -1,12 +1,14 @@
 //! The probe browser's catalogue: families of this kernel and the tapset's aliases.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
+
+use rustc_hash::FxHashMap;
 
 use super::live_engine::SharedCompiler;
 use crate::{
@@ -71,18 +73,30 @@ fn alias_variables(compiler: &Compiler, point: &str) -> Vec<Variable> {
     vars.map(variable).collect()
 }
 
-/// Names of groups, each kept once.
+/// Groups as the browser's tree has them, each kept once.
 #[derive(Default)]
-struct Groups(HashMap<String, Arc<str>>);
+struct Groups {
+    shown: FxHashMap<Arc<str>, Arc<str>>,
+    /// Entries of a group follow each other.
+    last: Option<(Arc<str>, Arc<str>)>,
+}
 
 impl Groups {
     fn shown(&mut self, entry: catalogue::CatalogueEntry) -> CatalogueEntry {
-        let group = self.0.entry(entry.group).or_insert_with_key(|group| {
+        let group = match &self.last {
+            Some((last, shown)) if *last == entry.group => shown.clone(),
+            _ => self.group(entry.group),
+        };
+        CatalogueEntry { group, point: entry.point.into(), has_return: entry.has_return, doc: entry.doc.into() }
+    }
+
+    fn group(&mut self, group: Arc<str>) -> Arc<str> {
+        let shown = self.shown.entry(group.clone()).or_insert_with(|| {
             // The browser's tree goes by `/`.
             group.replace(' ', "/").replace("begin/and/end", "begin and end").into()
         });
-        let group = Arc::clone(group);
-        CatalogueEntry { group, point: entry.point.into(), has_return: entry.has_return, doc: entry.doc.into() }
+        self.last = Some((group, shown.clone()));
+        shown.clone()
     }
 }
 

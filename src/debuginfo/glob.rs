@@ -6,6 +6,8 @@ pub fn glob_matches(pattern: &[u8], text: &[u8]) -> bool {
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {
         let step = match pattern.get(p) {
+            // Nothing behind it has to be found.
+            Some(b'*') if p + 1 == pattern.len() => return true,
             Some(b'*') => {
                 star = Some((p, t));
                 p += 1;

@@ -55,13 +55,22 @@ pub fn list(
     }
     let linker = Linker::new(library, &options.parse, scripts.into_iter().map(|(_, script)| script).collect());
     let mut cx = Cx::new(linker, sources, world, options);
+    // Tens of thousands, mostly in order; and what sites and aliases come to.
+    let mut rows: Vec<ListedPoint> = Vec::new();
     let mut listed: BTreeMap<String, (Vec<(String, String)>, Traceable)> = BTreeMap::new();
     let mut errors = Vec::new();
     for point in &points {
         if let Some(found) = probes::list(point, with_vars, world) {
-            for row in found {
+            let listed = |row: probes::Listed| {
                 let vars = row.context.into_iter().map(|var| (var.name, var.type_text)).collect();
-                listed.entry(row.point).or_insert((vars, row.traceable));
+                ListedPoint { point: row.point, vars, traceable: row.traceable }
+            };
+            // A list that is the only one is made where it stands.
+            let mut found: Vec<ListedPoint> = found.into_iter().map(listed).collect();
+            if rows.is_empty() {
+                rows = found
+            } else {
+                rows.append(&mut found)
             }
             continue;
         }
@@ -94,12 +103,16 @@ pub fn list(
             listed.entry(name).or_insert_with(|| (site_vars(site, &own, world), Traceable::Unknown));
         }
     }
+    let point = |(point, (vars, traceable))| ListedPoint { point, vars, traceable };
+    rows.extend(listed.into_iter().map(point));
+    // Of several rows of a point the first stays: this sort is stable.
+    rows.sort_by(|a, b| a.point.cmp(&b.point));
+    rows.dedup_by(|later, first| later.point == first.point);
     let mut diagnostics = Diagnostics::default();
-    if listed.is_empty() {
+    if rows.is_empty() {
         errors.into_iter().for_each(|error| diagnostics.push(error));
     }
-    let point = |(point, (vars, traceable))| ListedPoint { point, vars, traceable };
-    (listed.into_iter().map(point).collect(), diagnostics)
+    (rows, diagnostics)
 }
 
 /// Reads probe points as they stand behind `probe`.

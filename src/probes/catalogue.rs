@@ -1,10 +1,12 @@
 //! Everything that can be probed on this machine, for the probe browser and completion: names at once, details on demand.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
+
+use rustc_hash::FxHashMap;
 
 use super::{FAMILIES, kernel_trace, syscall};
 use crate::{
-    debuginfo::{Btf, Types as _, World, dwarf::index::Index},
+    debuginfo::{Btf, Types as _, World, dwarf::index::Index, first_bytes},
     language::ast::{Literal, ProbePoint, ProbePointPart},
     source::Span,
 };
@@ -15,7 +17,7 @@ pub struct CatalogueEntry {
     /// As a script writes it; a NUMBER, STRING or NAME in it is to be replaced.
     pub point: String,
     /// `syscall`, `kernel.trace sched`, `timer`: the branch of the tree it hangs on.
-    pub group: String,
+    pub group: Arc<str>,
     /// `point` + `.return` is a probe point too.
     pub has_return: bool,
     /// One line: what it is, or its arguments; of the kernel's functions nothing, as they are very many
@@ -43,7 +45,7 @@ pub fn catalogue(world: &World) -> Vec<CatalogueEntry> {
         }
         entries.push(CatalogueEntry {
             point: pattern.text.to_owned(),
-            group: if group == "syscall_any" { "syscall".to_owned() } else { group.to_owned() },
+            group: if group == "syscall_any" { "syscall" } else { group }.into(),
             has_return,
             doc: pattern.doc.to_owned(),
             is_form: pattern.text.contains("NUMBER") || pattern.text.contains("STRING"),
@@ -51,7 +53,7 @@ pub fn catalogue(world: &World) -> Vec<CatalogueEntry> {
     }
     entries.extend(syscall::prototypes(world).map(|(name, doc)| CatalogueEntry {
         point: format!("syscall.{name}"),
-        group: "syscall".to_owned(),
+        group: "syscall".into(),
         has_return: true,
         doc,
         is_form: false,
@@ -59,9 +61,9 @@ pub fn catalogue(world: &World) -> Vec<CatalogueEntry> {
     entries.extend(kernel_trace::all(world).map(|tracepoint| CatalogueEntry {
         point: tracepoint.point(),
         group: if tracepoint.system.is_empty() {
-            "kernel.trace".to_owned()
+            "kernel.trace".into()
         } else {
-            format!("kernel.trace {}", tracepoint.system)
+            format!("kernel.trace {}", tracepoint.system).into()
         },
         has_return: false,
         doc: tracepoint.prototype(),
@@ -75,7 +77,8 @@ const MIN_GROUP: usize = 8;
 
 /// `kernel.function("vfs_read")`
 pub fn function_point(name: &str) -> String {
-    format!("kernel.function(\"{name}\")")
+    // Tens of thousands are made and kept: each in as much room as it needs.
+    ["kernel.function(\"", name, "\")"].concat()
 }
 
 /// `(file, buf, count, pos)`: the arguments of a function of the kernel whose point this is, as far as its types know it.
@@ -99,34 +102,46 @@ pub fn functions_by_source(world: &World) -> Option<impl Iterator<Item = Catalog
 /// as type information has them, else by their symbols. Each is made when it is asked for.
 pub fn functions_at_once(world: &World) -> impl Iterator<Item = CatalogueEntry> + '_ {
     let types = world.btf().into_iter().flat_map(|btf| btf.functions());
-    let mut found: Vec<Cow<str>> = types.map(|(name, ..)| name.into()).collect();
+    let mut found: Vec<(u64, Cow<str>)> = types.map(|(name, ..)| (first_bytes(name), name.into())).collect();
     // Those of the running kernel take longer to read than types, and nothing but assembler is new in them.
-    found.extend(world.symbols_of_file().into_iter().map(Cow::from));
+    found.extend(world.symbols_of_file().into_iter().map(|name| (first_bytes(&name), name.into())));
     if found.is_empty()
         && let Ok(symbols) = world.symbols()
     {
-        found.extend(symbols.names().filter(|(_, module)| module.is_none()).map(|(name, _)| name.into()));
+        let names = symbols.names().filter(|(_, module)| module.is_none());
+        found.extend(names.map(|(name, _)| (first_bytes(name), name.into())));
     }
     found.sort_unstable();
     found.dedup();
-    let word = |name: &'_ str| -> usize {
-        let start = name.len() - name.trim_start_matches('_').len();
-        start + name[start..].find('_').unwrap_or(name.len() - start)
+    // Names with the same first word mostly follow each other, so it is looked up where it changes.
+    let mut sizes: FxHashMap<String, usize> = FxHashMap::default();
+    for run in found.chunk_by(|(_, a), (_, b)| first_word(a) == first_word(b)) {
+        *sizes.entry(first_word(&run[0].1).to_owned()).or_default() += run.len();
+    }
+    let group = move |word: &str| match sizes.get(word) {
+        Some(n) if *n >= MIN_GROUP => format!("{FUNCTIONS} {word}").into(),
+        _ => format!("{FUNCTIONS} other").into(),
     };
-    let first_word = move |name: &str| name[..word(name)].trim_start_matches('_').to_owned();
-    let mut sizes: HashMap<String, usize> = HashMap::new();
-    found.iter().for_each(|name| *sizes.entry(first_word(name)).or_default() += 1);
-    found.into_iter().map(move |name| {
-        let group = first_word(&name);
-        let group = if sizes[&group] < MIN_GROUP { "other".to_owned() } else { group };
+    let mut last: (String, Arc<str>) = (String::new(), group(""));
+    found.into_iter().map(move |(_, name)| {
+        let word = first_word(&name);
+        if last.0 != word {
+            last = (word.to_owned(), group(word));
+        }
         CatalogueEntry {
             point: function_point(&name),
-            group: format!("{FUNCTIONS} {group}"),
+            group: last.1.clone(),
             has_return: true,
             doc: String::new(),
             is_form: false,
         }
     })
+}
+
+/// `vfs` of `__vfs_read`.
+fn first_word(name: &str) -> &str {
+    let name = name.trim_start_matches('_');
+    &name[..name.find('_').unwrap_or(name.len())]
 }
 
 /// Functions of loaded modules, by module, as type information has them.
@@ -136,9 +151,10 @@ pub fn functions_of_modules(world: &World) -> Vec<CatalogueEntry> {
         let mut found: Vec<(&str, u32)> = btf.functions().map(|(name, _, proto)| (name, proto)).collect();
         found.sort_unstable();
         found.dedup_by_key(|(name, _)| *name);
+        let group: Arc<str> = format!("module.function {module}").into();
         entries.extend(found.into_iter().map(|(name, proto)| CatalogueEntry {
             point: format!("module(\"{module}\").function(\"{name}\")"),
-            group: format!("module.function {module}"),
+            group: group.clone(),
             has_return: true,
             doc: parameters(btf, proto),
             is_form: false,
@@ -187,11 +203,17 @@ fn by_source(index: &Index) -> impl Iterator<Item = CatalogueEntry> + '_ {
         file => file,
     };
     points.sort_by(|(a, in_a), (b, in_b)| (place(*a), in_a).cmp(&(place(*b), in_b)));
+    let mut last: Option<(&str, Arc<str>)> = None;
     points.into_iter().map(move |(idx, point)| {
+        let file = place(idx);
+        let group = match &last {
+            Some((known, group)) if *known == file => group.clone(),
+            _ => last.insert((file, format!("{FUNCTIONS} {file}").into())).1.clone(),
+        };
         let mut instances = index.instances(idx).map(|instance| index.instance(instance));
         CatalogueEntry {
             point,
-            group: format!("{FUNCTIONS} {}", place(idx)),
+            group,
             has_return: instances.any(|instance| !instance.is_inline),
             doc: String::new(),
             is_form: false,
@@ -264,7 +286,7 @@ mod tests {
         let entry = |point: &str| entries.iter().find(|entry| entry.point == point);
         assert!(entry("syscall.openat").is_some_and(|entry| entry.has_return && entry.doc.contains("pathname")));
         assert!(entry("timer.s(NUMBER)").is_some_and(|entry| entry.is_form));
-        assert!(entry("syscall_any").is_some_and(|entry| entry.has_return && entry.group == "syscall"));
+        assert!(entry("syscall_any").is_some_and(|entry| entry.has_return && &*entry.group == "syscall"));
         let switch = entries.iter().find(|entry| entry.point.contains("sched_switch")).expect("every kernel has it");
         assert!(switch.doc.contains("next"), "{}", switch.doc);
         let inside = browse::interior(&switch.point, &world).expect("resolves");

@@ -211,15 +211,19 @@ impl Browser {
 
     fn add(&mut self, batch: Vec<CatalogueEntry>) {
         let first = self.entries.len();
-        for entry in batch {
-            let top = top_of(&entry);
+        let mut at = first as u32;
+        // Entries of a group mostly follow each other: the group is looked up where it changes.
+        for same in batch.chunk_by(|a, b| a.group == b.group) {
+            let top = top_of(&same[0]);
             if !self.group_order.iter().any(|known| known == top) {
                 self.group_order.push(top.to_owned());
             }
-            self.groups.entry(Arc::clone(&entry.group)).or_default().push(self.entries.len() as u32);
-            self.letters.push(letters_of(&entry));
-            self.entries.push(entry);
+            let end = at + same.len() as u32;
+            self.groups.entry(Arc::clone(&same[0].group)).or_default().extend(at..end);
+            at = end;
         }
+        self.letters.extend(batch.iter().map(letters_of));
+        self.entries.extend(batch);
         if !self.filter.text().is_empty() {
             let new: Vec<u32> = (first as u32..self.entries.len() as u32).collect();
             self.rank(&new);
