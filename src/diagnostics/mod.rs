@@ -47,6 +47,8 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// A replacement the editor can apply: of `primary`, or of the part that `related` is about.
     pub fix: Option<String>,
+    /// Another error was found in the same statement before; SystemTap looks no further there, the editor shows both.
+    pub follows: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +78,7 @@ impl Diagnostic {
             expansion: Vec::new(),
             help: None,
             fix: None,
+            follows: false,
         }
     }
 

@@ -123,6 +123,9 @@ pub fn pass_failed(pass: u8) -> String {
 /// The diagnostic with a newline at the end; empty when one like it was printed before.
 pub fn render(diagnostic: &Diagnostic, sources: &SourceMap, state: &mut State) -> String {
     let mut out = String::new();
+    if diagnostic.follows {
+        return out;
+    }
     match (diagnostic.severity, diagnostic.stage) {
         (Severity::Warning, _) => {
             if state.leaves_out_warning(&diagnostic.message) {

@@ -48,6 +48,7 @@ pub struct BodyBuilder<'e, 'a> {
 
 impl<'e, 'a> BodyBuilder<'e, 'a> {
     pub fn handler(cx: &'e mut Cx<'a>, home: Home, site: Option<Rc<SiteCx>>) -> Self {
+        cx.statement_failed = false;
         Self {
             cx,
             home,
@@ -85,7 +86,7 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
     pub fn stmt(&mut self, stmt: &ast::Stmt) -> Stmt {
         let kind = match &stmt.kind {
             ast::StmtKind::Null => StmtKind::Null,
-            ast::StmtKind::Block(stmts) => StmtKind::Block(stmts.iter().map(|inner| self.stmt(inner)).collect()),
+            ast::StmtKind::Block(stmts) => StmtKind::Block(self.block(stmts)),
             ast::StmtKind::Expr(expr) => StmtKind::Expr(self.expr(expr)),
             ast::StmtKind::If { cond, then, otherwise } => return self.if_stmt(stmt, cond, then, otherwise.as_deref()),
             ast::StmtKind::While { cond, body } => {
@@ -117,6 +118,17 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
             ast::StmtKind::Embedded(code) => StmtKind::Embedded(Embedded::code(code)),
         };
         Stmt { kind, span: stmt.span }
+    }
+
+    /// What is wrong in one statement of a block keeps nobody from telling what is wrong in the next.
+    fn block(&mut self, stmts: &[ast::Stmt]) -> Vec<Stmt> {
+        let failed = self.cx.statement_failed;
+        let mut built = Vec::with_capacity(stmts.len());
+        for stmt in stmts {
+            built.push(self.stmt(stmt));
+            self.cx.statement_failed = failed;
+        }
+        built
     }
 
     /// A condition that `@defined` decides leaves out the other branch before its names are looked up.
@@ -151,7 +163,7 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
         match self.lookup(&name.text, name.span) {
             Name::Local(local) => local,
             Name::Global(global) => {
-                let local = self.new_hidden_local(&format!("__{}", name.text), name.span);
+                let local = self.new_hidden_local(Local::STAND_IN, name.span);
                 self.scalar(global, name.span);
                 self.cx.draft.names_at.insert(name.span, name.span);
                 let value = Expr { kind: ExprKind::Local(local), ty: Type::Unknown, span: name.span };
@@ -175,6 +187,8 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
         self.cx.draft.names_at.insert(span, each.base.at);
         let names = each.keys.iter().chain(&each.value).map(|name| name.span).collect();
         self.cx.draft.loop_names.insert(span, names);
+        let mut first = None;
+        let keys: Vec<LocalId> = each.keys.iter().map(|name| self.binding(name, &mut first)).collect();
         let base = match &each.base.kind {
             ast::ExprKind::Hist { hist, target, index: None } => {
                 self.statistic(target, each.base.at).map(|(global, keys)| {
@@ -184,15 +198,17 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
             }
             _ => self.array(&each.base, each.keys.len()).map(ForeachBase::Array),
         };
-        let mut first = None;
-        let keys: Vec<LocalId> = each.keys.iter().map(|name| self.binding(name, &mut first)).collect();
         let value = each.value.as_ref().map(|name| self.binding(name, &mut first));
         let slice: Vec<Option<Expr>> =
             each.slice.iter().flatten().map(|key| key.as_ref().map(|key| self.expr(key))).collect();
         let limit = each.limit.as_ref().map(|limit| self.expr(limit));
         if !slice.is_empty() && slice.len() != keys.len() {
             let at = self.cx.spot(each.base.at);
-            self.cx.report(say::inconsistent_arity(slice.len(), keys.len(), &at, None));
+            let name = match &each.base.kind {
+                ast::ExprKind::Var(name) => format!("__global_{name}"),
+                _ => String::new(),
+            };
+            self.cx.report(say::unresolved_array(&name, slice.len(), &at));
         }
         if let (Some(ForeachBase::Array(global)), Some(sort)) = (&base, each.sort)
             && let ast::SortBy::Extractor(op) = sort.by
@@ -237,6 +253,9 @@ impl<'e, 'a> BodyBuilder<'e, 'a> {
                     Some(unknown) => say::unresolved_delete(&self.cx.spot(unknown)),
                     None => say::invalid_delete(&self.cx.spot(what.at)),
                 };
+                if let ast::ExprKind::Call { .. } = what.kind {
+                    self.expr(what);
+                }
                 self.cx.report(finding);
                 StmtKind::Null
             }

@@ -68,6 +68,8 @@ pub struct Cx<'a> {
     written_entries: HashSet<(AttachPlan, Register)>,
     /// It was said that there is nothing to ask `@defined` about; once is enough.
     told_of_defined: bool,
+    /// An error was found in the statement that is built: what else is wrong there follows it.
+    pub statement_failed: bool,
     /// Every form a probe point can have; made for the first that has none of them.
     pub forms: OnceCell<Forms>,
 }
@@ -95,6 +97,7 @@ impl<'a> Cx<'a> {
             entry_tables: HashMap::default(),
             written_entries: HashSet::default(),
             told_of_defined: false,
+            statement_failed: false,
             forms: OnceCell::new(),
         }
     }
@@ -119,7 +122,10 @@ impl<'a> Cx<'a> {
     }
 
     /// Many sites give one handler's findings many times; one is enough.
-    pub fn report(&mut self, diagnostic: Diagnostic) {
+    pub fn report(&mut self, mut diagnostic: Diagnostic) {
+        if diagnostic.is_error() {
+            diagnostic.follows = std::mem::replace(&mut self.statement_failed, true);
+        }
         if self.reported.insert((diagnostic.kind, diagnostic.primary, diagnostic.message.clone())) {
             self.diagnostics.push(diagnostic);
         }

@@ -75,7 +75,10 @@ pub fn derive(source: &Source<'_>, vars: &mut SiteVars, cx: &mut Cx<'_>) {
     let list: Vec<String> = source.points.iter().map(|point| written(point, source.script, cx)).collect();
     let trail = Trail { derivation: format!(" <- {}", list.join(",")), ..Trail::default() };
     let (derived, errors) = resolve_list(source.points, source.body.home, &trail, cx);
-    errors.into_iter().for_each(|error| cx.report(error));
+    for error in errors {
+        cx.statement_failed = false;
+        cx.report(error);
+    }
     for derived in derived {
         if derived.sites.iter().any(is_missing) {
             let at = cx.spot(derived.point.span);

@@ -175,11 +175,13 @@ impl Infer<'_> {
                 self.stmt(body);
             }
             StmtKind::Foreach(each) => self.foreach(each, stmt.span),
-            StmtKind::Return(value) => {
-                if let (BodyId::Function(id), Some(value)) = (self.body, value) {
-                    self.result(id, value);
+            StmtKind::Return(value) => match (self.body, value) {
+                (BodyId::Function(id), Some(value)) => self.result(id, value),
+                (BodyId::Function(id), None) if self.type_of(Symbol::Result(id)) != Type::Unknown => {
+                    self.symbol_mismatch(Symbol::Result(id), None, Type::Unknown, stmt.span);
                 }
-            }
+                _ => {}
+            },
             StmtKind::Delete { global, keys } => {
                 let (global, span) = (*global, self.name_at(stmt.span));
                 self.name(Symbol::Value(global), Type::Unknown, span);
@@ -257,7 +259,7 @@ impl Infer<'_> {
 
     /// Infers `expr` where `want` is needed ([`Type::Unknown`]: anything).
     fn expr(&mut self, expr: &mut Expr, want: Type) {
-        let span = expr.span;
+        let (span, known) = (expr.span, expr.ty);
         match &mut expr.kind {
             ExprKind::Long(_) | ExprKind::Str(_) => self.literal(expr, want),
             ExprKind::Local(local) => {
@@ -320,17 +322,16 @@ impl Infer<'_> {
             }
             ExprKind::Ternary { cond, then, otherwise } => {
                 self.expr(cond, Type::Long);
-                self.expr(then, want);
-                let ty = if want == Type::Unknown { then.ty } else { want };
-                self.expr(otherwise, ty);
+                // What it was found to be goes on to both sides a round later.
+                let wanted = if want == Type::Unknown { known } else { want };
+                self.expr(then, wanted);
+                self.expr(otherwise, wanted);
                 if then.ty == Type::Unknown && otherwise.ty != Type::Unknown {
                     let ty = otherwise.ty;
                     self.expr(then, ty);
                 }
                 let ty = if want != Type::Unknown { want } else { then.ty };
-                if then.ty == otherwise.ty || want != Type::Unknown {
-                    self.settle(expr, ty);
-                }
+                self.settle(expr, ty);
             }
             ExprKind::Assign { .. } => self.assign(expr, want),
             ExprKind::Crement { target, .. } => {

@@ -121,7 +121,8 @@ fn print_display_probes(out: &mut String, program: &Program) {
 }
 
 fn print_locals(out: &mut String, locals: &[Local]) {
-    if !locals.is_empty() {
+    let mut locals = locals.iter().filter(|local| !local.is_stand_in()).peekable();
+    if locals.peek().is_some() {
         *out += "  # locals\n";
     }
     for local in locals {

@@ -111,6 +111,15 @@ pub struct Local {
     pub ty: Type,
 }
 
+impl Local {
+    /// The name of a local that a loop or `catch` sets for a global of the script; no script can write it.
+    pub const STAND_IN: &'static str = "(a global's)";
+
+    pub fn is_stand_in(&self) -> bool {
+        &*self.name == Self::STAND_IN
+    }
+}
+
 /// A handler with every site it is attached to. Sites whose handlers came out the same share one.
 #[derive(Clone, Debug)]
 pub struct Probe {

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 /// Names shown at most.
 const MAX_SHOWN: usize = 5;
 
-/// What an inserted, dropped or replaced character costs; a change of case is half of it.
+/// What an inserted, dropped or replaced character costs; a change of case is half of it, and so is a character that is there
+/// or missing in front of all others: `_vfs` is nearer to `vfs` than `vfs_` is.
 const EDIT: usize = 2;
 const CASE: usize = 1;
+const IN_FRONT: usize = 1;
 
 /// The closest of `candidates` to `name`, best first, at most five, by weighted Levenshtein distance.
 pub fn similar<S: AsRef<str>>(name: &str, candidates: impl IntoIterator<Item = S>) -> Vec<String> {
@@ -20,10 +22,10 @@ pub fn similar<S: AsRef<str>>(name: &str, candidates: impl IntoIterator<Item = S
 }
 
 fn distance(a: &[u8], b: &[u8]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).map(|j| j * EDIT).collect();
+    let mut row: Vec<usize> = (0..=b.len()).map(|j| j * IN_FRONT).collect();
     for (i, x) in a.iter().enumerate() {
         let mut diagonal = row[0];
-        row[0] = (i + 1) * EDIT;
+        row[0] = (i + 1) * IN_FRONT;
         for (j, y) in b.iter().enumerate() {
             let replace = if x == y {
                 0
@@ -50,7 +52,16 @@ mod tests {
             similar("cuont", ["count", "sum", "counts", "zebra", "COUNT"]),
             ["count", "counts", "COUNT", "sum", "zebra"]
         );
-        assert_eq!(similar("Pid", ["pid", "ppid", "tid"]), ["pid", "tid", "ppid"]);
+        assert_eq!(similar("Pid", ["pid", "ppid", "tid"]), ["pid", "ppid", "tid"]);
+        // What SystemTap 5.6 answers when these are the names it knows.
+        let names = [
+            "nfs", "nfsd", "vfs", "vm", "_nfs", "tcp", "udp", "stap", "_vfs", "signal", "_signal", "init", "generic",
+            "ipmib",
+        ];
+        assert_eq!(similar("foo", names), ["nfs", "nfsd", "vfs", "vm", "_nfs"]);
+        assert_eq!(similar("al", names), ["signal", "stap", "vm", "_signal", "nfs"]);
+        assert_eq!(similar("begin", names), ["init", "vm", "generic", "ipmib", "nfs"]);
+        assert_eq!(similar("abcdef", ["xabcdef", "axbcdef", "abcdexf", "abcdefx"])[..2], ["xabcdef", "abcdefx"]);
         assert_eq!(similar("x", ["a", "b", "c", "d", "e", "f"]).len(), MAX_SHOWN);
     }
 }

@@ -224,11 +224,11 @@ mod tests {
             timer.s(1).foo: 2 too much
             timer: 0 then hz(number) jiffies(number) ms(number) msec(number) ns(number) nsec(number) profile s(number) sec(number) us(number) usec(number)
             timer.s: 1 like ["s", "ms", "ns", "us", "hz"]
-            timer.foo(1): 1 like ["hz", "ms", "ns", "s", "sec"]
-            begn: 0 like ["begin", "end", "perf", "__vm", "_nfs"]
+            timer.foo(1): 1 like ["s", "hz", "ms", "ns", "us"]
+            begn: 0 like ["begin", "end", "perf", "vm", "nfs"]
             x*: 0 * ["vm", "xdp", "end", "nfs", "tcp"]
             process.thread: 1 then begin end
-            kernel.function: 1 like ["function", "data", "trace", "tracepoint", "statement"]
+            kernel.function: 1 like ["function", "xdp", "data", "trace", "tracepoint"]
             scheduler.cpu: 1 like ["cpu_on"]
             process("x").library("y").plt.x: 3 too much
         "#]].assert_eq(&table);

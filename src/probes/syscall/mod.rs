@@ -216,9 +216,9 @@ mod tests {
             syscall.send: syscall.send Never
             syscall.*execve: syscall.execve Syscall { nr: 59, exit: false }
             syscall.?oll: syscall.poll Syscall { nr: 7, exit: false }
-            syscall.opn: probe point mismatch ["open", "bpf", "iopl", "bind", "brk"] part Some(1)
+            syscall.opn: probe point mismatch ["open", "iopl", "bpf", "chown", "fsopen"] part Some(1)
             syscall.open.retrun: invalid suffix for probe [] part Some(2)
-            syscall.zzz*: probe point mismatch ["acct", "bind", "bpf", "brk", "dup"] part Some(1)
+            syscall.zzz*: probe point mismatch ["bpf", "brk", "dup", "tee", "tux"] part Some(1)
         "#]]
         .assert_eq(&table);
     }
