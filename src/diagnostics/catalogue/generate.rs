@@ -37,24 +37,38 @@ pub fn only_in_user_space(name: &str, because: Option<&str>, at: Span) -> Diagno
         .help("its result may be printed there, and used freely in begin, end and timer probes")
 }
 
+/// What makes a text, in words for it, and how to decide by what the text says without it.
+fn instead_of(because: &str) -> (&str, &'static str) {
+    match because {
+        "__tapdeck_sockaddr_field()" => (
+            "a socket address",
+            "compare its numbers: with P for the pointer to it, user_uint16(P) is the family (2: AF_INET, 10: AF_INET6), \
+             user_uint32(P + 4) == htonl(0x7f000001) asks for 127.0.0.1 and ntohs(user_uint16(P + 2)) is the port",
+        ),
+        "ip_ntop()" => (because, "compare the number it shows: htonl(0x7f000001) is 127.0.0.1"),
+        _ => (because, "it can be printed there, stored and passed on; look at it in an end or timer probe"),
+    }
+}
+
 /// A text only user space can compute was kept in a local and is needed in the kernel.
 pub fn deferred_local_needed(name: &str, because: &str, at: Span, assigned: Span) -> Diagnostic {
+    let (source, help) = instead_of(because);
     error(
         "deferred-text",
-        format!("the text of '{name}' is not known inside an event handler: it comes from {because}"),
+        format!("the text of '{name}' is not known inside an event handler: it comes from {source}"),
         at,
     )
     .token(format!("identifier '{name}'"))
     .related("the text was assigned here", format!("identifier '{name}'"), assigned)
-    .help("it can be printed there, stored and passed on; look at it in an end or timer probe")
+    .help(help)
 }
 
 /// A text that is kept in pieces is needed in the kernel; `what` is the name it has there.
 pub fn text_needed(what: Option<&str>, because: &str, at: Span) -> Diagnostic {
     let text = what.map_or("this text".to_owned(), |name| format!("the text of '{name}'"));
-    let message = format!("{text} is not known inside an event handler: it comes from {because}");
-    let diagnostic = error("deferred-text", message, at)
-        .help("it can be printed there, stored and passed on; look at it in an end or timer probe");
+    let (source, help) = instead_of(because);
+    let message = format!("{text} is not known inside an event handler: it comes from {source}");
+    let diagnostic = error("deferred-text", message, at).help(help);
     match what {
         Some(name) => diagnostic.token(format!("identifier '{name}'")),
         None => diagnostic,
