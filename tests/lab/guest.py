@@ -55,7 +55,7 @@ class Result:
     output: bytes
 
 
-def run(kernel, jobs, files=(), show=None, icount=False, headings=False, smp=2, memory_mb=1536, debug=None, append=""):
+def run(kernel, jobs, files=(), show=None, icount=False, headings=False, smp=2, memory_mb=1536, debug=None, append="", cpu=CPU):
     """Runs the jobs one after the other in one boot. `show` gets the output as it comes, `append` goes on the kernel's command line."""
     need_tools()
     with tempfile.TemporaryDirectory(prefix="tapdeck-lab-") as work:
@@ -64,7 +64,7 @@ def run(kernel, jobs, files=(), show=None, icount=False, headings=False, smp=2, 
         with open(image, "wb") as out:
             out.write(initramfs(kernel, jobs, files, mark, debug=debug))
         console = os.path.join(work, "console")
-        argv = machine(kernel, image, 1 if icount else smp, memory_mb, append) + ["-serial", "file:" + console, "-serial", "stdio"]
+        argv = machine(kernel, image, 1 if icount else smp, memory_mb, append, cpu) + ["-serial", "file:" + console, "-serial", "stdio"]
         if icount:
             argv += ["-icount", "shift=0,sleep=off"]
         if debug:
@@ -92,12 +92,12 @@ def shell(kernel, files, append=""):
         return subprocess.run(argv, preexec_fn=die_with_parent).returncode
 
 
-def machine(kernel, image, smp, memory_mb, append):
+def machine(kernel, image, smp, memory_mb, append, cpu=CPU):
     # One thread for all processors: before QEMU 8.1, with a thread each, one may run a stale translation of code another
     # has just patched, and tracing patches code all the time.
     return [
         QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-M", "pc", "-m", f"{memory_mb}M",
-        "-smp", str(smp), "-accel", "tcg,thread=single", "-cpu", CPU, "-kernel", kernel.image, "-initrd", image,
+        "-smp", str(smp), "-accel", "tcg,thread=single", "-cpu", cpu, "-kernel", kernel.image, "-initrd", image,
         "-append", f"console=ttyS0 {CONSOLE} {append}",
     ]
 
