@@ -4,15 +4,15 @@ use rustc_hash::FxHashMap as HashMap;
 
 use super::{
     draft::Draft,
-    effects::Use,
+    effects::{Use, Uses},
     program::{Expr, ExprKind, ForeachBase, FunctionId, GlobalId, LocalId, Stmt, StmtKind, Target},
     prune::reachable_functions,
     walk,
 };
 
 /// Keeps the functions that probes reach. True if some went.
-pub fn drop_uncalled_functions(draft: &mut Draft) -> bool {
-    let reached = reachable_functions(draft);
+pub fn drop_uncalled_functions(draft: &mut Draft, uses: &Uses) -> bool {
+    let reached = reachable_functions(draft, uses);
     if reached.len() == draft.program.functions.len() {
         return false;
     }
@@ -45,18 +45,8 @@ pub fn drop_uncalled_functions(draft: &mut Draft) -> bool {
 }
 
 /// Keeps the globals some body names.
-pub fn drop_unused_globals(draft: &mut Draft) {
-    let mut used = rustc_hash::FxHashSet::default();
-    let mut add = |body_use: Use| {
-        used.extend(body_use.globals_read);
-        used.extend(body_use.globals_written);
-    };
-    draft.program.functions.iter().for_each(|function| add(Use::of(&function.body)));
-    for probe in &draft.program.probes {
-        let mut body_use = Use::of(&probe.body);
-        probe.condition.iter().for_each(|condition| body_use.add_expr(condition));
-        add(body_use);
-    }
+pub fn drop_unused_globals(draft: &mut Draft, uses: &Uses) {
+    let used = uses.globals();
     let mut new_ids = HashMap::default();
     for idx in 0..draft.program.globals.len() {
         let id = GlobalId(idx as u32);

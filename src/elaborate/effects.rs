@@ -3,8 +3,8 @@
 use rustc_hash::FxHashSet as HashSet;
 
 use super::{
-    program::{Expr, ExprKind, ForeachBase, FunctionId, GlobalId, LocalId, Program, Stmt, StmtKind, Target},
-    walk,
+    program::{Expr, ExprKind, ForeachBase, FunctionId, GlobalId, LocalId, Probe, Program, Stmt, StmtKind, Target},
+    walk::{self, Part},
 };
 use crate::{
     builtins::{self, Implementation, Special},
@@ -54,10 +54,10 @@ impl Use {
             StmtKind::Try { var, .. } => self.locals_written.extend(var),
             _ => {}
         }
-        let (mut exprs, mut stmts) = (Vec::new(), Vec::new());
-        walk::parts(stmt, &mut |expr| exprs.push(expr), &mut |inner| stmts.push(inner));
-        exprs.into_iter().for_each(|expr| self.expr(expr, true));
-        stmts.into_iter().for_each(|inner| self.stmt(inner));
+        walk::parts(stmt, &mut |part| match part {
+            Part::Expr(expr) => self.expr(expr, true),
+            Part::Stmt(inner) => self.stmt(inner),
+        });
     }
 
     fn expr(&mut self, expr: &Expr, value_used: bool) {
@@ -108,6 +108,36 @@ impl Use {
                 }
             }
         }
+    }
+}
+
+/// What every body of a draft names.
+pub struct Uses {
+    /// With the probes' conditions.
+    pub probes: Vec<Use>,
+    pub functions: Vec<Use>,
+}
+
+impl Uses {
+    pub fn of(program: &Program) -> Uses {
+        let of_probe = |probe: &Probe| {
+            let mut used = Use::of(&probe.body);
+            probe.condition.iter().for_each(|condition| used.add_expr(condition));
+            used
+        };
+        Uses {
+            probes: program.probes.iter().map(of_probe).collect(),
+            functions: program.functions.iter().map(|function| Use::of(&function.body)).collect(),
+        }
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &Use> {
+        self.probes.iter().chain(&self.functions)
+    }
+
+    /// Globals something is done with.
+    pub fn globals(&self) -> HashSet<GlobalId> {
+        self.all().flat_map(|used| used.globals_read.iter().chain(&used.globals_written)).copied().collect()
     }
 }
 

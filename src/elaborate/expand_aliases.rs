@@ -117,18 +117,19 @@ fn with_suffix(inner: &ProbePoint, suffix: &[ProbePointPart]) -> ProbePoint {
 
 fn find(point: &ProbePoint, linker: &mut Linker<'_>, sources: &mut SourceMap) -> Vec<Match> {
     let mut found = Vec::new();
+    let asked: Vec<Asked> = point.parts.iter().map(Asked::of).collect();
     for unit in linker.user.clone() {
-        add_matches(point, &unit, &mut found);
+        add_matches(&asked, &unit, &mut found);
     }
     let mut files = Vec::new();
     for (name, file, _) in linker.library.aliases() {
-        if matched_parts(point, name).is_some() && !files.contains(&file) {
+        if matched_parts(&asked, name.split('.')).is_some() && !files.contains(&file) {
             files.push(file);
         }
     }
     for file in files {
         let unit = linker.load(file, sources);
-        add_matches(point, &unit, &mut found);
+        add_matches(&asked, &unit, &mut found);
     }
     // What stands behind a name is a suffix only where no longer name has it.
     let longest = found.iter().map(|found| found.n_parts).max();
@@ -139,14 +140,26 @@ fn find(point: &ProbePoint, linker: &mut Linker<'_>, sources: &mut SourceMap) ->
     found
 }
 
-fn add_matches(point: &ProbePoint, unit: &Unit, found: &mut Vec<Match>) {
+fn add_matches(asked: &[Asked<'_>], unit: &Unit, found: &mut Vec<Match>) {
     for (idx, alias) in unit.script.aliases.iter().enumerate() {
         for name in &alias.names {
-            let name = dotted(name);
-            if let Some(n_parts) = matched_parts(point, &name) {
-                found.push(Match { unit: unit.clone(), idx, name, n_parts });
+            if let Some(n_parts) = matched_parts(asked, name.parts.iter().map(|part| &*part.name)) {
+                found.push(Match { unit: unit.clone(), idx, name: dotted(name), n_parts });
             }
         }
+    }
+}
+
+/// A part of a point that names of aliases are compared with.
+struct Asked<'a> {
+    name: &'a str,
+    wildcard: bool,
+    has_arg: bool,
+}
+
+impl<'a> Asked<'a> {
+    fn of(part: &'a ProbePointPart) -> Self {
+        Self { name: &part.name, wildcard: is_wildcard(&part.name), has_arg: part.arg.is_some() }
     }
 }
 
@@ -155,14 +168,13 @@ pub fn is_alias(point: &ProbePoint, linker: &mut Linker<'_>, sources: &mut Sourc
     !find(point, linker, sources).is_empty()
 }
 
-/// How many parts of the point an alias name covers; `None` when it is not that alias.
-fn matched_parts(point: &ProbePoint, name: &str) -> Option<usize> {
+/// How many parts of the point an alias with these words for a name covers; `None` when it is not that alias.
+fn matched_parts<'w>(asked: &[Asked<'_>], words: impl Iterator<Item = &'w str>) -> Option<usize> {
     let mut n_parts = 0;
-    for word in name.split('.') {
-        let part = point.parts.get(n_parts)?;
-        let same =
-            *part.name == *word || is_wildcard(&part.name) && glob_matches(part.name.as_bytes(), word.as_bytes());
-        if !same || part.arg.is_some() {
+    for word in words {
+        let part = asked.get(n_parts)?;
+        let same = part.name == word || part.wildcard && glob_matches(part.name.as_bytes(), word.as_bytes());
+        if !same || part.has_arg {
             return None;
         }
         n_parts += 1;

@@ -37,11 +37,13 @@ pub mod walk;
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet as HashSet;
+
 use self::{
     cx::Cx,
     derive_sites::{SiteVars, Source},
     draft::Draft,
-    effects::Use,
+    effects::Uses,
     expand_aliases::Segment,
     link::{Home, Linker, Unit},
     program::{GlobalInit, Program},
@@ -182,24 +184,13 @@ fn build_uncalled_functions(cx: &mut Cx<'_>) {
 
 /// What the finished program says about itself.
 fn settle(draft: &mut Draft, options: &ElaborateOptions) {
-    let mut used = Use::default();
-    for function in &draft.program.functions {
-        let own = Use::of(&function.body);
-        used.globals_read.extend(own.globals_read);
-        used.globals_written.extend(own.globals_written);
-    }
-    for probe in &draft.program.probes {
-        let mut own = Use::of(&probe.body);
-        probe.condition.iter().for_each(|condition| own.add_expr(condition));
-        used.globals_read.extend(own.globals_read);
-        used.globals_written.extend(own.globals_written);
-    }
+    let uses = Uses::of(&draft.program);
+    let written: HashSet<_> = uses.all().flat_map(|used| &used.globals_written).copied().collect();
+    let read: HashSet<_> = uses.all().flat_map(|used| &used.globals_read).copied().collect();
     for (idx, global) in draft.program.globals.iter_mut().enumerate() {
         let id = program::GlobalId(idx as u32);
-        global.write_only = !options.no_global_var_display
-            && global.user
-            && used.globals_written.contains(&id)
-            && !used.globals_read.contains(&id);
+        global.write_only =
+            !options.no_global_var_display && global.user && written.contains(&id) && !read.contains(&id);
         // -G gives text; the type says what it is.
         global.init = match (global.init.take(), global.value) {
             (Some(GlobalInit::Long(value)), Type::Str) => Some(GlobalInit::Str(value.to_string().into_bytes())),

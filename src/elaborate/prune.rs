@@ -8,7 +8,7 @@ use rustc_hash::FxHashSet as HashSet;
 use super::{
     compact,
     draft::{Draft, is_user, spot},
-    effects::{Effects, Use},
+    effects::{Effects, Uses},
     fold,
     program::{Expr, ExprKind, FunctionId, Global, GlobalId, Stmt, StmtKind, Target},
     walk,
@@ -22,19 +22,24 @@ use crate::{
 /// Drops the unneeded until nothing more can go.
 pub fn prune(draft: &mut Draft, sources: &SourceMap) -> Diagnostics {
     let mut prune = Prune { sources, first: true, diagnostics: Diagnostics::default() };
-    prune.never_assigned(draft);
+    let mut uses = Uses::of(&draft.program);
+    prune.never_assigned(draft, &uses);
     loop {
-        let mut changed = compact::drop_uncalled_functions(draft);
-        changed |= prune.unread_assignments(draft);
+        let mut changed = compact::drop_uncalled_functions(draft, &uses);
+        if changed {
+            uses = Uses::of(&draft.program);
+        }
+        changed |= prune.unread_assignments(draft, &uses);
         changed |= prune.statements(draft);
         changed |= prune.empty_probes(draft);
         for_bodies(draft, |body| changed |= fold::fold_constants(body));
         if !changed {
             break;
         }
+        uses = Uses::of(&draft.program);
         prune.first = false;
     }
-    compact::drop_unused_globals(draft);
+    compact::drop_unused_globals(draft, &uses);
     compact::drop_unused_locals(draft);
     prune.diagnostics
 }
@@ -53,18 +58,8 @@ pub fn drop_unreached_overloads(draft: &mut Draft) {
             function.overloaded = false;
         }
     }
-    compact::drop_uncalled_functions(draft);
-}
-
-/// Globals something is done with; the others are not there for messages.
-fn used_globals(draft: &Draft) -> HashSet<GlobalId> {
-    let mut used = Use::default();
-    for probe in &draft.program.probes {
-        used.stmt(&probe.body);
-        probe.condition.iter().for_each(|condition| used.add_expr(condition));
-    }
-    draft.program.functions.iter().for_each(|function| used.stmt(&function.body));
-    used.globals_read.union(&used.globals_written).copied().collect()
+    let uses = Uses::of(&draft.program);
+    compact::drop_uncalled_functions(draft, &uses);
 }
 
 fn for_bodies(draft: &mut Draft, mut f: impl FnMut(&mut Stmt)) {
@@ -80,23 +75,22 @@ struct Prune<'a> {
 }
 
 impl Prune<'_> {
-    fn never_assigned(&mut self, draft: &Draft) {
+    fn never_assigned(&mut self, draft: &Draft, uses: &Uses) {
         let program = &draft.program;
-        let used = used_globals(draft);
+        // The others are not there for messages.
+        let used = uses.globals();
         let is_used = |(idx, global): &(usize, &Global)| !global.hidden && used.contains(&GlobalId(*idx as u32));
         let globals = program.globals.iter().enumerate().filter(is_used);
         let global_names: Vec<&str> = globals.map(|(_, global)| &*global.name).collect();
-        let mut written = HashSet::default();
-        let mut read = HashSet::default();
-        let functions = program.functions.iter().zip(&draft.functions);
-        let functions = functions.map(|(f, note)| (&f.body, None, &f.locals, f.n_params, note));
-        let probes = program.probes.iter().zip(&draft.probes);
-        let probes = probes.map(|(p, note)| (&p.body, p.condition.as_ref(), &p.locals, 0, note));
-        for (body, condition, locals, n_params, note) in probes.chain(functions) {
-            let mut used = Use::of(body);
-            condition.into_iter().for_each(|condition| used.add_expr(condition));
-            written.extend(used.globals_written);
-            read.extend(used.globals_read);
+        let mut written: HashSet<GlobalId> = HashSet::default();
+        let mut read: HashSet<GlobalId> = HashSet::default();
+        let functions = program.functions.iter().zip(&draft.functions).zip(&uses.functions);
+        let functions = functions.map(|((f, note), used)| (used, &f.locals, f.n_params, note));
+        let probes = program.probes.iter().zip(&draft.probes).zip(&uses.probes);
+        let probes = probes.map(|((p, note), used)| (used, &p.locals, 0, note));
+        for (used, locals, n_params, note) in probes.chain(functions) {
+            written.extend(&used.globals_written);
+            read.extend(&used.globals_read);
             let mut unassigned: Vec<_> = used.locals_read.difference(&used.locals_written).collect();
             unassigned.sort();
             for local in unassigned {
@@ -123,17 +117,9 @@ impl Prune<'_> {
     }
 
     /// `x = value` becomes `value` where nobody reads `x`.
-    fn unread_assignments(&mut self, draft: &mut Draft) -> bool {
+    fn unread_assignments(&mut self, draft: &mut Draft, uses: &Uses) -> bool {
         let mut changed = false;
-        let mut globals_read = HashSet::default();
-        for function in &draft.program.functions {
-            globals_read.extend(Use::of(&function.body).globals_read);
-        }
-        for probe in &draft.program.probes {
-            let mut used = Use::of(&probe.body);
-            probe.condition.iter().for_each(|condition| used.add_expr(condition));
-            globals_read.extend(used.globals_read);
-        }
+        let globals_read: HashSet<_> = uses.all().flat_map(|used| &used.globals_read).copied().collect();
         // A write-only global of the user is shown at the end.
         let unread: HashSet<_> = (0..draft.program.globals.len() as u32)
             .map(super::program::GlobalId)
@@ -143,12 +129,13 @@ impl Prune<'_> {
             })
             .collect();
         let mut warnings = Vec::new();
-        let mut functions: Vec<_> = draft.program.functions.iter_mut().collect();
-        functions.sort_by_key(|function| function.name.clone());
-        let functions = functions.into_iter().map(|f| (&mut f.body, &f.locals));
-        let probes = draft.program.probes.iter_mut().map(|p| (&mut p.body, &p.locals));
-        for (body, locals) in probes.chain(functions) {
-            let read = Use::of(body).locals_read;
+        let mut functions: Vec<_> = draft.program.functions.iter_mut().zip(&uses.functions).collect();
+        functions.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
+        let functions = functions.into_iter().map(|(f, used)| (&mut f.body, &f.locals, used));
+        let probes = draft.program.probes.iter_mut().zip(&uses.probes);
+        let probes = probes.map(|(p, used)| (&mut p.body, &p.locals, used));
+        for (body, locals, used) in probes.chain(functions) {
+            let read = &used.locals_read;
             walk::every_expr_mut(body, &mut |expr| {
                 let ExprKind::Assign { op, target, value } = &mut expr.kind else { return };
                 let name = match target {
@@ -283,22 +270,13 @@ impl Prune<'_> {
 }
 
 /// Functions the probes can reach, overloads they move on to included.
-pub fn reachable_functions(draft: &Draft) -> HashSet<FunctionId> {
+pub fn reachable_functions(draft: &Draft, uses: &Uses) -> HashSet<FunctionId> {
     let mut reached = HashSet::default();
-    let mut pending: Vec<FunctionId> = Vec::new();
-    for probe in &draft.program.probes {
-        pending.extend(Use::of(&probe.body).calls);
-        if let Some(condition) = &probe.condition {
-            let mut used = Use::default();
-            used.add_expr(condition);
-            pending.extend(used.calls);
-        }
-    }
+    let mut pending: Vec<FunctionId> = uses.probes.iter().flat_map(|used| &used.calls).copied().collect();
     while let Some(id) = pending.pop() {
         if reached.insert(id) {
-            let function = &draft.program.functions[id.index()];
-            pending.extend(Use::of(&function.body).calls);
-            pending.extend(function.next_overload);
+            pending.extend(&uses.functions[id.index()].calls);
+            pending.extend(draft.program.functions[id.index()].next_overload);
         }
     }
     reached

@@ -98,34 +98,42 @@ fn target_keys(target: &Target) -> &[Expr] {
     }
 }
 
-/// Calls `on_expr` for each expression that stands directly in `stmt`, and `on_stmt` for each statement directly in it.
-pub fn parts<'a>(stmt: &'a Stmt, on_expr: &mut dyn FnMut(&'a Expr), on_stmt: &mut dyn FnMut(&'a Stmt)) {
+/// What stands directly in a statement.
+#[derive(Clone, Copy)]
+pub enum Part<'a> {
+    Expr(&'a Expr),
+    Stmt(&'a Stmt),
+}
+
+/// Calls `f` for each expression, then for each statement that stands directly in `stmt`.
+pub fn parts<'a>(stmt: &'a Stmt, f: &mut dyn FnMut(Part<'a>)) {
+    let mut exprs = |exprs: &mut dyn Iterator<Item = &'a Expr>| exprs.for_each(|expr| f(Part::Expr(expr)));
     match &stmt.kind {
         StmtKind::Null | StmtKind::Break | StmtKind::Continue | StmtKind::Next | StmtKind::Embedded(_) => {}
-        StmtKind::Block(stmts) => stmts.iter().for_each(on_stmt),
-        StmtKind::Expr(expr) => on_expr(expr),
+        StmtKind::Block(stmts) => stmts.iter().for_each(|stmt| f(Part::Stmt(stmt))),
+        StmtKind::Expr(expr) => f(Part::Expr(expr)),
         StmtKind::If { cond, then, otherwise } => {
-            on_expr(cond);
-            on_stmt(then);
-            otherwise.iter().for_each(|stmt| on_stmt(stmt));
+            f(Part::Expr(cond));
+            f(Part::Stmt(then));
+            otherwise.iter().for_each(|stmt| f(Part::Stmt(stmt)));
         }
         StmtKind::Loop { init, cond, step, body } => {
-            [init, cond, step].into_iter().flatten().for_each(on_expr);
-            on_stmt(body);
+            exprs(&mut [init, cond, step].into_iter().flatten());
+            f(Part::Stmt(body));
         }
         StmtKind::Foreach(each) => {
             if let ForeachBase::Hist { keys, .. } = &each.base {
-                keys.iter().for_each(&mut *on_expr);
+                exprs(&mut keys.iter());
             }
-            each.slice.iter().flatten().for_each(&mut *on_expr);
-            each.limit.iter().for_each(on_expr);
-            on_stmt(&each.body);
+            exprs(&mut each.slice.iter().flatten());
+            exprs(&mut each.limit.iter());
+            f(Part::Stmt(&each.body));
         }
-        StmtKind::Return(value) => value.iter().for_each(on_expr),
-        StmtKind::Delete { keys, .. } => keys.iter().flatten().for_each(on_expr),
+        StmtKind::Return(value) => exprs(&mut value.iter()),
+        StmtKind::Delete { keys, .. } => exprs(&mut keys.iter().flatten()),
         StmtKind::Try { body, catch, .. } => {
-            on_stmt(body);
-            on_stmt(catch);
+            f(Part::Stmt(body));
+            f(Part::Stmt(catch));
         }
     }
 }
@@ -170,11 +178,10 @@ pub fn inner_stmts_mut(stmt: &mut Stmt, f: &mut dyn FnMut(&mut Stmt)) {
 
 /// Every expression of a body, outer before inner.
 pub fn every_expr<'a>(stmt: &'a Stmt, f: &mut dyn FnMut(&'a Expr)) {
-    // Two closures need `f`, so the statement's parts are collected first.
-    let (mut exprs, mut stmts) = (Vec::new(), Vec::new());
-    parts(stmt, &mut |expr| exprs.push(expr), &mut |inner| stmts.push(inner));
-    exprs.into_iter().for_each(|expr| expr_and_below(expr, f));
-    stmts.into_iter().for_each(|inner| every_expr(inner, f));
+    parts(stmt, &mut |part| match part {
+        Part::Expr(expr) => expr_and_below(expr, f),
+        Part::Stmt(inner) => every_expr(inner, f),
+    });
 }
 
 /// `expr` and everything in it, outer before inner.
@@ -186,9 +193,11 @@ pub fn expr_and_below<'a>(expr: &'a Expr, f: &mut dyn FnMut(&'a Expr)) {
 /// Every statement of a body, outer before inner.
 pub fn every_stmt<'a>(stmt: &'a Stmt, f: &mut dyn FnMut(&'a Stmt)) {
     f(stmt);
-    let mut stmts = Vec::new();
-    parts(stmt, &mut |_| {}, &mut |inner| stmts.push(inner));
-    stmts.into_iter().for_each(|inner| every_stmt(inner, f));
+    parts(stmt, &mut |part| {
+        if let Part::Stmt(inner) = part {
+            every_stmt(inner, f);
+        }
+    });
 }
 
 /// Every expression of a body, inner before outer, to change it.

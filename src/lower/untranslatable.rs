@@ -35,9 +35,11 @@ fn stmt(body: &Stmt, in_loop: bool, found: &mut Diagnostics) {
         _ => {}
     }
     let in_loop = in_loop || matches!(body.kind, StmtKind::Loop { .. } | StmtKind::Foreach(_));
-    let mut inner = Vec::new();
-    walk::parts(body, &mut |_| {}, &mut |stmt| inner.push(stmt));
-    inner.into_iter().for_each(|inner| stmt(inner, in_loop, found));
+    walk::parts(body, &mut |part| {
+        if let walk::Part::Stmt(inner) = part {
+            stmt(inner, in_loop, found);
+        }
+    });
 }
 
 fn expr(expr: &Expr, found: &mut Diagnostics) {

@@ -91,15 +91,12 @@ fn named(family: &str, pattern: &str, is_return: bool, world: &World) -> Resolve
     let mut sites = Vec::new();
     let mut absent = None;
     let wildcard = is_wildcard(pattern);
-    for row in ROWS {
-        let matches = match wildcard {
-            // `**` matches across dots as well, and there are none inside names.
-            true => glob_matches(pattern.as_bytes(), row.name().as_bytes()),
-            false => row.all_names().any(|name| name == pattern),
-        };
-        if !matches {
-            continue;
-        }
+    let rows: Vec<&'static Row> = match wildcard {
+        // `**` matches across dots as well, and there are none inside names.
+        true => ROWS.iter().filter(|row| glob_matches(pattern.as_bytes(), row.name().as_bytes())).collect(),
+        false => table::named(pattern).to_vec(),
+    };
+    for row in rows {
         let attach = match present.number(row) {
             Some(nr) => AttachPlan::Syscall { nr, exit: is_return },
             None if wildcard => continue,

@@ -4,6 +4,10 @@
 //! (`syscall.pipe` is pipe and pipe2). Arguments: `names:kind`, names being SystemTap's first, then the manual page's;
 //! kinds are those of [`super::decode`]. Numbers: arch/x86/entry/syscalls/syscall_64.tbl, scripts/syscall.tbl.
 
+use std::sync::LazyLock;
+
+use rustc_hash::FxHashMap;
+
 /// One row.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
@@ -499,6 +503,18 @@ pub static ROWS: &[Row] = &[
     r(-1, -1, "compat_sys_shmctl", "shmid:id cmd:ipc_cmd buf:ptr"),
     r(-1, -1, "compat_sys_utimes", "filename:path tvp:ptr"),
 ];
+
+/// The rows with that name among theirs, in the order of the table.
+pub fn named(name: &str) -> &'static [&'static Row] {
+    static BY_NAME: LazyLock<FxHashMap<&str, Vec<&Row>>> = LazyLock::new(|| {
+        let mut by_name: FxHashMap<&str, Vec<&Row>> = FxHashMap::default();
+        for row in ROWS {
+            row.all_names().for_each(|name| by_name.entry(name).or_default().push(row));
+        }
+        by_name
+    });
+    BY_NAME.get(name).map_or(&[], Vec::as_slice)
+}
 
 /// The call with this number; `None` past the end of the table or in a hole.
 pub fn by_number(nr: u32, arch: &str) -> Option<&'static Row> {
