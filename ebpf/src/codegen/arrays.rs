@@ -2,12 +2,12 @@
 //!
 //! Counting is exact: look up; on a miss insert unless somebody was faster; then look up again and add atomically.
 
-use super::{GenerateError, emit::*, errors::StubKind, frame::*, maps};
+use super::{GenerateError, emit::*, errors::StubKind, frame::*, maps, rare::Rare};
 use crate::{
     ir::*,
     isa::*,
-    layout::{Place, StoreLayout, ValueLayout, counters, record::ErrorCode},
-    object::MapIndex,
+    layout::{Place, StoreLayout, ValueLayout, counters, record::ErrorCode, stat},
+    object::{MapIndex, btf::MAX_KEY_BYTES},
 };
 
 /// Flags of `bpf_map_update_elem`.
@@ -79,6 +79,11 @@ impl Emitter<'_, '_> {
     pub fn insert(&mut self, map: MapIndex, key: Mem, value: Mem) {
         self.address(R2, key);
         self.address(R3, value);
+        self.insert_given(map);
+    }
+
+    /// The same of the key at r2 and the value at r3.
+    fn insert_given(&mut self, map: MapIndex) {
         self.asm.map(R1, map);
         self.asm.mov_imm(R4, NOEXIST);
         self.asm.call(helpers::MAP_UPDATE_ELEM);
@@ -311,19 +316,27 @@ impl Emitter<'_, '_> {
                 let (found, done, end) = (self.asm.label(), self.asm.label(), self.asm.label());
                 self.look_up(map, key);
                 self.asm.jump_if_imm(Cond::Ne, R0, 0, found);
-                let area = self.cx.frame.value;
-                self.stamp(area);
-                let from = self.long_reg(delta, R1);
-                let (base, off) = self.base(area.at(8), R2);
-                self.asm.store(Size::DW, base, off, from);
-                self.insert_making_room(store, &layout, map, key, area);
-                self.asm.mov_imm(R1, 0);
-                self.asm.jump_if_imm(Cond::Eq, R0, 0, done);
-                self.asm.store(Size::DW, R10, TMP1, R0);
-                self.look_up(map, key);
                 let lost = self.asm.label();
-                let refused = self.refused(store, lost);
-                self.asm.jump_if_imm(Cond::Eq, R0, 0, refused);
+                if result.is_none() && self.inserts_by_call(&layout) {
+                    self.long(R2, delta);
+                    self.call_insert(store, key);
+                    let refused = self.refused(store, lost);
+                    self.asm.jump_if_imm(Cond::Ne, R0, 0, refused);
+                    self.asm.jump(done);
+                } else {
+                    let area = self.cx.frame.value;
+                    self.stamp(area);
+                    let from = self.long_reg(delta, R1);
+                    let (base, off) = self.base(area.at(8), R2);
+                    self.asm.store(Size::DW, base, off, from);
+                    self.insert_making_room(store, &layout, map, key, area);
+                    self.asm.mov_imm(R1, 0);
+                    self.asm.jump_if_imm(Cond::Eq, R0, 0, done);
+                    self.asm.store(Size::DW, R10, TMP1, R0);
+                    self.look_up(map, key);
+                    let refused = self.refused(store, lost);
+                    self.asm.jump_if_imm(Cond::Eq, R0, 0, refused);
+                }
                 self.asm.bind(found);
                 add(self, payload);
                 self.asm.jump(done);
@@ -406,6 +419,62 @@ impl Emitter<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether elements are made by [`Rare::Insert`].
+    pub fn inserts_by_call(&self, layout: &StoreLayout) -> bool {
+        let wrap = self.shared.program.stores[layout.store.index()].wrap;
+        !wrap && layout.key.size <= MAX_KEY_BYTES && self.shared.target.passes_keys()
+    }
+
+    /// Calls [`Rare::Insert`]; r2 has what it wants to know. TMP1 = r0.
+    pub fn call_insert(&mut self, store: StoreId, key: Mem) {
+        self.address(R1, key);
+        self.call_rare(Rare::Insert(store));
+        self.asm.store(Size::DW, R10, TMP1, R0);
+    }
+
+    /// [`Rare::Insert`]. It has 32 bytes of stack: a new number takes 16 of them.
+    pub fn insert_at_call(&mut self, store: StoreId, end: Label) {
+        let Ok(layout) = self.store_layout(store) else { return };
+        let (map, refused) = (self.shared.store(store), self.asm.label());
+        // The verifier does not know that there always is one.
+        self.asm.jump_if_imm(Cond::Eq, R1, 0, end);
+        self.asm.mov(R6, R1);
+        let is_number = layout.place == Place::Hash;
+        if is_number {
+            self.asm.mov(R7, R2);
+            self.asm.call(helpers::KTIME_GET_NS);
+            self.asm.store(Size::DW, R10, -16, R0);
+            self.asm.store(Size::DW, R10, -8, R7);
+            self.asm.mov(R3, R10);
+            self.asm.add_imm(R3, -16);
+        } else {
+            self.address(R3, Mem { base: Base::Rodata, off: maps::ZEROS as i32 });
+        }
+        self.asm.mov(R2, R6);
+        self.insert_given(map);
+        self.asm.jump_if_imm(if is_number { Cond::Eq } else { Cond::Ne }, R0, 0, if is_number { end } else { refused });
+        self.asm.mov(R8, R0);
+        self.asm.mov(R2, R6);
+        self.asm.map(R1, map);
+        self.asm.call(helpers::MAP_LOOKUP_ELEM);
+        if is_number {
+            let gone = self.asm.label();
+            self.asm.jump_if_imm(Cond::Eq, R0, 0, gone);
+            self.asm.atomic(AtomicOp::Add, R0, layout.value.payload() as i16, R7);
+            self.asm.jump(end);
+            self.asm.bind(gone);
+            self.asm.mov(R0, R8);
+        } else {
+            self.asm.jump_if_imm(Cond::Eq, R0, 0, end);
+            self.asm.mov(R7, R0);
+            self.asm.call(helpers::KTIME_GET_NS);
+            self.asm.store(Size::DW, R7, stat::STAMP as i16, R0);
+            self.asm.jump(end);
+            self.asm.bind(refused);
+        }
+        self.asm.exit();
     }
 
     /// Inserts; a full `%` array first drops the element inserted longest ago. r0 = 0 or the error.

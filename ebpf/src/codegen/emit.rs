@@ -3,10 +3,13 @@
 //!
 //! Longs are in r6-r9 or memory, so nothing of the script is lost by a call; r0-r5 are free within an instruction.
 
+use std::rc::Rc;
+
 use super::{
     GenerateError,
     errors::Stub,
     frame::*,
+    liveness::Liveness,
     maps::Shared,
     needs::Needs,
     sending::{Haste, RecordSize},
@@ -26,7 +29,7 @@ pub struct Emitter<'s, 'a> {
 
 /// What is true within one handler.
 pub struct HandlerCx {
-    pub body: Body,
+    pub body: Rc<Body>,
     pub frame: Frame,
     /// As in [`Needs`].
     pub filled: Vec<bool>,
@@ -73,7 +76,7 @@ impl Emitter<'_, '_> {
     }
 
     /// Emits a flattened body. Falls through or jumps to `cx.end`, which the caller binds.
-    pub fn handler(&mut self, needs: &Needs) -> Result<(), GenerateError> {
+    pub fn handler(&mut self, needs: &Needs, live: &Liveness) -> Result<(), GenerateError> {
         self.cx.task = super::context::TaskCx::of(&self.cx.body, self.shared.target);
         if needs.regs && matches!(self.cx.kind, EntryKind::SysEnter | EntryKind::SysExit) {
             if self.shared.target.user_registers_are_known() {
@@ -92,10 +95,9 @@ impl Emitter<'_, '_> {
         }
         self.cx.pointers =
             super::pointers::Pointers::of(&self.cx.body, &self.cx.kind, &self.cx.frame.locs, self.shared.target);
-        let live = super::liveness::Liveness::of(&self.cx.body);
-        let at_entry: Vec<Var> = live.live_in.first().map_or(Vec::new(), |set| set.iter().collect());
-        for v in at_entry {
-            match self.cx.body.vars[v.index()].ty {
+        let body = self.cx.body.clone();
+        for v in live.live_in.first().iter().flat_map(|set| set.iter()) {
+            match body.vars[v.index()].ty {
                 Ty::Long => self.copy_long(v, Operand::Imm(0)),
                 Ty::Str { .. } => {
                     let text = self.var_text(v);
@@ -104,19 +106,17 @@ impl Emitter<'_, '_> {
                 Ty::Packed { .. } => self.pack_copy(v, None),
             }
         }
-        self.cx.blocks = (0..self.cx.body.blocks.len()).map(|_| self.asm.label()).collect();
-        let heads = loop_heads(&self.cx.body);
-        for (i, is_loop_head) in heads.into_iter().enumerate() {
-            self.block(i, is_loop_head)?;
+        self.cx.blocks = body.blocks.iter().map(|_| self.asm.label()).collect();
+        for (i, is_loop_head) in body.loop_heads().into_iter().enumerate() {
+            self.block(i, &body.blocks[i], is_loop_head)?;
         }
         self.stubs()?;
         Ok(())
     }
 
-    fn block(&mut self, i: usize, is_loop_head: bool) -> Result<(), GenerateError> {
+    fn block(&mut self, i: usize, block: &BlockData, is_loop_head: bool) -> Result<(), GenerateError> {
         let label = self.cx.blocks[i];
         self.asm.bind(label);
-        let block = self.cx.body.blocks[i].clone();
         self.cx.catch = block.catch.clone();
         self.cx.task.enter(i);
         if is_loop_head {
@@ -405,15 +405,6 @@ impl Emitter<'_, '_> {
         self.asm.store_imm(Size::DW, base, off, crate::layout::record::EXIT.into());
         self.send(work, RecordSize::Fixed(8), Haste::Now);
     }
-}
-
-/// Blocks some later block jumps back to.
-fn loop_heads(body: &Body) -> Vec<bool> {
-    let mut heads = vec![false; body.blocks.len()];
-    for (i, block) in body.blocks.iter().enumerate() {
-        block.successors().iter().filter(|to| to.index() <= i).for_each(|to| heads[to.index()] = true);
-    }
-    heads
 }
 
 pub fn negate(op: CmpOp) -> CmpOp {

@@ -7,14 +7,17 @@
 //! An entry with many distinct handlers becomes a dispatcher that jumps by syscall number, and a program for each set of
 //! handlers some numbers share.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    rc::Rc,
+};
 
 use super::{
     GenerateError,
     emit::{Emitter, HandlerCx},
-    flatten::flatten,
+    flatten::{Written, flatten},
     frame::*,
-    liveness::{coalesce_copies, drop_dead},
+    liveness::{Liveness, coalesce_copies, drop_dead},
     maps::{self, Shared},
     needs::Needs,
     other_task::tell_of,
@@ -40,15 +43,18 @@ struct Group {
 }
 
 /// A handler ready to be emitted, made once however often it is used.
+#[derive(Clone)]
 pub struct Prepared {
-    body: Body,
-    needs: Needs,
+    body: Rc<Body>,
+    needs: Rc<Needs>,
+    live: Rc<Liveness>,
 }
 
 pub struct Programs<'s, 'a> {
     pub shared: &'s mut Shared<'a>,
     /// By handler and the argument that is its current task.
     pub prepared: HashMap<(HandlerId, Option<u8>), Prepared>,
+    pub written: Written,
     pub programs: Vec<ProgramDef>,
     /// For the type information: name and kind of every function, in the order of [`ProgramDef::functions`].
     pub functions: Vec<(String, FunctionKind)>,
@@ -106,15 +112,15 @@ impl<'a> Programs<'_, 'a> {
         let key = (handler, task_arg);
         if !self.prepared.contains_key(&key) {
             let data = &self.shared.program.handlers[handler.index()];
-            let mut body = flatten(self.shared.program, &data.body)?;
+            let mut body = flatten(self.shared.program, &data.body, &mut self.written)?;
             if let Some(arg) = task_arg {
                 tell_of(&mut body, arg, &self.shared.target.offsets);
             }
             coalesce_copies(&mut body);
-            drop_dead(&mut body);
+            let live = Rc::new(drop_dead(&mut body));
             let mut needs = Needs::of(self.shared.program, &self.shared.layout, &body);
             needs.timed = self.shared.target.timing;
-            self.prepared.insert(key, Prepared { body, needs });
+            self.prepared.insert(key, Prepared { body: Rc::new(body), needs: Rc::new(needs), live });
         }
         Ok(&self.prepared[&key])
     }
@@ -144,7 +150,7 @@ impl<'a> Programs<'_, 'a> {
         }
         let label = if entry.kind == EntryKind::SysEnter { "enter" } else { "exit" };
         let n = chains.len() as u32;
-        let targets = self.shared.internal(&format!("{label}_tails"), maps::PROG_ARRAY, 4, 4, n, 0);
+        let targets = self.shared.internal(format!("{label}_tails"), maps::PROG_ARRAY, 4, 4, n, 0);
         let numbers: Vec<(u32, usize)> =
             chains.iter().enumerate().flat_map(|(i, (_, nrs))| nrs.iter().map(move |nr| (*nr, i))).collect();
         self.dispatcher(entry, &numbers, targets, index, section.clone(), kind.clone())?;
@@ -168,8 +174,8 @@ impl<'a> Programs<'_, 'a> {
     fn emitter(&mut self, kind: &EntryKind) -> Emitter<'_, 'a> {
         let mut asm = Asm::default();
         let (end, failed) = (asm.label(), asm.label());
-        let body = Body::default();
-        let frame = Frame::of(&body, &Needs::default());
+        let body = Rc::new(Body::default());
+        let frame = Frame::of(&body, &Needs::default(), &Liveness::of(&body));
         Emitter {
             asm,
             shared: &mut *self.shared,
@@ -220,7 +226,7 @@ impl<'a> Programs<'_, 'a> {
         e.asm.mov_imm(R0, 0);
         e.asm.exit();
         let label = if entry.kind == EntryKind::SysEnter { "sys_enter" } else { "sys_exit" };
-        let functions = e.emit_rare().into_iter().map(|(label, rare)| (label, rare.name(), rare.kind())).collect();
+        let functions = e.rare_functions();
         let asm = std::mem::take(&mut e.asm);
         self.finish(asm, functions, label.to_owned(), section, kind, Some(index), None)
     }
@@ -239,24 +245,22 @@ impl<'a> Programs<'_, 'a> {
     ) -> Result<(), GenerateError> {
         let mut parts = Vec::new();
         for group in groups {
-            let prepared = self.prepare(group.handler, task_arg(entry))?;
-            let frame = Frame::of(&prepared.body, &prepared.needs);
-            parts.push((group.clone(), prepared.body.clone(), prepared.needs.clone(), frame));
+            parts.push((group, self.prepare(group.handler, task_arg(entry))?.clone()));
         }
         let first_tag = self.shared.program.handlers[groups[0].handler.index()].tag;
         let mut e = self.emitter(entry);
         e.at(first_tag);
         let out = e.asm.label();
         e.prologue(out, head == Head::Checked);
-        for (group, body, needs, frame) in parts {
-            e.run(&group, head, body, &needs, frame)?;
+        for (group, prepared) in parts {
+            e.run(group, head, &prepared)?;
         }
         e.asm.bind(out);
         e.asm.mov_imm(R0, 0);
         e.asm.exit();
         let callbacks = e.emit_callbacks().into_iter().map(|label| (label, "each", FunctionKind::Callback));
         let mut functions: Vec<_> = callbacks.collect();
-        functions.extend(e.emit_rare().into_iter().map(|(label, rare)| (label, rare.name(), rare.kind())));
+        functions.extend(e.rare_functions());
         let asm = std::mem::take(&mut e.asm);
         self.finish(asm, functions, name, section, kind, index, tail)
     }
@@ -410,7 +414,9 @@ impl Emitter<'_, '_> {
     }
 
     /// One handler: is it this one's turn, its code, the end.
-    fn run(&mut self, group: &Group, head: Head, body: Body, needs: &Needs, frame: Frame) -> Result<(), GenerateError> {
+    fn run(&mut self, group: &Group, head: Head, prepared: &Prepared) -> Result<(), GenerateError> {
+        let Prepared { body, needs, live } = prepared;
+        let frame = Frame::of(body, needs, live);
         let skip = self.asm.label();
         let is_syscall = matches!(self.cx.kind, EntryKind::SysEnter | EntryKind::SysExit);
         let handler = &self.shared.program.handlers[group.handler.index()];
@@ -451,7 +457,7 @@ impl Emitter<'_, '_> {
         }
         let (end, failed) = (self.asm.label(), self.asm.label());
         self.cx = HandlerCx {
-            body,
+            body: body.clone(),
             frame,
             filled: needs.filled.clone(),
             handler: group.handler,
@@ -467,7 +473,7 @@ impl Emitter<'_, '_> {
             stubs: Vec::new(),
             iters: Vec::new(),
         };
-        self.handler(needs)?;
+        self.handler(needs, live)?;
         self.asm.bind(end);
         if needs.timed {
             self.count_time(probe);

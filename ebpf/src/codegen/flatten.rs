@@ -3,6 +3,8 @@
 //! A parameter the callee never writes is replaced by the caller's operand, so passing a string costs nothing. Recursion
 //! is unrolled up to the nesting limit; deeper, the graph raises "MAXNESTING exceeded".
 
+use std::{collections::HashMap, rc::Rc};
+
 use super::GenerateError;
 use crate::ir::*;
 
@@ -12,14 +14,24 @@ pub const MAX_NESTING: StrId = StrId(u32::MAX);
 /// More instructions than this after inlining cannot become a program.
 const MAX_INSTRUCTIONS: usize = 60_000;
 
+/// For each function, which of its variables it assigns: found out when it is first called.
+#[derive(Default)]
+pub struct Written(HashMap<FunctionId, Rc<[bool]>>);
+
+impl Written {
+    fn by(&mut self, function: FunctionId, body: &Body) -> Rc<[bool]> {
+        self.0.entry(function).or_insert_with(|| written(body).into()).clone()
+    }
+}
+
 /// `body` with every call inlined; returns become `next`, unreachable blocks are gone.
-pub fn flatten(program: &Program, body: &Body) -> Result<Body, GenerateError> {
+pub fn flatten(program: &Program, body: &Body, writes: &mut Written) -> Result<Body, GenerateError> {
     let mut inliner = Inliner {
         program,
         out: Body { has_loops: body.has_loops, n_iters: body.n_iters, ..Body::default() },
         active: Vec::new(),
         n_instructions: 0,
-        writes: program.functions.iter().map(|f| written(&f.body)).collect(),
+        writes,
     };
     let vars = inliner.fresh_vars(&body.vars);
     inliner.inline(body, &vars, 0, None, Return::Handler)?;
@@ -44,7 +56,7 @@ struct Inliner<'a> {
     out: Body,
     active: Vec<FunctionId>,
     n_instructions: usize,
-    writes: Vec<Vec<bool>>,
+    writes: &'a mut Written,
 }
 
 #[derive(Clone, Copy)]
@@ -59,7 +71,7 @@ impl Inliner<'_> {
     }
 
     fn fresh(&mut self, decl: &VarDecl) -> Arg {
-        self.out.vars.push(decl.clone());
+        self.out.vars.push(VarDecl { ty: decl.ty, name: None });
         let var = Var(self.out.vars.len() as u32 - 1);
         match decl.ty {
             Ty::Long => Arg::Long(Operand::Var(var)),
@@ -181,10 +193,11 @@ impl Inliner<'_> {
         if callee.recursive && depth > self.program.limits.max_nesting as usize {
             return Ok(None);
         }
+        let writes = self.writes.by(function, &callee.body);
         let mut vars = Vec::with_capacity(callee.body.vars.len());
         for (i, decl) in callee.body.vars.iter().enumerate() {
             match args.get(i).filter(|_| i < callee.n_params) {
-                Some(arg) if !self.writes[function.index()][i] && self.fits(arg, decl.ty) => vars.push(*arg),
+                Some(arg) if !writes[i] && self.fits(arg, decl.ty) => vars.push(*arg),
                 Some(arg) => {
                     let fresh = self.fresh(decl);
                     vars.push(fresh);

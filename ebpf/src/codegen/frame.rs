@@ -97,8 +97,8 @@ pub struct Frame {
 }
 
 impl Frame {
-    pub fn of(body: &Body, needs: &Needs) -> Frame {
-        let conflicts = conflicts(body);
+    pub fn of(body: &Body, needs: &Needs, live: &Liveness) -> Frame {
+        let conflicts = conflicts(body, live);
         let order = by_weight(body);
         let mut locs = vec![Loc::None; body.vars.len()];
         let fixed = if needs.timed { -i32::from(BEGUN) } else { FIXED };
@@ -110,8 +110,13 @@ impl Frame {
         for (v, _) in &order {
             let conflict = &conflicts[v.index()];
             let Ty::Long = body.vars[v.index()].ty else { continue };
-            let taken: Vec<Loc> = conflict.iter().map(|other| locs[other.index()]).collect();
-            let register = [R6, R7, R8, R9].into_iter().find(|r| !taken.contains(&Loc::Reg(*r)));
+            let mut taken = [false; 16];
+            for other in conflict.iter() {
+                if let Loc::Reg(register) = locs[other.index()] {
+                    taken[usize::from(register.0)] = true;
+                }
+            }
+            let register = [R6, R7, R8, R9].into_iter().find(|r| !taken[usize::from(r.0)]);
             locs[v.index()] = match register {
                 Some(register) => Loc::Reg(register),
                 None => Loc::Mem(share(&mut slots, &mut space, *v, 8, conflict, true)),
@@ -176,9 +181,8 @@ fn share(
 }
 
 /// Variables that may not share a place: one is written while the other still matters.
-fn conflicts(body: &Body) -> Vec<VarSet> {
+fn conflicts(body: &Body, live: &Liveness) -> Vec<VarSet> {
     let n = body.vars.len();
-    let live = Liveness::of(body);
     let mut conflicts = vec![VarSet::new(n); n];
     let mut clash = |v: Var, others: &VarSet| {
         for other in others.iter().filter(|o| *o != v) {
@@ -201,17 +205,13 @@ fn conflicts(body: &Body) -> Vec<VarSet> {
             block.term.for_each_arg(|arg| super::liveness::add_uses(arg, &mut uses));
             clash(message, &uses);
         }
-        let mut set = live.after_term(body, block);
         let written = block.term.dsts();
-        for v in &written {
-            clash(*v, &set);
-            written.iter().for_each(|other| {
-                let mut one = VarSet::new(n);
-                one.insert(*other);
-                clash(*v, &one);
-            });
+        if !written.is_empty() {
+            let mut after = live.after_term(body, block);
+            written.iter().for_each(|v| after.insert(*v));
+            written.iter().for_each(|v| clash(*v, &after));
         }
-        set = live.before_term(body, block);
+        let mut set = live.before_term(body, block);
         for inst in block.insts.iter().rev() {
             if let Some(dst) = inst.op.dst() {
                 clash(dst, &set);
@@ -222,7 +222,7 @@ fn conflicts(body: &Body) -> Vec<VarSet> {
                     clash(dst, &uses);
                 }
             }
-            step_back(inst, &mut set, &at_catch);
+            step_back(inst, &mut set, at_catch.as_ref());
         }
     }
     conflicts

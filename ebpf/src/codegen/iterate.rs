@@ -115,7 +115,7 @@ impl Emitter<'_, '_> {
         let record = KEY + layout.key.size + value_size;
         let name = format!("it{}_{}", iter.0, store.0);
         let entries = n_records * maps::SCRATCH_LEVELS;
-        let records = self.shared.internal(&name, maps::PERCPU_ARRAY, 4, record, entries, 0);
+        let records = self.shared.internal(name, maps::PERCPU_ARRAY, 4, record, entries, 0);
         let state = self.cx.frame.iters.at((STATE * iter.0) as i32);
         let callback = self.asm.label();
         self.callbacks.push((

@@ -45,44 +45,54 @@ pub struct Liveness {
     pub live_in: Vec<VarSet>,
 }
 
-pub fn add_uses(arg: Arg, set: &mut VarSet) {
-    if let Arg::Long(Operand::Var(v)) | Arg::Str(StrOperand::Var(v)) | Arg::Packed(v) = arg {
-        set.insert(v);
+fn var_of(arg: Arg) -> Option<Var> {
+    match arg {
+        Arg::Long(Operand::Var(v)) | Arg::Str(StrOperand::Var(v)) | Arg::Packed(v) => Some(v),
+        Arg::Long(Operand::Imm(_)) | Arg::Str(StrOperand::Const(_)) => None,
     }
 }
 
+pub fn add_uses(arg: Arg, set: &mut VarSet) {
+    var_of(arg).into_iter().for_each(|v| set.insert(v));
+}
+
 impl Liveness {
+    /// Of a body's variables. What only instructions [`drop_dead`] drops would read does not matter, so that dropping them
+    /// changes nothing here.
     pub fn of(body: &Body) -> Self {
         let n = body.vars.len();
         let mut live = Self { live_in: vec![VarSet::new(n); body.blocks.len()] };
-        let mut changed = true;
-        while changed {
-            changed = false;
+        // Backwards, so one round does where nothing goes back.
+        let heads = body.loop_heads();
+        let mut again = true;
+        while std::mem::take(&mut again) {
             for (i, block) in body.blocks.iter().enumerate().rev() {
                 let mut set = live.before_term(body, block);
                 let at_catch = live.at_catch(block, n);
                 for inst in block.insts.iter().rev() {
-                    step_back(inst, &mut set, &at_catch);
+                    if !is_needless(inst, &set) {
+                        step_back(inst, &mut set, at_catch.as_ref());
+                    }
                 }
-                changed |= live.live_in[i].union(&set);
+                let grew = live.live_in[i].union(&set);
+                again |= grew && heads[i];
             }
         }
         live
     }
 
-    /// What an error anywhere in the block still needs.
-    pub fn at_catch(&self, block: &BlockData, n_vars: usize) -> VarSet {
+    /// What an error anywhere in the block still needs; `None`: nothing, there is no `catch`.
+    pub fn at_catch(&self, block: &BlockData, n_vars: usize) -> Option<VarSet> {
+        let catch = block.catch.as_ref()?;
         let mut set = VarSet::new(n_vars);
-        if let Some(catch) = &block.catch {
-            set.union(&self.live_in[catch.block.index()]);
-            catch.message.iter().for_each(|m| set.remove(*m));
-        }
-        set
+        set.union(&self.live_in[catch.block.index()]);
+        catch.message.iter().for_each(|m| set.remove(*m));
+        Some(set)
     }
 
     /// Live after the terminator's own writes, over all its targets.
     pub fn after_term(&self, body: &Body, block: &BlockData) -> VarSet {
-        let mut set = self.at_catch(block, body.vars.len());
+        let mut set = self.at_catch(block, body.vars.len()).unwrap_or_else(|| VarSet::new(body.vars.len()));
         block.term.targets().iter().for_each(|to| {
             set.union(&self.live_in[to.index()]);
         });
@@ -90,57 +100,60 @@ impl Liveness {
     }
 
     pub fn before_term(&self, body: &Body, block: &BlockData) -> VarSet {
-        let mut set = self.after_term(body, block);
         match &block.term {
             // `done` is reached without the keys being written.
             Term::IterNext { keys, value, body: to, done, .. } => {
-                let mut inside = self.live_in[to.index()].clone();
-                keys.iter().chain(value).for_each(|v| inside.remove(*v));
-                set = self.at_catch(block, body.vars.len());
-                set.union(&inside);
+                let mut set = self.live_in[to.index()].clone();
+                keys.iter().chain(value).for_each(|v| set.remove(*v));
+                self.at_catch(block, body.vars.len()).iter().for_each(|at_catch| {
+                    set.union(at_catch);
+                });
                 set.union(&self.live_in[done.index()]);
+                set
             }
-            term => term.for_each_arg(|arg| add_uses(arg, &mut set)),
+            term => {
+                let mut set = self.after_term(body, block);
+                term.for_each_arg(|arg| add_uses(arg, &mut set));
+                set
+            }
         }
-        set
     }
 }
 
 /// From "live after" to "live before" an instruction.
-pub fn step_back(inst: &Inst, set: &mut VarSet, at_catch: &VarSet) {
+pub fn step_back(inst: &Inst, set: &mut VarSet, at_catch: Option<&VarSet>) {
     if let Some(dst) = inst.op.dst() {
         set.remove(dst);
     }
-    set.union(at_catch);
+    at_catch.iter().for_each(|at_catch| {
+        set.union(at_catch);
+    });
     inst.op.for_each_arg(|arg| add_uses(arg, set));
 }
 
-/// Drops computations nobody looks at, until none is left.
-pub fn drop_dead(body: &mut Body) {
-    loop {
-        let live = Liveness::of(body);
-        let mut dropped = false;
-        for i in 0..body.blocks.len() {
-            let mut set = live.before_term(body, &body.blocks[i]);
-            let at_catch = live.at_catch(&body.blocks[i], body.vars.len());
-            let block = &mut body.blocks[i];
-            let mut kept = Vec::with_capacity(block.insts.len());
-            for inst in block.insts.drain(..).rev() {
-                let needless = has_no_effect(&inst.op) && inst.op.dst().is_some_and(|dst| !set.contains(dst));
-                if needless {
-                    dropped = true;
-                } else {
-                    step_back(&inst, &mut set, &at_catch);
-                    kept.push(inst);
-                }
+/// Drops computations nobody looks at, or only others of their kind. Gives what is live without them.
+pub fn drop_dead(body: &mut Body) -> Liveness {
+    let live = Liveness::of(body);
+    for i in 0..body.blocks.len() {
+        let mut set = live.before_term(body, &body.blocks[i]);
+        let at_catch = live.at_catch(&body.blocks[i], body.vars.len());
+        let insts = &mut body.blocks[i].insts;
+        let mut kept = vec![true; insts.len()];
+        for (inst, kept) in insts.iter().zip(&mut kept).rev() {
+            *kept = !is_needless(inst, &set);
+            if *kept {
+                step_back(inst, &mut set, at_catch.as_ref());
             }
-            kept.reverse();
-            block.insts = kept;
         }
-        if !dropped {
-            break;
-        }
+        let mut kept = kept.into_iter();
+        insts.retain(|_| kept.next().unwrap_or(true));
     }
+    live
+}
+
+/// Nobody looks at what it computes, given what is live after it.
+fn is_needless(inst: &Inst, live_after: &VarSet) -> bool {
+    inst.op.dst().is_some_and(|dst| !live_after.contains(dst)) && has_no_effect(&inst.op)
 }
 
 /// It does nothing but give its result.
@@ -186,18 +199,18 @@ pub fn coalesce_copies(body: &mut Body) {
             };
             if let (Some((dst, src)), true) = (copied, at > 0) {
                 let before = &body.blocks[i].insts[at - 1];
-                let mut uses = VarSet::new(body.vars.len());
-                before.op.for_each_arg(|arg| add_uses(arg, &mut uses));
+                let mut uses_dst = false;
+                before.op.for_each_arg(|arg| uses_dst |= var_of(arg) == Some(dst));
                 let fits = body.vars[dst.index()].ty == body.vars[src.index()].ty;
-                let free = !set.contains(src) && !at_catch.contains(src) && !at_catch.contains(dst);
-                if before.op.dst() == Some(src) && fits && free && !uses.contains(dst) && dst != src {
+                let caught = |v| at_catch.as_ref().is_some_and(|at_catch| at_catch.contains(v));
+                let free = !set.contains(src) && !caught(src) && !caught(dst);
+                if before.op.dst() == Some(src) && fits && free && !uses_dst && dst != src {
                     body.blocks[i].insts.remove(at);
                     body.blocks[i].insts[at - 1].op.set_dst(dst);
                     continue;
                 }
             }
-            let inst = body.blocks[i].insts[at].clone();
-            step_back(&inst, &mut set, &at_catch);
+            step_back(&body.blocks[i].insts[at], &mut set, at_catch.as_ref());
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The maps of an object, made when first asked for, and the read-only data all programs share.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use super::Target;
 use crate::{
@@ -42,12 +42,20 @@ pub struct Shared<'a> {
     pub target: &'a Target,
     pub layout: Layout,
     pub maps: Vec<MapDef>,
-    by_role: HashMap<String, MapIndex>,
+    known: HashMap<Known, MapIndex>,
     rodata: Vec<u8>,
     chunks: HashMap<Vec<u8>, u32>,
     automata: HashMap<StrId, Result<Automaton, DfaError>>,
     /// How many kinds of entry touch each store: statistics of one kind are never updated by two nested programs.
     pub entry_kinds: Vec<usize>,
+}
+
+/// What a map is asked for by.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Known {
+    Named(Cow<'static, str>),
+    Store(StoreId),
+    Front(StoreId),
 }
 
 /// Where a [`Dfa`] is in the read-only data: offsets of its parts.
@@ -73,7 +81,7 @@ impl<'a> Shared<'a> {
             target,
             layout,
             maps: Vec::new(),
-            by_role: HashMap::new(),
+            known: HashMap::new(),
             rodata: vec![0; n_zeros as usize],
             chunks: HashMap::new(),
             automata: HashMap::new(),
@@ -81,15 +89,24 @@ impl<'a> Shared<'a> {
         }
     }
 
-    fn map(&mut self, name: &str, make: impl FnOnce(&mut Self) -> MapDef) -> MapIndex {
-        if let Some(index) = self.by_role.get(name) {
+    fn map(&mut self, name: &'static str, make: impl FnOnce(&mut Self) -> MapDef) -> MapIndex {
+        self.known_map(Known::Named(name.into()), make)
+    }
+
+    fn known_map(&mut self, known: Known, make: impl FnOnce(&mut Self) -> MapDef) -> MapIndex {
+        if let Some(index) = self.known.get(&known) {
             return *index;
         }
         let mut def = make(self);
+        let name = match &known {
+            Known::Named(name) => name.to_string(),
+            Known::Store(store) => format!("g{}_{}", store.0, self.program.stores[store.index()].name),
+            Known::Front(store) => format!("front{}", store.0),
+        };
         def.name = name.chars().take(15).collect();
         self.maps.push(def);
         let index = MapIndex(self.maps.len() as u32 - 1);
-        self.by_role.insert(name.to_owned(), index);
+        self.known.insert(known, index);
         index
     }
 
@@ -158,7 +175,7 @@ impl<'a> Shared<'a> {
     }
 
     pub fn store(&mut self, store: StoreId) -> MapIndex {
-        self.map(&format!("g{}_{}", store.0, self.program.stores[store.index()].name), |s| {
+        self.known_map(Known::Store(store), |s| {
             let decl = &s.program.stores[store.index()];
             let Some(layout) = &s.layout.stores[store.index()] else {
                 return map_def(ARRAY, 4, 8, 1, 0, MapRole::Internal);
@@ -179,15 +196,23 @@ impl<'a> Shared<'a> {
     }
 
     pub fn front(&mut self, store: StoreId, front: FrontLayout) -> MapIndex {
-        self.map(&format!("front{}", store.0), |s| {
+        self.known_map(Known::Front(store), |s| {
             map_def(ARRAY, 4, front.size(s.target.n_cpus), 1, MMAPABLE, MapRole::Front(store))
         })
     }
 
     /// A map only programs use.
-    pub fn internal(&mut self, name: &str, kind: u32, key: u32, value: u32, entries: u32, flags: u32) -> MapIndex {
+    pub fn internal(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        kind: u32,
+        key: u32,
+        value: u32,
+        entries: u32,
+        flags: u32,
+    ) -> MapIndex {
         let role = if kind == PROG_ARRAY { MapRole::Programs } else { MapRole::Internal };
-        self.map(name, |_| map_def(kind, key, value, entries, flags, role))
+        self.known_map(Known::Named(name.into()), |_| map_def(kind, key, value, entries, flags, role))
     }
 
     /// Every map user space relies on, even when no program happens to use it.
@@ -245,7 +270,7 @@ impl<'a> Shared<'a> {
     }
 
     pub fn finish(mut self) -> Vec<MapDef> {
-        if let Some(index) = self.by_role.get("rodata") {
+        if let Some(index) = self.known.get(&Known::Named("rodata".into())) {
             let def = &mut self.maps[index.0 as usize];
             def.value_size = self.rodata.len() as u32;
             def.initial = Some(std::mem::take(&mut self.rodata));

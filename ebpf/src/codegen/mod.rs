@@ -79,6 +79,13 @@ pub struct Target {
     pub live_histograms: bool,
 }
 
+impl Target {
+    /// A function of its own may be given the address of a key and give it to a helper: 6.2, as is `bpf_rdonly_cast`.
+    fn passes_keys(&self) -> bool {
+        matches!(self.direct_reads, DirectReads::ByCast(_))
+    }
+}
+
 /// When a load may stand for a call of `bpf_probe_read_kernel`: it has a sixth of its price. It gives 0 where there is no
 /// memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,8 +223,13 @@ pub fn generate(program: &ir::Program, target: &Target) -> Result<Object, Genera
     let mut shared = Shared::new(program, target);
     shared.standard();
     count_entry_kinds(&mut shared);
-    let mut programs =
-        Programs { shared: &mut shared, prepared: HashMap::new(), programs: Vec::new(), functions: Vec::new() };
+    let mut programs = Programs {
+        shared: &mut shared,
+        prepared: HashMap::new(),
+        written: flatten::Written::default(),
+        programs: Vec::new(),
+        functions: Vec::new(),
+    };
     for (index, entry) in program.entries.iter().enumerate() {
         programs.entry(index, entry)?;
     }

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     ir::StoreId,
     isa::*,
-    layout::{control, counters, record, ring},
+    layout::{Layout, control, counters, record, ring},
     object::btf::FunctionKind,
 };
 
@@ -41,6 +41,9 @@ pub enum Rare {
     FindSlot(StoreId),
     /// Gives the key in r1 a slot if there is one.
     TakeSlot(StoreId),
+    /// Makes an element for the key at r1: of a number that is r2, or grows by it where there is one meanwhile; of a
+    /// statistic without samples. r0 = 0 or what the insert gave.
+    Insert(StoreId),
 }
 
 impl Rare {
@@ -56,15 +59,20 @@ impl Rare {
             Rare::CanRead => "can_read",
             Rare::FindSlot(_) => "find_slot",
             Rare::TakeSlot(_) => "take_slot",
+            Rare::Insert(_) => "insert",
         }
     }
 
-    pub fn kind(self) -> FunctionKind {
+    pub fn kind(self, layout: &Layout) -> FunctionKind {
         FunctionKind::Global(match self {
             Rare::Report => 4,
             Rare::FindSlot(_) | Rare::CanRead => 2,
             Rare::Count | Rare::FindTask | Rare::TakeSlot(_) => 1,
             Rare::Failed | Rare::Undone | Rare::Wake => 0,
+            Rare::Insert(store) => {
+                let store = layout.stores[store.index()].as_ref();
+                return FunctionKind::Keyed(store.map_or(8, |store| store.key.size));
+            }
         })
     }
 }
@@ -83,12 +91,12 @@ impl Emitter<'_, '_> {
         self.asm.call_function(label);
     }
 
-    /// Appends the functions somebody calls; gives where each starts.
-    pub fn emit_rare(&mut self) -> Vec<(Label, Rare)> {
+    /// Appends the functions somebody calls; gives where each starts, how its name ends and what it is.
+    pub fn rare_functions(&mut self) -> Vec<(Label, &'static str, FunctionKind)> {
         let mut placed = Vec::new();
         for (what, label) in std::mem::take(&mut self.rare) {
             self.asm.bind(label);
-            placed.push((label, what));
+            placed.push((label, what.name(), what.kind(&self.shared.layout)));
             let end = self.asm.label();
             match what {
                 Rare::Report => self.report(end),
@@ -130,6 +138,7 @@ impl Emitter<'_, '_> {
                     continue;
                 }
                 Rare::TakeSlot(store) => self.take_free_slot(store, end),
+                Rare::Insert(store) => self.insert_at_call(store, end),
             }
             self.asm.bind(end);
             self.asm.mov_imm(R0, 0);

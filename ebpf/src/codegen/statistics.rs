@@ -35,17 +35,24 @@ impl Emitter<'_, '_> {
         self.look_up(map, key);
         if layout.place == Place::PerCpuHash {
             self.asm.jump_if_imm(Cond::Ne, R0, 0, found);
-            let zeros = Mem { base: Base::Rodata, off: maps::ZEROS as i32 };
-            self.insert_making_room(store, &layout, map, key, zeros);
-            self.asm.store(Size::DW, R10, TMP1, R0);
+            if self.inserts_by_call(&layout) {
+                self.asm.mov_imm(R2, 0);
+                self.call_insert(store, key);
+            } else {
+                let zeros = Mem { base: Base::Rodata, off: maps::ZEROS as i32 };
+                self.insert_making_room(store, &layout, map, key, zeros);
+                self.asm.store(Size::DW, R10, TMP1, R0);
+            }
             self.look_up(map, key);
             let refused = self.refused(store, done);
             self.asm.jump_if_imm(Cond::Eq, R0, 0, refused);
-            self.asm.store(Size::DW, R10, TMP0, R0);
-            self.asm.call(helpers::KTIME_GET_NS);
-            self.asm.load(Size::DW, R1, R10, TMP0);
-            self.asm.store(Size::DW, R1, stat::STAMP as i16, R0);
-            self.asm.mov(R0, R1);
+            if !self.inserts_by_call(&layout) {
+                self.asm.store(Size::DW, R10, TMP0, R0);
+                self.asm.call(helpers::KTIME_GET_NS);
+                self.asm.load(Size::DW, R1, R10, TMP0);
+                self.asm.store(Size::DW, R1, stat::STAMP as i16, R0);
+                self.asm.mov(R0, R1);
+            }
             self.asm.bind(found);
         } else {
             self.asm.jump_if_imm(Cond::Eq, R0, 0, done);
@@ -53,16 +60,16 @@ impl Emitter<'_, '_> {
         // Two programs may interrupt each other on one processor only if they are of different kinds.
         let alone = self.shared.entry_kinds[store.index()] <= 1
             && matches!(self.cx.kind, EntryKind::SysEnter | EntryKind::SysExit);
-        let sampled = self.long_reg(value, R1);
-        self.sample(&stat, sampled, alone);
         if let Some(slot) = slot {
+            // Before it is sampled, so that both ways go on as one: the verifier walks each of them to its end.
+            self.asm.store(Size::DW, R10, TMP0, R0);
             self.take_slot(slot, keys);
-            self.asm.jump(done);
+            self.asm.load(Size::DW, R3, R10, TMP0);
             self.asm.bind(slot.hit);
             self.asm.mov(R0, R3);
-            let sampled = self.long_reg(value, R1);
-            self.sample(&stat, sampled, alone);
         }
+        let sampled = self.long_reg(value, R1);
+        self.sample(&stat, sampled, alone);
         self.asm.bind(done);
         Ok(())
     }
@@ -97,20 +104,17 @@ impl Emitter<'_, '_> {
         if let Some(sum) = stat.sum {
             self.increase(R0, sum, value, R3, alone);
         }
-        if stat.min.is_some() || stat.max.is_some() {
-            self.asm.load(Size::DW, R2, R0, stat::COUNT as i16);
+        if stat.min.is_none() && stat.max.is_none() {
+            self.increment(R0, stat::COUNT, R2, alone);
+        } else {
+            self.extremes(stat, value);
+            if alone {
+                self.asm.add_imm(R2, 1);
+                self.asm.store(Size::DW, R0, stat::COUNT as i16, R2);
+            } else {
+                self.increment(R0, stat::COUNT, R2, alone);
+            }
         }
-        for (field, keeps) in [(stat.min, Cond::SLe), (stat.max, Cond::SGe)] {
-            let Some(field) = field else { continue };
-            let (replace, kept) = (self.asm.label(), self.asm.label());
-            self.asm.load(Size::DW, R3, R0, field as i16);
-            self.asm.jump_if_imm(Cond::Eq, R2, 0, replace);
-            self.asm.jump_if(keeps, R3, value, kept);
-            self.asm.bind(replace);
-            self.asm.store(Size::DW, R0, field as i16, value);
-            self.asm.bind(kept);
-        }
-        self.increment(R0, stat::COUNT, R2, alone);
         if let Some((buckets, HistShape::Linear { start, step, .. })) = stat.linear {
             let last = stat.linear.map_or(0, |(_, hist)| hist.n_buckets() as i32 - 1);
             self.linear_bucket(value, start, step, last);
@@ -124,6 +128,26 @@ impl Emitter<'_, '_> {
             self.asm.alu(Alu::Add, R0, R5);
             self.increment(R0, buckets, R2, alone);
         }
+    }
+
+    /// Keeps the least and the greatest value. r2 = how many there were before.
+    fn extremes(&mut self, stat: &StatLayout, value: Reg) {
+        let kept = [(stat.min, Cond::SLe), (stat.max, Cond::SGe)];
+        let kept = kept.into_iter().filter_map(|(field, keeps)| Some((field? as i16, keeps)));
+        let (first, done) = (self.asm.label(), self.asm.label());
+        self.asm.load(Size::DW, R2, R0, stat::COUNT as i16);
+        self.asm.jump_if_imm(Cond::Eq, R2, 0, first);
+        for (field, keeps) in kept.clone() {
+            let stays = self.asm.label();
+            self.asm.load(Size::DW, R3, R0, field);
+            self.asm.jump_if(keeps, R3, value, stays);
+            self.asm.store(Size::DW, R0, field, value);
+            self.asm.bind(stays);
+        }
+        self.asm.jump(done);
+        self.asm.bind(first);
+        kept.for_each(|(field, _)| self.asm.store(Size::DW, R0, field, value));
+        self.asm.bind(done);
     }
 
     /// r3 = index of the linear bucket, bounded by `last`.

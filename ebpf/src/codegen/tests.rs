@@ -127,6 +127,57 @@ fn what_nobody_reads_is_not_computed() {
     assert!(object.maps.iter().all(|map| map.name != "scratch"));
 }
 
+#[test]
+fn what_only_feeds_itself_is_not_computed() {
+    let mut b = BodyBuilder::new();
+    let (needless, n) = (b.new_var(Ty::Long), b.new_var(Ty::Long));
+    let (head, out) = (b.new_block(), b.new_block());
+    b.jump(head, NO);
+    b.switch_to(head);
+    b.emit(Op::Binary { op: BinOp::Mul, dst: needless, a: Operand::Var(needless), b: Operand::Imm(77) }, NO);
+    b.emit(Op::Binary { op: BinOp::Add, dst: n, a: Operand::Var(n), b: Operand::Imm(5) }, NO);
+    let more = b.compare(CmpOp::Lt, Operand::Var(n), Operand::Imm(100), NO);
+    b.branch(more, head, out, NO);
+    b.switch_to(out);
+    b.emit(Op::Add { store: StoreId(0), keys: vec![], delta: Operand::Var(n), result: None }, NO);
+    let object = generate(&program(vec![scalar("n")], b), &target()).unwrap();
+    let listing = isa::listing(&object, &object.programs[0]);
+    assert!(listing.contains("+= 5") && !listing.contains("*= 77"), "{listing}");
+}
+
+/// A program that samples by a number, and counts by one as well.
+fn counting(direct_reads: DirectReads) -> Object {
+    let by_number = |value| StoreDecl { keys: vec![Ty::Long], max_entries: 10, value, ..scalar("a") };
+    let sampled = StatShape { min: true, max: true, ..StatShape::default() };
+    let mut b = BodyBuilder::new();
+    let x = b.new_var(Ty::Long);
+    b.emit(Op::Context { dst: x, field: ContextField::SyscallNr }, NO);
+    let keys = vec![Arg::Long(Operand::Var(x))];
+    b.emit(Op::Accumulate { store: StoreId(0), keys: keys.clone(), value: Operand::Var(x) }, NO);
+    b.emit(Op::Add { store: StoreId(1), keys, delta: Operand::Imm(1), result: None }, NO);
+    let stores = vec![by_number(StoreTy::Stat(sampled)), by_number(StoreTy::Long)];
+    generate(&program(stores, b), &Target { direct_reads, ..target() }).unwrap()
+}
+
+#[test]
+fn whether_a_key_is_in_front_or_not_it_is_sampled_by_the_same_code() {
+    let object = counting(DirectReads::Never);
+    let listing = isa::listing(&object, &object.programs[0]);
+    assert!(object.maps.iter().any(|map| map.name == "front0"), "{listing}");
+    assert_eq!((listing.matches(" s<= ").count(), listing.matches(" s>= ").count()), (1, 1), "{listing}");
+}
+
+#[test]
+fn elements_are_made_by_functions_where_those_may_be_given_keys() {
+    let n_inserts = |object: &Object| {
+        let program = &object.programs[0];
+        let functions = program.functions.iter().filter(|function| function.name.ends_with("_insert"));
+        (functions.count(), isa::listing(object, program).matches("call map_update_elem").count())
+    };
+    assert_eq!(n_inserts(&counting(DirectReads::Never)), (0, 2));
+    assert_eq!(n_inserts(&counting(DirectReads::ByCast(Cast { function: 77, types: [0; 4] }))), (2, 2));
+}
+
 /// Argument 0 of every function points to structure 1, which has a pointer to structure 2 at 16 and a number behind it.
 #[derive(Debug)]
 struct TwoStructures;

@@ -23,9 +23,8 @@ impl Emitter<'_, '_> {
     pub fn wrap(&mut self, store: StoreId, layout: &StoreLayout, map: MapIndex, key: Mem, value: Mem) {
         let entries = self.shared.program.stores[store.index()].max_entries.max(1);
         let slots = entries.saturating_mul(2).next_power_of_two();
-        let turns = self.shared.internal(&format!("turns{}", store.0), maps::ARRAY, 4, 16, 1, 0);
-        let order =
-            self.shared.internal(&format!("order{}", store.0), maps::ARRAY, 4, layout.key.size.max(8), slots, 0);
+        let turns = self.shared.internal(format!("turns{}", store.0), maps::ARRAY, 4, 16, 1, 0);
+        let order = self.shared.internal(format!("order{}", store.0), maps::ARRAY, 4, layout.key.size.max(8), slots, 0);
         let (inserted, done) = (self.asm.label(), self.asm.label());
         for _ in 0..TRIES {
             self.asm.jump_if_imm(Cond::Eq, R0, 0, inserted);

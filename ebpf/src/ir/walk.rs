@@ -185,16 +185,60 @@ impl Op {
     }
 }
 
+/// Where control may go from somewhere: at most two ways and a `catch`. It is asked for so often that it is no `Vec`.
+#[derive(Clone, Copy, Debug)]
+pub struct Successors {
+    blocks: [Block; 3],
+    n: usize,
+}
+
+impl Successors {
+    fn of<const N: usize>(given: [Block; N]) -> Self {
+        let mut all = Self { blocks: [Block(0); 3], n: 0 };
+        given.into_iter().for_each(|block| all.push(block));
+        all
+    }
+
+    fn push(&mut self, block: Block) {
+        self.blocks[self.n] = block;
+        self.n += 1;
+    }
+
+    /// Takes the last one out.
+    pub fn pop(&mut self) -> Option<Block> {
+        let last = self.last().copied()?;
+        self.n -= 1;
+        Some(last)
+    }
+}
+
+impl IntoIterator for Successors {
+    type Item = Block;
+    type IntoIter = std::iter::Take<std::array::IntoIter<Block, 3>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.blocks.into_iter().take(self.n)
+    }
+}
+
+impl std::ops::Deref for Successors {
+    type Target = [Block];
+
+    fn deref(&self) -> &[Block] {
+        &self.blocks[..self.n]
+    }
+}
+
 impl Term {
     /// Where it may go next in this body, `catch` excepted.
-    pub fn targets(&self) -> Vec<Block> {
+    pub fn targets(&self) -> Successors {
         match self {
-            Term::Jump(block) => vec![*block],
+            Term::Jump(block) => Successors::of([*block]),
             Term::Branch { then, otherwise, .. } | Term::BranchCompare { then, otherwise, .. } => {
-                vec![*then, *otherwise]
+                Successors::of([*then, *otherwise])
             }
-            Term::IterNext { body, done, .. } => vec![*body, *done],
-            Term::Return(_) | Term::Next | Term::Raise { .. } | Term::Abort => Vec::new(),
+            Term::IterNext { body, done, .. } => Successors::of([*body, *done]),
+            Term::Return(_) | Term::Next | Term::Raise { .. } | Term::Abort => Successors::of([]),
         }
     }
 
@@ -241,10 +285,21 @@ impl BlockData {
     }
 
     /// Where control may go from here, the `catch` included.
-    pub fn successors(&self) -> Vec<Block> {
+    pub fn successors(&self) -> Successors {
         let mut all = self.term.targets();
-        all.extend(self.catch.as_ref().map(|catch| catch.block));
+        self.catch.iter().for_each(|catch| all.push(catch.block));
         all
+    }
+}
+
+impl Body {
+    /// By block: whether a later one, or itself, goes back to it.
+    pub fn loop_heads(&self) -> Vec<bool> {
+        let mut heads = vec![false; self.blocks.len()];
+        for (i, block) in self.blocks.iter().enumerate() {
+            block.successors().iter().filter(|to| to.index() <= i).for_each(|to| heads[to.index()] = true);
+        }
+        heads
     }
 }
 

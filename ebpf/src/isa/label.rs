@@ -228,6 +228,7 @@ impl Asm {
     /// # Errors
     /// A conditional jump over more than 32767 instructions.
     pub fn finish(mut self, functions: &[Label]) -> Result<Code, JumpTooFar> {
+        self.thread_jumps();
         let used = self.drop_unreachable(functions);
         let functions = functions.iter().zip(&used).map(|(f, used)| self.position(*f).filter(|_| *used));
         let functions: Vec<Option<u32>> = functions.collect();
@@ -251,12 +252,9 @@ impl Asm {
                 }
             }
         }
-        Ok(Code {
-            bytes: self.insns.iter().flat_map(|insn| insn.encode()).collect(),
-            relocations: self.relocations,
-            lines: self.lines,
-            functions,
-        })
+        let mut bytes = Vec::with_capacity(8 * self.insns.len());
+        self.insns.iter().for_each(|insn| bytes.extend_from_slice(&insn.encode()));
+        Ok(Code { bytes, relocations: self.relocations, lines: self.lines, functions })
     }
 
     /// Gives conditional jumps that reach too far a `gotol` (Linux 6.6) of their own:
@@ -309,6 +307,27 @@ impl Asm {
         functions
     }
 
+    /// What jumps to a jump goes where that one goes. The verifier compares states only every few instructions, and a jump
+    /// on the way to where ways meet is where it keeps the one that it should have kept there.
+    fn thread_jumps(&mut self) {
+        let mut onwards: Vec<Option<Label>> = vec![None; self.insns.len()];
+        for (at, label, fixup) in &self.fixups {
+            if self.insns[*at as usize].code == JA && matches!(fixup, Fixup::Jump) {
+                onwards[*at as usize] = Some(*label);
+            }
+        }
+        for (_, label, fixup) in &mut self.fixups {
+            // As many as there are, so that loops of nothing but jumps end.
+            for _ in 0..onwards.len() {
+                let target = self.labels[label.0 as usize].and_then(|at| *onwards.get(at as usize)?);
+                match target {
+                    Some(next) if matches!(fixup, Fixup::Jump) && next != *label => *label = next,
+                    _ => break,
+                }
+            }
+        }
+    }
+
     /// Which of `functions` are used.
     fn drop_unreachable(&mut self, functions: &[Label]) -> Vec<bool> {
         let n = self.insns.len();
@@ -319,23 +338,22 @@ impl Asm {
         // A jump to the next instruction does nothing; the chain of such jumps ends at one that does something.
         let mut reached = vec![false; n];
         let mut work = vec![0];
-        while let Some(at) = work.pop() {
-            if at as usize >= n || std::mem::replace(&mut reached[at as usize], true) {
-                continue;
-            }
-            let insn = self.insns[at as usize];
-            if let Some(to) = targets[at as usize] {
-                work.push(to);
-            }
-            match insn.code {
-                JA | EXIT => {}
-                LDDW => {
-                    if let Some(second) = reached.get_mut(at as usize + 1) {
-                        *second = true;
+        while let Some(mut at) = work.pop() {
+            while (at as usize) < n && !std::mem::replace(&mut reached[at as usize], true) {
+                let to = targets[at as usize];
+                at = match self.insns[at as usize].code {
+                    EXIT => break,
+                    JA => to.unwrap_or(n as u32),
+                    code => {
+                        work.extend(to);
+                        if code == LDDW {
+                            reached.get_mut(at as usize + 1).into_iter().for_each(|second| *second = true);
+                            at + 2
+                        } else {
+                            at + 1
+                        }
                     }
-                    work.push(at + 2);
-                }
-                _ => work.push(at + 1),
+                };
             }
         }
         let used = functions
@@ -385,5 +403,32 @@ impl Asm {
         lines.retain(|(at, _)| (*at as usize) < self.insns.len());
         self.lines = lines;
         used
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jump_to_a_jump_goes_where_that_one_goes() {
+        let mut asm = Asm::default();
+        let (first, second, out, forever) = (asm.label(), asm.label(), asm.label(), asm.label());
+        asm.jump_if_imm(Cond::Eq, R1, 1, first);
+        asm.jump_if_imm(Cond::Eq, R1, 2, forever);
+        asm.mov_imm(R0, 1);
+        asm.jump(first);
+        asm.bind(second);
+        asm.jump(out);
+        asm.bind(first);
+        asm.jump(second);
+        asm.bind(forever);
+        asm.jump(forever);
+        asm.bind(out);
+        asm.exit();
+        let code = asm.finish(&[]).unwrap();
+        let text: Vec<String> =
+            decode_all(&code.bytes).iter().enumerate().map(|(i, insn)| disassemble(*insn, None, i)).collect();
+        assert_eq!(text, ["if r1 == 1 goto 5", "if r1 == 2 goto 4", "r0 = 1", "goto 5", "goto 4", "exit"]);
     }
 }

@@ -1,9 +1,9 @@
 //! `.BTF` of our programs: a function type each, so subprograms verify and tools show names. Format: BTF of the Linux
 //! documentation, <https://docs.kernel.org/bpf/btf.html>.
 
-/// Type ids: 1 int, 2 void *, 3 int (void *), 4 the callback's prototype, 5 long, then prototypes that take so many longs;
-/// functions follow.
-const FIRST_FUNCTION: u32 = FIRST_GLOBAL + MAX_LONGS + 1;
+/// Type ids: 1 int, 2 void *, 3 int (void *), 4 the callback's prototype, 5 long, then prototypes that take so many longs,
+/// then for keys of so many longs the array, a pointer to it and the prototype that takes one; functions follow.
+const FIRST_FUNCTION: u32 = FIRST_KEYED + 3 * MAX_KEY_BYTES / 8;
 pub(crate) const INT: u32 = 1;
 const POINTER: u32 = 2;
 const PROGRAM: u32 = 3;
@@ -11,6 +11,9 @@ const CALLBACK: u32 = 4;
 const LONG: u32 = 5;
 const FIRST_GLOBAL: u32 = 6;
 const MAX_LONGS: u32 = 4;
+const FIRST_KEYED: u32 = FIRST_GLOBAL + MAX_LONGS + 1;
+/// The largest key [`FunctionKind::Keyed`] may take.
+pub const MAX_KEY_BYTES: u32 = 64;
 
 /// The type of the function that stands at this place of what [`encode`] is given.
 pub fn function_id(at: usize) -> u32 {
@@ -25,6 +28,8 @@ pub enum FunctionKind {
     Callback,
     /// `int f(long, …)` with at most four of them, verified by itself.
     Global(u8),
+    /// `int f(long (*key)[N], long)`, the same; given are the key's bytes, a multiple of 8 up to [`MAX_KEY_BYTES`].
+    Keyed(u32),
 }
 
 /// Types and strings in the making.
@@ -87,6 +92,11 @@ pub fn encode(functions: &[(String, FunctionKind)]) -> Vec<u8> {
         let rest: Vec<u32> = std::iter::once(INT).chain((0..n).flat_map(|_| [argument, LONG])).collect();
         b.declare(0, 13, n, &rest);
     }
+    for n in 1..=MAX_KEY_BYTES / 8 {
+        let array = b.declare(0, KIND_ARRAY, 0, &[0, LONG, INT, n]);
+        let pointer = b.declare(0, KIND_PTR, 0, &[array]);
+        b.declare(0, 13, 2, &[INT, key, pointer, argument, LONG]);
+    }
     for (text, kind) in functions {
         let at = b.name(text.as_bytes());
         match kind {
@@ -94,6 +104,7 @@ pub fn encode(functions: &[(String, FunctionKind)]) -> Vec<u8> {
             FunctionKind::Program => b.declare(at, 12, 1, &[PROGRAM]),
             FunctionKind::Callback => b.declare(at, 12, 0, &[CALLBACK]),
             FunctionKind::Global(n) => b.declare(at, 12, 1, &[FIRST_GLOBAL + u32::from(*n)]),
+            FunctionKind::Keyed(bytes) => b.declare(at, 12, 1, &[FIRST_KEYED + 3 * (bytes / 8) - 1]),
         };
     }
     b.finish()
