@@ -81,8 +81,12 @@ fn main() -> ExitCode {
     };
     println!("rival: {}", tools.rival_version());
     println!("{:<28} {:>10} {:>10} {:>8} {:>6}", "cost of an event, net ns", "tapdeck", "bpftrace", "ratio", "bar");
-    let ours_empty = cost(&tools, Tool::Tapdeck, EMPTY_TAPDECK);
-    let theirs_empty = cost(&tools, Tool::Bpftrace, EMPTY_BPFTRACE);
+    let (mut ours_empty, mut theirs_empty) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        ours_empty.push(cost(&tools, Tool::Tapdeck, EMPTY_TAPDECK));
+        theirs_empty.push(cost(&tools, Tool::Bpftrace, EMPTY_BPFTRACE));
+    }
+    let (ours_empty, theirs_empty) = (median(&mut ours_empty), median(&mut theirs_empty));
     for case in COSTS.iter().filter(|case| case.name.contains(&filter)) {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
