@@ -25,16 +25,18 @@ impl Emitter<'_, '_> {
 
     /// Builds the key; gives where it is. Uses r0-r5.
     pub fn key(&mut self, layout: &StoreLayout, keys: &[Arg]) -> Mem {
-        // A lone variable of the right shape is its own key.
+        // A lone variable of the right shape is its own key, where it may be written: functions take only such keys.
         match (layout.key.parts.as_slice(), keys) {
             ([(_, Ty::Long)], [Arg::Long(Operand::Var(v))]) => {
-                if let Loc::Mem(mem) = self.loc(*v) {
+                if let Loc::Mem(mem) = self.loc(*v)
+                    && mem.base != Base::Line
+                {
                     return mem;
                 }
             }
             ([(_, Ty::Str { cap })], [Arg::Str(StrOperand::Var(v))]) => {
                 let text = self.var_text(*v);
-                if text.cap == u32::from(*cap) {
+                if text.cap == u32::from(*cap) && text.mem.base != Base::Line {
                     return text.mem;
                 }
             }

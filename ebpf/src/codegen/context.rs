@@ -183,6 +183,9 @@ impl Emitter<'_, '_> {
             self.asm.mov(into, R0);
         } else {
             self.asm.load(Size::DW, into, R10, SITE);
+            if self.cx.line.is_some() {
+                self.asm.load(Size::DW, into, into, 0);
+            }
         }
         self.asm.jump_if_imm(Cond::Lt, into, n, fits);
         self.asm.mov_imm(into, 0);

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use super::{
     GenerateError,
+    alike::Alike,
     errors::Stub,
     frame::*,
     liveness::Liveness,
@@ -34,8 +35,10 @@ pub struct HandlerCx {
     /// As in [`Needs`].
     pub filled: Vec<bool>,
     pub handler: HandlerId,
+    /// Of several handlers: the site slot holds where this call's line is.
+    pub line: Option<Line>,
     pub kind: EntryKind,
-    /// The sites this code runs for; the site slot holds an index into it when there are two or more.
+    /// The sites this code runs for; without lines the site slot holds an index into it when there are two or more.
     pub sites: Vec<SiteId>,
     pub blocks: Vec<Label>,
     /// The handler is over.
@@ -49,6 +52,14 @@ pub struct HandlerCx {
     pub stubs: Vec<Stub>,
     /// Iterators: how many records of its buffer the running iteration has, see `iterate`.
     pub iters: Vec<Option<super::iterate::IterCx>>,
+}
+
+/// Where handlers that are alike have what is their own.
+#[derive(Clone)]
+pub struct Line {
+    pub alike: Rc<Alike>,
+    /// Where in the line their section begins.
+    pub section: u32,
 }
 
 /// A string operand: where it is and how many bytes of it (a multiple of 8) are valid.
@@ -96,7 +107,9 @@ impl Emitter<'_, '_> {
         self.cx.pointers =
             super::pointers::Pointers::of(&self.cx.body, &self.cx.kind, &self.cx.frame.locs, self.shared.target);
         let body = self.cx.body.clone();
-        for v in live.live_in.first().iter().flat_map(|set| set.iter()) {
+        let own_vars = self.cx.line.as_ref().map_or(body.vars.len(), |line| line.alike.first_var);
+        let cleared = live.live_in.first().into_iter().flat_map(|set| set.iter()).filter(|v| v.index() < own_vars);
+        for v in cleared {
             match body.vars[v.index()].ty {
                 Ty::Long => self.copy_long(v, Operand::Imm(0)),
                 Ty::Str { .. } => {
@@ -295,6 +308,10 @@ impl Emitter<'_, '_> {
             Base::Stack => (R10, mem.off as i16),
             Base::Scratch => {
                 self.asm.load(Size::DW, tmp, R10, SCRATCH);
+                (tmp, mem.off as i16)
+            }
+            Base::Line => {
+                self.asm.load(Size::DW, tmp, R10, SITE);
                 (tmp, mem.off as i16)
             }
             Base::Rodata => {

@@ -14,7 +14,8 @@ use std::{
 
 use super::{
     GenerateError,
-    emit::{Emitter, HandlerCx},
+    alike::{self, Alike},
+    emit::{Emitter, HandlerCx, Line},
     flatten::{Written, flatten},
     frame::*,
     liveness::{Liveness, coalesce_copies, drop_dead},
@@ -29,21 +30,46 @@ use crate::{
     object::{Function, MapIndex, ProgramDef, ProgramKind, btf::FunctionKind},
 };
 
-/// More distinct handlers than this are reached by tail calls.
+/// More distinct handlers than this are joined where they are alike, or else reached by tail calls.
 const MAX_INLINE_HANDLERS: usize = 8;
 /// More IR instructions than this in one program, and it is divided too.
 const MAX_INLINE_INSTRUCTIONS: usize = 3000;
 
-/// One handler at the sites where it runs in this entry.
-#[derive(Clone)]
-struct Group {
-    handler: HandlerId,
-    /// Syscall number (elsewhere the cookie, or 0) and site.
-    sites: Vec<(u32, SiteId)>,
+/// One handler at the places where it runs in this entry, or several that are alike.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// The first of them.
+    pub handler: HandlerId,
+    pub places: Vec<Place>,
+    /// Of several, what they have in common.
+    pub alike: Option<Rc<Alike>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// Syscall number; elsewhere the cookie, or 0.
+    pub nr: u32,
+    pub handler: HandlerId,
+    pub site: SiteId,
+}
+
+impl Group {
+    fn numbers(&self) -> impl Iterator<Item = u32> + '_ {
+        self.places.iter().map(|place| place.nr)
+    }
+
+    /// At these calls alone. What runs at one of them is no longer one of several.
+    fn at(&self, numbers: &[u32]) -> Group {
+        let places: Vec<Place> = self.places.iter().filter(|place| numbers.contains(&place.nr)).copied().collect();
+        match places[..] {
+            [Place { handler, .. }] => Group { handler, places, alike: None },
+            _ => Group { handler: self.handler, places, alike: self.alike.clone() },
+        }
+    }
 }
 
 /// A handler ready to be emitted, made once however often it is used.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Prepared {
     body: Rc<Body>,
     needs: Rc<Needs>,
@@ -84,45 +110,67 @@ impl<'a> Programs<'_, 'a> {
             }
             EntryKind::User => return Ok(()),
         };
-        let groups = group(entry);
+        let mut groups = group(entry);
         if groups.is_empty() {
             return Ok(());
         }
-        let mut n_instructions = 0;
-        for group in &groups {
-            n_instructions += self
-                .prepare(group.handler, task_arg(&entry.kind))?
-                .body
-                .blocks
-                .iter()
-                .map(|b| b.insts.len() + 1)
-                .sum::<usize>();
-        }
         let is_syscall = matches!(entry.kind, EntryKind::SysEnter | EntryKind::SysExit);
-        let divide = groups.len() > MAX_INLINE_HANDLERS || n_instructions > MAX_INLINE_INSTRUCTIONS;
-        if is_syscall && divide && groups.len() > 1 {
+        let mut divide = is_syscall && self.is_much(entry, &groups)?;
+        if divide {
+            groups = alike::join(self.shared.program, groups);
+            // Where all run at the same calls, one look tells others from these.
+            let one_look = groups.windows(2).all(|pair| share_lines(&pair[0], &pair[1]));
+            divide = !one_look || self.is_much(entry, &groups)?;
+        }
+        if divide && groups.len() > 1 {
             return self.dispatched(index, entry, &groups, section, kind);
         }
         let name = program_name(&name);
         self.program(&entry.kind, &groups, Head::Checked, name, section, kind, Some(index), None)
     }
 
-    /// The flattened, cleaned body of a handler.
-    fn prepare(&mut self, handler: HandlerId, task_arg: Option<u8>) -> Result<&Prepared, GenerateError> {
-        let key = (handler, task_arg);
-        if !self.prepared.contains_key(&key) {
-            let data = &self.shared.program.handlers[handler.index()];
-            let mut body = flatten(self.shared.program, &data.body, &mut self.written)?;
-            if let Some(arg) = task_arg {
-                tell_of(&mut body, arg, &self.shared.target.offsets);
-            }
-            coalesce_copies(&mut body);
-            let live = Rc::new(drop_dead(&mut body));
-            let mut needs = Needs::of(self.shared.program, &self.shared.layout, &body);
-            needs.timed = self.shared.target.timing;
-            self.prepared.insert(key, Prepared { body: Rc::new(body), needs: Rc::new(needs), live });
+    /// Whether it should not be all in one program.
+    fn is_much(&mut self, entry: &Entry, groups: &[Group]) -> Result<bool, GenerateError> {
+        if groups.len() > MAX_INLINE_HANDLERS {
+            return Ok(true);
         }
-        Ok(&self.prepared[&key])
+        let mut n_instructions = 0;
+        for group in groups {
+            let body = self.prepare(group, task_arg(&entry.kind))?.body;
+            n_instructions += body.blocks.iter().map(|b| b.insts.len() + 1).sum::<usize>();
+        }
+        Ok(n_instructions > MAX_INLINE_INSTRUCTIONS)
+    }
+
+    /// The flattened, cleaned body of a handler, or of several.
+    fn prepare(&mut self, group: &Group, task_arg: Option<u8>) -> Result<Prepared, GenerateError> {
+        let key = (group.handler, task_arg);
+        let known = match &group.alike {
+            Some(alike) => alike.prepared.get(),
+            None => self.prepared.get(&key),
+        };
+        if let Some(known) = known {
+            return Ok(known.clone());
+        }
+        let program = self.shared.program;
+        let body = match &group.alike {
+            Some(alike) => &alike.body,
+            None => &program.handlers[group.handler.index()].body,
+        };
+        let mut body = flatten(program, body, &mut self.written)?;
+        if let Some(arg) = task_arg {
+            tell_of(&mut body, arg, &self.shared.target.offsets);
+        }
+        coalesce_copies(&mut body);
+        let live = Rc::new(drop_dead(&mut body));
+        let mut needs = Needs::of(program, &self.shared.layout, &body);
+        needs.timed = self.shared.target.timing;
+        let prepared = Prepared { body: Rc::new(body), needs: Rc::new(needs), live };
+        match &group.alike {
+            Some(alike) => _ = alike.prepared.set(prepared.clone()),
+            None => _ = self.prepared.insert(key, prepared.clone()),
+        }
+        Ok(prepared)
     }
 
     /// A dispatcher and the programs it jumps to.
@@ -137,7 +185,7 @@ impl<'a> Programs<'_, 'a> {
         // Syscall number to the groups that run there.
         let mut by_nr: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
         for (i, group) in groups.iter().enumerate() {
-            group.sites.iter().for_each(|(nr, _)| by_nr.entry(*nr).or_default().push(i));
+            group.numbers().for_each(|nr| by_nr.entry(nr).or_default().push(i));
         }
         let mut chains: Vec<(Vec<usize>, Vec<u32>)> = Vec::new();
         let mut chain_of: HashMap<Vec<usize>, usize> = HashMap::new();
@@ -155,13 +203,7 @@ impl<'a> Programs<'_, 'a> {
             chains.iter().enumerate().flat_map(|(i, (_, nrs))| nrs.iter().map(move |nr| (*nr, i))).collect();
         self.dispatcher(entry, &numbers, targets, index, section.clone(), kind.clone())?;
         for (i, (chain, nrs)) in chains.iter().enumerate() {
-            let groups: Vec<Group> = chain
-                .iter()
-                .map(|g| {
-                    let sites = groups[*g].sites.iter().filter(|(nr, _)| nrs.contains(nr)).copied().collect();
-                    Group { handler: groups[*g].handler, sites }
-                })
-                .collect();
+            let groups: Vec<Group> = chain.iter().map(|g| groups[*g].at(nrs)).collect();
             let name = &self.shared.program.handlers[groups[0].handler.index()].name;
             let name = program_name(name);
             let head = Head::TailCalled { one_number: nrs.len() == 1 };
@@ -175,7 +217,7 @@ impl<'a> Programs<'_, 'a> {
         let mut asm = Asm::default();
         let (end, failed) = (asm.label(), asm.label());
         let body = Rc::new(Body::default());
-        let frame = Frame::of(&body, &Needs::default(), &Liveness::of(&body));
+        let frame = Frame::of(&body, &Needs::default(), &Liveness::of(&body), None);
         Emitter {
             asm,
             shared: &mut *self.shared,
@@ -184,6 +226,7 @@ impl<'a> Programs<'_, 'a> {
                 frame,
                 filled: Vec::new(),
                 handler: HandlerId(0),
+                line: None,
                 kind: kind.clone(),
                 sites: Vec::new(),
                 blocks: Vec::new(),
@@ -245,15 +288,15 @@ impl<'a> Programs<'_, 'a> {
     ) -> Result<(), GenerateError> {
         let mut parts = Vec::new();
         for group in groups {
-            parts.push((group, self.prepare(group.handler, task_arg(entry))?.clone()));
+            parts.push((group, self.prepare(group, task_arg(entry))?));
         }
         let first_tag = self.shared.program.handlers[groups[0].handler.index()].tag;
         let mut e = self.emitter(entry);
         e.at(first_tag);
         let out = e.asm.label();
         e.prologue(out, head == Head::Checked);
-        for (group, prepared) in parts {
-            e.run(group, head, &prepared)?;
+        for parts in parts.chunk_by(|(a, _), (b, _)| share_lines(a, b)) {
+            e.runs(parts, head)?;
         }
         e.asm.bind(out);
         e.asm.mov_imm(R0, 0);
@@ -345,14 +388,19 @@ fn group(entry: &Entry) -> Vec<Group> {
     let by_cookie = matches!(entry.kind, EntryKind::Kprobe { .. });
     for (idx, run) in entry.runs.iter().enumerate() {
         let nr = if by_cookie { idx as u32 } else { run.syscall.unwrap_or(0) };
-        let free =
-            groups.iter_mut().find(|g| g.handler == run.handler && !g.sites.iter().any(|(other, _)| *other == nr));
+        let place = Place { nr, handler: run.handler, site: run.site };
+        let free = groups.iter_mut().find(|g| g.handler == run.handler && g.numbers().all(|other| other != nr));
         match free {
-            Some(group) => group.sites.push((nr, run.site)),
-            None => groups.push(Group { handler: run.handler, sites: vec![(nr, run.site)] }),
+            Some(group) => group.places.push(place),
+            None => groups.push(Group { handler: run.handler, places: vec![place], alike: None }),
         }
     }
     groups
+}
+
+/// Whether two that follow one another are for the same calls, so that one look finds what both have of their own.
+fn share_lines(a: &Group, b: &Group) -> bool {
+    a.alike.is_some() && b.alike.is_some() && a.numbers().eq(b.numbers())
 }
 
 impl Emitter<'_, '_> {
@@ -413,56 +461,85 @@ impl Emitter<'_, '_> {
         self.asm.add_imm(R1, -1);
     }
 
-    /// One handler: is it this one's turn, its code, the end.
-    fn run(&mut self, group: &Group, head: Head, prepared: &Prepared) -> Result<(), GenerateError> {
-        let Prepared { body, needs, live } = prepared;
-        let frame = Frame::of(body, needs, live);
+    /// Handlers that share their lines, or one: is it their turn, their code, the end.
+    fn runs(&mut self, parts: &[(&Group, Prepared)], head: Head) -> Result<(), GenerateError> {
         let skip = self.asm.label();
+        let first = parts[0].0;
+        self.at(self.shared.program.handlers[first.handler.index()].tag);
         let is_syscall = matches!(self.cx.kind, EntryKind::SysEnter | EntryKind::SysExit);
+        let sure = matches!(head, Head::TailCalled { one_number: true });
+        if first.alike.is_some() {
+            self.find_line(parts, skip);
+        } else if is_syscall && !sure {
+            match first.places.as_slice() {
+                [Place { nr, .. }] => {
+                    self.asm.load(Size::DW, R2, R10, NR);
+                    self.asm.jump_if_imm(Cond::Ne, R2, *nr as i32, skip);
+                }
+                _ => {
+                    self.index_of(first, skip);
+                    self.asm.store(Size::DW, R10, SITE, R1);
+                }
+            }
+        }
+        let mut section = alike::LINE_HEAD;
+        for (group, prepared) in parts {
+            let line = group.alike.clone().map(|alike| Line { alike, section });
+            section += line.as_ref().map_or(0, |line| line.alike.section_bytes);
+            self.run(group, line, prepared)?;
+        }
+        self.asm.bind(skip);
+        Ok(())
+    }
+
+    /// r1 = the index of this call's place, or to `skip`.
+    fn index_of(&mut self, group: &Group, skip: Label) {
+        let table: Vec<(u32, u32)> = group.numbers().zip(0..).collect();
+        self.number(skip, &table);
+    }
+
+    /// The site slot = this call's line, or to `skip`.
+    fn find_line(&mut self, parts: &[(&Group, Prepared)], skip: Label) {
+        let program = self.shared.program;
+        let n = parts[0].0.places.len();
+        let mut lines = Vec::new();
+        for idx in 0..n {
+            lines.extend((idx as u64).to_le_bytes());
+            for (group, _) in parts {
+                lines.extend(group.alike.iter().flat_map(|alike| alike.section(program, &group.places[idx])));
+            }
+        }
+        let at = self.shared.constant(&lines);
+        let rodata = self.shared.rodata();
+        self.index_of(parts[0].0, skip);
+        // The verifier is shown that it is one of them.
+        self.asm.jump_if_imm(Cond::Ge, R1, n as i32, skip);
+        self.asm.alu_imm(Alu::Mul, R1, (lines.len() / n) as i32);
+        self.asm.map_value(R2, rodata, at);
+        self.asm.alu(Alu::Add, R2, R1);
+        self.asm.store(Size::DW, R10, SITE, R2);
+    }
+
+    /// One handler: is its probe on, its code, the end.
+    fn run(&mut self, group: &Group, line: Option<Line>, prepared: &Prepared) -> Result<(), GenerateError> {
+        let Prepared { body, needs, live } = prepared;
+        let frame = Frame::of(body, needs, live, line.as_ref());
+        let skip = self.asm.label();
         let handler = &self.shared.program.handlers[group.handler.index()];
         self.at(handler.tag);
-        let sure = matches!(head, Head::TailCalled { one_number: true });
-        match group.sites.as_slice() {
-            _ if !is_syscall || sure => {}
-            [(nr, _)] => {
-                self.asm.load(Size::DW, R2, R10, NR);
-                self.asm.jump_if_imm(Cond::Ne, R2, *nr as i32, skip);
-            }
-            sites => {
-                let table: Vec<(u32, u32)> = sites.iter().enumerate().map(|(i, (nr, _))| (*nr, i as u32)).collect();
-                self.number(skip, &table);
-                self.asm.store(Size::DW, R10, SITE, R1);
-            }
-        }
-        let probe = handler.probe;
-        if self.shared.target.live_probes {
-            let control = self.shared.control();
-            let switch = self.shared.layout.control.enabled(probe);
-            self.asm.map_value(R2, control, switch);
-            self.asm.load(Size::B, R2, R2, 0);
-            self.asm.jump_if_imm(Cond::Eq, R2, 0, skip);
-            let hits = self.shared.layout.counters.hits(probe);
-            self.count(hits);
-        }
-        if needs.timed {
-            self.asm.call(helpers::KTIME_GET_NS);
-            self.asm.store(Size::DW, R10, BEGUN, R0);
-        }
-        let uses_scratch = frame.scratch_size > 0;
         if frame.scratch_size > 32_000 {
             return Err(GenerateError { tag: handler.tag, reason: "too many long strings in one handler".to_owned() });
         }
-        if uses_scratch {
-            self.claim_scratch(frame.scratch_size, skip);
-        }
+        let (uses_scratch, scratch_size) = (frame.scratch_size > 0, frame.scratch_size);
         let (end, failed) = (self.asm.label(), self.asm.label());
         self.cx = HandlerCx {
             body: body.clone(),
             frame,
             filled: needs.filled.clone(),
             handler: group.handler,
+            line,
             kind: self.cx.kind.clone(),
-            sites: group.sites.iter().map(|(_, site)| *site).collect(),
+            sites: group.places.iter().map(|place| place.site).collect(),
             blocks: Vec::new(),
             end,
             failed,
@@ -473,10 +550,21 @@ impl Emitter<'_, '_> {
             stubs: Vec::new(),
             iters: Vec::new(),
         };
+        if self.shared.target.live_probes {
+            self.if_on(handler.probe, skip);
+            self.count_hit(handler.probe);
+        }
+        if needs.timed {
+            self.asm.call(helpers::KTIME_GET_NS);
+            self.asm.store(Size::DW, R10, BEGUN, R0);
+        }
+        if uses_scratch {
+            self.claim_scratch(scratch_size, skip);
+        }
         self.handler(needs, live)?;
         self.asm.bind(end);
         if needs.timed {
-            self.count_time(probe);
+            self.count_time(handler.probe);
         }
         if uses_scratch {
             self.asm.load(Size::DW, R1, R10, SCRATCH);
@@ -484,6 +572,50 @@ impl Emitter<'_, '_> {
         }
         self.asm.bind(skip);
         Ok(())
+    }
+
+    /// To `off` when the probe is switched off.
+    fn if_on(&mut self, probe: u32, off: Label) {
+        let control = self.shared.control();
+        let layout = self.shared.layout.control;
+        match self.cx.line {
+            Some(_) => {
+                self.probe_of_line(R1, off);
+                self.asm.map_value(R2, control, layout.enabled(0));
+                self.asm.alu(Alu::Add, R2, R1);
+            }
+            None => self.asm.map_value(R2, control, layout.enabled(probe)),
+        }
+        self.asm.load(Size::B, R2, R2, 0);
+        self.asm.jump_if_imm(Cond::Eq, R2, 0, off);
+    }
+
+    fn count_hit(&mut self, probe: u32) {
+        let layout = self.shared.layout.counters;
+        if self.cx.line.is_none() {
+            return self.count(layout.hits(probe));
+        }
+        let none = self.asm.label();
+        self.counters_into_r0(none);
+        self.probe_of_line(R1, none);
+        self.asm.alu_imm(Alu::Lsh, R1, 3);
+        self.asm.alu(Alu::Add, R0, R1);
+        self.asm.mov_imm(R1, 1);
+        self.asm.atomic(AtomicOp::Add, R0, layout.hits(0) as i16, R1);
+        self.asm.bind(none);
+    }
+
+    /// The number of this call's probe; `none` is only for the verifier.
+    fn probe_of_line(&mut self, into: Reg, none: Label) {
+        self.of_line(Size::W, into, alike::PROBE);
+        self.asm.jump_if_imm(Cond::Ge, into, self.shared.layout.control.n_probes as i32, none);
+    }
+
+    /// Loads what this call's line says of the handler.
+    pub fn of_line(&mut self, size: Size, into: Reg, at: u32) {
+        let section = self.cx.line.as_ref().map_or(0, |line| line.section);
+        self.asm.load(Size::DW, into, R10, SITE);
+        self.asm.load(size, into, into, (section + at) as i16);
     }
 
     /// The handler of this probe ran to its end.
@@ -494,7 +626,13 @@ impl Emitter<'_, '_> {
         self.asm.load(Size::DW, R1, R10, BEGUN);
         self.asm.alu(Alu::Sub, R0, R1);
         self.asm.store(Size::DW, R10, TMP1, R0);
-        self.asm.store_imm(Size::W, R10, TMP0, probe as i32);
+        match self.cx.line {
+            Some(_) => {
+                self.of_line(Size::W, R1, alike::PROBE);
+                self.asm.store(Size::W, R10, TMP0, R1);
+            }
+            None => self.asm.store_imm(Size::W, R10, TMP0, probe as i32),
+        }
         self.asm.mov(R2, R10);
         self.asm.add_imm(R2, TMP0.into());
         self.asm.map(R1, times);

@@ -1,7 +1,7 @@
 //! Script errors: the way from the failing instruction to its `catch` or to a record for user space. Out of line, so the
 //! good path has one jump that is not taken.
 
-use super::{GenerateError, emit::*, flatten::MAX_NESTING, frame::*, rare::Rare, sending::*};
+use super::{GenerateError, alike, emit::*, flatten::MAX_NESTING, frame::*, rare::Rare, sending::*};
 use crate::{
     ir::*,
     isa::*,
@@ -211,10 +211,20 @@ impl Emitter<'_, '_> {
             self.plain_number(R3);
         }
         self.asm.mov_imm(R2, (u64::from(tag.0) << 32 | u64::from(detail)) as i64);
+        if self.is_moved(tag) {
+            self.of_line(Size::W, R1, alike::LATER);
+            self.asm.alu_imm(Alu::Lsh, R1, 32);
+            self.asm.alu(Alu::Add, R2, R1);
+        }
         self.asm.mov_imm(R1, code as i64);
         self.call_rare(Rare::Report);
         let end = self.cx.end;
         self.asm.jump(end);
+    }
+
+    /// Whether the tag is another one in other handlers this code runs as.
+    fn is_moved(&self, tag: SourceTag) -> bool {
+        self.cx.line.as_ref().is_some_and(|line| line.alike.moved.contains(&tag))
     }
 
     /// One more of what must not become too many, on all processors together; then goes on there. Uses r0-r5.
@@ -242,7 +252,9 @@ impl Emitter<'_, '_> {
     fn handler_and_site(&mut self, into: Reg) {
         let handler = u64::from(self.cx.handler.0);
         let both = |site: &SiteId| u64::from(site.0) << 32 | handler;
-        if self.cx.sites.len() > 1 {
+        if self.cx.line.is_some() {
+            self.of_line(Size::DW, into, alike::WHO);
+        } else if self.cx.sites.len() > 1 {
             let table: Vec<u8> = self.cx.sites.iter().flat_map(|site| both(site).to_le_bytes()).collect();
             let at = self.shared.constant(&table);
             self.site_index(R2);
@@ -287,7 +299,13 @@ impl Emitter<'_, '_> {
                 self.asm.store_imm(Size::W, base, off, record::ERROR.into());
                 self.asm.store_imm(Size::W, base, off + 4, ErrorCode::Text as i32);
                 self.asm.store_imm(Size::W, base, off + record::ERROR_DETAIL as i16, 0);
-                self.asm.store_imm(Size::W, base, off + record::ERROR_TAG as i16, tag.0 as i32);
+                if self.is_moved(tag) {
+                    self.of_line(Size::W, R1, alike::LATER);
+                    self.asm.add_imm(R1, tag.0 as i32);
+                    self.asm.store(Size::W, base, off + record::ERROR_TAG as i16, R1);
+                } else {
+                    self.asm.store_imm(Size::W, base, off + record::ERROR_TAG as i16, tag.0 as i32);
+                }
                 self.asm.store_imm(Size::DW, base, off + record::ERROR_ARGUMENT as i16, 0);
                 self.handler_and_site(R1);
                 let (base, off) = self.base(temp, R2);

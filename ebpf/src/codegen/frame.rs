@@ -4,7 +4,7 @@
 //!   r10    ┌──────────────────────┐
 //!     -8   │ context pointer      │
 //!    -16   │ scratch pointer      │
-//!    -24   │ site of this run     │   fixed slots
+//!    -24   │ site, or line of it  │   fixed slots
 //!    -32   │ two words of         │
 //!    -40   │   passing use        │
 //!    -48   │ statements left      │
@@ -24,6 +24,7 @@
 //! Variables that are never live at once share a place.
 
 use super::{
+    emit::Line,
     liveness::{Liveness, VarSet, step_back},
     needs::Needs,
 };
@@ -59,6 +60,8 @@ pub enum Base {
     Stack,
     Scratch,
     Rodata,
+    /// The line of this call, see [`super::alike`]. Nothing is written there.
+    Line,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,10 +100,16 @@ pub struct Frame {
 }
 
 impl Frame {
-    pub fn of(body: &Body, needs: &Needs, live: &Liveness) -> Frame {
+    pub fn of(body: &Body, needs: &Needs, live: &Liveness, line: Option<&Line>) -> Frame {
         let conflicts = conflicts(body, live);
-        let order = by_weight(body);
+        let mut order = by_weight(body);
         let mut locs = vec![Loc::None; body.vars.len()];
+        if let Some(line) = line {
+            order.retain(|(v, _)| v.index() < line.alike.first_var);
+            for (v, at) in line.alike.places() {
+                locs[v.index()] = Loc::Mem(Mem { base: Base::Line, off: (line.section + at) as i32 });
+            }
+        }
         let fixed = if needs.timed { -i32::from(BEGUN) } else { FIXED };
         let mut space = Space { stack: fixed, scratch: HEADER };
         let work = space.area(needs.work.max(32), true);

@@ -41,6 +41,7 @@ impl VarSet {
 }
 
 /// Variables whose value matters at the start of each block.
+#[derive(Debug)]
 pub struct Liveness {
     pub live_in: Vec<VarSet>,
 }

@@ -3,9 +3,10 @@
 //! ```text
 //!   handler ─ flatten ─▶ one graph ─ liveness: drop, coalesce ─▶ needs, frame ─▶ emit ─▶ code
 //!             calls inlined                                      where all lives
-//!   entries: the program around the handlers of one event
+//!   entries: the program around the handlers of one event, like ones joined (alike)
 //! ```
 
+mod alike;
 mod arith;
 mod arrays;
 mod context;

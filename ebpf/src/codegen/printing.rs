@@ -50,9 +50,17 @@ impl Emitter<'_, '_> {
                 _ => at += 8,
             }
         }
-        self.asm.mov_imm(R1, ring::head(record::PRINT, size, id.0) as i64);
+        match self.print_of_line(id) {
+            Some(at) => self.of_line(Size::DW, R1, at),
+            None => self.asm.mov_imm(R1, ring::head(record::PRINT, size, id.0) as i64),
+        }
         self.finish_record(Haste::None);
         self.asm.bind(done);
+    }
+
+    /// Where this call's line has what its record says of the site, if it is not this one.
+    fn print_of_line(&self, id: PrintId) -> Option<u32> {
+        self.cx.line.as_ref().and_then(|line| line.alike.prints.get(&id)).copied()
     }
 
     /// A string of at most 64 bytes to `base + off`, without calls. Uses r3 and r4.
@@ -76,7 +84,13 @@ impl Emitter<'_, '_> {
         let temp = self.cx.frame.temp;
         let (base, off) = self.base(temp, R2);
         self.asm.store_imm(Size::W, base, off, record::PRINT.into());
-        self.asm.store_imm(Size::W, base, off + 4, id.0 as i32);
+        match self.print_of_line(id) {
+            Some(at) => {
+                self.of_line(Size::W, R1, at);
+                self.asm.store(Size::W, base, off + 4, R1);
+            }
+            None => self.asm.store_imm(Size::W, base, off + 4, id.0 as i32),
+        }
         self.append_inputs(temp, site, inputs, fixed);
         let size = RecordSize::InSlot { slot: TMP1, most: record::most_bytes(site) };
         self.send_or_count(temp, size, Haste::None, lost_as(site));

@@ -7,7 +7,7 @@ use crate::{ir::*, isa};
 
 const NO: SourceTag = SourceTag::NONE;
 
-fn target() -> Target {
+pub fn target() -> Target {
     Target {
         n_cpus: 2,
         may_goto: true,
