@@ -196,13 +196,9 @@ impl World {
         let Ok((_, file)) = catalog::find_kernel(&WantedKernel::of(&*self.host), &*self.host) else {
             return Vec::new();
         };
-        let mut names = Vec::new();
-        file.for_each_function(|symbol| {
-            if symbol.address != 0 && !symbol.name.is_empty() {
-                names.push(symbol.name.to_owned());
-            }
-        });
-        names
+        let symbols = file.function_symbols();
+        let names = symbols.iter().filter(|symbol| symbol.address != 0).map(|symbol| file.symbol_name(symbol));
+        names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
     }
 
     /// Debug information that was asked for before; nothing is read for this.

@@ -9,6 +9,8 @@ pub mod recorded;
 
 use std::path::{Path, PathBuf};
 
+pub use crate::sys::file_map::FileReader;
+
 pub use debuginfod::Fetch;
 pub use live::Live;
 pub use recorded::Recorded;
@@ -84,6 +86,14 @@ pub enum Bytes {
 }
 
 impl Bytes {
+    /// The file that they are mapped from, if they are and it is still there.
+    pub fn reader(&self) -> Option<FileReader> {
+        match self {
+            Bytes::File(map) => map.reader(),
+            Bytes::Owned(_) | Bytes::KernelBtf(_) => None,
+        }
+    }
+
     /// Says that these bytes will not be looked at soon, so that a mapping need not keep them in memory.
     pub fn forget(&self, range: std::ops::Range<usize>) {
         if let Bytes::File(map) = self {

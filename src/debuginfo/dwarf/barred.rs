@@ -2,7 +2,7 @@
 //! not be instrumented, and the calls of ftrace. Documentation/trace/kprobes.rst "Blacklist"; scripts/recordmcount.
 
 use super::{
-    file::DebugFile,
+    file::{DebugFile, FunctionSymbol},
     index::{Column, Draft},
 };
 
@@ -52,7 +52,7 @@ fn words(bytes: &[u8]) -> Vec<u64> {
     bytes.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word)).collect()
 }
 
-pub fn put(draft: &mut Draft, file: &DebugFile, tracer_calls: &[u64], pc_base: u64) {
+pub fn put(draft: &mut Draft, file: &DebugFile, symbols: &[FunctionSymbol], tracer_calls: &[u64], pc_base: u64) {
     let found = file.symbols_named(BOUNDS);
     let mut barred: Vec<(u64, u64, u32)> = Vec::new();
     for (pair, reason) in RANGES {
@@ -65,12 +65,10 @@ pub fn put(draft: &mut Draft, file: &DebugFile, tracer_calls: &[u64], pc_base: u
     }
     let no_kprobe = found[0].zip(found[1]).map_or(Vec::new(), |(start, end)| words_between(file, start, end));
     if !no_kprobe.is_empty() {
-        let wanted: std::collections::HashSet<u64> = no_kprobe.into_iter().collect();
-        file.for_each_function(|symbol| {
-            if wanted.contains(&symbol.address) {
-                barred.push((symbol.address, symbol.address.saturating_add(symbol.size.max(1)), NO_KPROBE));
-            }
-        });
+        let wanted: rustc_hash::FxHashSet<u64> = no_kprobe.into_iter().collect();
+        for symbol in symbols.iter().filter(|symbol| wanted.contains(&symbol.address)) {
+            barred.push((symbol.address, symbol.address.saturating_add(symbol.size.max(1)), NO_KPROBE));
+        }
     }
     let near = |address: u64| u32::try_from(address.checked_sub(pc_base)?).ok();
     let mut barred: Vec<(u32, u32, u32)> = barred

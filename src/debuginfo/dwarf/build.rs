@@ -7,15 +7,17 @@ use std::{
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
 use super::{
     barred,
-    harvest::Harvest,
+    file::FunctionSymbol,
+    harvest::{Harvest, RawInstance, TextRef},
     index::{Column, Draft},
+    interned::{Interned, Lists},
     source::Source,
+    texts::Texts,
 };
-use crate::debuginfo::first_bytes;
 
 /// Bytes of .debug_info that have been read, of how many: a bar's worth of progress.
 #[derive(Debug, Default)]
@@ -56,8 +58,11 @@ pub fn build(source: &Source, identity: &str, n_cpus: usize, progress: &Progress
             workers.into_iter().filter_map(|worker| worker.join().ok()).collect()
         })
     };
-    add_symbols(source, &mut harvests);
-    let bytes = put_together(source, harvests).finish(identity);
+    let symbols = source.file.function_symbols();
+    add_symbols(source, &symbols, &mut harvests);
+    let draft = put_together(source, &symbols, &harvests);
+    drop(harvests);
+    let bytes = draft.finish(identity);
     source.file.forget();
     bytes
 }
@@ -83,139 +88,171 @@ fn batches(source: &Source) -> Vec<Range<usize>> {
 ///
 /// The compiler may divide a function and inline its first part alone. What is left, `NAME.part.0`, is described as a
 /// function of that name all the same; but the function does not begin there.
-fn add_symbols(source: &Source, harvests: &mut [Harvest<'_>]) {
-    let mut parts = FxHashSet::default();
-    source.file.for_each_function(|symbol| {
-        if symbol.name.contains(".part.") {
-            parts.insert(symbol.address);
-        }
-    });
+fn add_symbols(source: &Source, symbols: &[FunctionSymbol], harvests: &mut [Harvest<'_>]) {
+    let is_part = |symbol: &&FunctionSymbol| source.file.symbol_name(symbol).contains(".part.");
+    let parts: FxHashSet<u64> = symbols.iter().filter(is_part).map(|symbol| symbol.address).collect();
+    let mut known: FxHashSet<u64> = FxHashSet::default();
+    known.reserve(symbols.len());
     for harvest in harvests.iter_mut() {
-        harvest.instances.retain(|instance| instance.is_inline || !parts.contains(&instance.pc));
+        harvest.instances.retain(|instance| {
+            let stays = instance.is_inline || !parts.contains(&instance.pc);
+            if stays && !instance.is_inline {
+                known.insert(instance.pc);
+            }
+            stays
+        });
     }
-    let known: FxHashSet<u64> = harvests
-        .iter()
-        .flat_map(|harvest| &harvest.instances)
-        .filter(|instance| !instance.is_inline)
-        .map(|instance| instance.pc)
-        .collect();
     let Some(harvest) = harvests.first_mut() else { return };
-    source.file.for_each_function(|symbol| {
-        if symbol.address != 0 && !symbol.name.is_empty() {
+    for symbol in symbols {
+        if symbol.address != 0 && !source.file.symbol_name(symbol).is_empty() {
             harvest.add_symbol(symbol, !known.contains(&symbol.address));
         }
-    });
+    }
 }
 
 /// An instance in the numbers of the index.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Row {
-    /// Name and file, line and DIE: what rows are sorted by.
-    group: u64,
-    place: u64,
-    pc: u64,
-    /// Argument list in the worker's numbers, then in the index's.
+    name: u32,
+    file: u32,
+    line: u32,
+    die: u32,
+    /// From the first of all.
+    pc: u32,
+    /// Where the arguments are, then the number of the list of them.
     list: u32,
     is_inline: bool,
     is_external: bool,
     is_empty: bool,
 }
 
-fn put_together(source: &Source, harvests: Vec<Harvest<'_>>) -> Draft {
+impl Row {
+    fn group(&self) -> (u32, u32, u32) {
+        (self.name, self.file, self.line)
+    }
+
+    /// What rows of the same name are sorted by.
+    fn key(&self) -> (u64, u64) {
+        let pair = |first: u32, second: u32| u64::from(first) << 32 | u64::from(second);
+        (pair(self.file, self.line), pair(self.die, self.pc))
+    }
+}
+
+fn put_together(source: &Source, symbols: &[FunctionSymbol], harvests: &[Harvest<'_>]) -> Draft {
+    let pcs = harvests.iter().flat_map(|harvest| &harvest.instances).map(|instance| instance.pc);
+    let pc_base = pcs.min().unwrap_or(0);
     let mut draft = Draft {
         n_units: source.units().len() as u32,
         n_skipped_units: harvests.iter().map(|harvest| harvest.n_skipped_units).sum(),
         n_unreadable_bytes: source.n_unreadable_bytes() as u64,
         linked_at: source.file.symbols_named(["_text"])[0].unwrap_or(0),
+        pc_base,
         ..Draft::default()
     };
-    let texts = Texts::of(source, &harvests);
-    let mut pairs: FxHashMap<(u32, u32), u32> = FxHashMap::default();
-    let mut pair_list: Vec<(u32, u32)> = Vec::new();
-    let mut lists: FxHashMap<Box<[u32]>, u32> = FxHashMap::default();
-    let mut rows: Vec<Row> = Vec::with_capacity(harvests.iter().map(|harvest| harvest.instances.len()).sum());
+    let texts = Texts::of(source, harvests);
+    let mut pairs: Interned<u64> = Interned::default();
+    let mut arguments: Vec<u32> = Vec::with_capacity(harvests.iter().map(|harvest| harvest.arguments.len()).sum());
     let mut types: Vec<(u32, u32, u32)> = Vec::new();
-    let mut files: Vec<(u32, u32)> = Vec::new();
-    let mut symbols: Vec<(u64, u32, u32)> = Vec::new();
-    for (harvest, numbers) in harvests.into_iter().zip(&texts.by_harvest) {
-        let pair_numbers: Vec<u32> = harvest
-            .pairs
-            .values
-            .iter()
-            .map(|(name, ty)| {
-                let pair = (numbers.texts[*name as usize], numbers.types[*ty as usize]);
-                *pairs.entry(pair).or_insert_with(|| {
-                    pair_list.push(pair);
-                    pair_list.len() as u32 - 1
-                })
-            })
-            .collect();
-        let list_numbers: Vec<u32> = harvest
-            .lists
-            .values
-            .iter()
-            .map(|list| {
-                let list: Box<[u32]> = list.iter().map(|pair| pair_numbers[*pair as usize]).collect();
-                let next = lists.len() as u32;
-                *lists.entry(list).or_insert(next)
-            })
-            .collect();
-        rows.extend(harvest.instances.iter().map(|instance| {
-            let (name, file) = (numbers.texts[instance.name as usize], numbers.paths[instance.file as usize]);
-            Row {
-                group: u64::from(name) << 32 | u64::from(file),
-                place: u64::from(instance.line) << 32 | u64::from(instance.die),
-                pc: instance.pc,
-                list: list_numbers[instance.arguments as usize],
-                is_inline: instance.is_inline,
-                is_external: instance.is_external,
-                is_empty: instance.is_empty,
-            }
-        }));
-        let definition =
-            |(name, tag, position): &(u32, u16, u32)| (numbers.texts[*name as usize], u32::from(*tag), *position);
-        types.extend(harvest.definitions.iter().map(definition));
-        symbols
-            .extend(harvest.symbols.iter().map(|(start, size, name)| (*start, *size, numbers.texts[*name as usize])));
-        for (unit, paths) in &harvest.unit_files {
-            files.extend(paths.iter().map(|path| (numbers.paths[*path as usize], *unit)));
+    let mut code: Vec<(u64, u32, u32)> = Vec::new();
+    for (idx, harvest) in harvests.iter().enumerate() {
+        let pair_number = |pair: &u64| {
+            let (name, ty) = ((pair >> 32) as TextRef, *pair as u32);
+            pairs.number(u64::from(texts.number(idx, name)) << 32 | u64::from(texts.type_text(idx, ty)))
+        };
+        let pair_numbers: Vec<u32> = harvest.pairs.values.iter().map(pair_number).collect();
+        let mut rest = &harvest.arguments[..];
+        while let Some((n, more)) = rest.split_first() {
+            let (list, more) = more.split_at(*n as usize);
+            arguments.push(*n);
+            arguments.extend(list.iter().map(|pair| pair_numbers[*pair as usize]));
+            rest = more;
         }
+        let definition =
+            |(name, tag, position): &(TextRef, u16, u32)| (texts.number(idx, *name), u32::from(*tag), *position);
+        types.extend(harvest.definitions.iter().map(definition));
+        code.extend(harvest.symbols.iter().map(|(start, size, name)| (*start, *size, texts.number(idx, *name))));
     }
-    let pc_base = rows.iter().map(|row| row.pc).min().unwrap_or(0);
-    draft.pc_base = pc_base;
-    rows.retain(|row| row.pc - pc_base <= u64::from(u32::MAX));
-    rows.sort_unstable_by_key(|row| (row.group, row.place, row.pc));
+    let mut rows = sorted_rows(harvests, &texts, pc_base);
     leave_one_each(&mut rows);
-    put_rows(&mut draft, &mut rows, &lists, &pair_list);
+    put_rows(&mut draft, &mut rows, &arguments, &pairs.values);
     draft.put(Column::UnitStart, source.units().iter().map(|unit| unit.start as u32));
-    put_files(&mut draft, files);
+    put_files(&mut draft, harvests, &texts);
     put_types(&mut draft, types);
-    put_symbols(&mut draft, symbols);
-    barred::put(&mut draft, &source.file, source.tracer_calls(), pc_base);
+    put_symbols(&mut draft, code);
+    barred::put(&mut draft, &source.file, symbols, source.tracer_calls(), pc_base);
     texts.put(&mut draft);
     draft
 }
 
+/// All instances by name, file, line and DIE. Names are numbers without gaps, so each row's place is found by counting.
+fn sorted_rows(harvests: &[Harvest<'_>], texts: &Texts, pc_base: u64) -> Vec<Row> {
+    let rows = |(idx, harvest): (usize, &Harvest<'_>), put: &mut dyn FnMut(usize, &RawInstance, u32)| {
+        for instance in &harvest.instances {
+            // An index reaches so far.
+            if let Ok(pc) = u32::try_from(instance.pc - pc_base) {
+                put(idx, instance, pc);
+            }
+        }
+    };
+    let mut ends = vec![0u32; texts.len() + 1];
+    for harvest in harvests.iter().enumerate() {
+        rows(harvest, &mut |idx, instance, _| ends[texts.number(idx, instance.name) as usize + 1] += 1);
+    }
+    for idx in 1..ends.len() {
+        ends[idx] += ends[idx - 1];
+    }
+    let mut sorted = vec![Row::default(); ends.last().map_or(0, |n| *n as usize)];
+    // Each end is where the next row of the name before goes, at last the name's own end.
+    let mut n_arguments = 0;
+    for harvest in harvests.iter().enumerate() {
+        rows(harvest, &mut |idx, instance, pc| {
+            let name = texts.number(idx, instance.name);
+            let at = &mut ends[name as usize];
+            sorted[*at as usize] = Row {
+                name,
+                file: texts.path(idx, instance.file),
+                line: instance.line,
+                die: instance.die,
+                pc,
+                list: n_arguments + instance.arguments,
+                is_inline: instance.is_inline,
+                is_external: instance.is_external,
+                is_empty: instance.is_empty,
+            };
+            *at += 1;
+        });
+        n_arguments += harvest.1.arguments.len() as u32;
+    }
+    sorted.chunk_by_mut(|a, b| a.name == b.name).for_each(|same| same.sort_unstable_by_key(Row::key));
+    sorted
+}
+
+/// So few that each is compared with each.
+const FEW: usize = 12;
+
 /// Of the instances of a function that begin at the same address one is left: the first that has instructions.
 fn leave_one_each(rows: &mut Vec<Row>) {
-    let line = |row: &Row| (row.place >> 32) as u32;
-    let mut best: FxHashMap<u64, usize> = FxHashMap::default();
     let mut kept = vec![true; rows.len()];
-    for first in 0..rows.len() {
-        if first > 0 && (rows[first - 1].group, line(&rows[first - 1])) == (rows[first].group, line(&rows[first])) {
+    let mut first = 0;
+    let mut by_pc: Vec<u32> = Vec::new();
+    for group in rows.chunk_by(|a, b| a.group() == b.group()) {
+        let kept = &mut kept[first..first + group.len()];
+        first += group.len();
+        if group.len() <= FEW {
+            for (idx, row) in group.iter().enumerate() {
+                let has_same = |other: &usize| group[*other].pc == row.pc;
+                let before = (0..idx).filter(has_same).any(|other| group[other].is_empty <= row.is_empty);
+                let behind =
+                    row.is_empty && (idx + 1..group.len()).filter(has_same).any(|other| !group[other].is_empty);
+                kept[idx] = !before && !behind;
+            }
             continue;
         }
-        best.clear();
-        let group = (rows[first].group, line(&rows[first]));
-        for idx in (first..rows.len()).take_while(|idx| (rows[*idx].group, line(&rows[*idx])) == group) {
-            match best.get(&rows[idx].pc).copied() {
-                Some(before) if rows[before].is_empty && !rows[idx].is_empty => {
-                    kept[before] = false;
-                    best.insert(rows[idx].pc, idx);
-                }
-                Some(_) => kept[idx] = false,
-                None => _ = best.insert(rows[idx].pc, idx),
-            }
+        by_pc.clear();
+        by_pc.extend(0..group.len() as u32);
+        by_pc.sort_unstable_by_key(|idx| (group[*idx as usize].pc, group[*idx as usize].is_empty, *idx));
+        for pair in by_pc.windows(2) {
+            kept[pair[1] as usize] = group[pair[0] as usize].pc != group[pair[1] as usize].pc;
         }
     }
     let mut kept = kept.into_iter();
@@ -223,66 +260,84 @@ fn leave_one_each(rows: &mut Vec<Row>) {
 }
 
 /// Groups, instances and argument lists. Lists and pairs are numbered as they are first used, whoever found them.
-fn put_rows(draft: &mut Draft, rows: &mut [Row], lists: &FxHashMap<Box<[u32]>, u32>, pairs: &[(u32, u32)]) {
-    let mut list_of: Vec<&[u32]> = vec![&[]; lists.len()];
-    lists.iter().for_each(|(list, number)| list_of[*number as usize] = list);
-    let (mut list_numbers, mut pair_numbers) = (vec![u32::MAX; lists.len()], vec![u32::MAX; pairs.len()]);
-    let (mut firsts, mut list_pairs, mut used_pairs) = (vec![0], Vec::new(), Vec::new());
-    // The empty list is the first.
-    if let Some(empty) = lists.get(&[][..]) {
-        list_numbers[*empty as usize] = 0;
-        firsts.push(0);
-    }
-    let mut groups: Vec<(u64, u32, u32)> = Vec::new();
-    for (idx, row) in rows.iter_mut().enumerate() {
-        let line = (row.place >> 32) as u32;
-        if groups.last().is_none_or(|(group, before, _)| (*group, *before) != (row.group, line)) {
-            groups.push((row.group, line, idx as u32));
-        }
-        let number = &mut list_numbers[row.list as usize];
-        if *number == u32::MAX {
-            *number = firsts.len() as u32 - 1;
-            for pair in list_of[row.list as usize] {
-                let pair_number = &mut pair_numbers[*pair as usize];
-                if *pair_number == u32::MAX {
-                    *pair_number = used_pairs.len() as u32;
-                    used_pairs.push(pairs[*pair as usize]);
+fn put_rows(draft: &mut Draft, rows: &mut [Row], arguments: &[u32], pairs: &[u64]) {
+    let mut pair_numbers = vec![u32::MAX; pairs.len()];
+    let (mut lists, mut used_pairs) = (Lists::default(), Vec::new());
+    let mut before: (&[u32], u32) = (&[], 0);
+    for row in rows.iter_mut() {
+        let at = row.list as usize + 1;
+        let list = &arguments[at..at + arguments[at - 1] as usize];
+        // Neighbours are of the same function.
+        if before.0 != list {
+            let n_lists = lists.len();
+            before = (list, lists.number_of(list));
+            if lists.len() > n_lists {
+                for pair in list {
+                    let number = &mut pair_numbers[*pair as usize];
+                    if *number == u32::MAX {
+                        *number = used_pairs.len() as u32;
+                        used_pairs.push(pairs[*pair as usize]);
+                    }
                 }
-                list_pairs.push(*pair_number);
             }
-            firsts.push(list_pairs.len() as u32);
         }
-        row.list = *number;
+        row.list = before.1;
     }
-    draft.put(Column::GroupName, groups.iter().map(|(group, ..)| (*group >> 32) as u32));
-    draft.put(Column::GroupFile, groups.iter().map(|(group, ..)| *group as u32));
-    draft.put(Column::GroupLine, groups.iter().map(|(_, line, _)| *line));
-    draft.put(Column::GroupFirst, groups.iter().map(|(.., first)| *first).chain([rows.len() as u32]));
-    let pc_base = draft.pc_base;
-    draft.put(Column::InstancePc, rows.iter().map(|row| (row.pc - pc_base) as u32));
-    draft.put(Column::InstanceDie, rows.iter().map(|row| row.place as u32));
+    let mut n_before = 0;
+    let mut groups: Vec<(&Row, u32)> = Vec::new();
+    for group in rows.chunk_by(|a, b| a.group() == b.group()) {
+        groups.push((&group[0], n_before));
+        n_before += group.len() as u32;
+    }
+    draft.put(Column::GroupName, groups.iter().map(|(row, _)| row.name));
+    draft.put(Column::GroupFile, groups.iter().map(|(row, _)| row.file));
+    draft.put(Column::GroupLine, groups.iter().map(|(row, _)| row.line));
+    draft.put(Column::GroupFirst, groups.iter().map(|(_, first)| *first).chain([n_before]));
+    draft.put(Column::InstancePc, rows.iter().map(|row| row.pc));
+    draft.put(Column::InstanceDie, rows.iter().map(|row| row.die));
     let info = |row: &Row| row.list << 2 | u32::from(row.is_external) << 1 | u32::from(row.is_inline);
     draft.put(Column::InstanceInfo, rows.iter().map(info));
-    draft.put(Column::ListFirst, firsts);
-    draft.put(Column::ListPairs, list_pairs);
-    draft.put(Column::PairName, used_pairs.iter().map(|(name, _)| *name));
-    draft.put(Column::PairType, used_pairs.iter().map(|(_, ty)| *ty));
+    draft.put(Column::ListFirst, std::iter::once(0).chain(lists.ends().iter().copied()));
+    draft.put(Column::ListPairs, lists.elements().iter().map(|pair| pair_numbers[*pair as usize]));
+    draft.put(Column::PairName, used_pairs.iter().map(|pair| (pair >> 32) as u32));
+    draft.put(Column::PairType, used_pairs.iter().map(|pair| *pair as u32));
 }
 
-fn put_files(draft: &mut Draft, mut files: Vec<(u32, u32)>) {
-    files.sort_unstable();
-    files.dedup();
-    let (mut paths, mut firsts) = (Vec::new(), Vec::new());
-    for (idx, (path, _)) in files.iter().enumerate() {
-        if paths.last() != Some(path) {
-            paths.push(*path);
-            firsts.push(idx as u32);
-        }
+/// The units of each file, by file and unit.
+fn put_files(draft: &mut Draft, harvests: &[Harvest<'_>], texts: &Texts) {
+    let mut units: Vec<(u32, usize, &[u32])> = Vec::new();
+    for (idx, harvest) in harvests.iter().enumerate() {
+        units.extend(harvest.unit_files.iter().map(|(unit, paths)| (*unit, idx, &**paths)));
     }
-    firsts.push(files.len() as u32);
-    draft.put(Column::FilePath, paths);
-    draft.put(Column::FileFirst, firsts);
-    draft.put(Column::FileUnits, files.into_iter().map(|(_, unit)| unit));
+    units.sort_unstable_by_key(|(unit, ..)| *unit);
+    let each = |put: &mut dyn FnMut(usize, u32)| {
+        let mut last = vec![u32::MAX; texts.len()];
+        for (unit, idx, paths) in &units {
+            for path in *paths {
+                let path = texts.path(*idx, *path) as usize;
+                // A unit may name a file twice.
+                if std::mem::replace(&mut last[path], *unit) != *unit {
+                    put(path, *unit);
+                }
+            }
+        }
+    };
+    // What comes unit by unit is put where it belongs by counting.
+    let mut ends = vec![0u32; texts.len() + 1];
+    each(&mut |path, _| ends[path + 1] += 1);
+    for idx in 1..ends.len() {
+        ends[idx] += ends[idx - 1];
+    }
+    let used: Vec<u32> = (0..texts.len()).filter(|path| ends[*path] < ends[path + 1]).map(|path| path as u32).collect();
+    let n = ends.last().copied().unwrap_or(0);
+    draft.put(Column::FilePath, used.iter().copied());
+    draft.put(Column::FileFirst, used.iter().map(|path| ends[*path as usize]).chain([n]));
+    let mut sorted = vec![0u32; n as usize];
+    each(&mut |path, unit| {
+        sorted[ends[path] as usize] = unit;
+        ends[path] += 1;
+    });
+    draft.put(Column::FileUnits, sorted);
 }
 
 fn put_symbols(draft: &mut Draft, mut symbols: Vec<(u64, u32, u32)>) {
@@ -302,71 +357,4 @@ fn put_types(draft: &mut Draft, mut types: Vec<(u32, u32, u32)>) {
     draft.put(Column::TypeName, types.iter().map(|(name, ..)| *name));
     draft.put(Column::TypeTag, types.iter().map(|(_, tag, _)| *tag));
     draft.put(Column::TypePosition, types.iter().map(|(.., position)| *position));
-}
-
-/// Every text once, sorted; and the numbers it has with each worker.
-struct Texts {
-    bytes: Vec<u8>,
-    /// Where each ends in the bytes.
-    ends: Vec<u32>,
-    by_harvest: Vec<Numbers>,
-}
-
-/// From a worker's numbers to the index's.
-#[derive(Default)]
-struct Numbers {
-    texts: Vec<u32>,
-    paths: Vec<u32>,
-    types: Vec<u32>,
-}
-
-impl Texts {
-    fn of(source: &Source, harvests: &[Harvest<'_>]) -> Self {
-        let in_file = |place| source.file.text(place).unwrap_or("");
-        // Each text with its first bytes as a number, which decides most comparisons, and where it came from.
-        let mut all: Vec<(u64, &str, u32)> = vec![(0, "", u32::MAX)];
-        let mut by_harvest: Vec<Numbers> = Vec::new();
-        let mut slot = 0;
-        for harvest in harvests {
-            let names = harvest.texts.values.iter().map(|key| harvest.text(*key, in_file));
-            let paths = harvest.paths.values.iter().map(String::as_str);
-            let types = harvest.types.texts.values.iter().map(|text| &**text);
-            for text in names.chain(paths).chain(types) {
-                all.push((first_bytes(text), text, slot));
-                slot += 1;
-            }
-        }
-        all.sort_unstable();
-        let mut numbers = vec![0; slot as usize];
-        let (mut bytes, mut ends, mut last) = (Vec::new(), Vec::new(), None);
-        for (_, text, slot) in all {
-            if last != Some(text) {
-                bytes.extend_from_slice(text.as_bytes());
-                ends.push(bytes.len() as u32);
-                last = Some(text);
-            }
-            if let Some(number) = numbers.get_mut(slot as usize) {
-                *number = ends.len() as u32 - 1;
-            }
-        }
-        let mut rest = &numbers[..];
-        let mut take = |n: usize| {
-            let (taken, more) = rest.split_at(n);
-            rest = more;
-            taken.to_vec()
-        };
-        for harvest in harvests {
-            by_harvest.push(Numbers {
-                texts: take(harvest.texts.values.len()),
-                paths: take(harvest.paths.values.len()),
-                types: take(harvest.types.texts.values.len()),
-            });
-        }
-        Self { bytes, ends, by_harvest }
-    }
-
-    fn put(self, draft: &mut Draft) {
-        draft.put(Column::TextEnds, self.ends);
-        draft.columns[Column::TextBytes as usize] = self.bytes;
-    }
 }

@@ -5,7 +5,7 @@
 //! An object that is not linked yet (a kernel module) has no addresses; its sections are laid out one behind the other, in
 //! the order they have in the file, and all addresses here are in that layout.
 
-use std::{borrow::Cow, ops::Range, sync::OnceLock};
+use std::{borrow::Cow, ffi::CStr, ops::Range, sync::OnceLock};
 
 use gimli::SectionId;
 use object::{
@@ -14,10 +14,11 @@ use object::{
         R_AARCH64_ABS32, R_AARCH64_ABS64, R_AARCH64_PREL32, R_X86_64_32, R_X86_64_32S, R_X86_64_64, R_X86_64_PC32,
         SHF_ALLOC, SHF_EXECINSTR,
     },
+    read::elf::Sym as _,
 };
 
 use super::form::TextPlace;
-use crate::host::Bytes;
+use crate::host::{Bytes, FileReader};
 
 pub struct DebugFile {
     bytes: Bytes,
@@ -26,6 +27,8 @@ pub struct DebugFile {
     /// Where each section of an object that is not linked was put, by its index; empty for linked files.
     layout: Vec<LaidOut>,
     build_id: Vec<u8>,
+    /// Where the names of symbols are in the file.
+    symbol_texts: Range<usize>,
     is_aarch64: bool,
     /// What .gnu_debugaltlink names, opened by the catalogue.
     pub supplement: Option<Box<DebugFile>>,
@@ -51,11 +54,25 @@ struct Section {
 
 /// A function's name and where its code is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Symbol<'a> {
-    pub name: &'a str,
+pub struct FunctionSymbol {
     pub address: u64,
     pub size: u64,
+    /// In .strtab, or whatever section has the names.
+    pub name_at: u32,
     pub is_global: bool,
+}
+
+/// Reads .debug_info of one file.
+pub struct InfoReader {
+    reader: FileReader,
+    /// Where the section begins.
+    start: usize,
+}
+
+impl InfoReader {
+    pub fn read<'b>(&self, range: Range<usize>, memory: &'b mut Vec<u8>) -> Option<&'b [u8]> {
+        self.reader.read(self.start + range.start..self.start + range.end, memory)
+    }
 }
 
 /// The sections this reader wants, by name without the first dot.
@@ -108,7 +125,8 @@ impl DebugFile {
             let size = compressed.compressed_size;
             sections.push(Section { index: Some(section.index().0), size, plain, made: OnceLock::new() });
         }
-        Ok(Self { bytes, sections, layout, build_id, is_aarch64, supplement: None })
+        let symbol_texts = symbol_texts(&elf);
+        Ok(Self { bytes, sections, layout, build_id, symbol_texts, is_aarch64, supplement: None })
     }
 
     /// Empty when the file has none.
@@ -190,24 +208,31 @@ impl DebugFile {
     }
 
     /// Every function symbol with code in this file, in the order of the file.
-    pub fn for_each_function(&self, mut each: impl FnMut(Symbol<'_>)) {
-        let Ok(elf) = open(&self.bytes) else { return };
+    pub fn function_symbols(&self) -> Vec<FunctionSymbol> {
+        let Ok(object::File::Elf64(elf)) = open(&self.bytes) else { return Vec::new() };
         let is_code: Vec<bool> = flags_by_index(&elf, SHF_EXECINSTR);
-        for symbol in elf.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text) {
-            let in_code = symbol.section_index().is_some_and(|index| is_code.get(index.0) == Some(&true));
-            if let (true, Some(address), Ok(name)) = (in_code, self.symbol_address(&symbol), symbol.name()) {
-                each(Symbol { name, address, size: symbol.size(), is_global: symbol.is_global() });
-            }
-        }
+        let functions = elf.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text).filter_map(|symbol| {
+            let in_code = is_code.get(symbol.section_index()?.0) == Some(&true);
+            let name_at = symbol.elf_symbol().st_name(elf.endian());
+            let (size, is_global) = (symbol.size(), symbol.is_global());
+            in_code.then_some(FunctionSymbol { address: self.symbol_address(&symbol)?, size, name_at, is_global })
+        });
+        functions.collect()
+    }
+
+    pub fn symbol_name(&self, symbol: &FunctionSymbol) -> &str {
+        self.text(TextPlace::Symbol(symbol.name_at.into())).unwrap_or_default()
     }
 
     /// Addresses of symbols by name, in one look through all.
     pub fn symbols_named<const N: usize>(&self, names: [&str; N]) -> [Option<u64>; N] {
         let mut found = [None; N];
-        let Ok(elf) = open(&self.bytes) else { return found };
+        let Ok(object::File::Elf64(elf)) = open(&self.bytes) else { return found };
+        let texts = self.bytes.get(self.symbol_texts.clone()).unwrap_or(&[]);
         for symbol in elf.symbols() {
-            let Ok(name) = symbol.name_bytes() else { continue };
-            if let Some(idx) = names.iter().position(|wanted| wanted.as_bytes() == name) {
+            let text = texts.get(symbol.elf_symbol().st_name(elf.endian()) as usize..).unwrap_or(&[]);
+            let is_named = |name: &str| text.starts_with(name.as_bytes()) && text.get(name.len()) == Some(&0);
+            if let Some(idx) = names.iter().copied().position(is_named) {
                 found[idx] = self.symbol_address(&symbol);
             }
         }
@@ -261,6 +286,12 @@ impl DebugFile {
         Some((String::from_utf8_lossy(name).into_owned(), checksum))
     }
 
+    /// Reads .debug_info out of the file, where that is as it is stored.
+    pub fn info_reader(&self) -> Option<InfoReader> {
+        let plain = section_slot(SectionId::DebugInfo).and_then(|slot| self.sections.get(slot)?.plain.clone())?;
+        Some(InfoReader { reader: self.bytes.reader()?, start: plain.start })
+    }
+
     /// Says that a part of .debug_info will not be looked at soon.
     pub fn forget_info(&self, range: Range<usize>) {
         let plain = section_slot(SectionId::DebugInfo).and_then(|slot| self.sections.get(slot)?.plain.as_ref());
@@ -282,10 +313,10 @@ impl DebugFile {
             TextPlace::Info(at) => (self.info(), at),
             TextPlace::Supplementary(at) => (self.supplement.as_ref()?.section(SectionId::DebugStr), at),
             TextPlace::Index(_) => return None,
+            TextPlace::Symbol(at) => (self.bytes.get(self.symbol_texts.clone())?, at),
         };
         let rest = bytes.get(usize::try_from(at).ok()?..)?;
-        let end = rest.iter().position(|byte| *byte == 0)?;
-        std::str::from_utf8(&rest[..end]).ok()
+        CStr::from_bytes_until_nul(rest).ok()?.to_str().ok()
     }
 
     pub fn info(&self) -> &[u8] {
@@ -330,6 +361,13 @@ fn open(bytes: &[u8]) -> Result<object::File<'_>, String> {
     }
 }
 
+fn symbol_texts(elf: &object::File<'_>) -> Range<usize> {
+    let object::File::Elf64(elf) = elf else { return 0..0 };
+    let section = elf.section_by_index(elf.elf_symbol_table().string_section());
+    let range = section.ok().and_then(|section| section.file_range());
+    range.map_or(0..0, |(start, len)| start as usize..(start as usize).saturating_add(len as usize))
+}
+
 fn elf_flags(flags: SectionFlags) -> u64 {
     match flags {
         SectionFlags::Elf { sh_flags, .. } => sh_flags,
@@ -338,7 +376,7 @@ fn elf_flags(flags: SectionFlags) -> u64 {
 }
 
 /// Which sections have a flag, by index.
-fn flags_by_index(elf: &object::File<'_>, flag: u32) -> Vec<bool> {
+fn flags_by_index<'d>(elf: &impl Object<'d>, flag: u32) -> Vec<bool> {
     let mut by_index = Vec::new();
     for section in elf.sections() {
         let index = section.index().0;

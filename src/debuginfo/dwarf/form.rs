@@ -63,6 +63,8 @@ pub enum TextPlace {
     Supplementary(u64),
     /// Index into the unit's part of .debug_str_offsets.
     Index(u64),
+    /// .strtab
+    Symbol(u64),
 }
 
 impl TextPlace {
@@ -74,6 +76,7 @@ impl TextPlace {
             TextPlace::Info(at) => at | 2 << 60,
             TextPlace::Supplementary(at) => at | 3 << 60,
             TextPlace::Index(at) => at | 4 << 60,
+            TextPlace::Symbol(at) => at | 5 << 60,
         }
     }
 
@@ -84,7 +87,8 @@ impl TextPlace {
             1 => TextPlace::LineStr(at),
             2 => TextPlace::Info(at),
             3 => TextPlace::Supplementary(at),
-            _ => TextPlace::Index(at),
+            4 => TextPlace::Index(at),
+            _ => TextPlace::Symbol(at),
         }
     }
 }
@@ -205,6 +209,18 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Two numbers, mostly of a byte each.
+    #[inline]
+    pub fn two_ulebs(&mut self) -> Read<(u64, u64)> {
+        match self.bytes.get(self.at..).and_then(|rest| rest.first_chunk()) {
+            Some([first, second]) if (first | second) & 0x80 == 0 => {
+                self.at += 2;
+                Ok((u64::from(*first), u64::from(*second)))
+            }
+            _ => Ok((self.uleb()?, self.uleb()?)),
+        }
+    }
+
     pub fn sleb(&mut self) -> Read<i64> {
         let (mut value, mut shift) = (0i64, 0);
         loop {
@@ -235,10 +251,32 @@ impl<'a> Cursor<'a> {
     /// Steps over a value.
     #[inline]
     pub fn skip_form(&mut self, form: u16, encoding: Encoding) -> Read<()> {
+        if form == dw::DW_FORM_exprloc.0 {
+            let len = self.uleb()?;
+            return self.skip(usize::try_from(len).map_err(|_| Malformed)?);
+        }
         if let Some(size) = fixed_size(form, encoding) {
             return self.skip(usize::from(size));
         }
         self.value(form, 0, encoding).map(|_| ())
+    }
+
+    /// [`Cursor::value`] of the forms that most attributes of a C program have, in line.
+    #[inline]
+    pub fn common_value(&mut self, form: u16, implicit: i64, encoding: Encoding) -> Read<Value> {
+        let is_usual = encoding.offset_size == 4 && encoding.address_size == 8;
+        Ok(match gimli::DwForm(form) {
+            dw::DW_FORM_ref4 => Value::UnitRef(self.u32()?.into()),
+            dw::DW_FORM_sec_offset if is_usual => Value::SectionOffset(self.u32()?.into()),
+            dw::DW_FORM_strp if is_usual => Value::Text(TextPlace::Str(self.u32()?.into())),
+            dw::DW_FORM_addr if is_usual => Value::Address(self.u64()?),
+            dw::DW_FORM_data1 => Value::Constant(self.u8()?.into()),
+            dw::DW_FORM_data2 => Value::Constant(self.u16()?.into()),
+            dw::DW_FORM_data8 => Value::Constant(self.u64()?),
+            dw::DW_FORM_flag_present => Value::Flag(true),
+            dw::DW_FORM_implicit_const => Value::Signed(implicit),
+            _ => return self.value(form, implicit, encoding),
+        })
     }
 
     /// `implicit`: the value that [`DW_FORM_implicit_const`](dw::DW_FORM_implicit_const) has in the abbreviation.

@@ -9,10 +9,12 @@ use gimli::constants as dw;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    abbrev::Abbrevs,
-    file::Symbol,
+    abbrev::{Abbrevs, Role},
+    file::FunctionSymbol,
     form::{Malformed, Read, TextPlace, Value},
+    interned::Interned,
     lines, lists,
+    memory::Memory,
     paths::Paths,
     source::Source,
     type_names::TypeNames,
@@ -24,12 +26,11 @@ use super::{
 pub struct RawInstance {
     pub pc: u64,
     pub die: u32,
-    /// Into [`Harvest::texts`].
-    pub name: u32,
+    pub name: TextRef,
     /// Into [`Paths`]; 0 is none.
     pub file: u32,
     pub line: u32,
-    /// Into [`Harvest::lists`].
+    /// Into [`Harvest::arguments`].
     pub arguments: u32,
     pub is_inline: bool,
     pub is_external: bool,
@@ -41,32 +42,33 @@ pub struct RawInstance {
 pub struct Harvest<'s> {
     source: &'s Source,
     pub instances: Vec<RawInstance>,
-    /// Texts by place, each once.
-    pub texts: Texts,
+    /// Places of texts that are not in the main file's .debug_str, as [`TextPlace::key`]s; and more of [`OWN_TEXTS`].
+    pub texts: Interned<u64>,
     pub paths: Paths,
     pub types: TypeNames,
-    /// `(name in texts, type in types)` of each argument, each once.
-    pub pairs: Interned<(u32, u32)>,
-    /// Argument lists as pairs, each once; the first is empty.
-    pub lists: Interned<Arc<[u32]>>,
+    /// Name ([`TextRef`]) << 32 | type in types, of each argument, each once.
+    pub pairs: Interned<u64>,
+    /// Arguments of instances: the number of each's, and their pairs. An instance without any is at 0.
+    pub arguments: Vec<u32>,
     /// Files of each unit that was read: unit's index, and its files in [`Harvest::paths`].
     pub unit_files: Vec<(u32, Arc<[u32]>)>,
     pub n_skipped_units: u32,
-    /// Code symbols: address, bytes, name in [`Harvest::texts`].
-    pub symbols: Vec<(u64, u32, u32)>,
-    /// Types that are defined, each once: name in [`Harvest::texts`], tag, and where.
-    pub definitions: Vec<(u32, u16, u32)>,
-    /// The [`definition_key`]s of those.
+    /// Code symbols: address, bytes, name.
+    pub symbols: Vec<(u64, u32, TextRef)>,
+    /// Types that are defined, each once: name, tag, and where.
+    pub definitions: Vec<(TextRef, u16, u32)>,
+    /// Names with their tags of those.
     defined: FxHashSet<u64>,
-    /// Texts that are in no section of their own, with keys from [`OWN_TEXTS`] on: those that stand in place in
-    /// .debug_info, and names of symbols.
+    /// Some of those that came lately, in places by their numbers.
+    defined_lately: Vec<u64>,
+    /// Texts that stand in place in .debug_info, with keys from [`OWN_TEXTS`] on.
     own_texts: Interned<Arc<str>>,
     units: FxHashMap<u32, Arc<OpenUnit<'s>>>,
     /// What functions and variables say of themselves where they are declared, by position.
     origins: Memory<Origin>,
-    variables: Memory<Option<u32>>,
-    /// Memory for arguments of instances that are not done yet.
-    spare: Vec<Vec<u32>>,
+    variables: Memory<u32>,
+    /// The levels that the walk is at, and those it was at before: their memory serves again.
+    levels: Vec<Level>,
 }
 
 pub struct OpenUnit<'s> {
@@ -75,98 +77,26 @@ pub struct OpenUnit<'s> {
     pub files: Arc<[u32]>,
 }
 
+/// A text by number, most of them without a look into any table: the offset in .debug_str of the main file; from
+/// [`OTHER_TEXTS`] on, the number in [`Harvest::texts`].
+pub type TextRef = u32;
+
+pub const OTHER_TEXTS: TextRef = 1 << 31;
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Origin {
-    /// `u32::MAX`: it has no name.
-    name: u32,
+    /// [`NO_NAME`]: it has none.
+    name: TextRef,
     file: u32,
     line: u32,
     is_external: bool,
 }
 
-/// What was read where, by position. Most references stay inside a unit, and what they lead to is forgotten with it: the
-/// table of one unit stays in the processor's caches, that of all does not. Those across units (LTO, dwz) are worth
-/// remembering while they are few.
-struct Memory<T> {
-    here: FxHashMap<u64, T>,
-    elsewhere: FxHashMap<u64, T>,
-}
-
-impl<T> Default for Memory<T> {
-    fn default() -> Self {
-        Self { here: FxHashMap::default(), elsewhere: FxHashMap::default() }
-    }
-}
-
-/// Of other units.
-const MAX_REMEMBERED: usize = 1 << 16;
-
-impl<T: Copy> Memory<T> {
-    fn get(&self, position: u64, is_here: bool) -> Option<T> {
-        if is_here { &self.here } else { &self.elsewhere }.get(&position).copied()
-    }
-
-    fn keep(&mut self, position: u64, is_here: bool, value: T) {
-        if is_here { &mut self.here } else { &mut self.elsewhere }.insert(position, value);
-    }
-
-    /// Another unit comes.
-    fn forget_here(&mut self) {
-        self.here.clear();
-        if self.elsewhere.len() > MAX_REMEMBERED {
-            self.elsewhere.clear();
-        }
-    }
-}
-
-/// A type by the key of its name and its tag, as one number: no file has texts beyond 2^44.
-fn definition_key(name: u64, tag: u16) -> u64 {
-    name ^ u64::from(tag) << 44
-}
-
-/// Texts by [`TextPlace::key`].
-pub type Texts = Interned<u64>;
-
-/// Values with numbers, each once.
-pub struct Interned<T> {
-    numbers: FxHashMap<T, u32>,
-    pub values: Vec<T>,
-}
-
-impl<T> Default for Interned<T> {
-    fn default() -> Self {
-        Self { numbers: FxHashMap::default(), values: Vec::new() }
-    }
-}
-
-impl<T: Clone + Eq + std::hash::Hash> Interned<T> {
-    pub fn number(&mut self, value: T) -> u32 {
-        if let Some(number) = self.numbers.get(&value) {
-            return *number;
-        }
-        self.add(value)
-    }
-
-    /// The number of a value that is made only when it is new.
-    pub fn number_of<Q: Eq + std::hash::Hash + ?Sized>(&mut self, value: &Q) -> u32
-    where
-        T: std::borrow::Borrow<Q> + for<'a> From<&'a Q>,
-    {
-        match self.numbers.get(value) {
-            Some(number) => *number,
-            None => self.add(value.into()),
-        }
-    }
-
-    fn add(&mut self, value: T) -> u32 {
-        let number = self.values.len() as u32;
-        self.values.push(value.clone());
-        self.numbers.insert(value, number);
-        number
-    }
-}
-
-const NO_NAME: u32 = u32::MAX;
+const NO_NAME: TextRef = TextRef::MAX;
+/// No argument.
+const NO_PAIR: u32 = u32::MAX;
+/// A power of two.
+const N_LATELY: usize = 1 << 12;
 /// No place in a section has such a key.
 const OWN_TEXTS: u64 = 1 << 63;
 /// Deeper nesting than any compiler writes.
@@ -176,42 +106,44 @@ pub const MAX_ORIGINS: usize = 8;
 /// Units kept open for references into them.
 const MAX_OPEN_UNITS: usize = 32;
 
-/// A level of the walk.
+/// A level of the walk: the children of a DIE.
+#[derive(Default)]
 struct Level {
-    /// Which instance the DIE at this level is, if it is one.
+    /// The instance whose children they are, if it is one.
     instance: Option<Open>,
+    /// What was found of its arguments.
+    arguments: Vec<u32>,
 }
 
 /// An instance whose children are being read.
+#[derive(Clone, Copy)]
 struct Open {
     raw: RawInstance,
     /// Where a probe at its beginning may look for its variables, too.
     traced_pc: u64,
-    arguments: Vec<u32>,
 }
 
 impl<'s> Harvest<'s> {
     pub fn new(source: &'s Source) -> Self {
-        let mut lists = Interned::default();
-        lists.number(Arc::default());
         Self {
             source,
             instances: Vec::new(),
-            texts: Texts::default(),
+            texts: Interned::default(),
             paths: Paths::default(),
             types: TypeNames::default(),
             pairs: Interned::default(),
-            lists,
+            arguments: vec![0],
             unit_files: Vec::new(),
             n_skipped_units: 0,
             symbols: Vec::new(),
             definitions: Vec::new(),
             defined: FxHashSet::default(),
+            defined_lately: vec![u64::MAX; N_LATELY],
             own_texts: Interned::default(),
             units: FxHashMap::default(),
             origins: Memory::default(),
             variables: Memory::default(),
-            spare: Vec::new(),
+            levels: Vec::new(),
         }
     }
 
@@ -221,13 +153,13 @@ impl<'s> Harvest<'s> {
         self.origins = Memory::default();
         self.variables = Memory::default();
         self.defined = FxHashSet::default();
+        self.defined_lately = Vec::new();
         self
     }
 
     /// A code symbol; `is_alone`: nothing else is known of the function.
-    pub fn add_symbol(&mut self, symbol: Symbol<'_>, is_alone: bool) {
-        let own = self.own_texts.number_of(symbol.name);
-        let name = self.texts.number(OWN_TEXTS + u64::from(own));
+    pub fn add_symbol(&mut self, symbol: &FunctionSymbol, is_alone: bool) {
+        let name = OTHER_TEXTS + self.texts.number(TextPlace::Symbol(symbol.name_at.into()).key());
         self.symbols.push((symbol.address, u32::try_from(symbol.size).unwrap_or(u32::MAX), name));
         if !is_alone {
             return;
@@ -255,19 +187,24 @@ impl<'s> Harvest<'s> {
         }
     }
 
-    /// The key of a text. What stands in place is copied, or its page would have to be looked at again at the end.
-    fn text_key(&mut self, unit: &Unit<'s>, place: TextPlace) -> u64 {
+    /// What stands in place is copied, or its page would have to be looked at again at the end.
+    #[inline]
+    fn text_ref(&mut self, unit: &Unit<'s>, place: TextPlace) -> TextRef {
         match place_in(unit, place) {
+            TextPlace::Str(at) if at < u64::from(OTHER_TEXTS) => at as TextRef,
+            place => self.other_text(unit, place),
+        }
+    }
+
+    #[cold]
+    fn other_text(&mut self, unit: &Unit<'s>, place: TextPlace) -> TextRef {
+        let key = match place {
             TextPlace::Info(_) => {
                 OWN_TEXTS + u64::from(self.own_texts.number_of(unit.file.text(place).unwrap_or_default()))
             }
             place => place.key(),
-        }
-    }
-
-    fn text_number(&mut self, unit: &Unit<'s>, place: TextPlace) -> u32 {
-        let key = self.text_key(unit, place);
-        self.texts.number(key)
+        };
+        OTHER_TEXTS + self.texts.number(key)
     }
 
     /// Reads a unit. What was found of one that turns out malformed is dropped, and the unit counted.
@@ -277,12 +214,13 @@ impl<'s> Harvest<'s> {
             self.instances.truncate(n_before);
             self.n_skipped_units += 1;
         }
-        self.origins.forget_here();
-        self.variables.forget_here();
     }
 
     fn try_unit(&mut self, idx: u32) -> Read<()> {
-        let open = self.open(idx)?;
+        let open = match self.units.get(&idx) {
+            Some(open) => open.clone(),
+            None => self.read_head(idx)?,
+        };
         self.unit_files.push((idx, open.files.clone()));
         let n_before = self.instances.len();
         let result = self.walk(&open);
@@ -307,13 +245,18 @@ impl<'s> Harvest<'s> {
         }
     }
 
+    fn read_head(&mut self, idx: u32) -> Read<Arc<OpenUnit<'s>>> {
+        let unit = self.source.unit(idx).ok_or(Malformed)??;
+        let files = self.paths.of_unit(&unit).into();
+        Ok(Arc::new(OpenUnit { abbrevs: unit.abbrevs.clone(), unit, files }))
+    }
+
+    /// A unit that others refer to.
     fn open(&mut self, idx: u32) -> Read<Arc<OpenUnit<'s>>> {
         if let Some(open) = self.units.get(&idx) {
             return Ok(open.clone());
         }
-        let unit = self.source.unit(idx).ok_or(Malformed)??;
-        let files = self.paths.of_unit(&unit).into();
-        let open = Arc::new(OpenUnit { abbrevs: unit.abbrevs.clone(), unit, files });
+        let open = self.read_head(idx)?;
         if self.units.len() >= MAX_OPEN_UNITS {
             self.units.clear();
         }
@@ -322,95 +265,89 @@ impl<'s> Harvest<'s> {
     }
 
     /// The unit a position is in.
-    fn open_at(&mut self, position: u64, here: &Arc<OpenUnit<'s>>) -> Read<Arc<OpenUnit<'s>>> {
-        if here.unit.contains(position) {
-            return Ok(here.clone());
-        }
+    fn open_at(&mut self, position: u64) -> Read<Arc<OpenUnit<'s>>> {
         self.open(self.source.unit_at(position).ok_or(Malformed)?)
     }
 
     fn walk(&mut self, open: &Arc<OpenUnit<'s>>) -> Read<()> {
+        let mut levels = std::mem::take(&mut self.levels);
+        if levels.is_empty() {
+            levels.resize_with(MAX_DEPTH, Level::default);
+        }
+        levels[0].instance = None;
+        let result = self.walk_with(open, &mut levels);
+        self.levels = levels;
+        result
+    }
+
+    fn walk_with(&mut self, open: &Arc<OpenUnit<'s>>, levels: &mut [Level]) -> Read<()> {
         let (unit, abbrevs) = (&open.unit, &*open.abbrevs);
         let Some(root) = unit.die_at(abbrevs, unit.header.first_die)? else { return Ok(()) };
         if !root.abbrev.has_children {
             return Ok(());
         }
         let mut position = unit.behind(abbrevs, root)?;
-        let mut levels: Vec<Level> = vec![Level { instance: None }];
+        let mut depth = 0;
         loop {
-            let is_outermost = levels.len() == 1;
-            let Some(level) = levels.last_mut() else { break };
+            position = unit.step_over(abbrevs.steps(levels[depth].instance.is_none()), position);
             if position >= unit.header.end {
                 // The last ends of lists may be left out.
                 break;
             }
             let Some(die) = unit.die_at(abbrevs, position)? else {
                 position += 1;
-                if let Some(done) = level.instance.take() {
-                    self.finish(done);
+                self.finish(&levels[depth]);
+                if depth == 0 {
+                    return Ok(());
                 }
-                levels.pop();
+                depth -= 1;
                 continue;
             };
-            let (next, goes_in, instance) = match gimli::DwTag(die.abbrev.tag) {
-                dw::DW_TAG_formal_parameter | dw::DW_TAG_variable => match &mut level.instance {
-                    Some(open_instance) => {
-                        let next = self.variable(open, die, open_instance)?;
-                        (if die.abbrev.has_children { unit.behind_children(abbrevs, die)? } else { next }, false, None)
+            let mut instance = None;
+            let goes_in = match die.abbrev.role {
+                Role::Other => false,
+                Role::Variable => {
+                    let level = &mut levels[depth];
+                    if let Some(instance) = &level.instance {
+                        self.variable(open, die, instance, &mut level.arguments)?;
                     }
-                    None => (unit.behind_children(abbrevs, die)?, false, None),
-                },
-                dw::DW_TAG_subprogram => {
-                    let (next, instance) = self.function(open, die, false)?;
-                    (next, true, instance)
+                    false
                 }
-                dw::DW_TAG_inlined_subroutine => {
-                    let (next, instance) = self.function(open, die, true)?;
-                    (next, true, instance)
+                Role::Function => {
+                    instance = self.function(open, die, false)?;
+                    true
                 }
-                dw::DW_TAG_lexical_block
-                | dw::DW_TAG_try_block
-                | dw::DW_TAG_catch_block
-                | dw::DW_TAG_namespace
-                | dw::DW_TAG_module => (unit.behind(abbrevs, die)?, true, None),
+                Role::InlinedFunction => {
+                    instance = self.function(open, die, true)?;
+                    true
+                }
+                Role::Block => true,
                 // Methods and functions of other languages are inside of types.
-                dw::DW_TAG_structure_type
-                | dw::DW_TAG_class_type
-                | dw::DW_TAG_union_type
-                | dw::DW_TAG_enumeration_type
-                    if !unit.is_c =>
-                {
+                Role::Class | Role::Aggregate if !unit.is_c => {
                     self.definition(open, die)?;
-                    (unit.behind(abbrevs, die)?, true, None)
+                    true
                 }
-                dw::DW_TAG_structure_type
-                | dw::DW_TAG_union_type
-                | dw::DW_TAG_enumeration_type
-                | dw::DW_TAG_base_type
-                | dw::DW_TAG_typedef
-                    if is_outermost =>
-                {
+                Role::Aggregate | Role::NamedType if depth == 0 => {
                     self.definition(open, die)?;
-                    (unit.behind_children(abbrevs, die)?, false, None)
+                    false
                 }
-                _ => (unit.behind_children(abbrevs, die)?, false, None),
+                Role::Class | Role::Aggregate | Role::NamedType => false,
             };
-            position = next;
             if goes_in && die.abbrev.has_children {
-                if levels.len() >= MAX_DEPTH {
-                    return Err(Malformed);
+                position = unit.behind(abbrevs, die)?;
+                depth += 1;
+                let level = levels.get_mut(depth).ok_or(Malformed)?;
+                level.instance = instance;
+                level.arguments.clear();
+            } else {
+                position = unit.behind_children(abbrevs, die)?;
+                if let Some(instance) = instance {
+                    self.instances.push(instance.raw);
                 }
-                levels.push(Level { instance });
-            } else if let Some(done) = instance {
-                self.finish(done);
             }
         }
         // Instances whose end was left out.
-        for level in levels.into_iter().rev() {
-            if let Some(done) = level.instance {
-                self.finish(done);
-            }
-        }
+        levels[..=depth].iter().rev().for_each(|level| self.finish(level));
         Ok(())
     }
 
@@ -419,56 +356,59 @@ impl<'s> Harvest<'s> {
         if die.abbrev.is_declaration {
             return Ok(());
         }
-        let mut name = None;
-        // Compilers write the name first.
-        open.unit.attributes(&open.abbrevs, die, |attribute, value| {
-            if let (dw::DW_AT_name, Value::Text(place)) = (gimli::DwAt(attribute), value) {
-                name = open.unit.text_place(place);
+        let name = match open.unit.planned_u32(die, die.abbrev.plan.name)? {
+            Some(at) => Some(TextPlace::Str(at.into())),
+            None => {
+                let mut name = None;
+                open.unit.facts(&open.abbrevs, die, |attribute, value| {
+                    if let (dw::DW_AT_name, Value::Text(place)) = (gimli::DwAt(attribute), value) {
+                        name = open.unit.text_place(place);
+                    }
+                })?;
+                name
             }
-            name.is_none()
-        })?;
+        };
         if let Some(place) = name {
-            let name = self.text_key(&open.unit, place);
+            let name = self.text_ref(&open.unit, place);
             let position = u32::try_from(die.position).map_err(|_| Malformed)?;
-            let (key, tag) = (definition_key(name, die.abbrev.tag), die.abbrev.tag);
-            // Nineteen of twenty are, in the unit before.
-            if !self.defined.contains(&key) {
-                self.defined.insert(key);
-                self.definitions.push((self.texts.number(name), tag, position));
+            let tag = die.abbrev.tag;
+            let key = u64::from(tag) << 32 | u64::from(name);
+            // Most of them came in the unit before.
+            let lately = &mut self.defined_lately[(key ^ key >> 30) as usize & (N_LATELY - 1)];
+            if *lately != key {
+                *lately = key;
+                if self.defined.insert(key) {
+                    self.definitions.push((name, tag, position));
+                }
             }
         }
         Ok(())
     }
 
-    fn finish(&mut self, open: Open) {
-        let arguments = self.lists.number_of(&open.arguments[..]);
-        self.instances.push(RawInstance { arguments, ..open.raw });
-        let mut spare = open.arguments;
-        spare.clear();
-        self.spare.push(spare);
+    fn finish(&mut self, level: &Level) {
+        if let Some(instance) = level.instance {
+            let mut arguments = 0;
+            if !level.arguments.is_empty() {
+                arguments = self.arguments.len() as u32;
+                self.arguments.push(level.arguments.len() as u32);
+                self.arguments.extend_from_slice(&level.arguments);
+            }
+            self.instances.push(RawInstance { arguments, ..instance.raw });
+        }
     }
 
     /// A function or an inlined copy of one: where it begins and whose code it is. `None` without code or name.
-    fn function(&mut self, open: &Arc<OpenUnit<'s>>, die: Die<'_>, is_inline: bool) -> Read<(u64, Option<Open>)> {
+    fn function(&mut self, open: &Arc<OpenUnit<'s>>, die: Die<'_>, is_inline: bool) -> Read<Option<Open>> {
         let unit = &open.unit;
-        let (mut low_pc, mut entry_pc, mut ranges, mut origin) = (None, None, None, None);
-        let mut is_empty = false;
-        let (mut is_declaration, mut own) = (false, Own::default());
-        let next = unit.attributes(&open.abbrevs, die, |name, value| {
-            match gimli::DwAt(name) {
-                dw::DW_AT_low_pc => low_pc = unit.address(value),
-                dw::DW_AT_high_pc => is_empty = value == Value::Constant(0),
-                dw::DW_AT_entry_pc => entry_pc = Some(value),
-                dw::DW_AT_ranges => ranges = Some(value),
-                dw::DW_AT_abstract_origin | dw::DW_AT_specification => origin = unit.target(value),
-                dw::DW_AT_declaration => is_declaration = value == Value::Flag(true),
-                _ => own.note(name, value),
-            }
-            true
-        })?;
-        if is_declaration || low_pc.is_none() && entry_pc.is_none() && ranges.is_none() {
-            return Ok((next, None));
+        // Half of those in C are declarations, or are what copies refer to.
+        if !die.abbrev.has_code {
+            return Ok(None);
         }
+        let Code { low_pc, is_empty, entry_pc, ranges, origin, is_declaration, own } = Code::read(open, die)?;
+        if is_declaration || low_pc.is_none() && entry_pc.is_none() && ranges.is_none() {
+            return Ok(None);
+        }
+        let mut is_empty = is_empty;
         let mut first_range = None;
         if let (None, Some(ranges)) = (low_pc, ranges) {
             lists::ranges(unit, ranges, |start, _| {
@@ -484,10 +424,10 @@ impl<'s> Harvest<'s> {
             None => start,
         };
         // Code that the linker threw away begins at 0.
-        let Some(pc) = pc.filter(|pc| *pc != 0) else { return Ok((next, None)) };
+        let Some(pc) = pc.filter(|pc| *pc != 0) else { return Ok(None) };
         let declared = self.declared(open, own, origin)?;
         if declared.name == NO_NAME {
-            return Ok((next, None));
+            return Ok(None);
         }
         let raw = RawInstance {
             pc,
@@ -501,7 +441,7 @@ impl<'s> Harvest<'s> {
             is_empty,
         };
         let traced_pc = if is_inline { pc } else { self.source.behind_tracer(pc) };
-        Ok((next, Some(Open { raw, traced_pc, arguments: self.spare.pop().unwrap_or_default() })))
+        Ok(Some(Open { raw, traced_pc }))
     }
 
     /// What a DIE says itself, and what it leaves to its origin.
@@ -516,7 +456,7 @@ impl<'s> Harvest<'s> {
 
     fn overlay(&mut self, open: &OpenUnit<'s>, own: Own, out: &mut Origin) {
         if let Some(place) = own.name.and_then(|place| open.unit.text_place(place)) {
-            out.name = self.text_number(&open.unit, place);
+            out.name = self.text_ref(&open.unit, place);
         }
         if let Some(file) = own.file {
             out.file = open.files.get(file as usize).copied().unwrap_or(0);
@@ -541,20 +481,23 @@ impl<'s> Harvest<'s> {
         if n == 0 {
             return Ok(out);
         }
-        let there = self.open_at(position, open)?;
+        let elsewhere;
+        let there = if is_here {
+            open
+        } else {
+            elsewhere = self.open_at(position)?;
+            &elsewhere
+        };
         if let Some(die) = there.unit.die_at(&there.abbrevs, position)? {
             let (mut own, mut origin) = (Own::default(), None);
-            there.unit.attributes(&there.abbrevs, die, |name, value| {
-                match gimli::DwAt(name) {
-                    dw::DW_AT_abstract_origin | dw::DW_AT_specification => origin = there.unit.target(value),
-                    _ => own.note(name, value),
-                }
-                true
+            there.unit.facts(&there.abbrevs, die, |name, value| match gimli::DwAt(name) {
+                dw::DW_AT_abstract_origin | dw::DW_AT_specification => origin = there.unit.target(value),
+                _ => own.note(name, value),
             })?;
             if let Some(origin) = origin {
-                out = self.origin_within(&there, origin, n - 1)?;
+                out = self.origin_within(there, origin, n - 1)?;
             }
-            self.overlay(&there, own, &mut out);
+            self.overlay(there, own, &mut out);
         }
         if n == MAX_ORIGINS {
             self.origins.keep(position, is_here, out);
@@ -563,20 +506,15 @@ impl<'s> Harvest<'s> {
     }
 
     /// A parameter or variable of an instance: an argument when it has a value where the instance begins.
-    fn variable(&mut self, open: &Arc<OpenUnit<'s>>, die: Die<'_>, instance: &mut Open) -> Read<u64> {
+    fn variable(
+        &mut self,
+        open: &Arc<OpenUnit<'s>>,
+        die: Die<'_>,
+        instance: &Open,
+        arguments: &mut Vec<u32>,
+    ) -> Read<()> {
         let unit = &open.unit;
-        let (mut name, mut ty, mut origin, mut location, mut is_constant) = (None, None, None, None, false);
-        let next = unit.attributes(&open.abbrevs, die, |attribute, value| {
-            match gimli::DwAt(attribute) {
-                dw::DW_AT_name => name = Some(value),
-                dw::DW_AT_type => ty = unit.target(value),
-                dw::DW_AT_abstract_origin | dw::DW_AT_specification => origin = unit.target(value),
-                dw::DW_AT_location => location = Some(value),
-                dw::DW_AT_const_value => is_constant = true,
-                _ => {}
-            }
-            true
-        })?;
+        let Declared { name, ty, origin, location, is_constant } = Declared::read(open, die)?;
         // Most copies have no value for most of their variables: asked first, since names and types cost more.
         let has_value = match location {
             Some(location) => {
@@ -587,51 +525,52 @@ impl<'s> Harvest<'s> {
             None => is_constant || origin.is_some_and(|origin| self.has_static_place(open, origin).unwrap_or(false)),
         };
         if !has_value {
-            return Ok(next);
+            return Ok(());
         }
         let pair = match (name, origin) {
             (None, Some(origin)) => self.declared_variable(open, origin)?,
-            (Some(Value::Text(place)), _) => {
+            (Some(place), _) => {
                 let place = unit.text_place(place).ok_or(Malformed)?;
-                let name = self.text_number(unit, place);
+                let name = self.text_ref(unit, place);
                 let ty = self.type_name(open, ty);
-                Some(self.pairs.number((name, ty)))
+                self.pair(name, ty)
             }
-            _ => None,
+            _ => NO_PAIR,
         };
-        if let Some(pair) = pair.filter(|pair| !instance.arguments.contains(pair)) {
-            instance.arguments.push(pair);
+        if pair != NO_PAIR && !arguments.contains(&pair) {
+            arguments.push(pair);
         }
-        Ok(next)
+        Ok(())
     }
 
-    /// A variable by where it is declared. `None`: it has no name.
-    fn declared_variable(&mut self, open: &Arc<OpenUnit<'s>>, position: u64) -> Read<Option<u32>> {
+    fn pair(&mut self, name: TextRef, ty: u32) -> u32 {
+        self.pairs.number(u64::from(name) << 32 | u64::from(ty))
+    }
+
+    /// A variable by where it is declared. [`NO_PAIR`]: it has no name.
+    fn declared_variable(&mut self, open: &Arc<OpenUnit<'s>>, position: u64) -> Read<u32> {
         let is_here = open.unit.contains(position);
         if let Some(known) = self.variables.get(position, is_here) {
             return Ok(known);
         }
         let mut at = Some(position);
-        let mut found = None;
+        let mut found = NO_PAIR;
         for _ in 0..MAX_ORIGINS {
             let Some(position) = at else { break };
-            let there = self.open_at(position, open)?;
+            let elsewhere;
+            let there = if open.unit.contains(position) {
+                open
+            } else {
+                elsewhere = self.open_at(position)?;
+                &elsewhere
+            };
             let Some(die) = there.unit.die_at(&there.abbrevs, position)? else { break };
-            let (mut name, mut ty, mut origin) = (None, None, None);
-            there.unit.attributes(&there.abbrevs, die, |attribute, value| {
-                match gimli::DwAt(attribute) {
-                    dw::DW_AT_name => name = Some(value),
-                    dw::DW_AT_type => ty = there.unit.target(value),
-                    dw::DW_AT_abstract_origin | dw::DW_AT_specification => origin = there.unit.target(value),
-                    _ => {}
-                }
-                true
-            })?;
-            if let Some(Value::Text(place)) = name {
+            let Declared { name, ty, origin, .. } = Declared::read(there, die)?;
+            if let Some(place) = name {
                 let place = there.unit.text_place(place).ok_or(Malformed)?;
-                let name = self.text_number(&there.unit, place);
-                let ty = self.type_name(&there, ty);
-                found = Some(self.pairs.number((name, ty)));
+                let name = self.text_ref(&there.unit, place);
+                let ty = self.type_name(there, ty);
+                found = self.pair(name, ty);
                 break;
             }
             at = origin;
@@ -641,13 +580,18 @@ impl<'s> Harvest<'s> {
     }
 
     fn has_static_place(&mut self, open: &Arc<OpenUnit<'s>>, position: u64) -> Read<bool> {
-        let there = self.open_at(position, open)?;
+        let elsewhere;
+        let there = if open.unit.contains(position) {
+            open
+        } else {
+            elsewhere = self.open_at(position)?;
+            &elsewhere
+        };
         let Some(die) = there.unit.die_at(&there.abbrevs, position)? else { return Ok(false) };
         let mut found = false;
-        there.unit.attributes(&there.abbrevs, die, |attribute, value| {
+        there.unit.facts(&there.abbrevs, die, |attribute, value| {
             let is_place = attribute == dw::DW_AT_location.0 || attribute == dw::DW_AT_const_value.0;
-            found = is_place && !matches!(value, Value::Block { len: 0, .. } | Value::SectionOffset(_));
-            !found
+            found |= is_place && !matches!(value, Value::Block { len: 0, .. } | Value::SectionOffset(_));
         })?;
         Ok(found)
     }
@@ -683,5 +627,84 @@ impl Own {
             (dw::DW_AT_external, value) => self.is_external = value == Value::Flag(true),
             _ => {}
         }
+    }
+}
+
+/// What a variable's DIE says.
+#[derive(Clone, Copy, Debug, Default)]
+struct Declared {
+    name: Option<TextPlace>,
+    ty: Option<u64>,
+    origin: Option<u64>,
+    location: Option<Value>,
+    is_constant: bool,
+}
+
+impl Declared {
+    #[inline]
+    fn read(open: &OpenUnit<'_>, die: Die<'_>) -> Read<Self> {
+        let (unit, plan) = (&open.unit, &die.abbrev.plan);
+        if plan.is_whole {
+            let list = unit.planned_u32(die, plan.location)?.map(|at| Value::SectionOffset(at.into()));
+            return Ok(Self {
+                name: unit.planned_u32(die, plan.name)?.map(|at| TextPlace::Str(at.into())),
+                ty: unit.planned_target(die, plan.ty)?,
+                origin: unit.planned_target(die, plan.origin)?,
+                location: if list.is_some() { list } else { unit.planned_block(die, plan.expression)? },
+                is_constant: plan.is_constant,
+            });
+        }
+        let mut out = Self::default();
+        unit.facts(&open.abbrevs, die, |attribute, value| match (gimli::DwAt(attribute), value) {
+            (dw::DW_AT_name, Value::Text(place)) => out.name = Some(place),
+            (dw::DW_AT_type, value) => out.ty = unit.target(value),
+            (dw::DW_AT_abstract_origin | dw::DW_AT_specification, value) => out.origin = unit.target(value),
+            (dw::DW_AT_location, value) => out.location = Some(value),
+            (dw::DW_AT_const_value, _) => out.is_constant = true,
+            _ => {}
+        })?;
+        Ok(out)
+    }
+}
+
+/// What a function's DIE says of its code, and of itself.
+#[derive(Clone, Copy, Debug, Default)]
+struct Code {
+    low_pc: Option<u64>,
+    is_empty: bool,
+    entry_pc: Option<Value>,
+    ranges: Option<Value>,
+    origin: Option<u64>,
+    is_declaration: bool,
+    own: Own,
+}
+
+impl Code {
+    #[inline]
+    fn read(open: &OpenUnit<'_>, die: Die<'_>) -> Read<Self> {
+        let (unit, plan) = (&open.unit, &die.abbrev.plan);
+        if plan.is_whole {
+            let name = unit.planned_u32(die, plan.name)?.map(|at| TextPlace::Str(at.into()));
+            return Ok(Self {
+                low_pc: unit.planned_u64(die, plan.low_pc)?,
+                is_empty: unit.planned_u64(die, plan.high_pc)? == Some(0),
+                entry_pc: unit.planned_u64(die, plan.entry_pc)?.map(Value::Address),
+                ranges: unit.planned_u32(die, plan.ranges)?.map(|at| Value::SectionOffset(at.into())),
+                origin: unit.planned_target(die, plan.origin)?,
+                is_declaration: false,
+                own: Own { name, ..Own::default() },
+            });
+        }
+        let mut out = Self::default();
+        unit.facts(&open.abbrevs, die, |name, value| match gimli::DwAt(name) {
+            dw::DW_AT_low_pc => out.low_pc = unit.address(value),
+            dw::DW_AT_high_pc => out.is_empty = value == Value::Constant(0),
+            dw::DW_AT_entry_pc => out.entry_pc = Some(value),
+            dw::DW_AT_ranges => out.ranges = Some(value),
+            dw::DW_AT_abstract_origin | dw::DW_AT_specification => out.origin = unit.target(value),
+            dw::DW_AT_declaration => out.is_declaration = value == Value::Flag(true),
+            _ => out.own.note(name, value),
+        })?;
+        Ok(out)
     }
 }

@@ -6,6 +6,7 @@ use super::{
 };
 
 /// Whether a location says anything for `pc`.
+#[inline]
 pub fn covers(unit: &Unit<'_>, location: Value, pc: u64) -> Read<bool> {
     expression_at(unit, location, pc).map(|expression| expression.is_some())
 }

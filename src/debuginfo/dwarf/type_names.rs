@@ -12,7 +12,8 @@ use rustc_hash::FxHashMap;
 use super::{
     abbrev::Abbrevs,
     form::{TextPlace, Value},
-    harvest::{Interned, place_in},
+    harvest::place_in,
+    interned::Interned,
     source::Source,
     types::keyword_of,
     unit::Unit,
@@ -23,10 +24,10 @@ pub struct TypeNames {
     pub texts: Interned<Arc<str>>,
     /// By position, of the unit that is being read.
     here: FxHashMap<u64, u32>,
-    /// What stands behind a text: `*`, ` const`.
-    suffixed: FxHashMap<(u32, u16), u32>,
-    /// A tag and a name.
-    named: FxHashMap<(TextPlace, u16), u32>,
+    /// Text << 32 | tag, for what stands behind it: `*`, ` const`.
+    suffixed: FxHashMap<u64, u32>,
+    /// By [`TextPlace::key`] of the name, and tag << 44: no file has texts beyond.
+    named: FxHashMap<u64, u32>,
 }
 
 const MAX_DEPTH: usize = 32;
@@ -72,13 +73,10 @@ impl TypeNames {
     fn in_unit(&mut self, source: &Source, unit: &Unit<'_>, abbrevs: &Abbrevs, position: u64, depth: usize) -> u32 {
         let Ok(Some(die)) = unit.die_at(abbrevs, position) else { return self.texts.number_of("void") };
         let (mut name, mut of) = (None, None);
-        let _ = unit.attributes(abbrevs, die, |attribute, value| {
-            match (gimli::DwAt(attribute), value) {
-                (dw::DW_AT_name, Value::Text(place)) => name = unit.text_place(place),
-                (dw::DW_AT_type, value) => of = unit.target(value),
-                _ => {}
-            }
-            true
+        let _ = unit.facts(abbrevs, die, |attribute, value| match (gimli::DwAt(attribute), value) {
+            (dw::DW_AT_name, Value::Text(place)) => name = unit.text_place(place),
+            (dw::DW_AT_type, value) => of = unit.target(value),
+            _ => {}
         });
         let tag = die.abbrev.tag;
         let keyword = keyword_of(tag);
@@ -91,17 +89,17 @@ impl TypeNames {
                 match &*self.texts.values[inner as usize] {
                     // What a va_list parameter decays to.
                     "struct __va_list_tag" => self.texts.number_of("va_list"),
-                    _ => self.suffix(inner, tag, if keyword.is_empty() { "*" } else { keyword }),
+                    _ => self.suffix(inner, tag, keyword),
                 }
             }
             dw::DW_TAG_const_type | dw::DW_TAG_volatile_type | dw::DW_TAG_restrict_type => {
                 let inner = self.at_depth(source, unit, abbrevs, of, depth + 1);
-                self.suffix(inner, tag, &format!(" {keyword}"))
+                self.suffix(inner, tag, keyword)
             }
             dw::DW_TAG_atomic_type => self.at_depth(source, unit, abbrevs, of, depth + 1),
             dw::DW_TAG_structure_type | dw::DW_TAG_class_type | dw::DW_TAG_union_type | dw::DW_TAG_enumeration_type => {
                 match name {
-                    Some(place) => self.name(unit, place, tag, &format!("{keyword} ")),
+                    Some(place) => self.name(unit, place, tag, keyword),
                     None => self.texts.number_of(&*format!("{keyword} {{...}}")),
                 }
             }
@@ -111,7 +109,7 @@ impl TypeNames {
             }
             dw::DW_TAG_array_type => {
                 let inner = self.at_depth(source, unit, abbrevs, of, depth + 1);
-                self.suffix(inner, tag, "[]")
+                self.suffix(inner, tag, keyword)
             }
             _ => match name {
                 Some(place) => self.name(unit, place, 0, ""),
@@ -120,24 +118,32 @@ impl TypeNames {
         }
     }
 
-    fn suffix(&mut self, inner: u32, tag: u16, suffix: &str) -> u32 {
-        if let Some(number) = self.suffixed.get(&(inner, tag)) {
+    fn suffix(&mut self, inner: u32, tag: u16, keyword: &str) -> u32 {
+        let key = u64::from(inner) << 32 | u64::from(tag);
+        if let Some(number) = self.suffixed.get(&key) {
             return *number;
         }
-        let text = format!("{}{suffix}", self.texts.values[inner as usize]);
+        let inner = &self.texts.values[inner as usize];
+        let text = match gimli::DwTag(tag) {
+            dw::DW_TAG_pointer_type => format!("{inner}*"),
+            dw::DW_TAG_array_type => format!("{inner}[]"),
+            dw::DW_TAG_reference_type | dw::DW_TAG_rvalue_reference_type => format!("{inner}{keyword}"),
+            _ => format!("{inner} {keyword}"),
+        };
         let number = self.texts.number_of(&*text);
-        self.suffixed.insert((inner, tag), number);
+        self.suffixed.insert(key, number);
         number
     }
 
-    fn name(&mut self, unit: &Unit<'_>, place: TextPlace, tag: u16, prefix: &str) -> u32 {
-        let key = (place_in(unit, place), tag);
+    fn name(&mut self, unit: &Unit<'_>, place: TextPlace, tag: u16, keyword: &str) -> u32 {
+        let key = place_in(unit, place).key() ^ u64::from(tag) << 44;
         // Texts in place are read once each; they would only fill the table.
         let is_shared = !matches!(place, TextPlace::Info(_));
         if let Some(number) = self.named.get(&key).filter(|_| is_shared) {
             return *number;
         }
-        let text = format!("{prefix}{}", unit.file.text(place).unwrap_or_default());
+        let space = if keyword.is_empty() { "" } else { " " };
+        let text = format!("{keyword}{space}{}", unit.file.text(place).unwrap_or_default());
         let number = self.texts.number_of(&*text);
         if is_shared {
             self.named.insert(key, number);
@@ -160,11 +166,10 @@ impl TypeNames {
             return None;
         }
         let mut result = None;
-        let _ = unit.attributes(abbrevs, die, |attribute, value| {
+        let _ = unit.facts(abbrevs, die, |attribute, value| {
             if attribute == dw::DW_AT_type.0 {
                 result = unit.target(value);
             }
-            true
         });
         let text = self.function(source, unit, abbrevs, to, result, "(*)", depth + 1);
         Some(self.texts.number_of(&*text))
@@ -184,18 +189,16 @@ impl TypeNames {
         let mut params = Vec::new();
         let mut is_prototyped = false;
         if let Ok(Some(die)) = unit.die_at(abbrevs, position) {
-            let _ = unit.attributes(abbrevs, die, |attribute, value| {
+            let _ = unit.facts(abbrevs, die, |attribute, value| {
                 is_prototyped |= attribute == dw::DW_AT_prototyped.0 && value == Value::Flag(true);
-                true
             });
             let _ = unit.children(abbrevs, die, |child| {
                 if child.abbrev.tag == dw::DW_TAG_formal_parameter.0 {
                     let mut ty = None;
-                    let _ = unit.attributes(abbrevs, child, |attribute, value| {
+                    let _ = unit.facts(abbrevs, child, |attribute, value| {
                         if attribute == dw::DW_AT_type.0 {
                             ty = unit.target(value);
                         }
-                        true
                     });
                     params.push(ty);
                 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use gimli::constants as dw;
 
 use super::{
-    abbrev::{Abbrev, Abbrevs},
+    abbrev::{Abbrev, Abbrevs, Place, Plan, Steps, UNKNOWN},
     file::DebugFile,
     form::{Cursor, Encoding, Malformed, Read, TextPlace, Value},
 };
@@ -25,17 +25,22 @@ pub struct UnitHeader {
     pub is_supplementary: bool,
 }
 
-/// Bytes of .debug_info that are looked through before their memory is given back.
-const FORGET_BYTES: usize = 8 << 20;
+/// More than the longest header.
+const MAX_HEADER: usize = 64;
 
 /// Every unit of a file, in order. A header that makes no sense ends the list: there is no way to find the next.
 /// `base`: the position of the section's first byte. Gives how many bytes could not be read, too.
 pub fn unit_headers(file: &DebugFile, base: u64, is_supplementary: bool) -> (Vec<UnitHeader>, usize) {
     let info = file.info();
+    let reader = file.info_reader();
+    let mut memory = Vec::new();
     let mut headers = Vec::new();
-    let (mut at, mut forgotten) = (0, 0);
+    let mut at = 0;
     while at < info.len() {
-        match unit_header(info, at) {
+        let range = at..info.len().min(at + MAX_HEADER);
+        // A look at a page of a mapping maps its neighbours, too: headers everywhere would be the whole section.
+        let copied = reader.as_ref().and_then(|reader| reader.read(range.clone(), &mut memory));
+        match unit_header(copied.unwrap_or_else(|| &info[range]), at, info.len()) {
             Ok((header, is_of_interest)) => {
                 at = header.end as usize;
                 if is_of_interest {
@@ -44,18 +49,14 @@ pub fn unit_headers(file: &DebugFile, base: u64, is_supplementary: bool) -> (Vec
             }
             Err(Malformed) => break,
         }
-        // A look at a page maps its neighbours, too: headers everywhere would be the whole section.
-        if at - forgotten >= FORGET_BYTES {
-            file.forget_info(forgotten..at);
-            forgotten = at;
-        }
     }
     (headers, info.len() - at.min(info.len()))
 }
 
 /// The header at a position, of a unit that is known to begin there.
 pub fn unit_header_at(file: &DebugFile, base: u64, position: u64, is_supplementary: bool) -> Option<UnitHeader> {
-    let (header, _) = unit_header(file.info(), usize::try_from(position.checked_sub(base)?).ok()?).ok()?;
+    let (info, at) = (file.info(), usize::try_from(position.checked_sub(base)?).ok()?);
+    let (header, _) = unit_header(info.get(at..)?, at, info.len()).ok()?;
     Some(header.moved(base, is_supplementary))
 }
 
@@ -67,15 +68,16 @@ impl UnitHeader {
     }
 }
 
-/// Type units and skeletons are read over.
-fn unit_header(info: &[u8], at: usize) -> Read<(UnitHeader, bool)> {
-    let mut cursor = Cursor::new(info, at);
+/// Type units and skeletons are read over. `bytes`: those from `at` on, of a section that has so many.
+fn unit_header(bytes: &[u8], at: usize, section_len: usize) -> Read<(UnitHeader, bool)> {
+    let mut cursor = Cursor::new(bytes, 0);
+    let position = |cursor: &Cursor<'_>| (at + cursor.position()) as u64;
     let (len, offset_size) = match cursor.u32()? {
         0xffff_ffff => (cursor.u64()?, 8),
         len if len < 0xffff_fff0 => (u64::from(len), 4),
         _ => return Err(Malformed),
     };
-    let end = (cursor.position() as u64).checked_add(len).filter(|end| *end <= info.len() as u64).ok_or(Malformed)?;
+    let end = position(&cursor).checked_add(len).filter(|end| *end <= section_len as u64).ok_or(Malformed)?;
     let version = cursor.u16()?;
     let (mut kind, mut abbrev_offset, mut address_size) = (dw::DW_UT_compile, 0, 0);
     let is_known = (2..=5).contains(&version);
@@ -93,7 +95,7 @@ fn unit_header(info: &[u8], at: usize) -> Read<(UnitHeader, bool)> {
     let is_of_interest =
         is_known && matches!(kind, dw::DW_UT_compile | dw::DW_UT_partial) && matches!(address_size, 4 | 8);
     let encoding = Encoding { version, address_size, offset_size };
-    let (start, first_die) = (at as u64, cursor.position() as u64);
+    let (start, first_die) = (at as u64, position(&cursor));
     let header = UnitHeader { start, first_die, end, abbrev_offset, encoding, is_supplementary: false };
     Ok((header, is_of_interest))
 }
@@ -201,14 +203,31 @@ impl<'a> Unit<'a> {
         Ok(Some(Die { position, abbrev, attributes_at: cursor.position() }))
     }
 
+    /// Position of the first DIE from `position` on that is not simply stepped over.
+    #[inline]
+    pub fn step_over(&self, steps: &Steps, position: u64) -> u64 {
+        let info = &self.info[..(self.header.end - self.base) as usize];
+        let mut at = (position - self.base) as usize;
+        while let Some(code) = info.get(at) {
+            let step = steps[usize::from(*code)];
+            if step == 0 {
+                break;
+            }
+            at += usize::from(step);
+        }
+        at as u64 + self.base
+    }
+
     /// Position behind a DIE's attributes: its first child, or what follows it.
     #[inline]
     pub fn behind(&self, abbrevs: &Abbrevs, die: Die<'_>) -> Read<u64> {
-        if let Some(size) = die.abbrev.fixed_size {
-            return Ok((die.attributes_at + size as usize) as u64 + self.base);
+        let at = die.attributes_at + die.abbrev.fixed_size as usize;
+        let sized = abbrevs.sized(die.abbrev);
+        if sized.is_empty() {
+            return Ok(at as u64 + self.base);
         }
-        let mut cursor = Cursor::new(self.info, die.attributes_at);
-        for attribute in abbrevs.attributes(die.abbrev) {
+        let mut cursor = Cursor::new(self.info, at);
+        for attribute in sized {
             cursor.skip_form(attribute.form, self.header.encoding)?;
         }
         Ok(cursor.position() as u64 + self.base)
@@ -255,6 +274,52 @@ impl<'a> Unit<'a> {
             }
         }
         Ok(cursor.position() as u64 + self.base)
+    }
+
+    /// Reads what an index asks of functions, variables and types; other attributes may come or not.
+    #[inline]
+    pub fn facts(&self, abbrevs: &Abbrevs, die: Die<'_>, mut each: impl FnMut(u16, Value)) -> Read<()> {
+        let mut cursor = Cursor::new(self.info, die.attributes_at);
+        for attribute in abbrevs.facts(die.abbrev) {
+            if attribute.at != UNKNOWN {
+                cursor = Cursor::new(self.info, die.attributes_at + attribute.at as usize);
+            }
+            each(attribute.name, cursor.common_value(attribute.form, attribute.implicit, self.header.encoding)?);
+        }
+        Ok(())
+    }
+
+    /// Four bytes of a DIE's attributes, at a place its plan says.
+    #[inline]
+    pub fn planned_u32(&self, die: Die<'_>, place: Place) -> Read<Option<u32>> {
+        if place == Plan::ABSENT {
+            return Ok(None);
+        }
+        Cursor::new(self.info, die.attributes_at + usize::from(place)).u32().map(Some)
+    }
+
+    #[inline]
+    pub fn planned_u64(&self, die: Die<'_>, place: Place) -> Read<Option<u64>> {
+        if place == Plan::ABSENT {
+            return Ok(None);
+        }
+        Cursor::new(self.info, die.attributes_at + usize::from(place)).u64().map(Some)
+    }
+
+    /// A DIE that is referred to from a place its plan says.
+    #[inline]
+    pub fn planned_target(&self, die: Die<'_>, place: Place) -> Read<Option<u64>> {
+        Ok(self.planned_u32(die, place)?.map(|offset| self.header.start + u64::from(offset)))
+    }
+
+    /// An expression at a place its plan says.
+    #[inline]
+    pub fn planned_block(&self, die: Die<'_>, place: Place) -> Read<Option<Value>> {
+        if place == Plan::ABSENT {
+            return Ok(None);
+        }
+        let mut cursor = Cursor::new(self.info, die.attributes_at + usize::from(place));
+        cursor.value(dw::DW_FORM_exprloc.0, 0, self.header.encoding).map(Some)
     }
 
     /// Children of a DIE, read over their own children.
