@@ -54,7 +54,7 @@ def main():
 
 def stap_lines(vmlinux, config, folder, more):
     """SystemTap takes the folder of a kernel's build; it looks at little more than the debug information in it."""
-    kept = os.path.join(folder, "stap" + "".join(more) + ".lines")
+    kept = os.path.join(folder, "stap" + "".join(more) + "-" + release(vmlinux) + ".lines")
     if not os.path.exists(kept):
         with tempfile.TemporaryDirectory(prefix="build.") as build:
             os.makedirs(build + "/include/config")
@@ -120,6 +120,9 @@ def compare(theirs, trusting, ours, never, fentry, symbols):
     classes = collections.defaultdict(list)
     names, places = symbols
     our_functions = {function(point) for point in ours}
+    never_functions = {function(point) for point in never}
+    # Addresses of what SystemTap lists by its assembler file.
+    their_assembler = set().union(*(places[function(point)] for point in theirs if ".S:" in point))
     for point in sorted(theirs.keys() - ours.keys()):
         name = function(point)
         same_code = set().union(*(names[address] for address in places[name])) - {name}
@@ -127,7 +130,7 @@ def compare(theirs, trusting, ours, never, fentry, symbols):
             kind = "only theirs: the kernel refuses probes there"
         elif "@" not in point and CLONE.search(name) and CLONE.split(name)[0] in our_functions:
             kind = "only theirs: a copy by its symbol, beside the function it is of"
-        elif same_code & our_functions or ".S:" in point or "<unknown source>" in point or any(function(other) in same_code for other in never):
+        elif same_code & our_functions or ".S:" in point or "<unknown source>" in point or same_code & never_functions:
             kind = "only theirs: assembler, listed here by another of its names or places"
         else:
             kind = "?"
@@ -140,7 +143,7 @@ def compare(theirs, trusting, ours, never, fentry, symbols):
             kind = "only ours: what is left of a function whose beginning was inlined, and other copies"
         elif "@" not in point:
             kind = "only ours: a symbol whose description has no code"
-        elif ".S:" in point or any(".S:" in other for other in theirs if function(other) in names and places[name] & places[function(other)]):
+        elif ".S:" in point or places[name] & their_assembler:
             kind = "only ours: assembler, listed there by another of its names or places"
         else:
             kind = "?"
