@@ -8,7 +8,10 @@ use tapdeck::{
     runtime::features,
 };
 
-use crate::binary::{finish, require_bpf, require_functions, start, tapdeck};
+use crate::{
+    binary::{finish, require_bpf, require_functions, start, tapdeck},
+    terminal::Tmux,
+};
 
 fn run(args: &[&str]) -> crate::binary::Ran {
     let mut command = tapdeck();
@@ -281,4 +284,51 @@ fn what_the_kernel_bars_is_listed_with_the_reason_and_not_probed() {
     assert!(ran.err.contains(&format!("\"{name}\" cannot be probed")) && ran.err.contains("NOKPROBE"), "{}", ran.err);
     let listed = run(&["-l", &format!("kernel.function(\"{name}*\")")]);
     assert!(!listed.out.contains(&format!("(\"{name}\")")), "{}", listed.out);
+}
+
+#[test]
+fn one_key_each_counts_measures_and_inserts_them_in_the_dashboard() {
+    if !require_functions() {
+        return;
+    }
+    let Some(tmux) = Tmux::open("browser-functions", 120, 40) else { return };
+    tmux.dashboard("");
+    tmux.keys(&["vfs_read", "Enter"]);
+    let at_function = |screen: &str| screen.contains("►▸ kernel.function(\"vfs_read\")");
+    tmux.wait("the function", at_function);
+    tmux.keys(&["c"]);
+    tmux.wait("what was hit", |screen| {
+        screen.contains("kernel.function(\"vfs_read\") was hit") && screen.contains(" times in 2 s")
+    });
+
+    // Latency: the terminal itself reads.
+    tmux.keys(&["H"]);
+    tmux.wait("its script and its histogram", |screen| {
+        screen.contains("│probe kernel.function(\"vfs_read\").return {")
+            && screen.contains("latency[execname()] <<< gettimeofday_us() - @entry")
+            && screen.contains("@count")
+            && screen.contains("tmux")
+    });
+    tmux.keys(&["C-c"]);
+    tmux.wait("the end of the run", |screen| screen.contains("ENDED"));
+
+    // A histogram of an argument, from its row below the function's.
+    tmux.keys(&["Right"]);
+    tmux.wait("its arguments", |screen| screen.contains("$count size_t") && screen.contains("$file struct file"));
+    tmux.keys(&["Down", "Down", "Down"]);
+    tmux.wait("the argument", |screen| screen.lines().any(|row| row.contains('►') && row.contains("$count size_t")));
+    tmux.keys(&["H"]);
+    tmux.wait("its script and its histogram", |screen| {
+        screen.contains("values[execname()] <<< $count") && screen.contains("RUN") && screen.contains("tmux")
+    });
+    tmux.keys(&["C-c"]);
+    tmux.wait("the end of the run", |screen| screen.contains("ENDED"));
+    tmux.keys(&["+"]);
+    tmux.wait("the argument in the script", |screen| {
+        screen.lines().filter(|row| row.contains('│') && row.contains("$count")).count() > 2
+    });
+    tmux.keys(&["F6"]);
+    tmux.keys(&["q"]);
+    tmux.keys(&["d"]);
+    tmux.assert_restored();
 }

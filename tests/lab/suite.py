@@ -29,7 +29,7 @@ DEBUG_TESTS = "debug_information::"
 LOCKED = "6.1"
 LOCKED_TESTS = "lockdown::"
 LOCKED_APPEND = "lockdown=confidentiality"
-# The dashboard's tests there want a terminal.
+# The dashboard's tests want a terminal.
 TERMINAL = ["/usr/bin/tmux", "/usr/lib/locale/C.utf8", "/usr/lib/terminfo/t/tmux-256color", "/usr/share/terminfo/t/tmux-256color", "/lib/terminfo/t/tmux-256color"]
 SECONDS = 1500
 
@@ -39,7 +39,8 @@ def run(options):
     program = os.path.join(ROOT, "target", "debug", "tapdeck")
     # What scripts trace are programs, not names of one busybox.
     traced = [os.path.realpath(path) for path in map(shutil.which, ("cat", "dd")) if path]
-    files = [*binaries.values(), program, *(os.path.join(ROOT, "tests", name) for name in ("scripts", "programs")), *traced]
+    terminal = [path for path in TERMINAL if os.path.exists(path)]
+    files = [*binaries.values(), program, *(os.path.join(ROOT, "tests", name) for name in ("scripts", "programs")), *traced, *terminal]
     failed, missing = [], []
 
     def judge(series, release, results):
@@ -77,9 +78,8 @@ def run(options):
         judge(series, kernel.release, results[1:])
         if LOCKED_TESTS in options.filters or (series == LOCKED and not options.filters):
             print(f"== locked down: {kernel.release}", flush=True)
-            terminal = [path for path in TERMINAL if os.path.exists(path)]
             jobs = [testing(binaries["it"], [LOCKED_TESTS], seconds=300)]
-            results = guest.run(kernel, jobs, files + terminal, show=sys.stdout.buffer, headings=True, append=LOCKED_APPEND)
+            results = guest.run(kernel, jobs, files, show=sys.stdout.buffer, headings=True, append=LOCKED_APPEND)
             judge(f"{series} locked down", kernel.release, results)
     for kernel in missing:
         print(f"lab: *** SKIPPED, NOT TESTED *** kernel {kernel}", file=sys.stderr)
