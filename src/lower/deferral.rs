@@ -49,16 +49,8 @@ pub(super) struct Deferred {
     pub assigned: Span,
     /// What in it only user space can do.
     pub because: Option<String>,
-}
-
-impl Deferred {
-    pub fn new(expr: Expr, captures: Captures, assigned: Span, because: Option<String>) -> Rc<Self> {
-        let captured = captures.list.into_iter().map(|captured| match captured {
-            Captured::Plain(arg, _) => arg,
-            Captured::Memory { addr, .. } => Arg::Long(addr),
-        });
-        Rc::new(Self { expr, captured: captured.collect(), assigned, because })
-    }
+    /// User space may divide by 0.
+    divides: bool,
 }
 
 /// Values captured for a record, in order; the index is the input's.
@@ -149,10 +141,28 @@ impl BodyLower<'_, '_> {
         if because.is_none() && in_prints.get(local).copied().unwrap_or(0) != n_reads {
             return false;
         }
-        let mut captures = Captures { changing, ..Captures::default() };
-        let expr = self.at(value.span, |body| body.residual(value, &mut captures));
-        self.locals[local.index()] = LocalSlot::Deferred(Deferred::new(expr, captures, stmt.span, because));
+        let captures = Captures { changing, ..Captures::default() };
+        let deferred = self.at(value.span, |body| body.deferred(value, captures, stmt.span, because));
+        self.locals[local.index()] = LocalSlot::Deferred(deferred);
         true
+    }
+
+    /// What a local stands for. Its divisions come where it is used.
+    pub fn deferred(
+        &mut self,
+        value: &Expr,
+        mut captures: Captures,
+        assigned: Span,
+        because: Option<String>,
+    ) -> Rc<Deferred> {
+        let outer = std::mem::take(&mut self.divides_there);
+        let expr = self.residual(value, &mut captures);
+        let divides = std::mem::replace(&mut self.divides_there, outer);
+        let captured = captures.list.into_iter().map(|captured| match captured {
+            Captured::Plain(arg, _) => arg,
+            Captured::Memory { addr, .. } => Arg::Long(addr),
+        });
+        Rc::new(Deferred { expr, captured: captured.collect(), assigned, because, divides })
     }
 
     /// The text of a deferred local is needed while the handler runs.
@@ -212,12 +222,21 @@ impl BodyLower<'_, '_> {
                 let args = self.residuals(&print.args, captures);
                 made(ExprKind::Print(Box::new(Print { args, ..(**print).clone() })))
             }
-            ExprKind::Call { function, args } if self.is_structure(expr) => {
-                made(ExprKind::Call { function: *function, args: self.residuals(args, captures) })
-            }
-            ExprKind::Call { function, args } if self.cx.function_obstacle(*function).is_some() => {
-                match self.residual_call(*function, args, captures) {
+            ExprKind::Call { function, args } => {
+                let divides = self.cx.facts.divides[function.index()];
+                let may_stay = self.is_structure(expr);
+                // Where it is written out, what it divides by is looked at now.
+                let write_out = match may_stay {
+                    true => divides && self.cx.is_one_return(*function),
+                    false => self.cx.function_obstacle(*function).is_some(),
+                };
+                let residual = if write_out { self.residual_call(*function, args, captures) } else { None };
+                match residual {
                     Some(residual) => residual,
+                    None if may_stay => {
+                        self.divides_there |= divides;
+                        made(ExprKind::Call { function: *function, args: self.residuals(args, captures) })
+                    }
                     None => self.capture(expr, captures),
                 }
             }
@@ -242,8 +261,8 @@ impl BodyLower<'_, '_> {
             }
             ExprKind::Binary { op, left, right } => {
                 let [left, right] = self.residual_pair(left, right, captures);
-                if captures.n_conditions == 0 && matches!(op, BinaryOp::Div | BinaryOp::Rem) {
-                    self.no_division_by_zero(&right, captures);
+                if may_divide_by_zero(expr) {
+                    self.divides_there |= captures.n_conditions > 0 || !self.no_division_by_zero(&right, captures);
                 }
                 made(ExprKind::Binary { op: *op, left, right })
             }
@@ -265,12 +284,12 @@ impl BodyLower<'_, '_> {
     }
 
     /// Where the divisor is known already the error comes now, and what stands behind does not run.
-    fn no_division_by_zero(&mut self, divisor: &Expr, captures: &Captures) {
-        let ExprKind::Local(input) = divisor.kind else { return };
-        if let Some(Captured::Plain(Arg::Long(b), _)) = captures.list.get(input.index()) {
-            let dst = self.temp(Ty::Long);
-            self.emit(Op::Binary { op: BinOp::Div, dst, a: Operand::Imm(1), b: *b });
-        }
+    fn no_division_by_zero(&mut self, divisor: &Expr, captures: &Captures) -> bool {
+        let ExprKind::Local(input) = divisor.kind else { return matches!(divisor.kind, ExprKind::Long(n) if n != 0) };
+        let Some(Captured::Plain(Arg::Long(b), _)) = captures.list.get(input.index()) else { return false };
+        let dst = self.temp(Ty::Long);
+        self.emit(Op::Binary { op: BinOp::Div, dst, a: Operand::Imm(1), b: *b });
+        true
     }
 
     /// That nothing matched is known already, too.
@@ -348,6 +367,7 @@ impl BodyLower<'_, '_> {
                 captures.add(*arg, ty) as u32
             })
             .collect();
+        self.divides_there |= deferred.divides;
         let mut expr = deferred.expr.clone();
         rename_locals(&mut expr, &|local| LocalId(inputs[local.index()]));
         expr

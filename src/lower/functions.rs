@@ -5,7 +5,7 @@ use rustc_hash::FxHashSet as HashSet;
 
 use tapdeck_ebpf::ir::Intrinsic;
 
-use super::matches;
+use super::{deferral::may_divide_by_zero, matches};
 use crate::elaborate::walk;
 use crate::{
     builtins::{self, Implementation, Special},
@@ -19,6 +19,8 @@ pub struct Facts {
     pub recursive: Vec<bool>,
     /// Depends on its arguments alone and has no effect.
     pub pure_: Vec<bool>,
+    /// Divides by what may be 0, itself or in a function it calls.
+    pub divides: Vec<bool>,
     calls: Vec<Vec<FunctionId>>,
     /// Globals touched directly.
     globals: Vec<Vec<GlobalId>>,
@@ -43,11 +45,13 @@ impl Facts {
         let globals = program.functions.iter().map(|function| globals_of(&function.body)).collect();
         let looks = program.functions.iter().map(|function| Looks::of(&function.body)).collect();
         let matches_matter = super::matches::matter(program);
-        let (recursive, pure_) = (vec![false; n], vec![false; n]);
-        let mut facts = Facts { recursive, pure_, calls, globals, looks, matches_matter };
+        let (recursive, pure_, divides) = (vec![false; n], vec![false; n], vec![false; n]);
+        let mut facts = Facts { recursive, pure_, divides, calls, globals, looks, matches_matter };
+        let divides: Vec<bool> = program.functions.iter().map(|function| has_division(&function.body)).collect();
         for idx in 0..n {
             let id = FunctionId(idx as u32);
             facts.recursive[idx] = facts.calls[idx].iter().any(|callee| facts.reachable(&[*callee]).contains(&id));
+            facts.divides[idx] = facts.reachable(&[id]).iter().any(|callee| divides[callee.index()]);
         }
         // Start from "pure unless it does something itself" and let the impure spread to callers.
         facts.pure_ = program
@@ -207,6 +211,12 @@ pub fn global_of(expr: &Expr) -> Option<GlobalId> {
 fn has_next(body: &Stmt) -> bool {
     let mut found = false;
     walk::every_stmt(body, &mut |stmt| found |= matches!(stmt.kind, StmtKind::Next));
+    found
+}
+
+fn has_division(body: &Stmt) -> bool {
+    let mut found = false;
+    walk::every_expr(body, &mut |expr| found |= may_divide_by_zero(expr));
     found
 }
 

@@ -12,7 +12,7 @@ use super::{
     Cx,
     body::{BodyLower, FunctionScope, LocalSlot, LocalUse, LoopScope},
     bounds::BodyRef,
-    deferral::{Captures, Deferred},
+    deferral::Captures,
     executor::Side,
     packed::UNSIZED,
     statements::flatten,
@@ -50,6 +50,15 @@ impl Cx<'_> {
     }
 }
 
+impl Cx<'_> {
+    /// Its body is a `return`, and nothing before it.
+    pub(super) fn is_one_return(&self, function: FunctionId) -> bool {
+        let mut list = Vec::new();
+        flatten(&self.program.functions[function.index()].body, &mut list);
+        matches!(list[..], [Stmt { kind: StmtKind::Return(Some(_)), .. }])
+    }
+}
+
 impl BodyLower<'_, '_> {
     pub fn can_inline(&self, id: FunctionId) -> bool {
         let function = &self.cx.program.functions[id.index()];
@@ -79,9 +88,7 @@ impl BodyLower<'_, '_> {
 
     fn argument(&mut self, arg: &Expr) -> LocalSlot {
         let Some(because) = self.obstacle(arg) else { return LocalSlot::Value(self.arg(arg)) };
-        let mut captures = Captures::default();
-        let residual = self.residual(arg, &mut captures);
-        LocalSlot::Deferred(Deferred::new(residual, captures, arg.span, Some(because)))
+        LocalSlot::Deferred(self.deferred(arg, Captures::default(), arg.span, Some(because)))
     }
 
     /// A function that does something and then returns a text only user space can make (`thread_indent`): what it does is

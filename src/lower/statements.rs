@@ -75,10 +75,16 @@ impl BodyLower<'_, '_> {
             // The group is written again, not to the same length.
             (mark, locals) = (self.mark(), self.locals.clone());
         }
+        // A function that is written out has statements inside one.
+        let outer = std::mem::take(&mut self.divides_there);
         if !self.try_defer(list[0], &list[1..]) {
             self.one_stmt(list[0]);
         }
+        let divides_there = std::mem::replace(&mut self.divides_there, outer);
         if self.cx.n_refused == mark.0.n_refused {
+            if divides_there {
+                return self.handed_over_for_its_division(list, at, before, (mark, locals));
+            }
             self.warn_of_what_is_not_kept(list[0]);
             return 1;
         }
@@ -135,6 +141,40 @@ impl BodyLower<'_, '_> {
             };
             self.cx.report(finding);
         }
+        1
+    }
+
+    /// What user space makes of a statement may fail by a divisor nobody knows yet: a record that others may join, so that
+    /// the error keeps them from running. The statement is written already, which is what is left where that cannot be.
+    fn handed_over_for_its_division(
+        &mut self,
+        list: &[&Stmt],
+        at: usize,
+        before: &mut Option<HandedOver>,
+        (mark, locals): ((super::Mark, tapdeck_ebpf::ir::Mark), Vec<LocalSlot>),
+    ) -> usize {
+        match self.catching {
+            Catching::Whole => {
+                self.back_to(mark, locals);
+                return self.refused_in_try();
+            }
+            Catching::Nobody => {
+                self.back_to(mark.clone(), locals.clone());
+                let handed_over = self.hand_over(list, 1);
+                if let (Ok(n), true) = (handed_over, self.cx.n_refused == mark.0.n_refused) {
+                    self.may_have_failed = self.may_have_failed.or(Some(list[0].span));
+                    *before = Some(HandedOver { at, n, least: 1, mark, locals });
+                    return n;
+                }
+                self.back_to(mark, locals);
+                let outer = std::mem::take(&mut self.divides_there);
+                self.one_stmt(list[0]);
+                self.divides_there = outer;
+            }
+            Catching::Parts => {}
+        }
+        self.warn_of_what_is_not_kept(list[0]);
+        self.may_have_failed = self.may_have_failed.or(Some(list[0].span));
         1
     }
 
