@@ -140,24 +140,28 @@ pub struct Attribute {
 
 pub const UNKNOWN: u32 = u32::MAX;
 
-/// A set of attributes by their numbers; the vendors' own have none.
-const fn bit_of(name: u16) -> u128 {
-    if name < 128 { 1 << name } else { 0 }
-}
-
-const fn set_of(names: &[gimli::DwAt]) -> u128 {
-    let (mut set, mut idx) = (0, 0);
-    while idx < names.len() {
-        set |= bit_of(names[idx].0);
+/// What an attribute is to an index, by its number: bits.
+const CLASSES: [u8; 128] = {
+    let mut classes = [0; 128];
+    let (mut set, mut idx) = ([FACT_NAMES, CODE_NAMES, &[dw::DW_AT_declaration]], 0);
+    while idx < set.len() {
+        while let [name, rest @ ..] = set[idx] {
+            classes[name.0 as usize] |= 1 << idx;
+            set[idx] = rest;
+        }
         idx += 1;
     }
-    set
-}
+    classes
+};
 
-const CODE: u128 = set_of(&[dw::DW_AT_low_pc, dw::DW_AT_entry_pc, dw::DW_AT_ranges]);
+const FACT: u8 = 1;
+const CODE: u8 = 2;
+const DECLARATION: u8 = 4;
+
+const CODE_NAMES: &[gimli::DwAt] = &[dw::DW_AT_low_pc, dw::DW_AT_entry_pc, dw::DW_AT_ranges];
 
 /// What an index asks of functions, variables and types.
-const FACTS: u128 = set_of(&[
+const FACT_NAMES: &[gimli::DwAt] = &[
     dw::DW_AT_location,
     dw::DW_AT_name,
     dw::DW_AT_low_pc,
@@ -173,7 +177,7 @@ const FACTS: u128 = set_of(&[
     dw::DW_AT_type,
     dw::DW_AT_entry_pc,
     dw::DW_AT_ranges,
-]);
+];
 
 impl Role {
     fn of(tag: u16) -> Self {
@@ -207,6 +211,9 @@ pub struct Abbrevs {
     attributes: Vec<Attribute>,
 }
 
+/// Of a form whose size depends on its value.
+const SIZED: u8 = u8::MAX;
+
 /// Bytes of DIEs by the byte that their code is, where they have no children and one size; else 0: look closer.
 pub type Steps = [u16; 256];
 
@@ -217,7 +224,7 @@ impl Abbrevs {
     pub fn parse(section: &[u8], offset: u64, encoding: Encoding) -> Read<Self> {
         let is_usual = encoding.offset_size == 4 && encoding.address_size == 8;
         // Of all forms but some vendors'.
-        let sizes: [Option<u8>; 48] = std::array::from_fn(|form| fixed_size(form as u16, encoding));
+        let sizes: [u8; 48] = std::array::from_fn(|form| fixed_size(form as u16, encoding).unwrap_or(SIZED));
         let mut cursor = Cursor::new(section, usize::try_from(offset).map_err(|_| Malformed)?);
         let mut out = Self {
             dense: Vec::with_capacity(192),
@@ -236,27 +243,29 @@ impl Abbrevs {
             let first = out.attributes.len() as u32;
             let role = Role::of(tag);
             let (mut size, mut sibling, mut first_sized) = (0u32, None, None);
-            let mut names = 0u128;
+            let mut classes = 0;
             loop {
                 let (name, form) = cursor.two_ulebs()?;
                 if name == 0 && form == 0 {
                     break;
                 }
-                let name = u16::try_from(name).map_err(|_| Malformed)?;
-                let form = u16::try_from(form).map_err(|_| Malformed)?;
+                let (Ok(name), Ok(form)) = (u16::try_from(name), u16::try_from(form)) else { return Err(Malformed) };
                 let is_implicit = form == dw::DW_FORM_implicit_const.0;
                 let implicit = if is_implicit { cursor.sleb()? } else { 0 };
-                names |= bit_of(name);
+                classes |= class_of(name);
                 let mut at = UNKNOWN;
                 if first_sized.is_none() {
                     at = size;
                     if name == dw::DW_AT_sibling.0 && form == dw::DW_FORM_ref4.0 {
                         sibling = Some(size);
                     }
-                    let known = sizes.get(usize::from(form)).copied().unwrap_or_else(|| fixed_size(form, encoding));
-                    match known {
-                        Some(more) => size = size.saturating_add(u32::from(more)),
-                        None => first_sized = Some(out.attributes.len() as u32),
+                    match sizes.get(usize::from(form)) {
+                        Some(more) if *more != SIZED => size = size.saturating_add(u32::from(*more)),
+                        Some(_) => first_sized = Some(out.attributes.len() as u32),
+                        None => match fixed_size(form, encoding) {
+                            Some(more) => size = size.saturating_add(u32::from(more)),
+                            None => first_sized = Some(out.attributes.len() as u32),
+                        },
                     }
                 }
                 out.attributes.push(Attribute { name, form, at, implicit });
@@ -268,7 +277,7 @@ impl Abbrevs {
                 let mut are_fixed = true;
                 for idx in attributes.clone() {
                     let attribute = out.attributes[idx as usize];
-                    if FACTS & bit_of(attribute.name) != 0 {
+                    if class_of(attribute.name) & FACT != 0 {
                         are_fixed &= attribute.at != UNKNOWN;
                         if is_usual {
                             plan.note(role, attribute);
@@ -286,8 +295,8 @@ impl Abbrevs {
                 tag,
                 role,
                 has_children,
-                is_declaration: names & bit_of(dw::DW_AT_declaration.0) != 0,
-                has_code: names & CODE != 0,
+                is_declaration: classes & DECLARATION != 0,
+                has_code: classes & CODE != 0,
                 fixed_size: size,
                 sibling,
                 plan,
@@ -342,4 +351,9 @@ impl Abbrevs {
     pub fn sized(&self, abbrev: &Abbrev) -> &[Attribute] {
         &self.attributes[abbrev.first_sized as usize..abbrev.attributes.end as usize]
     }
+}
+
+#[inline]
+fn class_of(name: u16) -> u8 {
+    CLASSES.get(usize::from(name)).copied().unwrap_or(0)
 }

@@ -12,7 +12,7 @@ use rustc_hash::FxHashSet;
 use super::{
     barred,
     file::FunctionSymbol,
-    harvest::{Harvest, RawInstance, TextRef},
+    harvest::{Harvest, RawInstance},
     index::{Column, Draft},
     interned::{Interned, Lists},
     source::Source,
@@ -47,7 +47,7 @@ pub fn build(source: &Source, identity: &str, n_cpus: usize, progress: &Progress
             }
             progress.done.fetch_add(last.end - first.start, Ordering::Relaxed);
         }
-        harvest.without_memory()
+        harvest.done()
     };
     let n_workers = n_cpus.clamp(1, MAX_WORKERS).min(batches.len()).max(1);
     let mut harvests: Vec<Harvest<'_>> = if n_workers == 1 {
@@ -95,11 +95,13 @@ fn add_symbols(source: &Source, symbols: &[FunctionSymbol], harvests: &mut [Harv
     known.reserve(symbols.len());
     for harvest in harvests.iter_mut() {
         harvest.instances.retain(|instance| {
-            let stays = instance.is_inline || !parts.contains(&instance.pc);
-            if stays && !instance.is_inline {
+            if !instance.is_inline {
+                if parts.contains(&instance.pc) {
+                    return false;
+                }
                 known.insert(instance.pc);
             }
-            stays
+            true
         });
     }
     let Some(harvest) = harvests.first_mut() else { return };
@@ -156,7 +158,7 @@ fn put_together(source: &Source, symbols: &[FunctionSymbol], harvests: &[Harvest
     let mut code: Vec<(u64, u32, u32)> = Vec::new();
     for (idx, harvest) in harvests.iter().enumerate() {
         let pair_number = |pair: &u64| {
-            let (name, ty) = ((pair >> 32) as TextRef, *pair as u32);
+            let (name, ty) = ((pair >> 32) as u32, *pair as u32);
             pairs.number(u64::from(texts.number(idx, name)) << 32 | u64::from(texts.type_text(idx, ty)))
         };
         let pair_numbers: Vec<u32> = harvest.pairs.values.iter().map(pair_number).collect();
@@ -168,7 +170,7 @@ fn put_together(source: &Source, symbols: &[FunctionSymbol], harvests: &[Harvest
             rest = more;
         }
         let definition =
-            |(name, tag, position): &(TextRef, u16, u32)| (texts.number(idx, *name), u32::from(*tag), *position);
+            |(name, tag, position): &(u32, u16, u32)| (texts.number(idx, *name), u32::from(*tag), *position);
         types.extend(harvest.definitions.iter().map(definition));
         code.extend(harvest.symbols.iter().map(|(start, size, name)| (*start, *size, texts.number(idx, *name))));
     }
@@ -283,16 +285,15 @@ fn put_rows(draft: &mut Draft, rows: &mut [Row], arguments: &[u32], pairs: &[u64
         }
         row.list = before.1;
     }
-    let mut n_before = 0;
-    let mut groups: Vec<(&Row, u32)> = Vec::new();
+    let mut first = 0;
     for group in rows.chunk_by(|a, b| a.group() == b.group()) {
-        groups.push((&group[0], n_before));
-        n_before += group.len() as u32;
+        draft.push(Column::GroupName, group[0].name);
+        draft.push(Column::GroupFile, group[0].file);
+        draft.push(Column::GroupLine, group[0].line);
+        draft.push(Column::GroupFirst, first);
+        first += group.len() as u32;
     }
-    draft.put(Column::GroupName, groups.iter().map(|(row, _)| row.name));
-    draft.put(Column::GroupFile, groups.iter().map(|(row, _)| row.file));
-    draft.put(Column::GroupLine, groups.iter().map(|(row, _)| row.line));
-    draft.put(Column::GroupFirst, groups.iter().map(|(_, first)| *first).chain([n_before]));
+    draft.push(Column::GroupFirst, first);
     draft.put(Column::InstancePc, rows.iter().map(|row| row.pc));
     draft.put(Column::InstanceDie, rows.iter().map(|row| row.die));
     let info = |row: &Row| row.list << 2 | u32::from(row.is_external) << 1 | u32::from(row.is_inline);

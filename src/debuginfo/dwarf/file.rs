@@ -229,8 +229,14 @@ impl DebugFile {
         let mut found = [None; N];
         let Ok(object::File::Elf64(elf)) = open(&self.bytes) else { return found };
         let texts = self.bytes.get(self.symbol_texts.clone()).unwrap_or(&[]);
+        // The first byte of most is not that of any that is wanted.
+        let mut is_first = [false; 256];
+        names.iter().filter_map(|name| name.bytes().next()).for_each(|byte| is_first[usize::from(byte)] = true);
         for symbol in elf.symbols() {
             let text = texts.get(symbol.elf_symbol().st_name(elf.endian()) as usize..).unwrap_or(&[]);
+            if !text.first().is_some_and(|byte| is_first[usize::from(*byte)]) {
+                continue;
+            }
             let is_named = |name: &str| text.starts_with(name.as_bytes()) && text.get(name.len()) == Some(&0);
             if let Some(idx) = names.iter().copied().position(is_named) {
                 found[idx] = self.symbol_address(&symbol);

@@ -188,12 +188,18 @@ impl<'a> Cursor<'a> {
 
     #[inline]
     pub fn uleb(&mut self) -> Read<u64> {
-        let first = self.u8()?;
-        if first < 0x80 {
-            return Ok(u64::from(first));
+        match self.bytes.get(self.at) {
+            Some(byte) if *byte < 0x80 => {
+                self.at += 1;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_uleb(),
         }
-        let mut value = u64::from(first & 0x7f);
-        let mut shift = 7;
+    }
+
+    #[inline(never)]
+    fn long_uleb(&mut self) -> Read<u64> {
+        let (mut value, mut shift) = (0, 0);
         loop {
             let byte = self.u8()?;
             if shift < 64 {

@@ -26,7 +26,8 @@ use super::{
 pub struct RawInstance {
     pub pc: u64,
     pub die: u32,
-    pub name: TextRef,
+    /// Into [`Harvest::texts`].
+    pub name: u32,
     /// Into [`Paths`]; 0 is none.
     pub file: u32,
     pub line: u32,
@@ -42,21 +43,22 @@ pub struct RawInstance {
 pub struct Harvest<'s> {
     source: &'s Source,
     pub instances: Vec<RawInstance>,
-    /// Places of texts that are not in the main file's .debug_str, as [`TextPlace::key`]s; and more of [`OWN_TEXTS`].
+    /// Texts by [`TextPlace::key`]; and more of [`OWN_TEXTS`].
     pub texts: Interned<u64>,
     pub paths: Paths,
     pub types: TypeNames,
-    /// Name ([`TextRef`]) << 32 | type in types, of each argument, each once.
+    /// Name << 32 | type in types, of each argument, each once. The name is a [`TextRef`] until all is read, then a number
+    /// in texts.
     pub pairs: Interned<u64>,
     /// Arguments of instances: the number of each's, and their pairs. An instance without any is at 0.
     pub arguments: Vec<u32>,
     /// Files of each unit that was read: unit's index, and its files in [`Harvest::paths`].
     pub unit_files: Vec<(u32, Arc<[u32]>)>,
     pub n_skipped_units: u32,
-    /// Code symbols: address, bytes, name.
-    pub symbols: Vec<(u64, u32, TextRef)>,
-    /// Types that are defined, each once: name, tag, and where.
-    pub definitions: Vec<(TextRef, u16, u32)>,
+    /// Code symbols: address, bytes, name in texts.
+    pub symbols: Vec<(u64, u32, u32)>,
+    /// Types that are defined, each once: name (as of pairs), tag, and where.
+    pub definitions: Vec<(u32, u16, u32)>,
     /// Names with their tags of those.
     defined: FxHashSet<u64>,
     /// Some of those that came lately, in places by their numbers.
@@ -79,20 +81,20 @@ pub struct OpenUnit<'s> {
 
 /// A text by number, most of them without a look into any table: the offset in .debug_str of the main file; from
 /// [`OTHER_TEXTS`] on, the number in [`Harvest::texts`].
-pub type TextRef = u32;
+type TextRef = u32;
 
-pub const OTHER_TEXTS: TextRef = 1 << 31;
+const OTHER_TEXTS: TextRef = 1 << 31;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Origin {
-    /// [`NO_NAME`]: it has none.
-    name: TextRef,
+    /// Into [`Harvest::texts`]; [`NO_NAME`]: it has none.
+    name: u32,
     file: u32,
     line: u32,
     is_external: bool,
 }
 
-const NO_NAME: TextRef = TextRef::MAX;
+const NO_NAME: u32 = u32::MAX;
 /// No argument.
 const NO_PAIR: u32 = u32::MAX;
 /// A power of two.
@@ -147,8 +149,18 @@ impl<'s> Harvest<'s> {
         }
     }
 
-    /// What a worker remembers to read on is of no use when it is done.
-    pub fn without_memory(mut self) -> Self {
+    /// When all is read: gives the names that were only places their numbers, and forgets what is remembered to read on.
+    pub fn done(mut self) -> Self {
+        let mut pairs = std::mem::take(&mut self.pairs.values);
+        for pair in &mut pairs {
+            *pair = u64::from(self.number_of_ref((*pair >> 32) as TextRef)) << 32 | *pair & u64::from(u32::MAX);
+        }
+        self.pairs.values = pairs;
+        let mut definitions = std::mem::take(&mut self.definitions);
+        for (name, ..) in &mut definitions {
+            *name = self.number_of_ref(*name);
+        }
+        self.definitions = definitions;
         self.units = FxHashMap::default();
         self.origins = Memory::default();
         self.variables = Memory::default();
@@ -157,9 +169,16 @@ impl<'s> Harvest<'s> {
         self
     }
 
+    fn number_of_ref(&mut self, text: TextRef) -> u32 {
+        match text.checked_sub(OTHER_TEXTS) {
+            Some(number) => number,
+            None => self.texts.number(TextPlace::Str(text.into()).key()),
+        }
+    }
+
     /// A code symbol; `is_alone`: nothing else is known of the function.
     pub fn add_symbol(&mut self, symbol: &FunctionSymbol, is_alone: bool) {
-        let name = OTHER_TEXTS + self.texts.number(TextPlace::Symbol(symbol.name_at.into()).key());
+        let name = self.texts.number(TextPlace::Symbol(symbol.name_at.into()).key());
         self.symbols.push((symbol.address, u32::try_from(symbol.size).unwrap_or(u32::MAX), name));
         if !is_alone {
             return;
@@ -456,7 +475,8 @@ impl<'s> Harvest<'s> {
 
     fn overlay(&mut self, open: &OpenUnit<'s>, own: Own, out: &mut Origin) {
         if let Some(place) = own.name.and_then(|place| open.unit.text_place(place)) {
-            out.name = self.text_ref(&open.unit, place);
+            let name = self.text_ref(&open.unit, place);
+            out.name = self.number_of_ref(name);
         }
         if let Some(file) = own.file {
             out.file = open.files.get(file as usize).copied().unwrap_or(0);

@@ -100,6 +100,10 @@ impl Draft {
         numbers.for_each(|number| bytes.extend_from_slice(&number.to_le_bytes()));
     }
 
+    pub fn push(&mut self, column: Column, number: u32) {
+        self.columns[column as usize].extend_from_slice(&number.to_le_bytes());
+    }
+
     pub fn finish(self, identity: &str) -> Vec<u8> {
         let mut at = (HEADER_LEN + N_COLUMNS * 8 + identity.len()).next_multiple_of(8);
         let mut out = Vec::with_capacity(at + self.columns.iter().map(|column| column.len() + 8).sum::<usize>());

@@ -6,9 +6,44 @@ use super::{
 };
 
 /// Whether a location says anything for `pc`.
-#[inline]
 pub fn covers(unit: &Unit<'_>, location: Value, pc: u64) -> Read<bool> {
+    if let Value::SectionOffset(at) = location
+        && unit.header.encoding.version >= 5
+        && unit.header.encoding.address_size == 8
+        && let Some(answer) = usual_list_covers(unit, at, pc)?
+    {
+        return Ok(answer);
+    }
     expression_at(unit, location, pc).map(|expression| expression.is_some())
+}
+
+/// The same for a list with the entries that compilers write; `None`: it has others, too.
+fn usual_list_covers(unit: &Unit<'_>, at: u64, pc: u64) -> Read<Option<bool>> {
+    let mut cursor = Cursor::new(unit.file.loclists(), usize::try_from(at).map_err(|_| Malformed)?);
+    let mut base = unit.low_pc;
+    loop {
+        let (start, end) = match cursor.u8()? {
+            lle::OFFSET_PAIR => {
+                let (start, end) = cursor.two_ulebs()?;
+                (base.wrapping_add(start), base.wrapping_add(end))
+            }
+            lle::START_LENGTH => {
+                let start = cursor.u64()?;
+                (start, start.wrapping_add(cursor.uleb()?))
+            }
+            lle::BASE_ADDRESS => {
+                base = cursor.u64()?;
+                continue;
+            }
+            lle::END_OF_LIST => return Ok(Some(false)),
+            _ => return Ok(None),
+        };
+        let len = cursor.uleb()?;
+        cursor.skip(usize::try_from(len).map_err(|_| Malformed)?)?;
+        if (start..end).contains(&pc) {
+            return Ok(Some(len > 0));
+        }
+    }
 }
 
 /// What says where a variable is at `pc`; `None`: it is nowhere then.

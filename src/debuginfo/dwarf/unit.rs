@@ -246,6 +246,7 @@ impl<'a> Unit<'a> {
         let mut position = self.behind(abbrevs, die)?;
         let mut depth = 1;
         while depth > 0 {
+            position = self.step_over(abbrevs.steps(true), position);
             match self.die_at(abbrevs, position)? {
                 None => {
                     depth -= 1;
