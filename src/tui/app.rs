@@ -545,7 +545,7 @@ impl Model {
     /// The editor's text is the script that runs, or the one the recording was made of.
     pub fn shows_what_runs(&self) -> bool {
         let version = if self.demo { self.recorded.version } else { Some(self.run.version) };
-        version == Some(self.script.version)
+        version.is_some_and(|version| self.script.is_text_of(version))
     }
 
     /// The sample all panes show.

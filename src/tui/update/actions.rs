@@ -208,7 +208,7 @@ pub fn run(model: &mut Model, is_confirmed: bool, effects: &mut Vec<Effect>) {
     model.run.compiling = Some((run, model.now));
     model.run.attaching = None;
     model.run.failed = None;
-    model.run.pending = (model.script.version, model.script.text());
+    model.run.pending = (model.script.name_text(), model.script.text());
     model.script.popup = None;
     effects.push(Effect::Start(StartRequest {
         run,

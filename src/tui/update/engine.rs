@@ -132,7 +132,7 @@ fn session(model: &mut Model, run: u64, event: SessionEvent, effects: &mut Vec<E
             model.run.attaching = None;
             model.run.version = model.run.pending.0;
         } else {
-            model.run.version = model.script.version;
+            model.run.version = model.script.name_text();
         }
         let in_kernel = info.probes.iter().filter(|p| p.in_kernel).map(|p| p.n_sites.max(1)).sum::<usize>();
         let swapped =

@@ -30,6 +30,7 @@ const UNDO_BYTES: usize = 16 << 20;
 struct Moment {
     lines: Vec<String>,
     cursor: (usize, usize),
+    text_version: u64,
 }
 
 /// What the last edit was, to join runs of the same kind into one undo step.
@@ -64,6 +65,8 @@ pub struct Script {
     pub name: String,
     /// Counts edits; answers to older versions are thrown away.
     pub version: u64,
+    /// The version that had this text first: an older one after an undo.
+    text_version: u64,
     saved_version: Option<u64>,
     saved_text: Vec<u8>,
     /// The file when it was read or written last; `None` when there is none.
@@ -121,6 +124,7 @@ impl Script {
             path,
             name: name.to_owned(),
             version: 1,
+            text_version: 1,
             saved_version: Some(1),
             saved_text: bytes.to_vec(),
             on_disk: None,
@@ -213,6 +217,7 @@ impl Script {
     pub fn after(mut self, version: u64) -> Self {
         let saved = self.saved_version == Some(self.version);
         self.version = version + 1;
+        self.text_version = self.version;
         self.id = self.version;
         self.saved_version = saved.then_some(self.version);
         self
@@ -222,7 +227,19 @@ impl Script {
     #[must_use]
     pub fn bumped(mut self, version: u64) -> Self {
         self.version = version + 1;
+        self.text_version = self.version;
         self
+    }
+
+    /// The text is that of a version: nothing was edited since, or all of it was undone.
+    pub fn is_text_of(&self, version: u64) -> bool {
+        version == self.version || version == self.text_version
+    }
+
+    /// The version by which [`Script::is_text_of`] is to know today's text.
+    pub fn name_text(&mut self) -> u64 {
+        self.text_version = self.version;
+        self.version
     }
 
     pub fn display_name(&self) -> String {
@@ -233,7 +250,7 @@ impl Script {
     // ---- editing ----
 
     fn moment(&self) -> Moment {
-        Moment { lines: self.lines().to_vec(), cursor: self.cursor() }
+        Moment { lines: self.lines().to_vec(), cursor: self.cursor(), text_version: self.text_version }
     }
 
     /// Opens an undo step unless the edit goes on with the last one.
@@ -258,6 +275,7 @@ impl Script {
     fn changed(&mut self) {
         self.mark = false;
         self.version += 1;
+        self.text_version = self.version;
     }
 
     fn restore(&mut self, moment: Moment) {
@@ -266,6 +284,7 @@ impl Script {
         self.run = Run::None;
         self.popup = None;
         self.changed();
+        self.text_version = moment.text_version;
         if self.bytes() == self.saved_text {
             self.saved_version = Some(self.version);
         }
@@ -614,6 +633,30 @@ mod tests {
         for chord in parse_keys(keys) {
             script.key(chord);
         }
+    }
+
+    #[test]
+    fn undoing_an_edit_brings_the_text_of_a_version_back() {
+        let mut script = script("probe begin {}", "global x");
+        let ran = script.name_text();
+        assert!(script.is_text_of(ran));
+        press(&mut script, " y");
+        assert!(!script.is_text_of(ran));
+        script.undo();
+        assert_eq!(script.text(), "global xprobe begin {}");
+        assert!(script.is_text_of(ran) && script.version != ran);
+        script.redo();
+        assert!(!script.is_text_of(ran));
+        script.undo();
+        script.undo();
+        assert!(!script.is_text_of(ran), "before it ran");
+        script.redo();
+        assert!(script.is_text_of(ran));
+        // The same text runs again, under the version it has now.
+        let again = script.name_text();
+        press(&mut script, " z");
+        script.undo();
+        assert!(script.is_text_of(again));
     }
 
     #[test]
