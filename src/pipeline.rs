@@ -67,6 +67,8 @@ pub struct CompileOptions {
     /// What `systemtap_privilege` compares with.
     pub privilege: Privilege,
     pub unoptimized: bool,
+    /// `--semantic-keep-going`.
+    pub keep_going: bool,
     pub skip_badvars: bool,
     /// `--no-global-var-display`.
     pub no_global_var_display: bool,
@@ -94,6 +96,7 @@ impl Default for CompileOptions {
             guru: false,
             privilege: Privilege::Stapdev,
             unoptimized: false,
+            keep_going: false,
             skip_badvars: false,
             no_global_var_display: false,
             globals: Vec::new(),
@@ -193,6 +196,7 @@ impl Compiler {
         let elaborate_options = ElaborateOptions {
             parse,
             unoptimized: options.unoptimized,
+            keep_going: options.keep_going,
             skip_badvars: options.skip_badvars,
             no_global_var_display: options.no_global_var_display,
             globals: options.globals.clone(),

@@ -176,6 +176,7 @@ fn compile_options(args: &StapArgs, limits: &ScriptLimits) -> CompileOptions {
         guru: args.guru,
         privilege: args.privilege.unwrap_or(Privilege::Stapdev),
         unoptimized: args.unoptimized,
+        keep_going: args.semantic_keep_going,
         skip_badvars: args.skip_badvars,
         no_global_var_display: args.no_global_var_display,
         globals: args.globals.clone(),

@@ -90,7 +90,10 @@ pub fn catalogue(diagnostics: &Diagnostics, sources: &SourceMap) -> String {
     let errors = || diagnostics.iter().filter(|d| d.is_error() && d.stage != Stage::Parse);
     let mut out = format!("SEMANTIC_ERRORS: {}\n", errors().count());
     for error in errors() {
-        let first = (error.primary, &*error.token, &*error.message);
+        // Where a message is about two places, the second counts.
+        let second = error.related.iter().find(|related| related.message.is_empty());
+        let (span, token) = second.map_or((error.primary, &error.token), |second| (Some(second.span), &second.token));
+        let first = (span, &**token, &*error.message);
         let rest = error.related.iter().filter(|related| !related.message.is_empty());
         let rest = rest.map(|related| (Some(related.span), &*related.token, &*related.message));
         for (span, token, message) in std::iter::once(first).chain(rest) {
@@ -101,8 +104,7 @@ pub fn catalogue(diagnostics: &Diagnostics, sources: &SourceMap) -> String {
             };
             let token = token.split('\'').nth(1).filter(|text| !text.is_empty()).unwrap_or("-");
             let flat = |text: &str| text.replace(['\t', '\n'], " ");
-            let _ =
-                writeln!(out, "SEMANTIC_ERROR\t{name}\t{line}\t{col}\t{}\t{}", flat(token), flat(message.trim_end()));
+            let _ = writeln!(out, "SEMANTIC_ERROR\t{name}\t{line}\t{col}\t{}\t{}", flat(token), flat(message));
         }
     }
     out + "SEMANTIC_ERRORS_END\n"

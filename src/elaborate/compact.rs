@@ -93,15 +93,15 @@ pub fn drop_unused_globals(draft: &mut Draft, uses: &Uses) {
     });
 }
 
-/// Keeps the locals each body names; parameters stay.
-pub fn drop_unused_locals(draft: &mut Draft) {
+/// Keeps the locals each body names according to `uses`; parameters stay.
+pub fn drop_unused_locals(draft: &mut Draft, uses: &Uses) {
     let functions = draft.program.functions.iter_mut().zip(&mut draft.functions);
-    for (function, note) in functions {
+    for ((function, note), used) in functions.zip(&uses.functions) {
         let n_params = function.n_params;
-        compact_body(&mut function.body, None, &mut function.locals, &mut note.local_spans, n_params);
+        compact_body(&mut function.body, None, &mut function.locals, &mut note.local_spans, n_params, used);
     }
-    for (probe, note) in draft.program.probes.iter_mut().zip(&mut draft.probes) {
-        compact_body(&mut probe.body, probe.condition.as_mut(), &mut probe.locals, &mut note.local_spans, 0);
+    for ((probe, note), used) in draft.program.probes.iter_mut().zip(&mut draft.probes).zip(&uses.probes) {
+        compact_body(&mut probe.body, probe.condition.as_mut(), &mut probe.locals, &mut note.local_spans, 0, used);
     }
 }
 
@@ -111,11 +111,8 @@ fn compact_body(
     locals: &mut Vec<super::program::Local>,
     spans: &mut Vec<crate::source::Span>,
     n_params: usize,
+    used: &Use,
 ) {
-    let mut used = Use::of(body);
-    if let Some(condition) = &condition {
-        used.add_expr(condition);
-    }
     let mut new_ids = HashMap::default();
     for idx in 0..locals.len() {
         let id = LocalId(idx as u32);
@@ -150,7 +147,7 @@ fn compact_body(
         below(condition, &mut rename);
     }
     walk::every_expr_mut(body, &mut rename);
-    every_stmt_mut(body, &mut |stmt| match &mut stmt.kind {
+    walk::every_stmt_mut(body, &mut |stmt| match &mut stmt.kind {
         StmtKind::Foreach(each) => {
             each.keys.iter_mut().chain(&mut each.value).for_each(|local| *local = new_ids[local])
         }
@@ -172,11 +169,6 @@ fn for_all_exprs(draft: &mut Draft, f: &mut dyn FnMut(&mut Expr)) {
 }
 
 fn for_all_stmts(draft: &mut Draft, f: &mut dyn FnMut(&mut Stmt)) {
-    draft.program.functions.iter_mut().for_each(|function| every_stmt_mut(&mut function.body, f));
-    draft.program.probes.iter_mut().for_each(|probe| every_stmt_mut(&mut probe.body, f));
-}
-
-fn every_stmt_mut(stmt: &mut Stmt, f: &mut dyn FnMut(&mut Stmt)) {
-    f(stmt);
-    walk::inner_stmts_mut(stmt, &mut |inner| every_stmt_mut(inner, f));
+    draft.program.functions.iter_mut().for_each(|function| walk::every_stmt_mut(&mut function.body, f));
+    draft.program.probes.iter_mut().for_each(|probe| walk::every_stmt_mut(&mut probe.body, f));
 }

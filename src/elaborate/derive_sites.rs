@@ -18,7 +18,7 @@ use crate::{
     diagnostics::{Diagnostic, catalogue::semantic as say},
     language::{self, ParseOptions, ast, tree_dump},
     probes::{
-        self, MISMATCH, NoMatch, Resolved,
+        self, NoMatch, Resolved,
         attach_plan::{AttachPlan, FunctionHook},
         forms::{Forms, Mismatch},
         site::{ProbeSite, SiteVar},
@@ -163,47 +163,71 @@ fn resolve_one(point: &ast::ProbePoint, trail: &Trail, cx: &mut Cx<'_>) -> (Vec<
             }
         }
     }
-    let own = match probes::resolve(point, cx.world) {
+    let no_match = match probes::resolve(point, cx.world) {
         Some(Resolved::Sites(sites)) if !sites.is_empty() => {
             let written = probes::pattern::point_text(&point.parts).into();
             all.push(Derived { point: point.clone(), sites, trail: trail.clone(), written });
             return (all, errors);
         }
-        Some(Resolved::Nothing(no_match)) if !is_alias => Some(no_match_error(point, &no_match, cx)),
-        _ if all.is_empty() => Some(mismatch(point, cx)),
+        Some(Resolved::Nothing(no_match)) if !is_alias => Some(no_match),
         _ => None,
     };
-    if all.is_empty() && !is_told {
-        errors.extend(own);
+    if wildcard {
+        all.extend(resolve_wildcard(point, trail, cx));
+    }
+    // Nobody is told why an optional point lands nowhere, and finding out costs more than the point.
+    if all.is_empty() && !is_told && !point.optional && !point.sufficient {
+        errors.push(mismatch(point, no_match.as_ref(), cx));
     }
     (all, errors)
 }
 
-fn no_match_error(point: &ast::ProbePoint, no_match: &NoMatch, cx: &Cx<'_>) -> Diagnostic {
-    let whole = cx.point_spot(point);
-    let part = no_match.part_idx.and_then(|idx| point.parts.get(idx)).map(|part| cx.part_spot(part));
-    if no_match.message == MISMATCH {
-        return say::point_mismatch(&no_match.similar, &whole, part.as_ref().unwrap_or(&whole));
+/// Names with wildcards that neither an alias nor a family has: whatever of the points they stand for lands somewhere.
+fn resolve_wildcard(point: &ast::ProbePoint, trail: &Trail, cx: &mut Cx<'_>) -> Vec<Derived> {
+    let points = forms(cx).expand(point);
+    let mut all = Vec::new();
+    for point in points {
+        if let Some(Resolved::Sites(sites)) = probes::resolve(&point, cx.world) {
+            let written = probes::pattern::point_text(&point.parts).into();
+            all.push(Derived { point, sites, trail: trail.clone(), written });
+        }
     }
-    say::point_no_match(&no_match.message, no_match.way_out(), &whole, part.as_ref())
+    all
 }
 
-/// No family and no alias knows the point: finds the part that leads nowhere.
-fn mismatch(point: &ast::ProbePoint, cx: &Cx<'_>) -> Diagnostic {
-    let forms = cx.forms.get_or_init(|| {
+fn forms<'f>(cx: &'f Cx<'_>) -> &'f Forms {
+    cx.forms.get_or_init(|| {
         let library = cx.linker.library.aliases().map(|(name, ..)| name.to_owned());
         let user = cx.linker.user.iter().flat_map(|unit| &unit.script.aliases);
-        let user = user.flat_map(|alias| alias.names.iter().map(expand_aliases::dotted));
-        Forms::new(library.chain(user))
-    });
+        let user = user.flat_map(|alias| &alias.names).filter(|name| name.parts.iter().all(|part| part.arg.is_none()));
+        let user = user.map(expand_aliases::dotted);
+        Forms::new(&cx.world.host.arch(), library.chain(user))
+    })
+}
+
+/// A point that leads nowhere: its form is wrong in one of its parts, or else its family says why.
+fn mismatch(point: &ast::ProbePoint, no_match: Option<&NoMatch>, cx: &Cx<'_>) -> Diagnostic {
     let whole = cx.point_spot(point);
     let part = |idx: usize| cx.part_spot(&point.parts[idx]);
-    match forms.mismatch(point) {
+    let wrong = forms(cx).mismatch(point);
+    // Who knows a name that is in no tree, or what is behind an alias tapdeck has not, tells more than the tree.
+    let is_known = match &wrong {
+        None | Some(Mismatch::NoSuchPart { part_idx: 0, .. } | Mismatch::InvalidSuffix { behind_alias: true, .. }) => {
+            true
+        }
+        Some(Mismatch::NoWildcardMatch { .. }) => !forms(cx).expand(point).is_empty(),
+        Some(_) => false,
+    };
+    if let Some(no_match) = no_match.filter(|_| is_known) {
+        let part = no_match.part_idx.filter(|idx| *idx < point.parts.len()).map(part);
+        return say::point_no_match(&no_match.message, no_match.way_out(), &whole, part.as_ref());
+    }
+    match wrong {
         Some(Mismatch::NoSuchPart { part_idx, similar }) => say::point_mismatch(&similar, &whole, &part(part_idx)),
         Some(Mismatch::NoWildcardMatch { part_idx, similar }) => {
             say::point_no_wildcard_match(&similar, &whole, &part(part_idx))
         }
-        Some(Mismatch::InvalidSuffix { part_idx }) => say::point_suffix(&whole, &part(part_idx)),
+        Some(Mismatch::InvalidSuffix { part_idx, .. }) => say::point_suffix(&whole, &part(part_idx)),
         Some(Mismatch::Truncated { part_idx, follow }) => say::point_truncated(&follow, &whole, &part(part_idx)),
         None => say::point_no_match("no match", None, &whole, None),
     }

@@ -36,9 +36,13 @@ pub struct GlobalNote {
 pub struct BodyNote {
     /// Where each local was first named.
     pub local_spans: Vec<Span>,
-    /// Of the function's name, or the `probe` keyword.
+    /// Of the function's name, the `probe` keyword, or the last alias the user's script goes through.
     pub span: Option<Span>,
     pub user: bool,
+    /// That it does nothing was said.
+    pub is_told_empty: bool,
+    /// Of a function: the last call of it went before the last round of leaving things out.
+    pub is_uncalled: bool,
 }
 
 /// Which body of a draft.

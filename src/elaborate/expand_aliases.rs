@@ -169,10 +169,14 @@ pub fn is_alias(point: &ProbePoint, linker: &mut Linker<'_>, sources: &mut Sourc
 }
 
 /// How many parts of the point an alias with these words for a name covers; `None` when it is not that alias.
-fn matched_parts<'w>(asked: &[Asked<'_>], words: impl Iterator<Item = &'w str>) -> Option<usize> {
+fn matched_parts<'w>(asked: &[Asked<'_>], mut words: impl Iterator<Item = &'w str>) -> Option<usize> {
     let mut n_parts = 0;
-    for word in words {
+    while let Some(word) = words.next() {
         let part = asked.get(n_parts)?;
+        if part.name.contains("**") && !part.has_arg {
+            let rest = words.fold(word.to_owned(), |rest, word| rest + "." + word);
+            return glob_matches(part.name.as_bytes(), rest.as_bytes()).then_some(n_parts + 1);
+        }
         let same = part.name == word || part.wildcard && glob_matches(part.name.as_bytes(), word.as_bytes());
         if !same || part.has_arg {
             return None;

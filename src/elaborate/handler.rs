@@ -16,7 +16,7 @@ use super::{
     body::BodyBuilder,
     cx::{Cx, SiteCx},
     derive_sites::{Group, SiteVars, group},
-    draft::BodyNote,
+    draft::{BodyNote, is_user},
     expand_aliases::{Segment, Trail},
     link::Home,
     mentions::Mentions,
@@ -176,7 +176,10 @@ pub fn is_of_entry(scope: &dyn ContextScope, context: &ast::ContextVar) -> bool 
 }
 
 fn finish(builder: BodyBuilder<'_, '_>, stmts: Vec<Stmt>, condition: Option<Expr>, span: Span, handler: Handler<'_>) {
-    let note = BodyNote { local_spans: builder.local_spans, span: Some(handler.span), user: handler.user };
+    let aliases = handler.trail.replaced.iter().rev();
+    let told_at = aliases.copied().find(|span| is_user(builder.cx.sources, *span)).unwrap_or(handler.span);
+    let local_spans = builder.local_spans;
+    let note = BodyNote { local_spans, span: Some(told_at), user: handler.user, ..BodyNote::default() };
     let probe = Probe {
         sites: handler.group.sites,
         locals: builder.locals,

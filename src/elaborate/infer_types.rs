@@ -25,8 +25,8 @@ use crate::{
     source::{SourceMap, Span},
 };
 
-/// Fills in every type of the draft. What stays unknown is an error.
-pub fn infer_types(draft: &mut Draft, sources: &SourceMap) -> Diagnostics {
+/// Fills in every type of the draft. What stays unknown is an error; where something mismatches only with `keep_going`.
+pub fn infer_types(draft: &mut Draft, sources: &SourceMap, keep_going: bool) -> Diagnostics {
     forget_types(draft);
     let unoptimized = draft.program.unoptimized;
     let mut infer = Infer {
@@ -43,6 +43,7 @@ pub fn infer_types(draft: &mut Draft, sources: &SourceMap) -> Diagnostics {
         last: false,
         diagnostics: Diagnostics::default(),
     };
+    let mut is_set_aside = false;
     loop {
         (infer.n_learnt, infer.n_unresolved) = (0, 0);
         infer.every_body();
@@ -54,10 +55,20 @@ pub fn infer_types(draft: &mut Draft, sources: &SourceMap) -> Diagnostics {
         if infer.n_learnt > 0 {
             continue;
         }
-        if infer.n_unresolved == 0 || infer.mismatched || infer.last {
+        let is_done = match infer.mismatched {
+            true => !keep_going,
+            false => infer.n_unresolved == 0,
+        };
+        if is_done || infer.last {
             break;
         }
-        infer.last = true;
+        if std::mem::replace(&mut is_set_aside, true) || !infer.mismatched {
+            infer.last = true;
+        }
+        if !unoptimized && !infer.mismatched {
+            let told = prune::set_aside(infer.draft, sources);
+            infer.diagnostics.extend(told);
+        }
     }
     let diagnostics = infer.diagnostics;
     if !diagnostics.has_errors() {

@@ -93,7 +93,9 @@ pub fn list(
             }
         }
         cx.build_pending_functions();
-        infer_types(&mut cx.draft, cx.sources);
+        // These have no statements, and are to keep their variables all the same.
+        cx.draft.program.unoptimized = true;
+        infer_types(&mut cx.draft, cx.sources, false);
         for (name, probe, derived) in first_probe {
             let own: Vec<(String, Type)> = match cx.draft.program.probes.get(probe) {
                 Some(probe) => probe.locals.iter().map(|local| (local.name.to_string(), local.ty)).collect(),

@@ -65,6 +65,8 @@ pub struct ElaborateOptions {
     pub parse: ParseOptions,
     /// `-u`: keep what is not needed in handlers and the functions they call, and check it.
     pub unoptimized: bool,
+    /// `--semantic-keep-going`: what has no type is an error also where types mismatch.
+    pub keep_going: bool,
     /// `--skip-badvars`: a context variable that is not there is 0, with a warning.
     pub skip_badvars: bool,
     /// `--no-global-var-display`: globals nobody reads are not printed at the end.
@@ -108,7 +110,7 @@ pub fn elaborate(
     }
     // Also without -u, so that both say the same about what stays.
     if options.unoptimized {
-        compact::drop_unused_locals(&mut draft);
+        prune::reduce_calls(&mut draft);
     } else {
         diagnostics.extend(prune::prune(&mut draft, sources));
     }
@@ -116,7 +118,14 @@ pub fn elaborate(
         diagnostics.push(say::no_probes());
         return (draft.program, diagnostics);
     }
-    diagnostics.extend(infer_types::infer_types(&mut draft, sources));
+    diagnostics.extend(infer_types::infer_types(&mut draft, sources, options.keep_going));
+    if !options.unoptimized {
+        diagnostics.extend(prune::drop_aside(&mut draft, sources));
+    }
+    if draft.program.probes.is_empty() && !diagnostics.has_errors() {
+        diagnostics.push(say::no_probes());
+        return (draft.program, diagnostics);
+    }
     if !diagnostics.has_errors() {
         prune::drop_unreached_overloads(&mut draft);
         diagnostics.extend(check::check(&draft, sources));
@@ -128,9 +137,9 @@ pub fn elaborate(
 /// `%{ … %}` beside the probes, aliases whose names take arguments.
 fn report_declarations(cx: &mut Cx<'_>) {
     for unit in cx.linker.user.clone() {
-        for part in unit.script.aliases.iter().flat_map(|alias| &alias.names).flat_map(|name| &name.parts) {
-            if part.arg.is_some() {
-                let at = cx.spot(part.span);
+        for alias in &unit.script.aliases {
+            for part in alias.names.iter().flat_map(|name| &name.parts).filter(|part| part.arg.is_some()) {
+                let at = cx.spot(alias.span);
                 cx.report(say::alias_parameter(&part.name, &at));
             }
         }

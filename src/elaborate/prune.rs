@@ -19,19 +19,18 @@ use crate::{
     source::{SourceMap, Span},
 };
 
-/// Drops the unneeded until nothing more can go.
+/// Drops the unneeded until nothing more can go. Functions whose last call went stay, and so do probes that do nothing any
+/// more: their types have to be right.
 pub fn prune(draft: &mut Draft, sources: &SourceMap) -> Diagnostics {
     let mut prune = Prune { sources, first: true, diagnostics: Diagnostics::default() };
     let mut uses = Uses::of(&draft.program);
     prune.never_assigned(draft, &uses);
+    if compact::drop_uncalled_functions(draft, &uses) {
+        uses = Uses::of(&draft.program);
+    }
     loop {
-        let mut changed = compact::drop_uncalled_functions(draft, &uses);
-        if changed {
-            uses = Uses::of(&draft.program);
-        }
-        changed |= prune.unread_assignments(draft, &uses);
+        let mut changed = prune.unread_assignments(draft, &uses);
         changed |= prune.statements(draft);
-        changed |= prune.empty_probes(draft);
         for_bodies(draft, |body| changed |= fold::fold_constants(body));
         if !changed {
             break;
@@ -39,9 +38,75 @@ pub fn prune(draft: &mut Draft, sources: &SourceMap) -> Diagnostics {
         uses = Uses::of(&draft.program);
         prune.first = false;
     }
+    // What the last round emptied counts as used: SystemTap does not look again, so its variables want a type.
     compact::drop_unused_globals(draft, &uses);
-    compact::drop_unused_locals(draft);
+    compact::drop_unused_locals(draft, &uses);
+    let reached = reachable_functions(draft, &uses);
+    for (idx, note) in draft.functions.iter_mut().enumerate() {
+        note.is_uncalled = !reached.contains(&FunctionId(idx as u32));
+    }
     prune.diagnostics
+}
+
+/// What is left of it with `-u`: a statement that calls a function without effect is its arguments.
+pub fn reduce_calls(draft: &mut Draft) {
+    let effects = Effects::of(&draft.program);
+    for_bodies(draft, |body| {
+        walk::every_stmt_mut(body, &mut |stmt| {
+            let StmtKind::Expr(call) = &stmt.kind else { return };
+            if let ExprKind::Call { args, .. } = &call.kind
+                && !effects.has_effect(call)
+            {
+                let args = args.iter().map(|arg| Stmt { kind: StmtKind::Expr(arg.clone()), span: arg.span });
+                stmt.kind = StmtKind::Block(args.collect());
+            }
+        });
+    });
+    let uses = Uses::of(&draft.program);
+    compact::drop_uncalled_functions(draft, &uses);
+    compact::drop_unused_locals(draft, &Uses::of(&draft.program));
+}
+
+/// What need not have types: functions nobody calls lose their bodies, probes that do nothing their variables.
+pub fn set_aside(draft: &mut Draft, sources: &SourceMap) -> Diagnostics {
+    for (function, note) in draft.program.functions.iter_mut().zip(&draft.functions) {
+        if note.is_uncalled {
+            function.body.kind = StmtKind::Null;
+            function.locals.truncate(function.n_params);
+        }
+    }
+    for probe in draft.program.probes.iter_mut().filter(|probe| probe.body.kind == StmtKind::Null) {
+        probe.locals.clear();
+    }
+    tell_of_empty_probes(draft, sources)
+}
+
+/// Takes out what was set aside, or could be.
+pub fn drop_aside(draft: &mut Draft, sources: &SourceMap) -> Diagnostics {
+    let diagnostics = tell_of_empty_probes(draft, sources);
+    let mut keep =
+        draft.program.probes.iter().map(|probe| probe.body.kind != StmtKind::Null).collect::<Vec<_>>().into_iter();
+    draft.probes.retain(|_| keep.next().unwrap_or(true));
+    draft.program.probes.retain(|probe| probe.body.kind != StmtKind::Null);
+    let uses = Uses::of(&draft.program);
+    compact::drop_uncalled_functions(draft, &uses);
+    diagnostics
+}
+
+fn tell_of_empty_probes(draft: &mut Draft, sources: &SourceMap) -> Diagnostics {
+    let mut diagnostics = Diagnostics::default();
+    for (probe, note) in draft.program.probes.iter().zip(&mut draft.probes) {
+        if probe.body.kind != StmtKind::Null || std::mem::replace(&mut note.is_told_empty, true) {
+            continue;
+        }
+        let point = probe.sites.first().map_or(&probe.written, |site| &site.point);
+        // Its first part, without argument.
+        let point = point.split(['.', '(', '?', '!', ' ']).next().unwrap_or(point);
+        if is_user(sources, probe.span) {
+            diagnostics.push(say::eliding_probe(point, &spot(sources, note.span.unwrap_or(probe.span))));
+        }
+    }
+    diagnostics
 }
 
 /// What no run can reach, of a program with types.
@@ -160,7 +225,8 @@ impl Prune<'_> {
         changed
     }
 
-    /// Statements that do nothing go away, from the inside out.
+    /// Statements that do nothing go away, from the inside out. True if an expression did: control flow that was empty goes
+    /// without another look at what needed it.
     fn statements(&mut self, draft: &mut Draft) -> bool {
         let mut changed = false;
         let effects = Effects::of(&draft.program);
@@ -173,7 +239,11 @@ impl Prune<'_> {
             changed |= self.simplify(&mut draft.program.functions[idx].body, &effects);
             let function = &draft.program.functions[idx];
             let span = draft.functions[idx].span.unwrap_or(function.span);
-            if function.body.kind == StmtKind::Null && is_user(self.sources, span) {
+            let is_empty = function.body.kind == StmtKind::Null;
+            if is_empty
+                && !std::mem::replace(&mut draft.functions[idx].is_told_empty, is_empty)
+                && is_user(self.sources, span)
+            {
                 let name = function.name.clone();
                 self.warn(say::effectless_function(&name, &spot(self.sources, span)));
             }
@@ -191,77 +261,42 @@ impl Prune<'_> {
                     self.warn(say::eliding_expression(&spot(self.sources, stmt.span)));
                 }
                 stmt.kind = StmtKind::Null;
-                true
+                changed = true;
             }
             StmtKind::Block(stmts) => {
-                let before = stmts.len();
                 stmts.retain(|inner| !is_null(inner));
-                changed |= before != stmts.len();
                 match stmts.len() {
-                    0 => {
-                        stmt.kind = StmtKind::Null;
-                        true
-                    }
-                    1 => {
-                        *stmt = stmts.remove(0);
-                        true
-                    }
-                    _ => changed,
+                    0 => stmt.kind = StmtKind::Null,
+                    1 => *stmt = stmts.remove(0),
+                    _ => {}
                 }
             }
             StmtKind::If { cond, then, otherwise } => {
                 if otherwise.as_ref().is_some_and(|otherwise| is_null(otherwise)) {
                     *otherwise = None;
-                    changed = true;
                 }
-                if !is_null(then) || otherwise.is_some() {
-                    return changed;
+                if is_null(then) && otherwise.is_none() {
+                    let placeholder = Expr { kind: ExprKind::Long(0), ty: Type::Long, span: cond.span };
+                    let cond = std::mem::replace(cond, placeholder);
+                    stmt.kind = if effects.has_effect(&cond) { StmtKind::Expr(cond) } else { StmtKind::Null };
                 }
-                let placeholder = Expr { kind: ExprKind::Long(0), ty: Type::Long, span: cond.span };
-                let cond = std::mem::replace(cond, placeholder);
-                stmt.kind = if effects.has_effect(&cond) { StmtKind::Expr(cond) } else { StmtKind::Null };
-                true
             }
-            StmtKind::Loop { init, cond, step, body } if is_null(body) => {
-                let effect = [init, cond, step].into_iter().flatten().any(|expr| effects.has_effect(expr));
-                if !effect {
-                    stmt.kind = StmtKind::Null;
-                }
-                changed || !effect
-            }
-            StmtKind::Foreach(each) if is_null(&each.body) => {
-                let effect = each.slice.iter().flatten().chain(&each.limit).any(|expr| effects.has_effect(expr));
-                if !effect {
-                    stmt.kind = StmtKind::Null;
-                }
-                changed || !effect
-            }
-            StmtKind::Try { body, .. } if is_null(body) => {
+            StmtKind::Loop { init, cond, step, body }
+                if is_null(body)
+                    && ![&*init, &*cond, &*step].into_iter().flatten().any(|expr| effects.has_effect(expr)) =>
+            {
                 stmt.kind = StmtKind::Null;
-                true
             }
-            _ => changed,
-        }
-    }
-
-    fn empty_probes(&mut self, draft: &mut Draft) -> bool {
-        let empty: Vec<bool> = draft.program.probes.iter().map(|probe| probe.body.kind == StmtKind::Null).collect();
-        if !empty.contains(&true) {
-            return false;
-        }
-        for (probe, _) in draft.program.probes.iter().zip(&empty).filter(|(_, empty)| **empty) {
-            let point = probe.sites.first().map_or(&probe.written, |site| &site.point);
-            // Its first part, without argument.
-            let point = point.split(['.', '(', '?', '!', ' ']).next().unwrap_or(point);
-            if is_user(self.sources, probe.span) {
-                self.warn(say::eliding_probe(point, &spot(self.sources, probe.span)));
+            StmtKind::Foreach(each)
+                if is_null(&each.body)
+                    && !each.slice.iter().flatten().chain(&each.limit).any(|expr| effects.has_effect(expr)) =>
+            {
+                stmt.kind = StmtKind::Null;
             }
+            StmtKind::Try { body, .. } if is_null(body) => stmt.kind = StmtKind::Null,
+            _ => {}
         }
-        let mut keep = empty.iter().map(|empty| !empty);
-        draft.program.probes.retain(|_| keep.next().unwrap_or(true));
-        let mut keep = empty.iter().map(|empty| !empty);
-        draft.probes.retain(|_| keep.next().unwrap_or(true));
-        true
+        changed
     }
 
     fn warn(&mut self, diagnostic: Diagnostic) {

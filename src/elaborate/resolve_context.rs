@@ -13,7 +13,8 @@ use crate::{
     diagnostics::{Diagnostic, catalogue::semantic as say},
     language::{
         ast::{self, ContextBase, ContextStep},
-        format, similar,
+        format,
+        similar::{by_similarity, similar},
         types::Type,
     },
     probes::{
@@ -306,21 +307,20 @@ impl BodyBuilder<'_, '_> {
     fn not_found(&self, context: &ast::ContextVar, error: &ContextError, at: say::Spot) -> Diagnostic {
         match error {
             ContextError::NoSuchVariable { name, alternatives } => {
-                let name = if name.starts_with('$') { name.clone() } else { format!("${name}") };
-                let near = similar(&name, alternatives);
-                say::no_such_variable(&name, alternatives, near.first().map(String::as_str), &at)
+                // The closest first; `$$…` only to whom asked for one.
+                let others = alternatives.iter().filter_map(|other| other.strip_prefix('$'));
+                let others = others.filter(|other| name.starts_with('$') || !other.starts_with('$'));
+                let others = by_similarity(name, others).into_iter().map(|other| format!("${other}"));
+                let near = similar(&format!("${name}"), alternatives);
+                say::no_such_variable(name, &others.collect::<Vec<_>>(), near.first().map(String::as_str), &at)
             }
             ContextError::NoSuchMember { name, of, alternatives } => {
-                let member = context.path.iter().find_map(|step| match step {
-                    ContextStep::Member(member) if *member.text == **name => Some(member.span),
-                    _ => None,
-                });
-                let near = similar(name, alternatives);
-                let at = member.map_or(at, |span| self.arrow_before(span));
                 // All members of a big struct would bury the message.
-                let shown: &[String] =
-                    if near.is_empty() { &alternatives[..alternatives.len().min(10)] } else { &near };
-                say::no_such_member(name, of, shown, near.first().map(String::as_str), &at)
+                const MAX_SHOWN: usize = 10;
+                let mut near = by_similarity(name, alternatives);
+                near.truncate(MAX_SHOWN);
+                let at = self.arrow_of(context, name).unwrap_or(at);
+                say::no_such_member(name, of, &near, near.first().map(String::as_str), &at)
             }
             ContextError::NotHere { name, pc, why, lives, elsewhere } => {
                 say::not_accessible(name, *pc, why, lives, *elsewhere, &at)
@@ -328,19 +328,39 @@ impl BodyBuilder<'_, '_> {
             ContextError::NotAggregate { of } => {
                 say::unresolved_context(&format!("'{of}' has no members or elements"), &at)
             }
+            ContextError::NoMembers { name, of } => {
+                let at = self.arrow_of(context, name).unwrap_or(at);
+                say::unresolved_context(&format!("invalid access '->{name}' vs. {of}"), &at)
+            }
+            ContextError::Whole { message } => {
+                let last = context.path.last().map(|step| match step {
+                    ContextStep::Member(member) => self.operator_before(member.span, b"->"),
+                    ContextStep::Index(index) => self.operator_before(index.span, b"["),
+                });
+                say::unresolved_context(message, &last.unwrap_or(at))
+            }
             ContextError::NoTypes { message } | ContextError::Other { message } => {
                 say::unresolved_context(message, &at)
             }
         }
     }
 
-    /// The `->` a member's name stands behind, which is what messages point at.
-    fn arrow_before(&self, member: Span) -> say::Spot {
-        let file = self.cx.sources.get(member.file);
-        let before = file.and_then(|file| file.text.get(..member.start as usize)).unwrap_or_default();
-        let found = before.windows(2).rposition(|pair| pair == b"->");
-        let arrow = found.filter(|at| before[at + 2..].iter().all(u8::is_ascii_whitespace));
-        self.cx.spot(arrow.map_or(member, |at| Span::new(member.file, at, at + 2)))
+    /// The `->` before the member of that name, which is what messages about it point at.
+    fn arrow_of(&self, context: &ast::ContextVar, name: &str) -> Option<say::Spot> {
+        context.path.iter().find_map(|step| match step {
+            ContextStep::Member(member) if *member.text == *name => Some(self.operator_before(member.span, b"->")),
+            _ => None,
+        })
+    }
+
+    /// The operator in front of `span`, or else that itself.
+    fn operator_before(&self, span: Span, operator: &[u8]) -> say::Spot {
+        let file = self.cx.sources.get(span.file);
+        let before = file.and_then(|file| file.text.get(..span.start as usize)).unwrap_or_default();
+        let len = operator.len();
+        let found = before.windows(len).rposition(|part| part == operator);
+        let found = found.filter(|at| before[at + len..].iter().all(u8::is_ascii_whitespace));
+        self.cx.spot(found.map_or(span, |at| Span::new(span.file, at, at + len)))
     }
 }
 

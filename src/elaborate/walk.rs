@@ -200,6 +200,11 @@ pub fn every_stmt<'a>(stmt: &'a Stmt, f: &mut dyn FnMut(&'a Stmt)) {
     });
 }
 
+pub fn every_stmt_mut(stmt: &mut Stmt, f: &mut dyn FnMut(&mut Stmt)) {
+    f(stmt);
+    inner_stmts_mut(stmt, &mut |inner| every_stmt_mut(inner, f));
+}
+
 /// Every expression of a body, inner before outer, to change it.
 pub fn every_expr_mut(stmt: &mut Stmt, f: &mut dyn FnMut(&mut Expr)) {
     fn below(expr: &mut Expr, f: &mut dyn FnMut(&mut Expr)) {

@@ -170,7 +170,6 @@ impl Lexer<'_> {
         let raw = first == b'$';
         let in_paste = self.paste.as_ref().is_some_and(|paste| (paste.start..paste.end).contains(&start));
         if self.text[start + 1] == b'#' {
-            self.out.used_args.extend(1..=self.args.len());
             let count = self.args.len().to_string();
             let kind = if raw { Kind::Number } else { Kind::Str };
             self.push(kind, count.as_bytes(), start, glued);

@@ -13,12 +13,19 @@ const IN_FRONT: usize = 1;
 
 /// The closest of `candidates` to `name`, best first, at most five, by weighted Levenshtein distance.
 pub fn similar<S: AsRef<str>>(name: &str, candidates: impl IntoIterator<Item = S>) -> Vec<String> {
+    let mut found = by_similarity(name, candidates);
+    found.truncate(MAX_SHOWN);
+    found
+}
+
+/// All of `candidates`, each once, the closest to `name` first.
+pub fn by_similarity<S: AsRef<str>>(name: &str, candidates: impl IntoIterator<Item = S>) -> Vec<String> {
     let mut found = BTreeSet::new();
     for candidate in candidates {
         let candidate = candidate.as_ref();
         found.insert((distance(name.as_bytes(), candidate.as_bytes()), candidate.to_owned()));
     }
-    found.into_iter().take(MAX_SHOWN).map(|(_, candidate)| candidate).collect()
+    found.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
 fn distance(a: &[u8], b: &[u8]) -> usize {

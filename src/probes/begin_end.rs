@@ -30,7 +30,7 @@ impl ProbeFamily for BeginEnd {
 
     fn resolve(&self, point: &ProbePoint, _world: &World) -> Option<Resolved> {
         let [(name, arg)] = parts(point)[..] else { return None };
-        if is_wildcard(name) && arg.is_none() {
+        if is_wildcard(name) && !name.contains("**") && arg.is_none() {
             let sites = [
                 ("begin", AttachPlan::Begin { order: 0 }),
                 ("end", AttachPlan::End { order: 0 }),
@@ -71,6 +71,8 @@ mod tests {
             ("never", "never Never"),
             ("b*n", "begin Begin { order: 0 }"),
             ("x*", "unknown"),
+            // That is for names of aliases.
+            ("b**", "unknown"),
             ("never(1)", "unknown"),
             ("begin(\"x\")", "unknown"),
         ] {

@@ -368,7 +368,7 @@ mod tests {
         assert_eq!(address.load, Load::Word { width: 8, signed: false });
         assert!(matches!(cast("struct task_strukt", &[]), Err(ContextError::NoTypes { message })
             if message.contains("task_struct")));
-        assert!(matches!(cast("struct task_struct", &[]), Err(ContextError::Other { message })
+        assert!(matches!(cast("struct task_struct", &[]), Err(ContextError::Whole { message })
             if message.contains("instead of a member such as")));
         // A bit field reads its unit and is not addressable.
         let bit = cast("struct task_struct", &[member("in_execve")]).expect("resolves");

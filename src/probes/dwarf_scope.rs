@@ -208,7 +208,7 @@ impl ContextScope for DwarfScope {
     fn summary(&self, name: &str, depth: Option<Depth>, _world: &World) -> Result<Pretty, ContextError> {
         match name {
             "$name" => Ok(Pretty::text(&*self.function)),
-            "$return" => pretty::of_result(self.result(), depth),
+            "$return" if self.exit => pretty::of_result(self.result(), depth),
             "$vars" => self.summary_of(&self.declared(), depth),
             "$parms" | "$locals" => {
                 let mut variables = self.declared();

@@ -162,14 +162,17 @@ impl ContextScope for FunctionScope {
         match name {
             "$name" => Ok(Pretty::text(&*self.function)),
             "$locals" => Ok(Pretty::default()),
-            "$return" => pretty::of_result(self.prototype.as_ref().and_then(|prototype| self.result(prototype)), depth),
+            "$return" if self.exit => {
+                pretty::of_result(self.prototype.as_ref().and_then(|prototype| self.result(prototype)), depth)
+            }
             "$vars" | "$parms" => {
                 let prototype = self.prototype()?;
                 let params = prototype.params().map(|(idx, name, ty)| (name, Some(self.walk(prototype, idx, ty))));
                 pretty::of_values(params, depth)
             }
             _ => {
-                let alternatives = ["$$vars", "$$parms", "$$return", "$$name"].map(str::to_owned).into();
+                let special = ["$$vars", "$$parms", "$$name"].into_iter().chain(self.exit.then_some("$$return"));
+                let alternatives = special.map(str::to_owned).collect();
                 Err(ContextError::NoSuchVariable { name: name.to_owned(), alternatives })
             }
         }

@@ -11,7 +11,6 @@ use tapdeck_ebpf::ir::{ContextField, Space};
 
 use super::{
     access::{Access, AccessBase, AccessStep, Load},
-    pattern::nearest,
     site::{ContextError, PathStep},
 };
 use crate::debuginfo::{
@@ -231,14 +230,10 @@ impl<'a> Walk<'a> {
                 let message = format!("{} is only declared in this kernel's type information", of());
                 return Err(ContextError::NoTypes { message });
             }
-            _ => return Err(ContextError::NotAggregate { of: self.types.type_text(self.ty) }),
+            _ => return Err(ContextError::NoMembers { name: name.to_owned(), of: of() }),
         }
         let Some(found) = self.types.find_member(self.ty, name) else {
-            let names = self.types.member_names(self.ty);
-            let mut alternatives = nearest(name, names.iter().copied());
-            if alternatives.is_empty() {
-                alternatives = names.into_iter().take(20).map(str::to_owned).collect();
-            }
+            let alternatives = self.types.member_names(self.ty).into_iter().map(str::to_owned).collect();
             return Err(ContextError::NoSuchMember { name: name.to_owned(), of: of(), alternatives });
         };
         self.enter(found);
@@ -311,7 +306,7 @@ impl<'a> Walk<'a> {
             return refuse("cannot take the address of a bit field");
         }
         if !self.in_memory() {
-            return refuse("cannot take the address of a value that is not in memory");
+            return refuse("cannot take address of object in register");
         }
         let type_text = self.types.type_text(self.ty) + "*";
         Ok(self.access(Load::Word { width: 8, signed: false }, type_text))
@@ -328,11 +323,11 @@ impl<'a> Walk<'a> {
                 return Ok(self.access(Load::Word { width: 8, signed: false }, type_text));
             }
             Shape::Struct | Shape::Union => {
-                let first = self.types.member_names(self.ty).first().map(|name| (*name).to_owned());
+                let first = self.types.member_names(self.ty).into_iter().min();
                 let such_as = first.map_or(String::new(), |name| format!(" such as '->{name}'"));
                 let of = self.types.type_text(self.types.strip(self.ty));
                 let message = format!("'{of}' is being accessed instead of a member{such_as}");
-                return Err(ContextError::Other { message });
+                return Err(ContextError::Whole { message });
             }
             Shape::Float => {
                 let message = "floating-point values cannot be read".to_owned();

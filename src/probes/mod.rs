@@ -93,9 +93,6 @@ pub enum Resolved {
     Nothing(NoMatch),
 }
 
-/// Says that a part of a point is none of its family's; the nearest names stand beside it.
-pub const MISMATCH: &str = "probe point mismatch";
-
 /// Why a point lands nowhere, as a diagnostic's parts.
 #[derive(Clone, Debug)]
 pub struct NoMatch {

@@ -139,6 +139,10 @@ pub enum ContextError {
     NotHere { name: String, pc: u64, why: String, lives: Vec<(u64, u64)>, elsewhere: (usize, usize) },
     /// `->` or `[]` on something that is neither pointer, struct nor array.
     NotAggregate { of: String },
+    /// `->name` on a number.
+    NoMembers { name: String, of: String },
+    /// A struct or a union where one of its members is meant, ready to print.
+    Whole { message: String },
     /// No type information for it.
     NoTypes { message: String },
     /// Anything else, ready to print.

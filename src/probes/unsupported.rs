@@ -32,7 +32,7 @@ type Functions = &'static [(&'static str, &'static str)];
 
 /// Aliases about network file systems, remote calls, bridges and disks, and the functions of modules where the same is seen (Linux 6.12).
 /// There is no alias for them: what the variables of each would be read from changes with every other kernel.
-const OF_MODULES: [(&str, &str, Functions); 8] = [
+const OF_MODULES: [(&str, &str, Functions); 9] = [
     (
         "nfsd.proc",
         "nfsd",
@@ -144,11 +144,13 @@ const OF_MODULES: [(&str, &str, Functions); 8] = [
             ("post_routing", "br_dev_queue_push_xmit"),
         ],
     ),
+    ("netfilter.arp", "br_netfilter", &[("forward", "br_nf_forward_arp")]),
     ("scsi", "scsi_mod", &[("ioentry", "scsi_queue_rq"), ("ioexecute", "scsi_execute_cmd")]),
 ];
 
 /// First names of SystemTap's library that are marks in programs.
-const OF_PROGRAMS: [&str; 9] = ["stap", "staprun", "stapio", "glib", "gobject", "hotspot", "perl", "ruby", "qemu"];
+const OF_PROGRAMS: [&str; 10] =
+    ["stap", "staprun", "stapio", "glib", "gobject", "hotspot", "perl", "python", "ruby", "qemu"];
 
 impl ProbeFamily for Unsupported {
     fn patterns(&self) -> &'static [Pattern] {
@@ -179,7 +181,7 @@ impl ProbeFamily for Unsupported {
             (first, _) if OF_PROGRAMS.contains(&first) => {
                 (point_name(&parts), "probes of user programs", "process.begin, .end and .thread work")
             }
-            ("nfs" | "nfsd" | "sunrpc", _) | ("netfilter", "bridge") | ("scsi", "ioentry" | "ioexecute") => {
+            ("nfs" | "nfsd" | "sunrpc", _) | ("netfilter", "bridge" | "arp") | ("scsi", "ioentry" | "ioexecute") => {
                 return Some(of_module(&point_name(&parts)).at_part(0).into());
             }
             ("netfilter" | "lsm" | "java" | "python2" | "python3" | "debuginfod", _) => {
@@ -229,6 +231,7 @@ mod tests {
             ("sunrpc.clnt.call_sync", "sunrpc.clnt.call_sync is a function of the module sunrpc, for which"),
             ("netfilter.bridge.local_in", "netfilter.bridge.local_in is a function of the module bridge, for which"),
             ("scsi.ioentry", "scsi.ioentry is a function of the module scsi_mod, for which"),
+            ("netfilter.arp.forward", "netfilter.arp.forward is a function of the module br_netfilter, for which"),
             ("nfs.aop.writepage", "nfs.aop.writepage has no function of its own in today's kernels"),
             ("netfilter.hook(\"x\").pf(\"y\")", "netfilter needs its own kind of attachment"),
         ] {

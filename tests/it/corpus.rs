@@ -100,6 +100,7 @@ fn ours(case: &Case, pass: &str, compiler: &Compiler) -> Answer {
         match option.as_str() {
             "-g" => options.guru = true,
             "-u" => options.unoptimized = true,
+            "--semantic-keep-going" => (options.keep_going, manner.catalogue) = (true, true),
             "-w" => manner.no_warnings = true,
             "-W" => manner.warnings_are_errors = true,
             "-v" => manner.verbose = true,

@@ -266,7 +266,7 @@ pub const ROWS: &[Row] = &[
     flag(NO, &["no-global-var-display"], Run, Same, "Globals that are never read are not printed at the end", |args, _| { args.no_global_var_display = true; Ok(()) }),
     flag(NO, &["language-server"], Other, Refused("the dashboard's editor checks scripts as one types, and there is no server for others"), "Answer an editor", nothing),
     flag(NO, &["debug"], Stop, Differs("is -k: objects always name the lines of the script"), "Keep what was made, with debug information", |args, _| { args.keep = true; Ok(()) }),
-    flag(NO, &["semantic-keep-going"], Compile, Differs("the catalogue has each error once"), "List all errors of pass 2 for a program to read", |args, _| { args.semantic_keep_going = true; Ok(()) }),
+    flag(NO, &["semantic-keep-going"], Compile, Differs("names that do not resolve end the pass; types are not looked at then"), "List all errors of pass 2 for a program to read", |args, _| { args.semantic_keep_going = true; Ok(()) }),
     row(NO, &["record"], Value("FILE"), Output, Ours, "Save everything the session shows to FILE, for `tapdeck replay`", |args, value| { args.record = Some(PathBuf::from(value)); Ok(()) }),
 ];
 

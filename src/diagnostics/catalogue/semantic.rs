@@ -181,7 +181,11 @@ pub fn alias_loop(name: &str, place: &str, at: &Spot) -> Diagnostic {
 }
 
 pub fn alias_parameter(name: &str, at: &Spot) -> Diagnostic {
-    error("alias-parameter", format!("alias component {name} contains illegal parameter"), at)
+    error("alias-parameter", "while registering probe alias", at).related(
+        format!("alias component {name} contains illegal parameter"),
+        "",
+        Span::NONE,
+    )
 }
 
 pub fn no_probes() -> Diagnostic {

@@ -88,7 +88,7 @@ impl<'t> Parser<'t> {
         let mut names: Vec<ProbePoint> = Vec::new();
         let mut style = None;
         loop {
-            if !points.is_empty() && !self.starts_probe_point()? {
+            if !points.is_empty() && self.peek()?.is_none() {
                 self.next()?;
                 return Err(self.fail(say::expected_probe_point_specifier()));
             }

@@ -41,10 +41,6 @@ fn is_name_piece(token: &Token) -> bool {
 }
 
 impl Parser<'_> {
-    pub(super) fn starts_probe_point(&mut self) -> Parsed<bool> {
-        self.peek_is(|t| is_name_piece(t) || t.is_op("{"))
-    }
-
     /// One point as written; several when braces multiply it.
     pub(super) fn probe_point(&mut self, points: &mut Vec<ProbePoint>) -> Parsed<()> {
         for Path { parts, optional, sufficient, condition } in self.suffixed_paths()? {

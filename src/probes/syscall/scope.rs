@@ -181,7 +181,7 @@ impl ContextScope for SyscallScope {
             return match address_of {
                 false => Ok(self.access(idx, param)),
                 true => {
-                    let message = "cannot take the address of a value that is not in memory".to_owned();
+                    let message = "cannot take address of object in register".to_owned();
                     Err(ContextError::Other { message })
                 }
             };

@@ -1,0 +1,58 @@
+//! Names of the points SystemTap's library has (probe::*(3stap), and what `stap` lists of them), whether tapdeck has them or not:
+//! a point that is misspelt is told of these, and one that is not is never said to be misspelt.
+
+/// In the notation of [`super::FORMS`].
+pub const LIBRARY: &[&str] = &[
+    "generic.fop.{aio_read!,aio_write!,llseek!,mmap!,open!,read!,read_iter!,readv!,sendfile!,splice_read!,splice_write!,write!,write_iter!,writev!}",
+    "generic.aop.writepages!",
+    "input.{char!,line!}",
+    "ioblock.{end!,request!}",
+    "ioblock_trace.{bounce!,end!,request!}",
+    "ioscheduler.{elv_add_request!,elv_completed_request!,elv_next_request!}",
+    "ioscheduler_trace.{elv_abort_request!,elv_completed_request!,elv_issue_request!,elv_requeue_request!,plug!,unplug_io!,unplug_timer!}",
+    "ipmib.{ForwDatagrams!,FragFails!,FragOKs!,InAddrErrors!,InDiscards!,InNoRoutes!,InReceives!,InUnknownProtos!,OutRequests!,ReasmReqds!,ReasmTimeout!}",
+    "irq_handler.{entry!,exit!}",
+    "{kprocess,dw_kprocess}.{create!,exec!,exec_complete!,exit!,release!,start!}",
+    "linuxmib.{DelayedACKs!,ListenDrops!,ListenOverflows!,TCPMemoryPressures!}",
+    "netdev.{change_mac!,change_mtu!,change_rx_flag!,close!,get_stats!,hard_transmit!,ioctl!,open!,receive!,register!,rx!,set_promiscuity!,transmit!,unregister!}",
+    "netfilter.{ip,ipv4,ipv6,bridge}.{forward!,local_in!,local_out!,post_routing!,pre_routing!}",
+    "netfilter.arp.{forward!,in!,out!}",
+    "nfs.fop.{entries!,return!,aio_read!,aio_write!,check_flags!,flush!,fsync!,llseek!,lock!,mmap!,open!,read!,read_iter!,release!,sendfile!,write!,write_iter!}",
+    "nfs.aop.{entries!,return!,read_page_folio!,read_pages_ahead!,readahead!,readfolio!,readpage!,readpages!,release_page!,set_page_dirty!,write_begin!,write_end!,writepage!,writepages!}",
+    "nfs.{proc,proc2,proc3,proc4}.{create!,lookup!,read!,read_done!,read_setup!,remove!,rename!,rename_done!,rename_setup!,write!,write_done!,write_setup!}",
+    "nfs.{proc,proc3,proc4}.{commit!,commit_done!,commit_setup!}",
+    "nfs.{proc,proc4}.handle_exception!",
+    "nfs.proc.{entries!,open!,release!,return!}",
+    "nfsd.{entries!,return!,close!,commit!,create!,createv3!,dispatch!,lookup!,open!,read!,rename!,unlink!,write!}",
+    "nfsd.{proc,proc2,proc3,proc4}.{create!,lookup!,read!,remove!,rename!,write!}",
+    "nfsd.{proc,proc3,proc4}.commit!",
+    "nfsd.proc.{entries!,return!}",
+    "perf.hw.{branch_instructions!,branch_misses!,bus_cycles!,cache_misses!,cache_references!,cpu_cycles!,instructions!,ref_cpu_cycles!,stalled_cycles_backend!,stalled_cycles_frontend!}",
+    "perf.sw.{alignment_faults!,context_switches!,cpu_clock!,cpu_migrations!,emulation_faults!,page_faults!,page_faults_maj!,page_faults_min!,task_clock!}",
+    "perf.hw_cache.{bpu,dtlb,itlb,l1d,l1i,ll,node}.{prefetch,read,write}.{access!,miss!}",
+    "python.function.{entry!,return!}",
+    "scheduler.{balance!,cpu_off!,cpu_on!,ctxswitch!,kthread_stop!,migrate!,process_exit!,process_fork!,process_free!,process_wait!,signal_send!,tick!,wait_task!,wakeup!,wakeup_new!}",
+    "scsi.{iocompleted!,iodispatching!,iodone!,ioentry!,ioexecute!,set_state!}",
+    "signal.{check_ignored!,checkperm!,do_action!,flush!,force_segv!,handle!,pending!,procmask!,send!,send_sig_queue!,syskill!,systgkill!,systkill!,wakeup!}",
+    "socket.{aio_read!,aio_write!,close!,create!,read_iter!,readv!,receive!,recvmsg!,send!,sendmsg!,write_iter!,writev!}",
+    "softirq.{entry!,exit!}",
+    "stap.{cache_add_mod!,cache_add_nss!,cache_add_src!,cache_clean!,cache_get!,pass0!.end!,pass1a!,pass1b!,pass1.end!,pass2!.end!,pass3!.end!,pass4!.end!,pass5!.end!,pass6!.end!,system!.{return!,spawn!}}",
+    "staprun.{insert_module!,remove_module!,send_control_message!}",
+    "sunrpc.{entry!,return!}",
+    "sunrpc.clnt.{entry!,return!,bind_new_program!,call_async!,call_sync!,clone_client!,create_client!,restart_call!,shutdown_client!}",
+    "sunrpc.svc.{entry!,return!,authorise!,create!,destroy!,drop!,process!,recv!,register!,send!}",
+    "sunrpc.sched.{entry!,return!,delay!,execute!,new_task!,release_task!}",
+    "tcp.{disconnect!,receive!,recvmsg!,sendmsg!,setsockopt!}",
+    "tcp.{ipv4,ipv6}.{receive!,setsockopt!}",
+    "tcpmib.{ActiveOpens!,AttemptFails!,CurrEstab!,EstabResets!,InSegs!,OutRsts!,OutSegs!,PassiveOpens!,RetransSegs!}",
+    "tp_kprocess.create!",
+    "tty.{init!,ioctl!,open!,poll!,read!,receive!,register!,release!,resize!,unregister!,write!}",
+    "udp.{disconnect!,recvmsg!,sendmsg!}",
+    "vfs.{__add_to_page_cache!,__set_page_dirty_buffers!,add_to_page_cache!,block_sync_page!,buffer_migrate_page!,do_mpage_readpage!,do_sync_read!,do_sync_write!,open!,read!,readv!,remove_from_page_cache!,write!,writev!}",
+    "vm.{brk!,kfree!,kmalloc!,kmalloc_node!,kmem_cache_alloc!,kmem_cache_alloc_node!,kmem_cache_free!,mmap!,munmap!,oom_kill!,pagefault!,write_shared!,write_shared_copy!}",
+    "workqueue.{create!,destroy!,execute!,insert!}",
+];
+
+/// First names that hold nothing a script would write, or what nobody listed.
+pub const FIRST_NAMES: &str = "__nfs __nfsd __scheduler __signal __syscall __tcpmib __vfs __vm _linuxmib _nfs _signal \
+                               _sunrpc _vfs init json_data nd1_syscall nd2_syscall oneshot prometheus syscall_any";
