@@ -61,14 +61,17 @@ fn main() -> ExitCode {
         None => println!("SKIPPED: memory: no process of its own could be started"),
     }
     if features::can_trace() {
-        let many = input(script::probes(100));
-        let loading = median(|| {
-            let compiled = compiler.compile(&many, &options(Pass::Run));
-            let object = compiled.object.expect("a script that can be loaded");
-            let loaded = load::load(&object, &WithLines::default()).expect("programs the kernel takes");
-            std::hint::black_box(&loaded);
-        });
-        row("100 probes, from text to verified programs", loading, "ms", 50.0);
+        let loading = |probes: Vec<u8>| {
+            let many = input(probes);
+            median(|| {
+                let compiled = compiler.compile(&many, &options(Pass::Run));
+                let object = compiled.object.expect("a script that can be loaded");
+                let loaded = load::load(&object, &WithLines::default()).expect("programs the kernel takes");
+                std::hint::black_box(&loaded);
+            })
+        };
+        row("100 probes no two of which do the same, verified", loading(script::unlike_probes(100)), "ms", 75.0);
+        row("100 probes, from text to verified programs", loading(script::probes(100)), "ms", 50.0);
     } else {
         println!("SKIPPED: loading: {}", features::why_not());
     }

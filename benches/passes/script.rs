@@ -54,7 +54,8 @@ probe timer.s({seconds}) {{
     text.into_bytes()
 }
 
-/// So many probes of system calls, each with a handler of its own.
+/// So many probes of system calls, each with a handler of its own. What they do is the same: they become one program for
+/// each way.
 pub fn probes(n: usize) -> Vec<u8> {
     let mut text = "global hits, sizes\n".to_owned();
     for idx in 0..n {
@@ -63,6 +64,24 @@ pub fn probes(n: usize) -> Vec<u8> {
             text,
             "probe syscall.{call}{way} {{ if (pid() != {idx}) hits[execname(), {idx}]++; else sizes[{idx}] <<< pid() }}"
         );
+    }
+    text.into_bytes()
+}
+
+/// The same, but no two of their handlers do the same.
+pub fn unlike_probes(n: usize) -> Vec<u8> {
+    let mut text = "global hits, sizes, last, total\n".to_owned();
+    let statement = |idx: usize, which: usize| match which % 5 {
+        0 => format!("hits[execname(), {idx}]++"),
+        1 => format!("sizes[{idx}] <<< pid()"),
+        2 => format!("last[tid()] = {idx}"),
+        3 => "total += pid()".to_owned(),
+        _ => format!("if (tid() == {idx}) next"),
+    };
+    for idx in 0..n {
+        let (call, way) = (CALLS[idx % CALLS.len()], if idx % 2 == 0 { "" } else { ".return" });
+        let body = [idx, idx / 5, idx / 25 + 1].map(|which| statement(idx, which)).join("; ");
+        let _ = writeln!(text, "probe syscall.{call}{way} {{ if (pid() != {idx}) {{ {body} }} else total++ }}");
     }
     text.into_bytes()
 }
