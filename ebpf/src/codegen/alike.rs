@@ -411,18 +411,18 @@ mod tests {
         expect![[r#"
             0: r2 = &control[0]+0
             2: r2 = *(u32 *)(r2 +0)
-            3: if r2 != 1 goto 80
+            3: if r2 != 1 goto 71
             4: r0 = *(u64 *)(r1 +8)
             5: *(u64 *)(r10 -56) = r0
             6: r2 = *(u64 *)(r10 -56)
-            7: if r2 >= 10 goto 80
+            7: if r2 >= 10 goto 71
             8: r2 <<= 1
             9: r1 = &rodata[0]+2448
             11: r1 += r2
             12: r1 = *(u16 *)(r1 +0)
-            13: if r1 == 0 goto 80
+            13: if r1 == 0 goto 71
             14: r1 += -1
-            15: if r1 >= 10 goto 80
+            15: if r1 >= 10 goto 71
             16: r1 *= 40
             17: r2 = &rodata[0]+2048
             19: r2 += r1
@@ -438,7 +438,7 @@ mod tests {
             29: r2 += -128
             30: r1 = map g0_n
             32: call map_lookup_elem
-            33: if r0 != 0 goto 57
+            33: if r0 != 0 goto 56
             34: call ktime_get_ns
             35: *(u64 *)(r10 -144) = r0
             36: r1 = 1
@@ -452,7 +452,7 @@ mod tests {
             45: call map_update_elem
             46: r0 <<= 32
             47: r0 s>>= 32
-            48: r1 = 0"#]]
+            48: if r0 == 0 goto 58"#]]
         .assert_eq(&head.join("\n"));
     }
 

@@ -13,7 +13,7 @@ use crate::{
 /// Flags of `bpf_map_update_elem`.
 pub const ANY: i64 = 0;
 pub const NOEXIST: i64 = 1;
-const E2BIG: i32 = -7;
+pub const E2BIG: i32 = -7;
 
 impl Emitter<'_, '_> {
     pub fn store_layout(&self, store: StoreId) -> Result<StoreLayout, GenerateError> {
@@ -100,7 +100,7 @@ impl Emitter<'_, '_> {
         self.stub(catch, StubKind::Overflow { store, then })
     }
 
-    /// TMP1 holds what the insert gave.
+    /// For a `catch`; TMP1 holds what the insert gave.
     pub fn overflow(&mut self, store: StoreId, then: Label) {
         let full = self.asm.label();
         self.asm.load(Size::DW, R1, R10, TMP1);
@@ -332,7 +332,9 @@ impl Emitter<'_, '_> {
                     let (base, off) = self.base(area.at(8), R2);
                     self.asm.store(Size::DW, base, off, from);
                     self.insert_making_room(store, &layout, map, key, area);
-                    self.asm.mov_imm(R1, 0);
+                    if result.is_some() {
+                        self.asm.mov_imm(R1, 0);
+                    }
                     self.asm.jump_if_imm(Cond::Eq, R0, 0, done);
                     self.asm.store(Size::DW, R10, TMP1, R0);
                     self.look_up(map, key);
@@ -343,7 +345,9 @@ impl Emitter<'_, '_> {
                 add(self, payload);
                 self.asm.jump(done);
                 self.asm.bind(lost);
-                self.asm.mov_imm(R1, 0);
+                if result.is_some() {
+                    self.asm.mov_imm(R1, 0);
+                }
                 match slot {
                     // Nobody asks for the old value, so r1 is free.
                     Some(slot) => {

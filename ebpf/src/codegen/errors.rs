@@ -151,7 +151,15 @@ impl Emitter<'_, '_> {
                     self.call_rare(Rare::Wake);
                     self.asm.jump(then);
                 }
-                StubKind::Overflow { store, then } => self.overflow(store, then),
+                StubKind::Overflow { store, then } if stub.catch.is_some() => self.overflow(store, then),
+                StubKind::Overflow { store, then } => {
+                    self.handler_and_site(R4);
+                    self.asm.load(Size::DW, R3, R10, TMP1);
+                    self.call_report(ErrorCode::ArrayOverflow, store.0, stub.tag);
+                    self.asm.jump_if_imm(Cond::Eq, R0, 0, then);
+                    let end = self.cx.end;
+                    self.asm.jump(end);
+                }
                 StubKind::Error { code, detail } => match stub.catch {
                     Some(catch) => {
                         let text = match code {
@@ -210,6 +218,13 @@ impl Emitter<'_, '_> {
         if let Operand::Var(_) = argument {
             self.plain_number(R3);
         }
+        self.call_report(code, detail, tag);
+        let end = self.cx.end;
+        self.asm.jump(end);
+    }
+
+    /// [`Rare::Report`], with what it wants in r3 and r4.
+    fn call_report(&mut self, code: ErrorCode, detail: u32, tag: SourceTag) {
         self.asm.mov_imm(R2, (u64::from(tag.0) << 32 | u64::from(detail)) as i64);
         if self.is_moved(tag) {
             self.of_line(Size::W, R1, alike::LATER);
@@ -218,8 +233,6 @@ impl Emitter<'_, '_> {
         }
         self.asm.mov_imm(R1, code as i64);
         self.call_rare(Rare::Report);
-        let end = self.cx.end;
-        self.asm.jump(end);
     }
 
     /// Whether the tag is another one in other handlers this code runs as.

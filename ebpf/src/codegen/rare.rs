@@ -4,6 +4,7 @@
 //! time a script of many probes took to load.
 
 use super::{
+    arrays::E2BIG,
     emit::*,
     frame::*,
     sending::{Haste, RecordSize},
@@ -11,7 +12,11 @@ use super::{
 use crate::{
     ir::StoreId,
     isa::*,
-    layout::{Layout, control, counters, record, ring},
+    layout::{
+        Layout, Place, StoreLayout, control, counters,
+        record::{self, ErrorCode},
+        ring,
+    },
     object::btf::FunctionKind,
 };
 
@@ -23,6 +28,7 @@ const _: () = assert!(STACK <= 32);
 pub enum Rare {
     /// Sends an error record and does what [`Rare::Failed`] does. r1: the code; r2: what goes to
     /// [`record::ERROR_DETAIL`]; r3: to [`record::ERROR_ARGUMENT`]; r4: to [`record::ERROR_HANDLER`]; 8 bytes each.
+    /// Of a full array r3 is what its insert gave; when that was another refusal it is counted, and nothing failed: r0 = 0.
     Report,
     /// Counts a failed handler; too many end the session.
     Failed,
@@ -108,13 +114,7 @@ impl Emitter<'_, '_> {
                 Rare::Count => {
                     self.asm.mov(R6, R1);
                     self.counters_into_r0(end);
-                    // The verifier is shown that it is one of them.
-                    let most = self.shared.layout.counters.size() as i32 - 8;
-                    self.asm.alu_imm(Alu::And, R6, -8);
-                    self.asm.jump_if_imm(Cond::Gt, R6, most, end);
-                    self.asm.alu(Alu::Add, R0, R6);
-                    self.asm.mov_imm(R1, 1);
-                    self.asm.atomic(AtomicOp::Add, R0, 0, R1);
+                    self.count_at(R6, end);
                 }
                 Rare::Wake => self.wake(),
                 Rare::FindTask => {
@@ -153,6 +153,14 @@ impl Emitter<'_, '_> {
         for (kept, given) in [(R6, R1), (R7, R2), (R8, R3), (R9, R4)] {
             self.asm.mov(kept, given);
         }
+        // What may be a refusal comes back with less to know, so the verifier ends where it has been.
+        let (refusal, error) = (self.asm.label(), self.asm.label());
+        let is_array = |store: &StoreLayout| matches!(store.place, Place::Hash | Place::PerCpuHash);
+        let has_arrays = self.shared.layout.stores.iter().flatten().any(is_array);
+        if has_arrays {
+            self.asm.jump_if_imm(Cond::Eq, R6, ErrorCode::ArrayOverflow as i32, refusal);
+            self.asm.bind(error);
+        }
         self.skip_untold(counted);
         self.take_record(RecordSize::Fixed(record::ERROR_TEXT), full);
         self.asm.store(Size::DW, R0, record::ERROR_DETAIL as i16, R7);
@@ -166,7 +174,47 @@ impl Emitter<'_, '_> {
         self.asm.bind(full);
         self.count(counters::RING_DROPS);
         self.asm.bind(counted);
-        self.failed(end);
+        let over = self.asm.label();
+        self.failed(over);
+        self.asm.bind(over);
+        self.asm.mov_imm(R0, 1);
+        self.asm.exit();
+        if has_arrays {
+            self.asm.bind(refusal);
+            self.count_refusal(end);
+            self.asm.jump(error);
+        }
+    }
+
+    /// Counts a refused insert, with the arguments in r6 to r9; goes on when it is an error.
+    fn count_refusal(&mut self, no_error: Label) {
+        let (other, is_known, counted) = (self.asm.label(), self.asm.label(), self.asm.label());
+        let layout = self.shared.layout.counters;
+        self.asm.jump_if_imm(Cond::Ne, R8, E2BIG, other);
+        // The store, 8 bytes for each.
+        self.asm.mov(R8, R7);
+        self.asm.alu_imm(Alu::Lsh, R8, 32);
+        self.asm.alu_imm(Alu::Rsh, R8, 32 - 3);
+        self.asm.add_imm(R8, layout.overflow(0) as i32);
+        self.asm.jump(is_known);
+        self.asm.bind(other);
+        self.asm.mov_imm(R8, counters::LOST.into());
+        self.asm.bind(is_known);
+        self.counters_into_r0(counted);
+        self.count_at(R8, counted);
+        self.asm.bind(counted);
+        self.asm.jump_if_imm(Cond::Eq, R8, counters::LOST as i32, no_error);
+        self.asm.mov_imm(R8, 0);
+    }
+
+    /// One more in the counter that far into those at r0; `none` is only for the verifier.
+    fn count_at(&mut self, counter: Reg, none: Label) {
+        let most = self.shared.layout.counters.size() as i32 - 8;
+        self.asm.alu_imm(Alu::And, counter, -8);
+        self.asm.jump_if_imm(Cond::Gt, counter, most, none);
+        self.asm.alu(Alu::Add, R0, counter);
+        self.asm.mov_imm(R1, 1);
+        self.asm.atomic(AtomicOp::Add, R0, 0, R1);
     }
 
     fn failed(&mut self, end: Label) {

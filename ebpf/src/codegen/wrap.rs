@@ -9,12 +9,11 @@
 //! ```
 //! A slot may name an element deleted meanwhile; then deleting it again does nothing and the next slot is tried.
 
-use super::{emit::*, frame::*, maps};
+use super::{arrays::E2BIG, emit::*, frame::*, maps};
 use crate::{ir::*, isa::*, layout::StoreLayout, object::MapIndex};
 
 /// How many stale slots one insert skips before it gives up.
 const TRIES: usize = 8;
-const E2BIG: i32 = -7;
 const NEXT: i16 = 0;
 const OLDEST: i16 = 8;
 

@@ -22,6 +22,9 @@ const TEXTS: [&str; 6] = [
     "far too long to be one of a line's columns, which is a matter of sixty-four bytes",
 ];
 const N_SHAPES: u64 = 5;
+/// Elements that arrays have room for.
+const MOST: usize = 3;
+const FULL: &[u8] = b"Array overflow, check MAXMAPENTRIES";
 /// The number the tests' own call has: what a program at a return sees.
 const BPF: u32 = 321;
 
@@ -54,6 +57,8 @@ struct Left {
     samples: BTreeMap<i64, (i64, i64)>,
     total: i64,
     hits: Vec<u64>,
+    /// Refused by each of the two arrays.
+    overflows: [u64; 2],
 }
 
 impl Handler {
@@ -63,8 +68,9 @@ impl Handler {
         let body = match shape {
             0 => format!("increase g0[s{text}, {b}] {a} @{}\n  return", at_tag(1)),
             1 => format!(
-                "v0 = add v0, {a}\n  print p{at}(v0, {b}, s{text}) @{}\n  accumulate g1[{b}] v0\n  return",
-                at_tag(1)
+                "v0 = add v0, {a}\n  print p{at}(v0, {b}, s{text}) @{}\n  accumulate g1[{b}] v0 @{}\n  return",
+                at_tag(1),
+                at_tag(2)
             ),
             2 => format!(
                 "branch_ge v0, {a}, b1, b2 @{}\nb1:\n  v1 = sub v0, {a}\n  v1 = div {b}, v1 @{}\n  increase g2 v1\n  \
@@ -105,7 +111,15 @@ impl Handler {
                 store: None,
             })
         };
+        let full = |store: u32, tag| match error(ErrorCode::ArrayOverflow, FULL, tag) {
+            Record::Error(record) => Record::Error(ErrorRecord { store: Some(StoreId(store)), ..record }),
+            other => other,
+        };
         match self.shape {
+            0 if left.counts.len() == MOST && !left.counts.contains_key(&(text.clone(), self.b)) => {
+                left.overflows[0] += 1;
+                left.records.push(full(0, self.tag + 1));
+            }
             0 => {
                 let count = left.counts.entry((text, self.b)).or_default();
                 *count = count.wrapping_add(self.a);
@@ -113,6 +127,10 @@ impl Handler {
             1 => {
                 let sum = nr.wrapping_add(self.a);
                 left.records.push(print(vec![Input::Long(sum), Input::Long(self.b), Input::Str(text)]));
+                if left.samples.len() == MOST && !left.samples.contains_key(&self.b) {
+                    left.overflows[1] += 1;
+                    return left.records.push(full(1, self.tag + 2));
+                }
                 let sample = left.samples.entry(self.b).or_default();
                 *sample = (sample.0 + 1, sample.1.wrapping_add(sum));
             }
@@ -162,9 +180,11 @@ fn program(handlers: &[Handler], kind: &str) -> Program {
     for (at, literal) in TEXTS.iter().enumerate() {
         let _ = writeln!(text, "string s{at} = \"{literal}\"");
     }
-    text += "store g0 \"counts\" [str128, long] -> long max=100 kernel\n\
-             store g1 \"samples\" [long] -> stat(count, sum) max=100 kernel\n\
-             store g2 \"total\" [] -> long max=1 kernel\n\
+    text += &format!(
+        "store g0 \"counts\" [str128, long] -> long max={MOST} kernel\n\
+         store g1 \"samples\" [long] -> stat(count, sum) max={MOST} kernel\n"
+    );
+    text += "store g2 \"total\" [] -> long max=1 kernel\n\
              store g3 \"last\" [] -> long max=1 kernel\n";
     handlers.iter().enumerate().for_each(|(at, handler)| text += &handler.print(at));
     let n_sites = handlers.iter().map(|handler| handler.places.len()).sum::<usize>();
@@ -190,6 +210,7 @@ fn left(loaded: &Loaded, live: bool) -> Left {
         counts: counts.collect(),
         samples: samples.collect(),
         total: loaded.long(StoreId(2)),
+        overflows: [0, 1].map(|store| loaded.counters().overflows[store]),
         hits: if live { loaded.counters().hits } else { Vec::new() },
         records: loaded.records(),
     }
