@@ -1,8 +1,8 @@
 //! What a handler was entered with: tracepoint arguments, the current task, memory, texts of the site.
 
 use super::{
-    CurrentTask, DirectReads, GenerateError, Known, Target, TaskByStack, emit::*, errors::StubKind, frame::*, pointers,
-    rare::Rare,
+    CurrentTask, DirectReads, GenerateError, Known, Target, TaskByStack, emit::*, errors::StubKind, frame::*,
+    needs::Needs, pointers, rare::Rare,
 };
 use crate::{ir::*, isa::*, layout::control};
 
@@ -50,6 +50,11 @@ impl TaskCx {
         }
     }
 
+    /// It is in its slot, whatever way the body takes.
+    pub fn know(&mut self) {
+        (self.is_kept, self.is_known) = (true, true);
+    }
+
     pub fn enter(&mut self, block: usize) {
         self.is_kept = self.is_known || self.n_uses > 1 && self.at_start.get(block).copied().unwrap_or(false);
     }
@@ -77,7 +82,7 @@ impl Emitter<'_, '_> {
             e.asm.load(Size::DW, R0, R1, 8 * n);
         };
         let is_perf = matches!(self.cx.kind, EntryKind::PerfEvent { .. });
-        let is_syscall = matches!(self.cx.kind, EntryKind::SysEnter | EntryKind::SysExit);
+        let is_syscall = self.cx.kind.is_syscall();
         let is_kprobe = matches!(self.cx.kind, EntryKind::Kprobe { .. });
         let fentry_args = match self.cx.kind {
             EntryKind::Fentry { n_args, .. } => Some(n_args),
@@ -326,8 +331,23 @@ impl Emitter<'_, '_> {
         }
     }
 
+    /// Keeps the current task for handlers that follow one another, if more than one of them will want it whatever happens.
+    pub fn keep_task_for<'b>(&mut self, bodies: impl Iterator<Item = (&'b Body, &'b Needs)>) {
+        let target = self.shared.target;
+        let loads_registers = self.cx.kind.is_syscall() && target.user_registers_are_known();
+        let wants = |(body, needs): &(&Body, &Needs)| {
+            let first = body.blocks.first().into_iter().flat_map(|block| &block.insts);
+            loads_registers && needs.regs || first.into_iter().any(|inst| uses_task(&inst.op, body, target))
+        };
+        if !self.task_is_kept && bodies.filter(wants).count() > 1 {
+            self.current_task();
+            self.asm.keep(TASK, R0);
+            self.task_is_kept = true;
+        }
+    }
+
     /// r0 = the current task.
-    fn task(&mut self) {
+    pub fn task(&mut self) {
         if self.cx.task.is_kept {
             return self.asm.load(Size::DW, R0, R10, TASK);
         }

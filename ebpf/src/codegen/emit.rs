@@ -24,6 +24,8 @@ pub struct Emitter<'s, 'a> {
     pub cx: HandlerCx,
     /// Callbacks to append after the program: label and what they do.
     pub callbacks: Vec<(Label, super::iterate::Callback)>,
+    /// The current task is in its slot, for this handler and those behind it.
+    pub task_is_kept: bool,
     /// What is called because it happens seldom, to be appended as well.
     pub rare: Vec<(super::rare::Rare, Label)>,
 }
@@ -89,10 +91,17 @@ impl Emitter<'_, '_> {
     /// Emits a flattened body. Falls through or jumps to `cx.end`, which the caller binds.
     pub fn handler(&mut self, needs: &Needs, live: &Liveness) -> Result<(), GenerateError> {
         self.cx.task = super::context::TaskCx::of(&self.cx.body, self.shared.target);
-        if needs.regs && matches!(self.cx.kind, EntryKind::SysEnter | EntryKind::SysExit) {
+        if self.task_is_kept {
+            self.cx.task.know();
+        }
+        if needs.regs && self.cx.kind.is_syscall() {
             if self.shared.target.user_registers_are_known() {
-                self.current_task();
-                self.keep_task();
+                if self.task_is_kept {
+                    self.task();
+                } else {
+                    self.current_task();
+                    self.keep_task();
+                }
                 if self.cx.kind == EntryKind::SysEnter {
                     self.unless_compat(self.cx.end);
                 }

@@ -114,7 +114,7 @@ impl<'a> Programs<'_, 'a> {
         if groups.is_empty() {
             return Ok(());
         }
-        let is_syscall = matches!(entry.kind, EntryKind::SysEnter | EntryKind::SysExit);
+        let is_syscall = entry.kind.is_syscall();
         let mut divide = is_syscall && self.is_much(entry, &groups)?;
         if divide {
             groups = alike::join(self.shared.program, groups);
@@ -240,6 +240,7 @@ impl<'a> Programs<'_, 'a> {
                 iters: Vec::new(),
             },
             callbacks: Vec::new(),
+            task_is_kept: false,
             rare: Vec::new(),
         }
     }
@@ -295,6 +296,10 @@ impl<'a> Programs<'_, 'a> {
         e.at(first_tag);
         let out = e.asm.label();
         e.prologue(out, head == Head::Checked);
+        // Where each of them runs, and no other event passes by.
+        if !entry.is_syscall() || head != Head::Checked {
+            e.keep_task_for(parts.iter().map(|(_, prepared)| (&*prepared.body, &*prepared.needs)));
+        }
         for parts in parts.chunk_by(|(a, _), (b, _)| share_lines(a, b)) {
             e.runs(parts, head)?;
         }
@@ -422,6 +427,8 @@ impl Emitter<'_, '_> {
                 let nr = self.shared.target.offsets.regs_syscall_nr as i16;
                 if self.shared.target.user_registers_are_known() {
                     self.current_task();
+                    self.asm.keep(TASK, R0);
+                    self.task_is_kept = true;
                     if check {
                         self.unless_compat(out);
                     }
@@ -466,7 +473,7 @@ impl Emitter<'_, '_> {
         let skip = self.asm.label();
         let first = parts[0].0;
         self.at(self.shared.program.handlers[first.handler.index()].tag);
-        let is_syscall = matches!(self.cx.kind, EntryKind::SysEnter | EntryKind::SysExit);
+        let is_syscall = self.cx.kind.is_syscall();
         let sure = matches!(head, Head::TailCalled { one_number: true });
         if first.alike.is_some() {
             self.find_line(parts, skip);
@@ -482,12 +489,17 @@ impl Emitter<'_, '_> {
                 }
             }
         }
+        let task_is_kept = self.task_is_kept;
+        if parts.len() > 1 {
+            self.keep_task_for(parts.iter().map(|(_, prepared)| (&*prepared.body, &*prepared.needs)));
+        }
         let mut section = alike::LINE_HEAD;
         for (group, prepared) in parts {
             let line = group.alike.clone().map(|alike| Line { alike, section });
             section += line.as_ref().map_or(0, |line| line.alike.section_bytes);
             self.run(group, line, prepared)?;
         }
+        self.task_is_kept = task_is_kept;
         self.asm.bind(skip);
         Ok(())
     }

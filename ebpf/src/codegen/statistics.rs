@@ -58,8 +58,7 @@ impl Emitter<'_, '_> {
             self.asm.jump_if_imm(Cond::Eq, R0, 0, done);
         }
         // Two programs may interrupt each other on one processor only if they are of different kinds.
-        let alone = self.shared.entry_kinds[store.index()] <= 1
-            && matches!(self.cx.kind, EntryKind::SysEnter | EntryKind::SysExit);
+        let alone = self.shared.entry_kinds[store.index()] <= 1 && self.cx.kind.is_syscall();
         if let Some(slot) = slot {
             // Before it is sampled, so that both ways go on as one: the verifier walks each of them to its end.
             self.asm.store(Size::DW, R10, TMP0, R0);

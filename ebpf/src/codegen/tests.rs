@@ -304,3 +304,31 @@ fn members_behind_arguments_are_loaded() {
     assert!(text.contains("r2 = 80\n") && text.contains("r2 = 40\n"), "{text}");
     assert_eq!(text.matches("call kernel#77").count(), 2, "{text}");
 }
+
+/// Two handlers that want the process id, run from this entry.
+fn who_twice(entry: &str) -> Object {
+    let mut text = "limits string=512 action=1000 action_user=0 nesting=10\n\
+                    store g0 \"n\" [] -> long max=1 kernel\n\
+                    site site0 pp=\"\" pn=\"\" func=\"\" name=\"\"\n"
+        .to_owned();
+    for n in 0..2 {
+        text += &format!(
+            "handler h{n} \"h{n}\" probe={n} {{\n var v0: long\nb0:\n v0 = intrinsic pid()\n increase g0 v0\n return\n}}\n"
+        );
+    }
+    let program = parse(&(text + entry)).unwrap_or_else(|error| panic!("{error}"));
+    let offsets = TaskOffsets { tgid: Some(1268), ..TaskOffsets::default() };
+    generate(&program, &Target { offsets, ..target() }).unwrap()
+}
+
+#[test]
+fn handlers_of_one_event_ask_for_the_task_once() {
+    let n_calls = |entry: &str| {
+        let object = who_twice(entry);
+        isa::listing(&object, &object.programs[0]).matches("call get_current_task_btf").count()
+    };
+    assert_eq!(n_calls("entry tracepoint \"sched_switch\" args=4 { h0 site0 h1 site0 }"), 1);
+    assert_eq!(n_calls("entry sys_exit { h0 site0 nr=0 h1 site0 nr=1 }"), 1);
+    // Other calls are not to pay for what these want.
+    assert_eq!(n_calls("entry sys_enter { h0 site0 nr=0 h1 site0 nr=1 }"), 2);
+}

@@ -514,7 +514,7 @@ impl<'p> Verifier<'p> {
                 self.place = format!("entry {idx}");
                 self.check(run.handler.index() < self.program.handlers.len(), "no such handler");
                 self.check(run.site.index() < self.program.sites.len(), "no such site");
-                let by_number = matches!(entry.kind, EntryKind::SysEnter | EntryKind::SysExit);
+                let by_number = entry.kind.is_syscall();
                 self.check(by_number || run.syscall.is_none(), "only system calls have a number");
             }
             let mut seen = Vec::new();
@@ -603,7 +603,7 @@ fn callees(body: &Body) -> impl Iterator<Item = FunctionId> + '_ {
 fn has_field(kind: &EntryKind, field: ContextField) -> bool {
     match field {
         ContextField::TraceArg(n) => matches!(kind, EntryKind::RawTracepoint { n_args, .. } if n < *n_args),
-        ContextField::SyscallNr => matches!(kind, EntryKind::SysEnter | EntryKind::SysExit),
+        ContextField::SyscallNr => kind.is_syscall(),
         ContextField::CallArg(n) => match kind {
             EntryKind::SysEnter
             | EntryKind::SysExit

@@ -384,6 +384,11 @@ impl Ty {
 }
 
 impl EntryKind {
+    /// At one of the two tracepoints all system calls pass.
+    pub fn is_syscall(&self) -> bool {
+        matches!(self, EntryKind::SysEnter | EntryKind::SysExit)
+    }
+
     /// Its handlers become eBPF.
     pub fn in_kernel(&self) -> bool {
         *self != EntryKind::User
