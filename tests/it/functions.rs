@@ -293,10 +293,10 @@ fn one_key_each_counts_measures_and_inserts_them_in_the_dashboard() {
     }
     let Some(tmux) = Tmux::open("browser-functions", 120, 40) else { return };
     tmux.dashboard("");
-    tmux.keys(&["vfs_read", "Enter"]);
-    let at_function = |screen: &str| screen.contains("►▸ kernel.function(\"vfs_read\")");
-    tmux.wait("the function", at_function);
-    tmux.keys(&["c"]);
+    tmux.keys(&["vfs_read"]);
+    let selected = |screen: &str, what: &str| screen.lines().any(|row| row.contains('►') && row.contains(what));
+    tmux.wait("the function", |screen| selected(screen, " vfs_read ") && !screen.contains("loading"));
+    tmux.keys(&["Enter", "c"]);
     tmux.wait("what was hit", |screen| {
         screen.contains("kernel.function(\"vfs_read\") was hit") && screen.contains(" times in 2 s")
     });
@@ -306,27 +306,26 @@ fn one_key_each_counts_measures_and_inserts_them_in_the_dashboard() {
     tmux.wait("its script and its histogram", |screen| {
         screen.contains("│probe kernel.function(\"vfs_read\").return {")
             && screen.contains("latency[execname()] <<< gettimeofday_us() - @entry")
-            && screen.contains("@count")
-            && screen.contains("tmux")
+            && screen.contains("count▼")
+            && screen.contains("┃ tmux: ")
     });
     tmux.keys(&["C-c"]);
     tmux.wait("the end of the run", |screen| screen.contains("ENDED"));
 
     // A histogram of an argument, from its row below the function's.
-    tmux.keys(&["Right"]);
-    tmux.wait("its arguments", |screen| screen.contains("$count size_t") && screen.contains("$file struct file"));
+    tmux.keys(&["1", "Right"]);
+    tmux.wait("its arguments", |screen| screen.contains("▾ vfs_read") && screen.contains("$file"));
     tmux.keys(&["Down", "Down", "Down"]);
-    tmux.wait("the argument", |screen| screen.lines().any(|row| row.contains('►') && row.contains("$count size_t")));
+    tmux.wait("the argument", |screen| selected(screen, "$count"));
     tmux.keys(&["H"]);
-    tmux.wait("its script and its histogram", |screen| {
-        screen.contains("values[execname()] <<< $count") && screen.contains("RUN") && screen.contains("tmux")
+    let screen = tmux.wait("its script and its histogram", |screen| {
+        screen.contains("values[execname()] <<< $count") && screen.contains("RUN") && screen.contains("┃ tmux: ")
     });
     tmux.keys(&["C-c"]);
     tmux.wait("the end of the run", |screen| screen.contains("ENDED"));
-    tmux.keys(&["+"]);
-    tmux.wait("the argument in the script", |screen| {
-        screen.lines().filter(|row| row.contains('│') && row.contains("$count")).count() > 2
-    });
+    tmux.keys(&["1", "+"]);
+    let before = screen.matches("$count").count();
+    tmux.wait("the argument in the script", |screen| screen.matches("$count").count() > before);
     tmux.keys(&["F6"]);
     tmux.keys(&["q"]);
     tmux.keys(&["d"]);

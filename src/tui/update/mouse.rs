@@ -39,7 +39,7 @@ pub fn click(model: &mut Model, x: u16, y: u16, effects: &mut Vec<Effect>) {
                 let at = model.browser.scroll + row;
                 if at < model.browser.rows().len() {
                     let again = model.browser.selected == at;
-                    model.browser.selected = at;
+                    model.browser.select(at);
                     if again {
                         model.browser.toggle(None);
                     }

@@ -36,6 +36,7 @@ pub fn counted(model: &mut Model, point: &str, result: Result<Vec<(String, u64)>
 }
 
 pub fn perform(model: &mut Model, act: Act, effects: &mut Vec<Effect>) {
+    model.browser.choose();
     match act {
         Act::Latency if let Some(expression) = selected_expression(model) => {
             quick_trace(model, Quick::Values(expression), effects);

@@ -120,6 +120,8 @@ pub struct Browser {
     /// The filter they fit.
     ranked: String,
     pub selected: usize,
+    /// Somebody went there; a filter that is typed goes to its best match.
+    is_chosen: bool,
     pub described: Described,
     pub scroll: usize,
     pub loading: bool,
@@ -155,6 +157,7 @@ impl Default for Browser {
             candidates: Vec::new(),
             ranked: String::new(),
             selected: 0,
+            is_chosen: false,
             described: Described::default(),
             scroll: 0,
             loading: true,
@@ -201,7 +204,7 @@ impl Browser {
         &self.entries[idx]
     }
 
-    /// More of the catalogue. The selection stays on its row.
+    /// More of the catalogue. A selection that somebody made stays on its row; else it stays on the best match.
     pub fn extend(&mut self, batch: Vec<CatalogueEntry>) {
         let kept = self.kept();
         self.add(batch);
@@ -270,7 +273,18 @@ impl Browser {
     }
 
     fn kept(&self) -> Option<BrowserRow> {
-        self.selected_row().cloned()
+        let is_best_match = !self.is_chosen && !self.filter.text().is_empty();
+        if is_best_match { None } else { self.selected_row().cloned() }
+    }
+
+    /// The selected row is the one somebody wants, whatever comes.
+    pub fn choose(&mut self) {
+        self.is_chosen = true;
+    }
+
+    pub fn select(&mut self, at: usize) {
+        self.selected = at;
+        self.choose();
     }
 
     /// The selection stays on its row when rows come or go above it.
@@ -325,6 +339,7 @@ impl Browser {
 
     /// To be called when the filter's text changed.
     pub fn refilter(&mut self) {
+        self.is_chosen = false;
         self.selected = 0;
         self.scroll = 0;
         let text = self.filter.text();
@@ -530,12 +545,14 @@ impl Browser {
     }
 
     pub fn step(&mut self, steps: isize) {
+        self.choose();
         self.selected = self.selected.saturating_add_signed(steps).min(self.rows.len().saturating_sub(1));
         self.order_all();
     }
 
     /// Opens or closes what is selected; where there is nothing to close, `Some(false)` goes up.
     pub fn toggle(&mut self, open: Option<bool>) {
+        self.choose();
         match self.selected_row().cloned() {
             Some(BrowserRow::Group { path, open: is_open, .. }) => match (open.unwrap_or(!is_open), is_open) {
                 (true, _) => drop(self.open.insert(path)),
@@ -873,9 +890,14 @@ mod tests {
         browser.filter = TextInput::new("openat");
         browser.refilter();
         assert_eq!(&*browser.selected_entry().unwrap().point, "syscall.openat");
+        let better =
+            |point: &str| vec![CatalogueEntry { point: point.into(), group: "x".into(), ..Default::default() }];
+        browser.extend(better("x.openat"));
+        assert_eq!(&*browser.selected_entry().unwrap().point, "x.openat");
+        // Unless somebody went to a row.
         browser.step(1);
         let kept = browser.selected_entry().unwrap().point.clone();
-        browser.extend(vec![CatalogueEntry { point: "openat".into(), group: "x".into(), ..Default::default() }]);
+        browser.extend(better("openat"));
         assert_eq!(browser.selected_entry().unwrap().point, kept);
     }
 
