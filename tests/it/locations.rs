@@ -97,9 +97,7 @@ fn structs_in_registers_have_members() {
     );
     refused(
         "probe kernel.function(\"swap\") { println(&$pair->first) }",
-        &expect![
-            "semantic error: cannot take the address of a value that is not in memory: identifier '$pair' at <input>:1:42"
-        ],
+        &expect!["semantic error: cannot take address of object in register: identifier '$pair' at <input>:1:42"],
     );
 }
 

@@ -166,7 +166,7 @@ fn a_folder_is_named_after_the_script_and_each_session_has_its_own() {
 fn the_text_is_there_in_probes_of_files_only() {
     for (script, message) in [
         ("probe begin { $value = \"x\" }", "unresolved target-symbol"),
-        ("probe procfs(\"x\").read { $valeu = \"x\" }", "unable to find local '$valeu'"),
+        ("probe procfs(\"x\").read { $valeu = \"x\" }", "unable to find local 'valeu'"),
         ("probe procfs(\"../x\").read { $value = \"x\" }", "procfs path cannot be relative"),
     ] {
         let mut command = tapdeck();
