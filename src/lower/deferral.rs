@@ -274,7 +274,7 @@ impl BodyLower<'_, '_> {
                 let [left, right] = self.residual_pair(left, right, captures);
                 made(ExprKind::Compare { op: *op, left, right })
             }
-            ExprKind::Logical { op, left, right } => {
+            ExprKind::Logical { op, left, right } if !self.changes_something(right) => {
                 let left = Box::new(self.residual(left, captures));
                 let right = Box::new(self.conditional_residual(right, captures));
                 made(ExprKind::Logical { op: *op, left, right })
@@ -311,6 +311,24 @@ impl BodyLower<'_, '_> {
 
     fn residuals(&mut self, exprs: &[Expr], captures: &mut Captures) -> Vec<Expr> {
         exprs.iter().map(|expr| self.residual(expr, captures)).collect()
+    }
+
+    /// What user space may pass by must not have been done here.
+    fn changes_something(&self, expr: &Expr) -> bool {
+        let mut found = false;
+        walk::expr_and_below(expr, &mut |part| {
+            found |= match &part.kind {
+                ExprKind::Assign { .. } | ExprKind::Crement { .. } => true,
+                ExprKind::Print(print) => !print.to_string,
+                ExprKind::Call { function, .. } => !self.cx.facts.pure_[function.index()],
+                ExprKind::Builtin { builtin, .. } => {
+                    matches!(&builtins::get(*builtin).implementation, Implementation::Host(_))
+                        && !builtins::get(*builtin).pure_
+                }
+                _ => false,
+            };
+        });
+        found
     }
 
     /// Of what user space may pass by.
@@ -382,6 +400,9 @@ impl BodyLower<'_, '_> {
         };
         let free = is_free(then) && is_free(otherwise);
         if free || self.obstacle(cond).is_some() {
+            if self.changes_something(then) || self.changes_something(otherwise) {
+                return self.capture(expr, captures);
+            }
             let cond = self.residual(cond, captures);
             let then = self.conditional_residual(then, captures);
             return made(cond, then, self.conditional_residual(otherwise, captures));

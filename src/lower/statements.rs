@@ -145,7 +145,7 @@ impl BodyLower<'_, '_> {
     }
 
     /// What user space makes of a statement may fail by a divisor nobody knows yet: a record that others may join, so that
-    /// the error keeps them from running. The statement is written already, which is what is left where that cannot be.
+    /// the error keeps them from running. Where that cannot be it is written as before.
     fn handed_over_for_its_division(
         &mut self,
         list: &[&Stmt],

@@ -375,8 +375,8 @@ impl<'s> Harvest<'s> {
         if die.abbrev.is_declaration {
             return Ok(());
         }
-        let name = match open.unit.planned_u32(die, die.abbrev.plan.name)? {
-            Some(at) => Some(TextPlace::Str(at.into())),
+        let name = match open.unit.planned_name(die)? {
+            Some(place) => Some(place),
             None => {
                 let mut name = None;
                 open.unit.facts(&open.abbrevs, die, |attribute, value| {
@@ -667,7 +667,7 @@ impl Declared {
         if plan.is_whole {
             let list = unit.planned_u32(die, plan.location)?.map(|at| Value::SectionOffset(at.into()));
             return Ok(Self {
-                name: unit.planned_u32(die, plan.name)?.map(|at| TextPlace::Str(at.into())),
+                name: unit.planned_name(die)?,
                 ty: unit.planned_target(die, plan.ty)?,
                 origin: unit.planned_target(die, plan.origin)?,
                 location: if list.is_some() { list } else { unit.planned_block(die, plan.expression)? },
@@ -704,7 +704,6 @@ impl Code {
     fn read(open: &OpenUnit<'_>, die: Die<'_>) -> Read<Self> {
         let (unit, plan) = (&open.unit, &die.abbrev.plan);
         if plan.is_whole {
-            let name = unit.planned_u32(die, plan.name)?.map(|at| TextPlace::Str(at.into()));
             return Ok(Self {
                 low_pc: unit.planned_u64(die, plan.low_pc)?,
                 is_empty: unit.planned_u64(die, plan.high_pc)? == Some(0),
@@ -712,7 +711,7 @@ impl Code {
                 ranges: unit.planned_u32(die, plan.ranges)?.map(|at| Value::SectionOffset(at.into())),
                 origin: unit.planned_target(die, plan.origin)?,
                 is_declaration: false,
-                own: Own { name, ..Own::default() },
+                own: Own { name: unit.planned_name(die)?, ..Own::default() },
             });
         }
         let mut out = Self::default();

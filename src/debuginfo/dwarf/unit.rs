@@ -307,6 +307,12 @@ impl<'a> Unit<'a> {
         Cursor::new(self.info, die.attributes_at + usize::from(place)).u64().map(Some)
     }
 
+    /// Where the name is, if the plan says.
+    #[inline]
+    pub fn planned_name(&self, die: Die<'_>) -> Read<Option<TextPlace>> {
+        Ok(self.planned_u32(die, die.abbrev.plan.name)?.map(|at| TextPlace::Str(at.into())))
+    }
+
     /// A DIE that is referred to from a place its plan says.
     #[inline]
     pub fn planned_target(&self, die: Die<'_>, place: Place) -> Read<Option<u64>> {
