@@ -41,8 +41,8 @@ pub(super) struct BodyLower<'c, 'a> {
     pub catching: Catching,
     /// A statement before this one that waits for user space and may fail there.
     pub may_have_failed: Option<Span>,
-    /// What was written last has user space divide by what is not known here.
-    pub divides_there: bool,
+    /// What was written last may be an error where user space makes the rest of it.
+    pub fails_there: bool,
     pub function: Option<FunctionScope>,
     /// Where instructions made now come from.
     pub tag: SourceTag,
@@ -106,7 +106,7 @@ impl<'c, 'a> BodyLower<'c, 'a> {
             nesting: 0,
             catching: Catching::Nobody,
             may_have_failed: None,
-            divides_there: false,
+            fails_there: false,
             function: None,
             tag: SourceTag::NONE,
         };

@@ -79,7 +79,7 @@ impl BodyLower<'_, '_> {
             Special::Error => {
                 let message = self.string(&args[0]);
                 self.raise(message);
-                zero
+                self.nothing(expr)
             }
             Special::Message(stream) => {
                 self.print(&message_print(&args[0]), stream);

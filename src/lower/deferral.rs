@@ -14,15 +14,17 @@ use std::rc::Rc;
 
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
-use tapdeck_ebpf::ir::{Arg, BinOp, Op, Operand, Recipe, Space, StrOperand, Term, Ty};
+use tapdeck_ebpf::ir::{Arg, BinOp, Op, Operand, Recipe, Space, StrOperand, Term, Ty, Var};
 
 use super::{
     Cx,
     body::{BodyLower, LocalSlot, reads_in},
     executor::Side,
     functions::reads_memory,
+    handed_over::value_may_fail,
     matches,
     memory::READABLE,
+    packed::UNSIZED,
     printing::is_text,
 };
 use crate::{
@@ -49,8 +51,8 @@ pub(super) struct Deferred {
     pub assigned: Span,
     /// What in it only user space can do.
     pub because: Option<String>,
-    /// User space may divide by 0.
-    divides: bool,
+    /// It may be an error in user space.
+    fails: bool,
 }
 
 /// Values captured for a record, in order; the index is the input's.
@@ -147,7 +149,7 @@ impl BodyLower<'_, '_> {
         true
     }
 
-    /// What a local stands for. Its divisions come where it is used.
+    /// What a local stands for. Its errors come where it is used.
     pub fn deferred(
         &mut self,
         value: &Expr,
@@ -155,14 +157,14 @@ impl BodyLower<'_, '_> {
         assigned: Span,
         because: Option<String>,
     ) -> Rc<Deferred> {
-        let outer = std::mem::take(&mut self.divides_there);
+        let outer = std::mem::take(&mut self.fails_there);
         let expr = self.residual(value, &mut captures);
-        let divides = std::mem::replace(&mut self.divides_there, outer);
+        let fails = std::mem::replace(&mut self.fails_there, outer);
         let captured = captures.list.into_iter().map(|captured| match captured {
             Captured::Plain(arg, _) => arg,
             Captured::Memory { addr, .. } => Arg::Long(addr),
         });
-        Rc::new(Deferred { expr, captured: captured.collect(), assigned, because, divides })
+        Rc::new(Deferred { expr, captured: captured.collect(), assigned, because, fails })
     }
 
     /// The text of a deferred local is needed while the handler runs.
@@ -234,7 +236,7 @@ impl BodyLower<'_, '_> {
                 match residual {
                     Some(residual) => residual,
                     None if may_stay => {
-                        self.divides_there |= divides;
+                        self.fails_there |= divides;
                         made(ExprKind::Call { function: *function, args: self.residuals(args, captures) })
                     }
                     None => self.capture(expr, captures),
@@ -262,7 +264,7 @@ impl BodyLower<'_, '_> {
             ExprKind::Binary { op, left, right } => {
                 let [left, right] = self.residual_pair(left, right, captures);
                 if may_divide_by_zero(expr) {
-                    self.divides_there |= captures.n_conditions > 0 || !self.no_division_by_zero(&right, captures);
+                    self.fails_there |= captures.n_conditions > 0 || !self.no_division_by_zero(&right, captures);
                 }
                 made(ExprKind::Binary { op: *op, left, right })
             }
@@ -345,6 +347,9 @@ impl BodyLower<'_, '_> {
 
     /// Computes `expr` here and gives the input's name.
     fn capture(&mut self, expr: &Expr, captures: &mut Captures) -> Expr {
+        if captures.n_conditions > 0 && value_may_fail(expr) {
+            return self.capture_with_error(expr, captures);
+        }
         let constant = is_constant_here(expr).then(|| {
             let mut key = expr.clone();
             forget_spans(&mut key);
@@ -375,6 +380,48 @@ impl BodyLower<'_, '_> {
         }
     }
 
+    /// What user space may pass by must not fail here: its error is captured too, and is one where the value is asked for.
+    fn capture_with_error(&mut self, expr: &Expr, captures: &mut Captures) -> Expr {
+        let ty = match (self.is_packed(expr), expr.ty) {
+            (true, _) => UNSIZED,
+            (false, Type::Str) => self.str_ty(expr),
+            (false, _) => Ty::Long,
+        };
+        let (value, failed, message) = (self.temp(ty), self.long_temp(), self.error_var());
+        self.emit(Op::Copy { dst: failed, src: Operand::Imm(0) });
+        self.catching(
+            Some(message),
+            |body| {
+                let found = body.maybe_packed(expr);
+                body.copy_to(value, found);
+            },
+            |body| {
+                body.emit(Op::Copy { dst: failed, src: Operand::Imm(1) });
+                let nothing = body.zero(ty);
+                body.copy_to(value, nothing);
+            },
+        );
+        self.fails_there = true;
+        let [cond, message, otherwise] = [(failed, Type::Long), (message, Type::Str), (value, expr.ty)]
+            .map(|(var, ty)| Expr { kind: ExprKind::Local(self.captured(var, captures)), ty, span: expr.span });
+        let then = raised(message, expr.ty);
+        let [cond, then, otherwise] = [cond, then, otherwise].map(Box::new);
+        Expr { kind: ExprKind::Ternary { cond, then, otherwise }, ty: expr.ty, span: expr.span }
+    }
+
+    /// A variable for the text of an error, which there may not be.
+    fn error_var(&mut self) -> Var {
+        let ty = self.cx.bounds.max_ty();
+        let error = self.temp(ty);
+        let none = self.literal(b"");
+        self.emit(Op::StrCopy { dst: error, src: none });
+        error
+    }
+
+    fn captured(&mut self, var: Var, captures: &mut Captures) -> LocalId {
+        LocalId(captures.add(self.var_arg(var), self.b.var_ty(var)) as u32)
+    }
+
     /// A deferred local inside another expression: its captured values join, its expression takes their new names.
     pub fn inline(&mut self, deferred: &Deferred, captures: &mut Captures) -> Expr {
         let inputs: Vec<u32> = deferred
@@ -385,7 +432,7 @@ impl BodyLower<'_, '_> {
                 captures.add(*arg, ty) as u32
             })
             .collect();
-        self.divides_there |= deferred.divides;
+        self.fails_there |= deferred.fails;
         let mut expr = deferred.expr.clone();
         rename_locals(&mut expr, &|local| LocalId(inputs[local.index()]));
         expr
@@ -399,7 +446,8 @@ impl BodyLower<'_, '_> {
             Expr { kind: ExprKind::Ternary { cond, then, otherwise }, ty: expr.ty, span: expr.span }
         };
         let free = is_free(then) && is_free(otherwise);
-        if free || self.obstacle(cond).is_some() {
+        let may_wait = captures.n_conditions > 0 && value_may_fail(cond);
+        if free || may_wait || self.obstacle(cond).is_some() {
             if self.changes_something(then) || self.changes_something(otherwise) {
                 return self.capture(expr, captures);
             }
@@ -433,21 +481,22 @@ impl BodyLower<'_, '_> {
     }
 
     fn residual_quoted(&mut self, space: Space, fault: QuotedFault, args: &[Expr], captures: &mut Captures) -> Expr {
-        let read = self.read_checked(space, fault, args);
-        let [text, bad] = [read.text, read.bad].map(|var| {
-            let (arg, ty) = (self.var_arg(var), self.b.var_ty(var));
-            LocalId(captures.add(arg, ty) as u32)
-        });
-        quoted(text, bad, read.shown, Side::User)
+        let may_wait = captures.n_conditions > 0 && matches!(fault, QuotedFault::Raise(_));
+        let error = may_wait.then(|| self.error_var());
+        self.fails_there |= may_wait;
+        let read = self.read_checked(space, fault, args, error);
+        let [text, bad] = [read.text, read.bad].map(|var| self.captured(var, captures));
+        let error = error.map(|error| self.captured(error, captures));
+        quoted(text, bad, read.shown, error, Side::User)
     }
 
     /// The quoted text here and now.
     ///
     /// Differs from stap: in the kernel, where nothing can escape bytes, unprintable ones stay as they are.
     pub fn read_quoted_now(&mut self, space: Space, fault: QuotedFault, args: &[Expr], expr: &Expr) -> Arg {
-        let read = self.read_checked(space, fault, args);
+        let read = self.read_checked(space, fault, args, None);
         let [text, bad] = [read.text, read.bad].map(|var| self.pseudo_local(var));
-        let value = self.arg(&quoted(text, bad, read.shown, self.side));
+        let value = self.arg(&quoted(text, bad, read.shown, None, self.side));
         let ty = self.str_ty(expr);
         let dst = self.dst_for(None, ty);
         self.copy_to(dst, value);
@@ -495,9 +544,18 @@ impl Cx<'_> {
     }
 }
 
-/// `bad` is [`READABLE`] ? quoted text : 0 ? "NULL" : the address. With more than `shown` bytes of text, that many and
-/// an ellipsis.
-fn quoted(text: LocalId, bad: LocalId, shown: Option<i64>, side: Side) -> Expr {
+/// This error, as an expression.
+fn raised(message: Expr, ty: Type) -> Expr {
+    let span = message.span;
+    match builtins::find("error", 1) {
+        Some(builtin) => Expr { kind: ExprKind::Builtin { builtin, args: vec![message] }, ty, span },
+        None => message,
+    }
+}
+
+/// `bad` is [`READABLE`] ? quoted text : the error, or without one 0 ? "NULL" : the address. With more than `shown`
+/// bytes of text, that many and an ellipsis.
+fn quoted(text: LocalId, bad: LocalId, shown: Option<i64>, error: Option<LocalId>, side: Side) -> Expr {
     let expr = |kind, ty| Expr { kind, ty, span: Span::NONE };
     let long = |n| expr(ExprKind::Long(n), Type::Long);
     let literal = |text: &[u8]| expr(ExprKind::Str(text.into()), Type::Str);
@@ -540,7 +598,10 @@ fn quoted(text: LocalId, bad: LocalId, shown: Option<i64>, side: Side) -> Expr {
     };
     let format = Format { pieces: vec![Piece::Conversion(hex)] };
     let address = expr(ExprKind::Print(Box::new(Print { to_string: true, format, args: vec![bad()] })), Type::Str);
-    let unread = choose(compare(CompareOp::Eq, bad(), long(0)), literal(b"NULL"), address);
+    let unread = match error {
+        Some(error) => raised(expr(ExprKind::Local(error), Type::Str), Type::Str),
+        None => choose(compare(CompareOp::Eq, bad(), long(0)), literal(b"NULL"), address),
+    };
     choose(compare(CompareOp::Eq, bad(), long(READABLE)), readable, unread)
 }
 

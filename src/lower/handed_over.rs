@@ -722,24 +722,32 @@ pub(super) fn may_fail_anywhere(stmt: &Stmt) -> bool {
 
 fn may_fail_by(stmt: &Stmt, raises: impl Fn(&Builtin) -> bool) -> bool {
     let mut found = false;
-    walk::every_expr(stmt, &mut |expr| {
-        found |= can_raise(expr)
-            || match &expr.kind {
-                ExprKind::Assign { target: Target::Element { .. }, .. }
-                | ExprKind::Crement { target: Target::Element { .. }, .. }
-                | ExprKind::Hist { .. }
-                | ExprKind::Call { .. } => true,
-                ExprKind::Builtin { builtin, .. } => {
-                    let row = builtins::get(*builtin);
-                    let errs =
-                        matches!(row.implementation, Implementation::Lowered(Special::Error | Special::MatchedText));
-                    let op_raises = matches!(row.implementation, Implementation::Intrinsic(op) if op.may_raise());
-                    errs || op_raises || raises(row)
-                }
-                _ => false,
-            };
-    });
+    walk::every_expr(stmt, &mut |expr| found |= part_may_fail(expr, &raises));
     found
+}
+
+/// Taking it, or a part of it, may raise an error, wherever it runs.
+pub(super) fn value_may_fail(expr: &Expr) -> bool {
+    let mut found = false;
+    walk::expr_and_below(expr, &mut |part| found |= part_may_fail(part, &|row| row.raises));
+    found
+}
+
+fn part_may_fail(expr: &Expr, raises: &impl Fn(&Builtin) -> bool) -> bool {
+    can_raise(expr)
+        || match &expr.kind {
+            ExprKind::Assign { target: Target::Element { .. }, .. }
+            | ExprKind::Crement { target: Target::Element { .. }, .. }
+            | ExprKind::Hist { .. }
+            | ExprKind::Call { .. } => true,
+            ExprKind::Builtin { builtin, .. } => {
+                let row = builtins::get(*builtin);
+                let errs = matches!(row.implementation, Implementation::Lowered(Special::Error | Special::MatchedText));
+                let op_raises = matches!(row.implementation, Implementation::Intrinsic(op) if op.may_raise());
+                errs || op_raises || raises(row)
+            }
+            _ => false,
+        }
 }
 
 /// A statement, without those inside it, that changes a global, prints, or asks for something of the session.

@@ -98,8 +98,8 @@ impl BodyLower<'_, '_> {
     }
 
     /// Reads a text for showing it in quotes, `(addr [, n [, shown]])`: one byte more than is shown tells whether there
-    /// is more.
-    pub fn read_checked(&mut self, space: Space, fault: QuotedFault, args: &[Expr]) -> CheckedText {
+    /// is more. An error goes to `error` where there is one, and is none here.
+    pub fn read_checked(&mut self, space: Space, fault: QuotedFault, args: &[Expr], error: Option<Var>) -> CheckedText {
         let values = self.args_of(args);
         let long = |idx: usize| match values.get(idx) {
             Some(Arg::Long(operand)) => Some(*operand),
@@ -135,7 +135,8 @@ impl BodyLower<'_, '_> {
         let read = |body: &mut Self| read_in(body, space);
         let give_address = |body: &mut Self| body.emit(Op::Copy { dst: bad, src: addr });
         match fault {
-            QuotedFault::Raise(_) => read(self),
+            QuotedFault::Raise(_) if error.is_none() => read(self),
+            QuotedFault::Raise(_) => self.catching(error, read, give_address),
             QuotedFault::Address => self.catching(None, read, give_address),
             QuotedFault::User => self.catching(None, read, |body| {
                 body.catching(None, |body| read_in(body, Space::User), give_address);

@@ -174,7 +174,7 @@ pub(super) const UNSIZED: Ty = Ty::Packed { cap: 0 };
 
 impl BodyLower<'_, '_> {
     /// Whether the value of `expr` is kept packed already.
-    fn is_packed(&self, expr: &Expr) -> bool {
+    pub fn is_packed(&self, expr: &Expr) -> bool {
         if self.side == Side::User || expr.ty != Type::Str {
             return false;
         }

@@ -76,14 +76,14 @@ impl BodyLower<'_, '_> {
             (mark, locals) = (self.mark(), self.locals.clone());
         }
         // A function that is written out has statements inside one.
-        let outer = std::mem::take(&mut self.divides_there);
+        let outer = std::mem::take(&mut self.fails_there);
         if !self.try_defer(list[0], &list[1..]) {
             self.one_stmt(list[0]);
         }
-        let divides_there = std::mem::replace(&mut self.divides_there, outer);
+        let fails_there = std::mem::replace(&mut self.fails_there, outer);
         if self.cx.n_refused == mark.0.n_refused {
-            if divides_there {
-                return self.handed_over_for_its_division(list, at, before, (mark, locals));
+            if fails_there {
+                return self.handed_over_for_its_error(list, at, before, (mark, locals));
             }
             self.warn_of_what_is_not_kept(list[0]);
             return 1;
@@ -144,9 +144,9 @@ impl BodyLower<'_, '_> {
         1
     }
 
-    /// What user space makes of a statement may fail by a divisor nobody knows yet: a record that others may join, so that
+    /// What user space makes of a statement may fail, as by a divisor nobody knows yet: a record that others may join, so that
     /// the error keeps them from running. Where that cannot be it is written as before.
-    fn handed_over_for_its_division(
+    fn handed_over_for_its_error(
         &mut self,
         list: &[&Stmt],
         at: usize,
@@ -167,9 +167,9 @@ impl BodyLower<'_, '_> {
                     return n;
                 }
                 self.back_to(mark, locals);
-                let outer = std::mem::take(&mut self.divides_there);
+                let outer = std::mem::take(&mut self.fails_there);
                 self.one_stmt(list[0]);
-                self.divides_there = outer;
+                self.fails_there = outer;
             }
             Catching::Parts => {}
         }
