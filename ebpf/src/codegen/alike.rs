@@ -11,6 +11,7 @@ use std::{
     cell::OnceCell,
     collections::{HashMap, HashSet},
     hash::Hash,
+    ops::Range,
     rc::Rc,
 };
 
@@ -35,8 +36,8 @@ const MAX_SECTION: u32 = 512;
 pub struct Alike {
     /// With variables instead of what differs, behind those it had.
     pub body: Body,
-    /// The first of these variables.
-    pub first_var: usize,
+    /// These variables. Those of inlined functions come behind them.
+    loaded: Range<usize>,
     columns: Vec<Column>,
     /// Prints whose site differs, and where the section has what to send: the record's head, or the site's number.
     pub prints: HashMap<PrintId, u32>,
@@ -234,11 +235,12 @@ impl Alike {
                 }
             }
         });
+        let loaded = first_var..first_var + vars.len();
         body.vars.extend(vars);
         let moved = tags.iter().zip(moved.unwrap_or_default()).filter(|(_, moved)| **moved).map(|(tag, _)| *tag);
         Alike {
             body,
-            first_var,
+            loaded,
             columns,
             prints,
             moved: moved.collect(),
@@ -246,6 +248,11 @@ impl Alike {
             section_bytes,
             prepared: OnceCell::new(),
         }
+    }
+
+    /// It is in the line, and nothing is written there.
+    pub fn is_loaded(&self, var: Var) -> bool {
+        self.loaded.contains(&var.index())
     }
 
     /// Where in a section each of the new variables is.

@@ -116,9 +116,10 @@ impl Emitter<'_, '_> {
         self.cx.pointers =
             super::pointers::Pointers::of(&self.cx.body, &self.cx.kind, &self.cx.frame.locs, self.shared.target);
         let body = self.cx.body.clone();
-        let own_vars = self.cx.line.as_ref().map_or(body.vars.len(), |line| line.alike.first_var);
-        let cleared = live.live_in.first().into_iter().flat_map(|set| set.iter()).filter(|v| v.index() < own_vars);
-        for v in cleared {
+        let alike = self.cx.line.as_ref().map(|line| line.alike.clone());
+        let is_loaded = |v| alike.as_ref().is_some_and(|alike| alike.is_loaded(v));
+        let cleared = live.live_in.first().into_iter().flat_map(|set| set.iter());
+        for v in cleared.filter(|v| !is_loaded(*v)) {
             match body.vars[v.index()].ty {
                 Ty::Long => self.copy_long(v, Operand::Imm(0)),
                 Ty::Str { .. } => {

@@ -105,7 +105,7 @@ impl Frame {
         let mut order = by_weight(body);
         let mut locs = vec![Loc::None; body.vars.len()];
         if let Some(line) = line {
-            order.retain(|(v, _)| v.index() < line.alike.first_var);
+            order.retain(|(v, _)| !line.alike.is_loaded(*v));
             for (v, at) in line.alike.places() {
                 locs[v.index()] = Loc::Mem(Mem { base: Base::Line, off: (line.section + at) as i32 });
             }

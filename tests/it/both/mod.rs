@@ -3,7 +3,8 @@
 //!
 //! `TAPDECK_FUZZ=100000 nice cargo test --release --test it both::random -- --nocapture` runs so many of them, from
 //! `TAPDECK_FUZZ_SEED` on (0); what fails is made small and printed, to become a fixture. With `TAPDECK_FUZZ_STRINGS=64`
-//! strings end at 63 bytes: programs are smaller and load faster, and texts are cut.
+//! strings end at 63 bytes: programs are smaller and load faster, and texts are cut. With `TAPDECK_FUZZ_HANDLERS=1` each
+//! has a dozen handlers of system calls, which differ in some numbers and texts and so are one program.
 
 mod random;
 
@@ -31,10 +32,28 @@ use crate::{
 const HERE: &str = "begin";
 const THERE: &str = "kernel.trace(\"sched_switch\")";
 
+/// Where the handlers of a script with several are in the kernel: each is the handler of one call.
+const CALLS: [&str; 12] = [
+    "syscall.getpid",
+    "syscall.getuid",
+    "syscall.getgid",
+    "syscall.geteuid",
+    "syscall.getegid",
+    "syscall.getppid",
+    "syscall.gettid",
+    "syscall.sched_yield",
+    "syscall.pause",
+    "syscall.sync",
+    "syscall.munlockall",
+    "syscall.vhangup",
+];
+
 const NO_SCRIPT: &str = "it is no script: ";
 
 /// Random scripts of an ordinary run of the tests.
 const N_RANDOM: u64 = 60;
+/// Of those with several handlers.
+const N_OF_SEVERAL: u64 = 20;
 
 struct Both {
     compiler: Compiler,
@@ -100,7 +119,11 @@ impl Both {
     }
 
     fn random(&self, script: &Script) -> Verdict {
-        self.run(|point| script.text(point))
+        self.run(|point| match script.n_handlers() {
+            1 => script.text(&[point]),
+            n if point == HERE => script.text(&vec![point; n]),
+            _ => script.text(&CALLS),
+        })
     }
 
     /// As small as it gets and still wrong.
@@ -170,16 +193,28 @@ fn number(name: &str) -> Option<u64> {
 
 #[test]
 fn random_scripts_mean_the_same() {
+    if number("TAPDECK_FUZZ_HANDLERS").is_none() {
+        try_random(1, number("TAPDECK_FUZZ").unwrap_or(N_RANDOM));
+    }
+}
+
+#[test]
+fn random_scripts_of_several_handlers_mean_the_same() {
+    if number("TAPDECK_FUZZ").is_none() || number("TAPDECK_FUZZ_HANDLERS").is_some() {
+        try_random(CALLS.len(), number("TAPDECK_FUZZ").unwrap_or(N_OF_SEVERAL));
+    }
+}
+
+fn try_random(n_handlers: usize, n: u64) {
     let Some(both) = Both::new() else { return };
-    let n = number("TAPDECK_FUZZ").unwrap_or(N_RANDOM);
     let first = number("TAPDECK_FUZZ_SEED").unwrap_or(0);
     let (mut n_same, mut n_refused, mut n_incomparable, mut wrong) = (0u64, 0u64, 0u64, Vec::new());
     let begun = Instant::now();
     for seed in first..first + n {
-        let script = Maker::new(seed).script();
+        let script = Maker::new(seed).script(n_handlers);
         let is_shown = std::env::var_os("TAPDECK_FUZZ_SHOW").is_some();
         if is_shown {
-            println!("== seed {seed}\n{}", script.text("both"));
+            println!("== seed {seed}\n{}", script.text(&vec!["both"; n_handlers]));
         }
         let verdict = both.random(&script);
         if is_shown {
@@ -195,7 +230,7 @@ fn random_scripts_mean_the_same() {
             Verdict::Incomparable(_) => n_incomparable += 1,
             Verdict::Wrong(_) => {
                 let (script, why) = both.small(script);
-                let text = format!("== seed {seed}\n{}\n{why}", script.text("both"));
+                let text = format!("== seed {seed}\n{}\n{why}", script.text(&vec!["both"; n_handlers]));
                 println!("{text}");
                 wrong.push(text);
                 if wrong.len() >= 10 {

@@ -38,11 +38,13 @@ pub enum Node {
     Block { head: String, body: Vec<Node>, other: Option<(String, Vec<Node>)> },
 }
 
-/// A script without its probe point.
+/// A script without its probe points.
 #[derive(Clone, Debug)]
 pub struct Script {
     pub functions: Vec<Node>,
     pub body: Vec<Node>,
+    /// What makes each handler's body differ from the first one's, which is `body`.
+    variations: Vec<u64>,
 }
 
 const GLOBALS: &str = "\
@@ -84,23 +86,72 @@ const AFTER: &[&str] =
     &["println(a, b, c, p, q)", "if (@count(x)) print(@hist_log(x))", "print(@hist_linear(y, 0, 100, 10))"];
 
 impl Script {
-    /// The whole text, with this probe point.
-    pub fn text(&self, point: &str) -> String {
+    pub fn n_handlers(&self) -> usize {
+        self.variations.len()
+    }
+
+    /// The whole text, with a probe point for each handler.
+    pub fn text(&self, points: &[&str]) -> String {
         let mut text = GLOBALS.to_owned();
         write_nodes(&self.functions, 0, &mut text);
-        text.push_str(&format!("probe {point} {{\n"));
-        write_nodes(&self.body, 1, &mut text);
-        text.push_str("}\n");
+        let mut body = String::new();
+        write_nodes(&self.body, 1, &mut body);
+        for (point, seed) in points.iter().zip(&self.variations) {
+            let lines = body.split_inclusive('\n').map(|line| varied(line, *seed));
+            text.push_str(&format!("probe {point} {{\n{}}}\n", lines.collect::<String>()));
+        }
         text
     }
 
     /// Scripts with a little less in them.
     pub fn smaller(&self) -> Vec<Script> {
         let bodies = smaller_lists(&self.body);
-        let less = bodies.into_iter().map(|body| Script { body, functions: self.functions.clone() });
+        let less = bodies.into_iter().map(|body| Script { body, ..self.clone() });
         let functions = smaller_lists(&self.functions);
-        less.chain(functions.into_iter().map(|functions| Script { body: self.body.clone(), functions })).collect()
+        let functions = functions.into_iter().map(|functions| Script { functions, ..self.clone() });
+        let handlers = (1..self.variations.len()).map(|n| {
+            let mut variations = self.variations.clone();
+            variations.remove(n);
+            Script { variations, ..self.clone() }
+        });
+        less.chain(functions).chain(handlers).collect()
     }
+}
+
+/// Numbers that stand for each other in the handlers of a script, and texts.
+const NUMBERS: &[&str] = &["7", "100", "63", "1000003", "0x7fffffffffffffff", "2", "8"];
+const TEXTS: &[&str] = &["k", "ab", "b12", "-42x", "abab", "yy", "a text that is longer than sixteen bytes"];
+
+/// A line with others of these numbers and texts, always the same for a seed; as it is for 0. Numbers that decide how
+/// often something runs, and what has to be a literal of its own, stay.
+fn varied(line: &str, seed: u64) -> String {
+    let stays = ["for (", "while (", "foreach (", "@hist", "matched", "strtol", "=~", "!~", "str_replace"];
+    if seed == 0 || stays.iter().any(|part| line.contains(part)) {
+        return line.to_owned();
+    }
+    let pick = |from: &[&str], word: &str| {
+        let mut sum = seed;
+        word.bytes().for_each(|byte| sum = sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
+        Rng::new(sum).pick(from).to_owned()
+    };
+    // What is between quotes is every other part.
+    let parts = line.split('"').enumerate().map(|(n, part)| match n % 2 {
+        0 => words(part)
+            .map(|word| if NUMBERS.contains(&word) { pick(NUMBERS, word) } else { word.to_owned() })
+            .collect(),
+        _ if TEXTS.contains(&part) => pick(TEXTS, part),
+        _ => part.to_owned(),
+    });
+    parts.collect::<Vec<String>>().join("\"")
+}
+
+/// Names and numbers, and what is between them.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    text.split_inclusive(move |c| !is_word(c)).flat_map(move |part| {
+        let (word, rest) = part.split_at(part.trim_end_matches(|c| !is_word(c)).len());
+        [word, rest]
+    })
 }
 
 /// Texts of a line in which something in parentheses, with what is called, is a literal or only a part of it.
@@ -211,12 +262,14 @@ impl Maker {
         Self { rng: Rng::new(seed), n_loops: 0 }
     }
 
-    pub fn script(&mut self) -> Script {
+    /// One with so many handlers, of which some do the same.
+    pub fn script(&mut self, n_handlers: usize) -> Script {
         self.n_loops = 0;
         let n = 2 + self.rng.below(6);
         let lines = |lines: &[&str]| lines.iter().map(|line| Node::Line((*line).to_owned())).collect::<Vec<_>>();
         let made = self.stmts(n, Place { depth: 0, in_loop: false, may_write: true });
-        Script { functions: lines(FUNCTIONS), body: [lines(BEFORE), made, lines(AFTER)].concat() }
+        let variations = (0..n_handlers).map(|n| if n == 0 { 0 } else { self.rng.next() % 10 }).collect();
+        Script { functions: lines(FUNCTIONS), body: [lines(BEFORE), made, lines(AFTER)].concat(), variations }
     }
 
     fn stmts(&mut self, n: usize, place: Place) -> Vec<Node> {
