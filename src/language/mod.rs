@@ -151,6 +151,14 @@ mod tests {
                 failures.push(format!("{}: {}", path.display(), diagnostic.message));
             }
         }
+        // The examples may be installed without the library.
+        if libraries.is_empty() {
+            for (name, text) in crate::embedded::TAPSETS.iter().filter(|(name, _)| name.ends_with(".stpm")) {
+                let file = sources.add(*name, *text, Origin::Tapset);
+                failures
+                    .extend(macros.add_file(&mut sources, file, &conditions).into_iter().map(|found| found.message));
+            }
+        }
         let macros = Arc::new(macros);
         // What stands for `$1`, `@1` and so on differs: numbers, probe points, an extractor.
         let argument_sets = [

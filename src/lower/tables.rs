@@ -17,6 +17,7 @@ const TABLES: &[Table] = &[
     Table { name: "signal_str", key: 0, first: 0, last: 64, ignores_sign: false },
     Table { name: "return_str", key: 1, first: -131, last: 0, ignores_sign: false },
     Table { name: "__tapdeck_returnstr", key: 0, first: -131, last: 0, ignores_sign: false },
+    Table { name: "__tapdeck_sock_domain", key: 0, first: 0, last: 45, ignores_sign: false },
     Table { name: "sock_fam_num2str", key: 0, first: 0, last: 45, ignores_sign: false },
     Table { name: "sock_type_num2str", key: 0, first: 0, last: 10, ignores_sign: false },
     Table { name: "sock_state_num2str", key: 0, first: 0, last: 4, ignores_sign: false },

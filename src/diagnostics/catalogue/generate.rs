@@ -40,12 +40,6 @@ pub fn only_in_user_space(name: &str, because: Option<&str>, at: Span) -> Diagno
 /// What makes a text, in words for it, and how to decide by what the text says without it.
 fn instead_of(because: &str) -> (&str, &'static str) {
     match because {
-        "__tapdeck_sockaddr_field()" => (
-            "a socket address",
-            "compare its numbers: with P for the pointer to it, user_uint16(P) is the family (2: AF_INET, 10: AF_INET6), \
-             user_uint32(P + 4) == htonl(0x7f000001) asks for 127.0.0.1 and ntohs(user_uint16(P + 2)) is the port",
-        ),
-        "ip_ntop()" => (because, "compare the number it shows: htonl(0x7f000001) is 127.0.0.1"),
         _ => (because, "it can be printed there, stored and passed on; look at it in an end or timer probe"),
     }
 }

@@ -234,11 +234,6 @@ pub static SPECIAL_DECODERS: &[SpecialDecoder] = &[
         shows: "{AF_INET, 127.0.0.1, 53}, {AF_INET6, ::1, 53}, {AF_UNIX, \"/run/x\"}: `text` is what follows the family",
     },
     SpecialDecoder {
-        name: "__tapdeck_sockaddr_field",
-        params: &["field", "addr", "w0", "w1", "w2"],
-        shows: "1: AF_INET; 2: 127.0.0.1; 3: 53, of a socket address; empty for a family without one",
-    },
-    SpecialDecoder {
         name: "__tapdeck_sockopt_name",
         params: &["level", "name"],
         shows: "SO_REUSEADDR for SOL_SOCKET, TCP_NODELAY for SOL_TCP; else the number",

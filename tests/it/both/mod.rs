@@ -86,18 +86,18 @@ impl Both {
         self.compiler.compile(&input, &options)
     }
 
-    /// `text` makes the script for a probe point.
-    fn run(&self, text: impl Fn(&str) -> String) -> Verdict {
+    /// `text` makes the script, whose first handlers are compared, for a probe point.
+    fn run(&self, n_handlers: usize, text: impl Fn(&str) -> String) -> Verdict {
         let here = match lowered(self.compile(text(HERE))) {
             Ok(here) => here,
             Err(errors) => return Verdict::Wrong(format!("{NO_SCRIPT}{errors}")),
         };
-        let seen = interpret(&here);
+        let seen = interpret(&here, n_handlers);
         let there = match lowered(self.compile(text(THERE))) {
             Ok(there) => there,
             Err(errors) => return Verdict::Refused(errors),
         };
-        let there_seen = match run_in_kernel(&there, &self.target) {
+        let there_seen = match run_in_kernel(&there, n_handlers, &self.target) {
             Ok(Some(there_seen)) => there_seen,
             Ok(None) => return Verdict::Refused("too much code".to_owned()),
             Err(error) => return Verdict::Wrong(error),
@@ -119,7 +119,7 @@ impl Both {
     }
 
     fn random(&self, script: &Script) -> Verdict {
-        self.run(|point| match script.n_handlers() {
+        self.run(script.n_handlers(), |point| match script.n_handlers() {
             1 => script.text(&[point]),
             n if point == HERE => script.text(&vec![point; n]),
             _ => script.text(&CALLS),
@@ -169,7 +169,7 @@ fn scripts_mean_the_same() {
     let mut wrong = String::new();
     for case in cases("both") {
         let script = std::fs::read_to_string(&case.path).unwrap();
-        let actual = match both.run(|point| script.replace("probe both", &format!("probe {point}"))) {
+        let actual = match both.run(1, |point| script.replace("probe both", &format!("probe {point}"))) {
             Verdict::Same(seen) => seen.errors.iter().fold(seen.output, |text, error| text + "ERROR: " + error + "\n"),
             Verdict::Refused(why) => format!("refused: {why}"),
             Verdict::Incomparable(why) => format!("incomparable: {why}\n"),

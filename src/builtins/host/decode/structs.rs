@@ -72,14 +72,6 @@ pub static ROWS: &[Builtin] = &[
     )
     .pure(),
     row(
-        "__tapdeck_sockaddr_field",
-        &[long("field"), long("addr"), long("w0"), long("w1"), long("w2")],
-        Type::Str,
-        Host(|args, _| Ok(sockaddr_field(args))),
-        "One field of a struct sockaddr: 1 the family, 2 the internet address, 3 the port; empty where there is none.",
-    )
-    .pure(),
-    row(
         "__tapdeck_argv",
         &[long("addr"), long("n0"), string("a0"), string("a1"), string("a2"), string("a3")],
         Type::Str,
@@ -150,29 +142,6 @@ fn sockaddr(args: &[Value]) -> Value {
             format!("{{{name}, pid={}, groups={:08x}}}", word(4), word(8))
         }
         _ => format!("{{{name}}}"),
-    })
-}
-
-fn sockaddr_field(args: &[Value]) -> Value {
-    if long_at(args, 1) == 0 {
-        return bytes("");
-    }
-    let mut raw = [0u8; 24];
-    for word in 0..3 {
-        raw[8 * word..8 * word + 8].copy_from_slice(&long_at(args, word + 2).to_le_bytes());
-    }
-    let family = u16::from_le_bytes([raw[0], raw[1]]);
-    let port = u16::from_be_bytes([raw[2], raw[3]]);
-    bytes(match (long_at(args, 0), family) {
-        (1, family) => sockets::DOMAIN.text(family.into()),
-        (2, 2) => Ipv4Addr::new(raw[4], raw[5], raw[6], raw[7]).to_string(),
-        (2, 10) => {
-            let mut address = [0u8; 16];
-            address.copy_from_slice(&raw[8..24]);
-            Ipv6Addr::from(address).to_string()
-        }
-        (3, 2 | 10) => port.to_string(),
-        _ => String::new(),
     })
 }
 
