@@ -612,8 +612,8 @@ fn interpreter_and_kernel_agree() {
     let refused = std::cell::Cell::new(0u32);
     let result = runner.run(&stmts(), |stmts| {
         let lowered = lowered(&stmts);
-        let here = interpret(&lowered, 1);
-        match run_in_kernel(&lowered, 1, &target) {
+        let here = interpret(&lowered, &[vec![0]]);
+        match run_in_kernel(&lowered, &[vec![0]], &target) {
             Ok(Some(there)) => prop_assert_eq!(here, there, "\n{}", lowered.ir),
             Ok(None) => refused.set(refused.get() + 1),
             Err(error) => prop_assert!(false, "{error}\n{}", lowered.ir),

@@ -119,16 +119,19 @@ impl Effects for Session {
     fn exit(&mut self) {}
 }
 
-/// The first so many handlers, each once, up to the first error.
-fn runs(lowered: &Lowered, n: usize) -> impl Iterator<Item = &Run> {
-    lowered.ir.entries.iter().flat_map(|entry| &entry.runs).take(n)
+/// Handlers by their place in the text: those that an event runs, for each event. Everything ends with an error.
+pub type Events = [Vec<usize>];
+
+fn runs(lowered: &Lowered) -> Vec<&Run> {
+    lowered.ir.entries.iter().flat_map(|entry| &entry.runs).collect()
 }
 
-pub fn interpret(lowered: &Arc<Lowered>, n_handlers: usize) -> Seen {
+pub fn interpret(lowered: &Arc<Lowered>, events: &Events) -> Seen {
     let interpreter = Interpreter::new(lowered.clone());
     let (mut stores, mut session) = (HeapStores::new(&lowered.ir), Session::default());
-    let outcomes =
-        runs(lowered, n_handlers).map(|run| interpreter.run_handler(run.handler, run.site, &mut stores, &mut session));
+    let runs = runs(lowered);
+    let handlers = events.iter().flatten().map(|handler| runs[*handler]);
+    let outcomes = handlers.map(|run| interpreter.run_handler(run.handler, run.site, &mut stores, &mut session));
     let errors = outcomes.filter_map(message).take(1).collect();
     let output = String::from_utf8_lossy(&session.output).into_owned();
     Seen { output, errors, globals: globals(lowered, &stores), cuts: Cuts::Here(interpreter.n_cut()) }
@@ -145,7 +148,7 @@ pub fn target() -> Option<Target> {
 }
 
 /// `None` when code generation says that it cannot, or the verifier gives up on its size.
-pub fn run_in_kernel(lowered: &Arc<Lowered>, n_handlers: usize, target: &Target) -> Result<Option<Seen>, String> {
+pub fn run_in_kernel(lowered: &Arc<Lowered>, events: &Events, target: &Target) -> Result<Option<Seen>, String> {
     let Ok(object) = generate(&lowered.ir, target) else { return Ok(None) };
     let loaded = match load::load(&object, &WithLines::default()) {
         Ok(loaded) => loaded,
@@ -174,9 +177,10 @@ pub fn run_in_kernel(lowered: &Arc<Lowered>, n_handlers: usize, target: &Target)
     let mut ring = Ring::open(&loaded).unwrap().expect("programs that print");
 
     let (mut session, mut errors) = (Session::default(), Vec::new());
-    for run in runs(lowered, n_handlers) {
+    let runs = runs(lowered);
+    for handlers in events {
         // The tracepoint of system calls tells registers and number; others' arguments are nobody's here.
-        let context = [0, u64::from(run.syscall.unwrap_or(0))];
+        let context = [0, u64::from(runs[handlers[0]].syscall.unwrap_or(0))];
         sys::bpf::prog_test_run_raw_tp(loaded.programs[0].as_fd(), &context).map_err(|error| error.to_string())?;
         ring.drain(usize::MAX, |bytes| match record::decode(bytes, &lowered.ir) {
             Record::Print { site, .. } if lowered.ir.print_sites[site.index()].runs.is_some() => {

@@ -26,6 +26,8 @@ pub struct Emitter<'s, 'a> {
     pub callbacks: Vec<(Label, super::iterate::Callback)>,
     /// The current task is in its slot, for this handler and those behind it.
     pub task_is_kept: bool,
+    /// A handler before this one may have ended the session, so this one has to look: as the first of the program does.
+    pub may_have_stopped: bool,
     /// What is called because it happens seldom, to be appended as well.
     pub rare: Vec<(super::rare::Rare, Label)>,
 }
@@ -424,6 +426,7 @@ impl Emitter<'_, '_> {
 
     /// `exit()`: no handler starts from now on.
     pub fn stop_session(&mut self) {
+        self.may_have_stopped = true;
         let control = self.shared.control();
         self.asm.map_value(R1, control, control::STATE);
         self.asm.store_imm(Size::W, R1, 0, control::STOPPING as i32);

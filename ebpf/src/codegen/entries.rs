@@ -241,6 +241,7 @@ impl<'a> Programs<'_, 'a> {
             },
             callbacks: Vec::new(),
             task_is_kept: false,
+            may_have_stopped: false,
             rare: Vec::new(),
         }
     }
@@ -301,7 +302,7 @@ impl<'a> Programs<'_, 'a> {
             e.keep_task_for(parts.iter().map(|(_, prepared)| (&*prepared.body, &*prepared.needs)));
         }
         for parts in parts.chunk_by(|(a, _), (b, _)| share_lines(a, b)) {
-            e.runs(parts, head)?;
+            e.runs(parts, head, out)?;
         }
         e.asm.bind(out);
         e.asm.mov_imm(R0, 0);
@@ -413,10 +414,7 @@ impl Emitter<'_, '_> {
     fn prologue(&mut self, out: Label, check: bool) {
         self.asm.keep(CTX, R1);
         if check {
-            let control = self.shared.control();
-            self.asm.map_value(R2, control, control::STATE);
-            self.asm.load(Size::W, R2, R2, 0);
-            self.asm.jump_if_imm(Cond::Ne, R2, control::RUNNING as i32, out);
+            self.unless_running(out);
         }
         match self.cx.kind {
             EntryKind::SysEnter => {
@@ -449,6 +447,14 @@ impl Emitter<'_, '_> {
         }
     }
 
+    /// To `out` unless the session runs.
+    fn unless_running(&mut self, out: Label) {
+        let control = self.shared.control();
+        self.asm.map_value(R2, control, control::STATE);
+        self.asm.load(Size::W, R2, R2, 0);
+        self.asm.jump_if_imm(Cond::Ne, R2, control::RUNNING as i32, out);
+    }
+
     /// r1 = what the table gives for this syscall, or to `out`.
     fn number(&mut self, out: Label, table: &[(u32, u32)]) {
         let n = table.iter().map(|(nr, _)| nr + 1).max().unwrap_or(0);
@@ -469,7 +475,7 @@ impl Emitter<'_, '_> {
     }
 
     /// Handlers that share their lines, or one: is it their turn, their code, the end.
-    fn runs(&mut self, parts: &[(&Group, Prepared)], head: Head) -> Result<(), GenerateError> {
+    fn runs(&mut self, parts: &[(&Group, Prepared)], head: Head, out: Label) -> Result<(), GenerateError> {
         let skip = self.asm.label();
         let first = parts[0].0;
         self.at(self.shared.program.handlers[first.handler.index()].tag);
@@ -497,7 +503,7 @@ impl Emitter<'_, '_> {
         for (group, prepared) in parts {
             let line = group.alike.clone().map(|alike| Line { alike, section });
             section += line.as_ref().map_or(0, |line| line.alike.section_bytes);
-            self.run(group, line, prepared)?;
+            self.run(group, line, prepared, out)?;
         }
         self.task_is_kept = task_is_kept;
         self.asm.bind(skip);
@@ -532,8 +538,8 @@ impl Emitter<'_, '_> {
         self.asm.store(Size::DW, R10, SITE, R2);
     }
 
-    /// One handler: is its probe on, its code, the end.
-    fn run(&mut self, group: &Group, line: Option<Line>, prepared: &Prepared) -> Result<(), GenerateError> {
+    /// One handler: is its probe on, its code, the end. To `out` where the session is over by now.
+    fn run(&mut self, group: &Group, line: Option<Line>, prepared: &Prepared, out: Label) -> Result<(), GenerateError> {
         let Prepared { body, needs, live } = prepared;
         let frame = Frame::of(body, needs, live, line.as_ref());
         let skip = self.asm.label();
@@ -562,6 +568,9 @@ impl Emitter<'_, '_> {
             stubs: Vec::new(),
             iters: Vec::new(),
         };
+        if self.may_have_stopped {
+            self.unless_running(out);
+        }
         if self.shared.target.live_probes {
             self.if_on(handler.probe, skip);
             self.count_hit(handler.probe);

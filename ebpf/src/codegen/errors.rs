@@ -123,6 +123,7 @@ impl Emitter<'_, '_> {
                 }
                 StubKind::Undone { then } => {
                     self.call_rare(Rare::Undone);
+                    self.may_have_stopped = true;
                     self.asm.jump(then);
                 }
                 StubKind::Cut { text, then } => {
@@ -233,6 +234,7 @@ impl Emitter<'_, '_> {
         }
         self.asm.mov_imm(R1, code as i64);
         self.call_rare(Rare::Report);
+        self.may_have_stopped = true;
     }
 
     /// Whether the tag is another one in other handlers this code runs as.
@@ -305,6 +307,7 @@ impl Emitter<'_, '_> {
             }
             (message, None) => {
                 let failed = self.cx.failed;
+                self.may_have_stopped = true;
                 self.skip_untold(failed);
                 let (temp, text) = (self.cx.frame.temp, self.text(message));
                 let (base, off) = self.base(temp, R2);

@@ -4,7 +4,8 @@
 //! `TAPDECK_FUZZ=100000 nice cargo test --release --test it both::random -- --nocapture` runs so many of them, from
 //! `TAPDECK_FUZZ_SEED` on (0); what fails is made small and printed, to become a fixture. With `TAPDECK_FUZZ_STRINGS=64`
 //! strings end at 63 bytes: programs are smaller and load faster, and texts are cut. With `TAPDECK_FUZZ_HANDLERS=1` each
-//! has a dozen handlers of system calls, which differ in some numbers and texts and so are one program.
+//! has a dozen handlers, which differ in some numbers and texts: at as many system calls, where they are one program, at
+//! fewer, or all at one tracepoint.
 
 mod random;
 
@@ -24,7 +25,7 @@ use tapdeck_ebpf::{Target, ir};
 pub use self::random::Rng;
 use self::random::{Maker, Script};
 use crate::{
-    executors::{Seen, interpret, run_in_kernel, target},
+    executors::{Events, Seen, interpret, run_in_kernel, target},
     scripts::cases,
 };
 
@@ -32,7 +33,7 @@ use crate::{
 const HERE: &str = "begin";
 const THERE: &str = "kernel.trace(\"sched_switch\")";
 
-/// Where the handlers of a script with several are in the kernel: each is the handler of one call.
+/// Where the handlers of a script with several are in the kernel, where they are no tracepoint's.
 const CALLS: [&str; 12] = [
     "syscall.getpid",
     "syscall.getuid",
@@ -86,18 +87,18 @@ impl Both {
         self.compiler.compile(&input, &options)
     }
 
-    /// `text` makes the script, whose first handlers are compared, for a probe point.
-    fn run(&self, n_handlers: usize, text: impl Fn(&str) -> String) -> Verdict {
+    /// `text` makes the script for a probe point.
+    fn run(&self, events: &Events, text: impl Fn(&str) -> String) -> Verdict {
         let here = match lowered(self.compile(text(HERE))) {
             Ok(here) => here,
             Err(errors) => return Verdict::Wrong(format!("{NO_SCRIPT}{errors}")),
         };
-        let seen = interpret(&here, n_handlers);
+        let seen = interpret(&here, events);
         let there = match lowered(self.compile(text(THERE))) {
             Ok(there) => there,
             Err(errors) => return Verdict::Refused(errors),
         };
-        let there_seen = match run_in_kernel(&there, n_handlers, &self.target) {
+        let there_seen = match run_in_kernel(&there, events, &self.target) {
             Ok(Some(there_seen)) => there_seen,
             Ok(None) => return Verdict::Refused("too much code".to_owned()),
             Err(error) => return Verdict::Wrong(error),
@@ -119,10 +120,11 @@ impl Both {
     }
 
     fn random(&self, script: &Script) -> Verdict {
-        self.run(script.n_handlers(), |point| match script.n_handlers() {
-            1 => script.text(&[point]),
-            n if point == HERE => script.text(&vec![point; n]),
-            _ => script.text(&CALLS),
+        let n = script.n_handlers();
+        self.run(&script.events(), |point| match script.n_calls {
+            _ if point == HERE => script.text(&vec![point; n]),
+            0 => script.text(&vec![point; n]),
+            n_calls => script.text(&CALLS[..n_calls].iter().copied().cycle().take(n).collect::<Vec<_>>()),
         })
     }
 
@@ -169,7 +171,7 @@ fn scripts_mean_the_same() {
     let mut wrong = String::new();
     for case in cases("both") {
         let script = std::fs::read_to_string(&case.path).unwrap();
-        let actual = match both.run(1, |point| script.replace("probe both", &format!("probe {point}"))) {
+        let actual = match both.run(&[vec![0]], |point| script.replace("probe both", &format!("probe {point}"))) {
             Verdict::Same(seen) => seen.errors.iter().fold(seen.output, |text, error| text + "ERROR: " + error + "\n"),
             Verdict::Refused(why) => format!("refused: {why}"),
             Verdict::Incomparable(why) => format!("incomparable: {why}\n"),

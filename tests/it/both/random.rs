@@ -43,8 +43,12 @@ pub enum Node {
 pub struct Script {
     pub functions: Vec<Node>,
     pub body: Vec<Node>,
-    /// What makes each handler's body differ from the first one's, which is `body`.
+    /// Every other handler's, if there is one.
+    other: Option<Vec<Node>>,
+    /// What makes each handler's body differ from these.
     variations: Vec<u64>,
+    /// System calls that handlers are at, in turn; 0: all are at one tracepoint.
+    pub n_calls: usize,
 }
 
 const GLOBALS: &str = "\
@@ -81,6 +85,9 @@ const BEFORE: &[&str] = &[
     "y <<< 15",
 ];
 
+/// Lines of it that are about locals.
+const LOCALS_BEFORE: usize = 2;
+
 /// A picture is drawn when its record is read, so nothing may be added behind it.
 const AFTER: &[&str] =
     &["println(a, b, c, p, q)", "if (@count(x)) print(@hist_log(x))", "print(@hist_linear(y, 0, 100, 10))"];
@@ -90,13 +97,21 @@ impl Script {
         self.variations.len()
     }
 
+    /// The handlers of each event.
+    pub fn events(&self) -> Vec<Vec<usize>> {
+        let n_events = self.n_calls.max(1);
+        let handlers = |event| (event..self.n_handlers()).step_by(n_events).collect::<Vec<_>>();
+        (0..n_events).map(handlers).filter(|handlers| !handlers.is_empty()).collect()
+    }
+
     /// The whole text, with a probe point for each handler.
     pub fn text(&self, points: &[&str]) -> String {
         let mut text = GLOBALS.to_owned();
         write_nodes(&self.functions, 0, &mut text);
-        let mut body = String::new();
-        write_nodes(&self.body, 1, &mut body);
-        for (point, seed) in points.iter().zip(&self.variations) {
+        for (n, (point, seed)) in points.iter().zip(&self.variations).enumerate() {
+            let mut body = String::new();
+            let nodes = self.other.as_ref().filter(|_| n % 2 == 1).unwrap_or(&self.body);
+            write_nodes(nodes, 1, &mut body);
             let lines = body.split_inclusive('\n').map(|line| varied(line, *seed));
             text.push_str(&format!("probe {point} {{\n{}}}\n", lines.collect::<String>()));
         }
@@ -114,7 +129,11 @@ impl Script {
             variations.remove(n);
             Script { variations, ..self.clone() }
         });
-        less.chain(functions).chain(handlers).collect()
+        let others = self.other.iter().flat_map(|other| {
+            let others = smaller_lists(other).into_iter().map(Some).chain([None]);
+            others.map(|other| Script { other, ..self.clone() })
+        });
+        less.chain(functions).chain(handlers).chain(others).collect()
     }
 }
 
@@ -268,8 +287,26 @@ impl Maker {
         let n = 2 + self.rng.below(6);
         let lines = |lines: &[&str]| lines.iter().map(|line| Node::Line((*line).to_owned())).collect::<Vec<_>>();
         let made = self.stmts(n, Place { depth: 0, in_loop: false, may_write: true });
-        let variations = (0..n_handlers).map(|n| if n == 0 { 0 } else { self.rng.next() % 10 }).collect();
-        Script { functions: lines(FUNCTIONS), body: [lines(BEFORE), made, lines(AFTER)].concat(), variations }
+        let mut script = Script {
+            functions: lines(FUNCTIONS),
+            body: [lines(BEFORE), made, lines(AFTER)].concat(),
+            other: None,
+            variations: vec![0; n_handlers],
+            n_calls: 0,
+        };
+        if n_handlers > 1 {
+            script.variations.iter_mut().skip(1).for_each(|seed| *seed = self.rng.next() % 10);
+            script.n_calls = [n_handlers, n_handlers / 2, n_handlers / 4, 0][self.rng.below(4)];
+            // A picture is drawn when its event is over.
+            let pictures = if script.n_calls == n_handlers { AFTER.len() - 1 } else { 0 };
+            script.body.truncate(script.body.len() - (AFTER.len() - 1) + pictures);
+            if self.rng.one_in(3) {
+                let n = 1 + self.rng.below(4);
+                let made = self.stmts(n, Place { depth: 0, in_loop: false, may_write: true });
+                script.other = Some([lines(&BEFORE[..LOCALS_BEFORE]), made].concat());
+            }
+        }
+        script
     }
 
     fn stmts(&mut self, n: usize, place: Place) -> Vec<Node> {
