@@ -80,7 +80,7 @@ fn without_interrupted_runs(line: &str) -> String {
     }
 }
 
-fn kernel_is_at_least(least: &str) -> bool {
+pub fn kernel_is_at_least(least: &str) -> bool {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     let numbers = |text: &str| {
         let mut parts = text.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse::<u32>().ok());

@@ -1,5 +1,6 @@
 //! Scripts that mean the same in both executors. `tests/scripts/both/x.stp` has `probe both { … }`: the handler runs in
-//! the interpreter as `begin`'s, and in the kernel as an event's; `x.out` is what both print. And random scripts:
+//! the interpreter as `begin`'s, and in the kernel as an event's; `x.out` is what both print; `//# linux: 6.9` says that an
+//! older kernel cannot run it. And random scripts:
 //!
 //! `TAPDECK_FUZZ=100000 nice cargo test --release --test it both::random -- --nocapture` runs so many of them, from
 //! `TAPDECK_FUZZ_SEED` on (0); what fails is made small and printed, to become a fixture. With `TAPDECK_FUZZ_STRINGS=64`
@@ -26,6 +27,7 @@ pub use self::random::Rng;
 use self::random::{Maker, Script};
 use crate::{
     executors::{Events, Seen, interpret, run_in_kernel, target},
+    runs::kernel_is_at_least,
     scripts::cases,
 };
 
@@ -170,6 +172,12 @@ fn scripts_mean_the_same() {
     let update = std::env::var_os("UPDATE_EXPECT").is_some();
     let mut wrong = String::new();
     for case in cases("both") {
+        if let Some(least) = case.directive("linux")
+            && !kernel_is_at_least(&least)
+        {
+            eprintln!("skipped: {} is for Linux {least} and later", case.name);
+            continue;
+        }
         let script = std::fs::read_to_string(&case.path).unwrap();
         let actual = match both.run(&[vec![0]], |point| script.replace("probe both", &format!("probe {point}"))) {
             Verdict::Same(seen) => seen.errors.iter().fold(seen.output, |text, error| text + "ERROR: " + error + "\n"),
