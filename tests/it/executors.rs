@@ -155,7 +155,9 @@ pub fn run_in_kernel(lowered: &Arc<Lowered>, events: &Events, target: &Target) -
         // E2BIG: more steps than it takes; ENOSPC: so many that its log does not fit.
         Err(LoadError::Rejected(rejection))
             if matches!(rejection.source.raw_os_error(), Some(7 | 28))
-                || rejection.log.contains("jumps is too complex") =>
+                || ["jumps is too complex", "cannot be patched due to 16-bit range"]
+                    .iter()
+                    .any(|limit| rejection.log.contains(limit)) =>
         {
             return Ok(None);
         }
