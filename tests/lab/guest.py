@@ -55,14 +55,14 @@ class Result:
     output: bytes
 
 
-def run(kernel, jobs, files=(), show=None, icount=False, headings=False, smp=2, memory_mb=1536, debug=None, append="", cpu=CPU):
+def run(kernel, jobs, files=(), show=None, icount=False, headings=False, smp=2, memory_mb=1536, debug=None, append="", cpu=CPU, instead=None):
     """Runs the jobs one after the other in one boot. `show` gets the output as it comes, `append` goes on the kernel's command line."""
     need_tools()
     with tempfile.TemporaryDirectory(prefix="tapdeck-lab-") as work:
         mark = "lab-" + secrets.token_hex(8)
         image = os.path.join(work, "initramfs")
         with open(image, "wb") as out:
-            out.write(initramfs(kernel, jobs, files, mark, debug=debug))
+            out.write(initramfs(kernel, jobs, files, mark, debug=debug, instead=instead))
         console = os.path.join(work, "console")
         argv = machine(kernel, image, 1 if icount else smp, memory_mb, append, cpu) + ["-serial", "file:" + console, "-serial", "stdio"]
         if icount:
@@ -150,7 +150,7 @@ def listen(qemu, jobs, mark, show, headings):
     return results
 
 
-def initramfs(kernel, jobs, files, mark, with_shell=False, debug=None):
+def initramfs(kernel, jobs, files, mark, with_shell=False, debug=None, instead=None):
     archive = Archive()
     archive.file("/bin/busybox", static_busybox(), 0o755)
     # busybox's own shell would run its applets instead of programs.
@@ -179,6 +179,9 @@ def initramfs(kernel, jobs, files, mark, with_shell=False, debug=None):
     archive.file(f"/lib/modules/{kernel.release}/modules.dep", os.path.join(kernel.modules, "modules.dep"))
     for path in files:
         archive.tree(os.path.abspath(path))
+    for path, source in (instead or {}).items():
+        archive.tree(source)
+        archive.file(path, source, 0o755)
     for path, source in (debug.cache if debug else {}).items():
         archive.file(path, source)
     return archive.finish()

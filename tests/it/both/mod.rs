@@ -95,6 +95,11 @@ impl Both {
             Ok(here) => here,
             Err(errors) => return Verdict::Wrong(format!("{NO_SCRIPT}{errors}")),
         };
+        // A handler that does nothing is left out.
+        let n_runs: usize = here.ir.entries.iter().map(|entry| entry.runs.len()).sum();
+        if n_runs < events.iter().map(Vec::len).sum() {
+            return Verdict::Refused("handlers without an effect".to_owned());
+        }
         let seen = interpret(&here, events);
         let there = match lowered(self.compile(text(THERE))) {
             Ok(there) => there,

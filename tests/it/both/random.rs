@@ -303,7 +303,7 @@ impl Maker {
             if self.rng.one_in(3) {
                 let n = 1 + self.rng.below(4);
                 let made = self.stmts(n, Place { depth: 0, in_loop: false, may_write: true });
-                script.other = Some([lines(&BEFORE[..LOCALS_BEFORE]), made].concat());
+                script.other = Some([lines(&BEFORE[..LOCALS_BEFORE]), made, lines(&AFTER[..1])].concat());
             }
         }
         script
