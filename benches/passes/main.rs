@@ -70,7 +70,7 @@ fn main() -> ExitCode {
                 std::hint::black_box(&loaded);
             })
         };
-        row("100 probes no two of which do the same, verified", loading(script::unlike_probes(100)), "ms", 75.0);
+        row("100 probes no two of which do the same, verified", loading(script::unlike_probes(100)), "ms", 50.0);
         row("100 probes, from text to verified programs", loading(script::probes(100)), "ms", 50.0);
     } else {
         println!("SKIPPED: loading: {}", features::why_not());
