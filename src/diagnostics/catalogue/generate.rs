@@ -37,32 +37,26 @@ pub fn only_in_user_space(name: &str, because: Option<&str>, at: Span) -> Diagno
         .help("its result may be printed there, and used freely in begin, end and timer probes")
 }
 
-/// What makes a text, in words for it, and how to decide by what the text says without it.
-fn instead_of(because: &str) -> (&str, &'static str) {
-    match because {
-        _ => (because, "it can be printed there, stored and passed on; look at it in an end or timer probe"),
-    }
-}
+/// How to go on without a text that is not known.
+const WITHOUT_THE_TEXT: &str = "it can be printed there, stored and passed on; look at it in an end or timer probe";
 
 /// A text only user space can compute was kept in a local and is needed in the kernel.
 pub fn deferred_local_needed(name: &str, because: &str, at: Span, assigned: Span) -> Diagnostic {
-    let (source, help) = instead_of(because);
     error(
         "deferred-text",
-        format!("the text of '{name}' is not known inside an event handler: it comes from {source}"),
+        format!("the text of '{name}' is not known inside an event handler: it comes from {because}"),
         at,
     )
     .token(format!("identifier '{name}'"))
     .related("the text was assigned here", format!("identifier '{name}'"), assigned)
-    .help(help)
+    .help(WITHOUT_THE_TEXT)
 }
 
 /// A text that is kept in pieces is needed in the kernel; `what` is the name it has there.
 pub fn text_needed(what: Option<&str>, because: &str, at: Span) -> Diagnostic {
     let text = what.map_or("this text".to_owned(), |name| format!("the text of '{name}'"));
-    let (source, help) = instead_of(because);
-    let message = format!("{text} is not known inside an event handler: it comes from {source}");
-    let diagnostic = error("deferred-text", message, at).help(help);
+    let message = format!("{text} is not known inside an event handler: it comes from {because}");
+    let diagnostic = error("deferred-text", message, at).help(WITHOUT_THE_TEXT);
     match what {
         Some(name) => diagnostic.token(format!("identifier '{name}'")),
         None => diagnostic,
@@ -144,7 +138,7 @@ pub fn not_kept_from_running(at: Span, before: Span) -> Diagnostic {
 pub fn refused(name: &str, reason: &str, help: &str, at: Span) -> Diagnostic {
     error("refused-function", format!("function '{name}' is not available: {reason}"), at)
         .token(format!("identifier '{name}'"))
-        .help(help)
+        .help(WITHOUT_THE_TEXT)
 }
 
 /// `int_arg(7)`.

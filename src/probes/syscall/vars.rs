@@ -245,7 +245,7 @@ mod tests {
         texts.sort();
         texts.dedup();
         let (_, own) = embedded::TAPSETS.iter().find(|(name, _)| *name == "inet_sock.stp").unwrap();
-        let own = String::from_utf8_lossy(own.as_ref());
+        let own = String::from_utf8_lossy(own);
         for text in texts {
             let mut sources = SourceMap::default();
             let file = sources.add("<var>", text.clone(), Origin::User);
