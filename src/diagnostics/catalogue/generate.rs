@@ -138,7 +138,7 @@ pub fn not_kept_from_running(at: Span, before: Span) -> Diagnostic {
 pub fn refused(name: &str, reason: &str, help: &str, at: Span) -> Diagnostic {
     error("refused-function", format!("function '{name}' is not available: {reason}"), at)
         .token(format!("identifier '{name}'"))
-        .help(WITHOUT_THE_TEXT)
+        .help(help)
 }
 
 /// `int_arg(7)`.
