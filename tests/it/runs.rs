@@ -63,7 +63,7 @@ fn output(case: &Case) -> Option<String> {
     Some(text)
 }
 
-fn in_the_lab() -> bool {
+pub fn in_the_lab() -> bool {
     std::env::var_os("TAPDECK_LAB").is_some()
 }
 
