@@ -568,7 +568,8 @@ impl Emitter<'_, '_> {
             stubs: Vec::new(),
             iters: Vec::new(),
         };
-        if self.may_have_stopped {
+        // What callbacks do is written behind all handlers.
+        if self.may_have_stopped || !self.callbacks.is_empty() {
             self.unless_running(out);
         }
         if self.shared.target.live_probes {
