@@ -21,7 +21,11 @@ use tapdeck::{
     pipeline::{CompileOptions, Compiled, Compiler, Input},
     runtime::plan::Lowered,
 };
-use tapdeck_ebpf::{Target, ir};
+use tapdeck_ebpf::{
+    Target,
+    codegen::{CurrentTask, DirectReads},
+    ir,
+};
 
 pub use self::random::Rng;
 use self::random::{Maker, Script};
@@ -154,6 +158,21 @@ impl Both {
     }
 }
 
+/// What older kernels cannot do, and what some sessions want counted, in turn.
+fn varied(usual: &Target, seed: u64) -> Target {
+    let has = |bits: u64| seed & bits != bits;
+    Target {
+        may_goto: usual.may_goto && has(0b111),
+        lookup_percpu: usual.lookup_percpu && has(0b1_0100),
+        current_task: if has(0b1_0010) { usual.current_task } else { CurrentTask::ByHelper },
+        direct_reads: if has(0b11_0000) { usual.direct_reads } else { DirectReads::Never },
+        timing: has(0b1),
+        live_probes: has(0b1000),
+        live_histograms: has(0b1_0000),
+        ..usual.clone()
+    }
+}
+
 fn lowered(compiled: Compiled) -> Result<Arc<Lowered>, String> {
     let errors: Vec<_> = compiled.errors().cloned().collect();
     match (compiled.lowered, errors.is_empty()) {
@@ -220,9 +239,10 @@ fn random_scripts_of_several_handlers_mean_the_same() {
     }
 }
 
-fn try_random(n_handlers: usize, usual: u64) {
-    let Some(both) = Both::new() else { return };
-    let n = number("TAPDECK_FUZZ").unwrap_or(if in_the_lab() { usual / 5 } else { usual });
+fn try_random(n_handlers: usize, n_usually: u64) {
+    let Some(mut both) = Both::new() else { return };
+    let usual = both.target.clone();
+    let n = number("TAPDECK_FUZZ").unwrap_or(if in_the_lab() { n_usually / 5 } else { n_usually });
     let first = number("TAPDECK_FUZZ_SEED").unwrap_or(0);
     let (mut n_same, mut n_refused, mut n_incomparable, mut wrong) = (0u64, 0u64, 0u64, Vec::new());
     let begun = Instant::now();
@@ -232,6 +252,7 @@ fn try_random(n_handlers: usize, usual: u64) {
         if is_shown {
             println!("== seed {seed}\n{}", script.text(&vec!["both"; n_handlers]));
         }
+        both.target = varied(&usual, seed);
         let verdict = both.random(&script);
         if is_shown {
             let what = match &verdict {
