@@ -217,7 +217,9 @@ fn variables_have_addresses_without_debug_information() {
         return;
     }
     let script = "probe timer.profile { println(@cast(&@var(\"jiffies_64@kernel/time/timer.c\"), \"unsigned long\")[0] > 1000) exit() }";
-    assert_eq!(run(&["-e", script]).ok(), "1\n");
+    // Each processor's clock may come before the end.
+    let ran = run(&["-e", script]).ok();
+    assert!(!ran.is_empty() && ran.lines().all(|line| line == "1"), "{ran}");
     let refused = run(&["-p2", "-e", "probe begin { println(@var(\"jiffies_64\")) }"]);
     assert!(refused.err.contains("@cast(&@var(\"jiffies_64\"), \"TYPE\")"), "{}", refused.err);
     let refused = run(&["-p2", "-e", "probe begin { println(&@var(\"runqueues\")) }"]);
