@@ -150,8 +150,11 @@ impl World {
         images.entry(name.to_owned()).or_insert_with(open).clone()
     }
 
-    /// Names of the modules that are loaded, as far as that can be told.
+    /// Names of the modules that are loaded, as far as that can be told; of a kernel that does not run here, of all it has.
     pub fn module_names(&self) -> Vec<String> {
+        if !self.host.is_running() {
+            return catalog::all_names(&*self.host);
+        }
         let text = self.host.read(Path::new("/proc/modules")).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let mut names: Vec<String> = text

@@ -31,7 +31,7 @@ fn places(name: &str, build_id: Option<&[u8]>, release: &str, host: &dyn Host) -
         places.push(modules.join("modules.dep"));
         return places;
     };
-    let plain = path.trim_end_matches(".gz").trim_end_matches(".xz").trim_end_matches(".zst").to_owned();
+    let plain = uncompressed(&path).to_owned();
     for folder in ["/usr/lib/debug/lib/modules", "/usr/lib/debug/usr/lib/modules"] {
         for file in [&plain, &format!("{plain}.debug"), &path] {
             let place = PathBuf::from(format!("{folder}/{release}/{file}"));
@@ -42,6 +42,35 @@ fn places(name: &str, build_id: Option<&[u8]>, release: &str, host: &dyn Host) -
     }
     places.push(PathBuf::from(format!("/lib/modules/{release}/{path}")));
     places
+}
+
+/// Every module of a kernel that depmod knows, in memory's spelling, sorted.
+pub fn all_names(host: &dyn Host) -> Vec<String> {
+    let release = host.kernel_release();
+    let near = host.debug_file();
+    let near = near.iter().flat_map(|file| trees(file, &release));
+    let lists = near.chain([PathBuf::from(format!("/lib/modules/{release}"))]).map(|tree| tree.join("modules.dep"));
+    let mut names = Vec::new();
+    for text in lists.filter_map(|list| host.read(&list).ok()) {
+        let text = String::from_utf8_lossy(&text);
+        let files = text.lines().filter_map(|line| line.split(':').next()?.rsplit('/').next());
+        names.extend(files.filter_map(|file| Some(file.split_once(".ko")?.0.replace('-', "_"))));
+    }
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Where the modules of the kernel in that file may be.
+fn trees(file: &Path, release: &str) -> Vec<PathBuf> {
+    // `boot/vmlinux-R`, `usr/lib/debug/boot/vmlinux-R`, `lib/modules/R/build/vmlinux`
+    const MAX_ANCESTORS: usize = 5;
+    let above = file.ancestors().skip(1).take(MAX_ANCESTORS).map(|at| at.join("lib/modules").join(release));
+    file.parent().map(Path::to_owned).into_iter().chain(above).collect()
+}
+
+fn uncompressed(path: &str) -> &str {
+    path.trim_end_matches(".gz").trim_end_matches(".xz").trim_end_matches(".zst")
 }
 
 /// `kernel/fs/xfs/xfs.ko.xz` for `xfs`: the file's name may have dashes where the module's has underscores.
@@ -61,16 +90,17 @@ fn is_called(file: &str, name: &str) -> bool {
 /// Where the module would be in the tree that the kernel's file is in: that of a package, unpacked anywhere, or the one it
 /// was built in.
 fn near_file(name: &str, release: &str, host: &dyn Host) -> Vec<PathBuf> {
-    // `boot/vmlinux-R`, `usr/lib/debug/boot/vmlinux-R`, `lib/modules/R/build/vmlinux`
-    const MAX_ANCESTORS: usize = 5;
     let Some(file) = host.debug_file() else { return Vec::new() };
     let mut places = Vec::new();
-    let own = file.parent().map(Path::to_owned);
-    let trees = file.ancestors().skip(1).take(MAX_ANCESTORS).map(|at| at.join("lib/modules").join(release));
     let is_tree =
         |folder: &PathBuf| ["modules.dep", "modules.order"].iter().any(|list| host.read(&folder.join(list)).is_ok());
-    for tree in own.filter(is_tree).into_iter().chain(trees) {
+    let own = usize::from(file.parent().is_some_and(|own| !is_tree(&own.to_owned())));
+    // A package of debug information has no list, but the same places.
+    let installed = path_of(name, &PathBuf::from(format!("/lib/modules/{release}")), host);
+    for tree in trees(&file, release).into_iter().skip(own) {
         let listed = path_of(name, &tree, host).map(|path| tree.join(path));
+        let as_installed = || Some(tree.join(uncompressed(installed.as_ref()?)));
+        let listed = listed.or_else(|| as_installed().filter(|path| host.stamp(path).is_ok()));
         places.extend(listed.or_else(|| search(name, &tree, 0, host)));
     }
     places

@@ -206,4 +206,8 @@ fn modules_of_a_kernel_given_by_its_file_are_near_it() {
     machine.put(&format!("{tree}/extra/sha_pes.ko"), &bytes_of("object.o"));
     machine.put(&format!("{tree}/modules.dep"), b"extra/sha_pes.ko:\n");
     assert_eq!(find(), Ok(format!("{tree}/extra/sha_pes.ko")));
+    let host = named_kernel(Arc::new(machine.host()), "/tree/boot/vmlinux-5.99.1-tapdeck").expect("is a kernel");
+    machine
+        .put("/lib/modules/5.99.1-tapdeck/modules.dep", b"kernel/net/a-b.ko.xz: kernel/lib/c.ko\nkernel/lib/c.ko:\n");
+    assert_eq!(all_names(&*host), ["a_b", "c", "sha_pes"]);
 }

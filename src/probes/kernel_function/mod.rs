@@ -252,7 +252,8 @@ pub(in crate::probes) fn no_such_module(pattern: &str, world: &World) -> NoMatch
     no_match.similar(nearest(pattern, names))
 }
 
-/// Modules by a pattern, all with debug information. `None`: one has none, or there is no such module.
+/// Modules by a pattern, all with debug information. `None`: one has none, or there is no such module. Of a kernel that
+/// does not run here those that have it.
 pub(in crate::probes) fn images(pattern: &str, world: &World) -> Option<Vec<Arc<Image>>> {
     let names = if is_wildcard(pattern) {
         let matches = |name: &String| glob_matches(pattern.as_bytes(), name.as_bytes());
@@ -260,7 +261,9 @@ pub(in crate::probes) fn images(pattern: &str, world: &World) -> Option<Vec<Arc<
     } else {
         vec![pattern.replace('-', "_")]
     };
-    let images: Option<Vec<_>> = names.iter().map(|name| world.module_image(name).ok()).collect();
+    let mut images = names.iter().map(|name| world.module_image(name).ok());
+    let images: Option<Vec<_>> =
+        if world.host.is_running() { images.collect() } else { Some(images.by_ref().flatten().collect()) };
     images.filter(|images| !images.is_empty())
 }
 
