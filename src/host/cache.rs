@@ -22,6 +22,10 @@ pub struct Cache {
 
 /// Files of one kind together are kept below this; the ones unused for longest go.
 const MAX_BYTES: u64 = 1 << 30;
+/// Among so many small files that one tapdeck stores the folder is looked through once: those of a thousand modules would
+/// have it looked through a thousand times.
+const SMALL_FILES: u32 = 32;
+const SMALL_BYTES: usize = 4 << 20;
 
 impl Cache {
     pub fn new(folder: impl Into<PathBuf>) -> Self {
@@ -56,9 +60,9 @@ impl Cache {
         static SERIAL: AtomicU32 = AtomicU32::new(0);
         let path = self.folder.join(name);
         let folder = path.parent().unwrap_or(&self.folder);
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let write = || {
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-            let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
             let unfinished = folder.join(format!(".unfinished.{}.{serial}", std::process::id()));
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
             let written = file.write_all(bytes).and_then(|()| fs::rename(&unfinished, &path));
@@ -68,7 +72,9 @@ impl Cache {
             written
         };
         write().map_err(|error: std::io::Error| format!("{}: {error}", path.display()))?;
-        trim(folder, MAX_BYTES);
+        if serial.is_multiple_of(SMALL_FILES) || bytes.len() > SMALL_BYTES {
+            trim(folder, MAX_BYTES);
+        }
         Ok(())
     }
 
