@@ -1,7 +1,8 @@
 """The kernel suite: the project's own test binaries, those tests that load programs, inside each kernel.
 
 The tests are the ones `cargo test` runs here; in a guest they find what this machine's kernel may lack, such as
-kprobes. The program they start is the optimised one: the emulated processor is four times as long at the other. A test that a kernel cannot run says SKIPPED and why, and the report counts those.
+kprobes. The program they start is the optimised one: the emulated processor is four times as long at the other.
+A test that a kernel cannot run says SKIPPED and why, and the report counts those.
 """
 import json
 import os

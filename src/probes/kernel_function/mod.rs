@@ -261,9 +261,9 @@ pub(in crate::probes) fn images(pattern: &str, world: &World) -> Option<Vec<Arc<
     } else {
         vec![pattern.replace('-', "_")]
     };
-    let mut images = names.iter().map(|name| world.module_image(name).ok());
+    let images = names.iter().map(|name| world.module_image(name).ok());
     let images: Option<Vec<_>> =
-        if world.host.is_running() { images.collect() } else { Some(images.by_ref().flatten().collect()) };
+        if world.host.is_running() { images.collect() } else { Some(images.flatten().collect()) };
     images.filter(|images| !images.is_empty())
 }
 
