@@ -60,6 +60,7 @@ pub struct World {
     barred: OnceLock<HashSet<String>>,
     programs: Mutex<HashMap<PathBuf, Option<Arc<Dwarf>>>>,
     kernel_image: OnceLock<Option<Arc<Image>>>,
+    module_files: OnceLock<catalog::ModuleFiles>,
     module_images: Mutex<HashMap<String, Result<Arc<Image>, Missing>>>,
 }
 
@@ -84,6 +85,7 @@ impl World {
             barred: OnceLock::new(),
             programs: Mutex::default(),
             kernel_image: OnceLock::new(),
+            module_files: OnceLock::new(),
             module_images: Mutex::default(),
         }
     }
@@ -142,18 +144,24 @@ impl World {
         let open = || {
             let build_id = catalog::loaded_build_id(name, &*self.host);
             let fetch = |missing| self.downloads.instead_of(missing, build_id.as_deref(), &*self.host);
-            let (path, file) = catalog::find_module(name, &*self.host).or_else(fetch)?;
+            let (path, file) = self.module_files().find(name, &*self.host).or_else(fetch)?;
             let opened = Dwarf::open(file, &path, &*self.host, &self.indexing);
             let dwarf = opened.map(Arc::new).map_err(|why| Missing::unreadable(&*self.host, why))?;
+            // It may be one of a thousand.
+            dwarf.forget();
             Ok(Arc::new(Image::of_module(dwarf, name, &*self.host)))
         };
         images.entry(name.to_owned()).or_insert_with(open).clone()
     }
 
+    fn module_files(&self) -> &catalog::ModuleFiles {
+        self.module_files.get_or_init(|| catalog::ModuleFiles::of(&*self.host))
+    }
+
     /// Names of the modules that are loaded, as far as that can be told; of a kernel that does not run here, of all it has.
     pub fn module_names(&self) -> Vec<String> {
         if !self.host.is_running() {
-            return catalog::all_names(&*self.host);
+            return self.module_files().names(&*self.host);
         }
         let text = self.host.read(Path::new("/proc/modules")).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);

@@ -107,7 +107,7 @@ impl NotTraceable {
             NotTraceable::NoInstrumentation => {
                 "it runs before the kernel can be traced (noinstr: entry and exception code)"
             }
-            NotTraceable::InitText => "it is gone: the kernel frees it when it has started (__init)",
+            NotTraceable::InitText => "it is gone: freed once the kernel, or the module, has started (__init)",
             NotTraceable::NotListed => {
                 "the kernel does not list it among what it can trace: inlined everywhere, or not to be traced (notrace)"
             }

@@ -32,8 +32,18 @@ const MAX_CPU: Duration = Duration::from_secs(10);
 /// Kernel ticks in what /proc says of a thread's time: USER_HZ. proc_pid_stat(5).
 const TICK: Duration = Duration::from_millis(10);
 
-const PROGRAMS: [&str; 9] =
-    ["gcc5.so", "gcc4.so", "clang5.so", "lto.so", "dwz.so", "object.o", "apart.debug", "labels.so", "vmlinux"];
+const PROGRAMS: [&str; 10] = [
+    "gcc5.so",
+    "gcc4.so",
+    "clang5.so",
+    "lto.so",
+    "dwz.so",
+    "object.o",
+    "module.o",
+    "apart.debug",
+    "labels.so",
+    "vmlinux",
+];
 
 /// xorshift64*: no more is needed, and a seed is a mutant for ever.
 struct Rng(u64);

@@ -149,7 +149,9 @@ pub trait Types: Send + Sync {
 
     /// C text, qualifiers behind what they qualify: `char const*`, `struct task_struct*`, `void (*) (int, char*)`.
     fn type_text(&self, id: TypeId) -> String {
-        text_at(self, id, 0)
+        let (mut text, behind) = text_at(self, id, 0);
+        text.push_str(&behind);
+        text
     }
 }
 
@@ -185,43 +187,52 @@ fn collect_member_names<'a, T: Types + ?Sized>(types: &'a T, id: TypeId, names: 
     }
 }
 
-fn text_at<T: Types + ?Sized>(types: &T, id: TypeId, depth: usize) -> String {
+/// The text in two: what makes another type of this one stands between them. The second is empty but for functions:
+/// `void (*`, `) (int)`.
+fn text_at<T: Types + ?Sized>(types: &T, id: TypeId, depth: usize) -> (String, String) {
+    let whole = |text: String| (text, String::new());
     if depth > MAX_DEPTH {
-        return "void".to_owned();
+        return whole("void".to_owned());
     }
     let (name, keyword) = (types.name(id), types.keyword(id));
+    let around = |of: TypeId, suffix: &str| {
+        let (text, behind) = text_at(types, of, depth + 1);
+        (text + suffix, behind)
+    };
     match types.shape(id) {
-        Shape::Void => "void".to_owned(),
-        Shape::Pointer(to) => match types.shape(to) {
-            Shape::Function { .. } => function_text(types, to, "(*)", depth + 1),
-            _ => text_at(types, to, depth + 1) + if keyword.is_empty() { "*" } else { keyword },
-        },
-        Shape::Array { .. } => array_text(types, id, depth),
-        Shape::Struct | Shape::Union | Shape::Enum { .. } | Shape::Forward if name.is_empty() => {
-            format!("{keyword} {{...}}")
+        Shape::Void => whole("void".to_owned()),
+        Shape::Pointer(to) => around(to, if keyword.is_empty() { "*" } else { keyword }),
+        Shape::Array { .. } => {
+            let (element, dimensions) = dimensions(types, id);
+            around(element, &dimensions)
         }
-        Shape::Struct | Shape::Union | Shape::Enum { .. } | Shape::Forward => format!("{keyword} {name}"),
-        Shape::Qualified(of) if keyword.is_empty() => text_at(types, of, depth + 1),
-        Shape::Qualified(of) => format!("{} {keyword}", text_at(types, of, depth + 1)),
-        Shape::Function { .. } => function_text(types, id, "()", depth + 1),
-        Shape::Int { .. } | Shape::Bool { .. } | Shape::Float | Shape::Typedef(_) | Shape::Other => name.to_owned(),
+        Shape::Struct | Shape::Union | Shape::Enum { .. } | Shape::Forward if name.is_empty() => {
+            whole(format!("{keyword} {{...}}"))
+        }
+        Shape::Struct | Shape::Union | Shape::Enum { .. } | Shape::Forward => whole(format!("{keyword} {name}")),
+        Shape::Qualified(of) if keyword.is_empty() => around(of, ""),
+        Shape::Qualified(of) => around(of, &format!(" {keyword}")),
+        Shape::Function { result } => {
+            let text = |id| {
+                let (text, behind) = text_at(types, id, depth + 1);
+                text + &behind
+            };
+            let params: Vec<_> = types.params(id).iter().map(|param| text(param.ty)).collect();
+            (format!("{} (", text(result)), format!(") ({})", params.join(", ")))
+        }
+        Shape::Int { .. } | Shape::Bool { .. } | Shape::Float | Shape::Typedef(_) | Shape::Other => {
+            whole(name.to_owned())
+        }
     }
 }
 
-/// `int[2][3]`: the outermost dimension first.
-fn array_text<T: Types + ?Sized>(types: &T, mut id: TypeId, depth: usize) -> String {
+/// What an array is of, and `[2][3]`: the outermost dimension first.
+fn dimensions<T: Types + ?Sized>(types: &T, mut id: TypeId) -> (TypeId, String) {
     let mut dimensions = String::new();
     for _ in 0..MAX_DEPTH {
         let Shape::Array { element, n } = types.shape(id) else { break };
         dimensions.push_str(&format!("[{n}]"));
         id = element;
     }
-    text_at(types, id, depth + 1) + &dimensions
-}
-
-fn function_text<T: Types + ?Sized>(types: &T, proto: TypeId, middle: &str, depth: usize) -> String {
-    let Shape::Function { result } = types.shape(proto) else { return "void".to_owned() };
-    let params = types.params(proto);
-    let params: Vec<_> = params.iter().map(|param| text_at(types, param.ty, depth + 1)).collect();
-    format!("{} {middle} ({})", text_at(types, result, depth + 1), params.join(", "))
+    (id, dimensions)
 }

@@ -7,7 +7,7 @@ use std::{
     io::Write,
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
     time::SystemTime,
 };
 
@@ -22,10 +22,9 @@ pub struct Cache {
 
 /// Files of one kind together are kept below this; the ones unused for longest go.
 const MAX_BYTES: u64 = 1 << 30;
-/// Among so many small files that one tapdeck stores the folder is looked through once: those of a thousand modules would
-/// have it looked through a thousand times.
-const SMALL_FILES: u32 = 32;
-const SMALL_BYTES: usize = 4 << 20;
+/// What one tapdeck stores before it looks through a folder again: those of a thousand modules would have it looked
+/// through a thousand times.
+const TRIM_EVERY_BYTES: u64 = 32 << 20;
 
 impl Cache {
     pub fn new(folder: impl Into<PathBuf>) -> Self {
@@ -58,6 +57,7 @@ impl Cache {
     /// A full disk, a folder that may not be written.
     pub fn store(&self, name: &Path, bytes: &[u8]) -> Result<(), String> {
         static SERIAL: AtomicU32 = AtomicU32::new(0);
+        static STORED: AtomicU64 = AtomicU64::new(0);
         let path = self.folder.join(name);
         let folder = path.parent().unwrap_or(&self.folder);
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
@@ -72,7 +72,9 @@ impl Cache {
             written
         };
         write().map_err(|error: std::io::Error| format!("{}: {error}", path.display()))?;
-        if serial.is_multiple_of(SMALL_FILES) || bytes.len() > SMALL_BYTES {
+        let before = STORED.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        let after = before + bytes.len() as u64;
+        if serial == 0 || before / TRIM_EVERY_BYTES != after / TRIM_EVERY_BYTES {
             trim(folder, MAX_BYTES);
         }
         Ok(())

@@ -4,6 +4,7 @@ Each suite has apt folders of its own, so the machine's sources stay as they are
 are checked against Debian's keys as ever. The compressed image is unwrapped once to the ELF file that QEMU enters
 directly (PVH): no firmware, no decompression in the guest, and addresses as linked.
 """
+import contextlib
 import dataclasses
 import json
 import lzma
@@ -128,26 +129,45 @@ def debug_disk(kernel, modules):
     return disk
 
 
+def debug_tree(kernel):
+    """The image with debug information in a folder with that of every module, as the -dbg package has them."""
+    folder = os.path.join(kernel.folder, "debug-tree")
+    if not os.path.exists(folder):
+        image = debug_file(kernel)
+        with unpacked_debug(kernel, ["lib/modules/" + kernel.release]) as tree:
+            os.makedirs(tree + "/boot")
+            os.link(image, tree + "/boot/vmlinux-" + kernel.release)
+            os.rename(tree, folder)
+    return os.path.join(folder, "boot", "vmlinux-" + kernel.release)
+
+
 def debug_module(kernel, path):
     return os.path.join("lib", "modules", kernel.release, re.sub(r"\.ko.*", ".ko", path))
 
 
 def fetch_debug(kernel, modules):
     """Unpacks the image and these modules; all 1,121 modules would be another 1.2 GB."""
+    wanted = ["boot/vmlinux-" + kernel.release, *modules]
+    with unpacked_debug(kernel, wanted) as tree:
+        for path in wanted:
+            target = os.path.join(kernel.folder, "debug", path)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            os.rename(os.path.join(tree, path), target)
+
+
+@contextlib.contextmanager
+def unpacked_debug(kernel, wanted):
+    """A folder with these files and folders of the -dbg package, for a while."""
     need("dpkg-deb", "dpkg")
     print(f"lab: fetching debug information of {kernel.release}", flush=True)
     with tempfile.TemporaryDirectory(dir=CACHE, prefix="unpack.") as work:
         package = Apt(SERIES[kernel.series]).download(f"linux-image-{kernel.release}-dbg", work)
-        wanted = ["boot/vmlinux-" + kernel.release, *modules]
         tar = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE)
         members = ["./usr/lib/debug/" + path for path in wanted]
         subprocess.run(["tar", "-x", "-C", work, *members], stdin=tar.stdout, check=True)
         tar.stdout.close()
         tar.wait()
-        for path in wanted:
-            target = os.path.join(kernel.folder, "debug", path)
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            os.rename(os.path.join(work, "usr/lib/debug", path), target)
+        yield os.path.join(work, "usr/lib/debug")
 
 
 def need(program, package):

@@ -2,6 +2,7 @@
 """Compares `tapdeck -L 'kernel.function("*")'` with SystemTap's, line by line, on Debian's 6.1 kernel with debug information.
 
     tests/lab/parity.py                       # fetches the kernel's -dbg package once (0.3 GB, 0.6 GB unpacked), runs both
+    tests/lab/parity.py --modules             # 'module("*").function("*")' instead (1.2 GB more)
     tests/lab/parity.py --lines FOLDER        # keeps what SystemTap printed there: it takes three minutes of CPU and more
     tests/lab/parity.py --vmlinux FILE --config FILE   # another kernel, with the configuration it was built with
 
@@ -12,6 +13,7 @@ import argparse
 import collections
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,7 +23,6 @@ import kernels
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TAPDECK = os.environ.get("TAPDECK") or os.path.join(ROOT, "target", "release", "tapdeck")
-PATTERN = 'kernel.function("*")'
 # A compiler's copies of a function have names of their own.
 CLONE = re.compile(r"\.(isra|constprop|part)\.\d+")
 
@@ -30,41 +31,48 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vmlinux", metavar="FILE")
     parser.add_argument("--config", metavar="FILE")
+    parser.add_argument("--modules", action="store_true", help="functions of all modules instead of the kernel's own")
     parser.add_argument("--lines", metavar="FOLDER", help="where SystemTap's lines are kept")
     parser.add_argument("--show", type=int, default=3, metavar="N", help="examples of each class")
     options = parser.parse_args()
-    vmlinux, config = options.vmlinux, options.config
+    vmlinux, config, modules, pattern = options.vmlinux, options.config, None, 'kernel.function("*")'
     if not vmlinux:
         kernel = kernels.fetch("6.1")
         vmlinux, config = kernels.debug_file(kernel), os.path.join(kernel.folder, "boot", "config-" + kernel.release)
+        if options.modules:
+            vmlinux, pattern = kernels.debug_tree(kernel), 'module("*").function("*")'
+            modules = os.path.join(vmlinux, "../../lib/modules", kernel.release, "kernel")
     with tempfile.TemporaryDirectory(prefix="parity.") as scratch:
         folder = options.lines or scratch
         os.makedirs(folder, exist_ok=True)
-        theirs = read(stap_lines(vmlinux, config, folder, []))
+        theirs = read(stap_lines(vmlinux, config, modules, pattern, folder, []))
         # In guru mode SystemTap does not leave out what it suspects.
-        trusting = read(stap_lines(vmlinux, config, folder, ["-g"]))
+        trusting = read(stap_lines(vmlinux, config, modules, pattern, folder, ["-g"]))
         started = time.time()
-        done = subprocess.run([TAPDECK, "run", "-r", vmlinux, "-L", PATTERN], capture_output=True, text=True)
+        done = subprocess.run([TAPDECK, "run", "-r", vmlinux, "-L", pattern], capture_output=True, text=True)
         print(f"tapdeck: {time.time() - started:.2f} s", flush=True)
         ours = read(done.stdout.splitlines())
-    never, fentry = how_probed(vmlinux)
-    classes = compare(theirs, trusting, ours, never, fentry, addresses(vmlinux))
+    never, fentry = how_probed(vmlinux, pattern)
+    classes = compare(theirs, trusting, ours, never, fentry, addresses(modules_in(modules) if modules else {"": vmlinux}))
     return report(theirs, ours, classes, options.show)
 
 
-def stap_lines(vmlinux, config, folder, more):
+def stap_lines(vmlinux, config, modules, pattern, folder, more):
     """SystemTap takes the folder of a kernel's build; it looks at little more than the debug information in it."""
-    kept = os.path.join(folder, "stap" + "".join(more) + "-" + release(vmlinux) + ".lines")
+    kept = os.path.join(folder, "stap" + "".join(more) + "-" + release(vmlinux) + ("-modules" if modules else "") + ".lines")
     if not os.path.exists(kept):
         with tempfile.TemporaryDirectory(prefix="build.") as build:
             os.makedirs(build + "/include/config")
             os.symlink(os.path.abspath(vmlinux), build + "/vmlinux")
             os.symlink(os.path.abspath(config), build + "/.config")
             open(build + "/Module.symvers", "w").close()
+            if modules:
+                # It does not look where links lead.
+                shutil.copytree(modules, build + "/kernel", copy_function=shutil.copyfile)
             with open(build + "/include/config/kernel.release", "w") as out:
                 out.write(release(vmlinux))
             started = time.time()
-            done = subprocess.run(["stap", "-r", build, *more, "-L", PATTERN], capture_output=True, text=True)
+            done = subprocess.run(["stap", "-r", build, *more, "-L", pattern], capture_output=True, text=True)
             if not done.stdout:
                 sys.exit("parity: stap said: " + done.stderr)
         print(f"stap {' '.join(more)}: {time.time() - started:.0f} s", flush=True)
@@ -91,29 +99,44 @@ def read(lines):
     return found
 
 
-def how_probed(vmlinux):
+def how_probed(vmlinux, pattern):
     """Points that can never be probed, and those that begin with a call of the tracer."""
-    done = subprocess.run([TAPDECK, "list", "--all", "-r", vmlinux, PATTERN], capture_output=True, text=True)
+    done = subprocess.run([TAPDECK, "list", "--all", "-r", vmlinux, pattern], capture_output=True, text=True)
     never, fentry = set(), set()
     for line in done.stdout.splitlines():
-        point, _, rest = line.partition('")')
-        (never if rest.lstrip().startswith("never") else fentry if rest.lstrip().startswith("fentry") else set()).add(point + '")')
+        if found := re.match(r'(\S+\.function\(".*?"\)) +(never|fentry)', line):
+            (never if found[2] == "never" else fentry).add(found[1])
     return never, fentry
 
 
-def addresses(vmlinux):
-    """Name of each code symbol to its addresses, and back."""
+def modules_in(folder):
+    """The file of each module by its name in memory."""
+    files = [os.path.join(at, name) for at, _, names in os.walk(folder) for name in names if name.endswith(".ko")]
+    return {os.path.basename(file)[:-3].replace("-", "_"): file for file in files}
+
+
+def addresses(files):
+    """Each code symbol, as a module and a name, to its places, and back."""
     names, places = collections.defaultdict(set), collections.defaultdict(set)
-    for line in subprocess.run(["nm", vmlinux], capture_output=True, text=True).stdout.splitlines():
-        address, kind, name = line.split(" ", 2)
-        if kind in "tTwW":
-            names[address].add(name)
-            places[name].add(address)
+    for module, file in files.items():
+        for line in subprocess.run(["readelf", "-sW", file], capture_output=True, text=True).stdout.splitlines():
+            # `  12: 0000000000000010    42 FUNC    LOCAL  DEFAULT    3 vlan_dev_init`
+            columns = line.split()
+            if len(columns) < 8 or columns[3] not in ("FUNC", "NOTYPE") or columns[6] in ("UND", "ABS"):
+                continue
+            symbol, place = (module, columns[7]), (module, columns[6], columns[1])
+            names[place].add(symbol)
+            places[symbol].add(place)
     return names, places
 
 
 def function(point):
-    return re.search(r'"([^"@]*)', point).group(1)
+    """Its module, empty for the kernel proper, and its name."""
+    return re.match(r'(?:kernel|module\("(.*?)"\))\.function\("([^"@]*)', point).groups("")
+
+
+def name(variable):
+    return variable.partition(":")[0]
 
 
 def compare(theirs, trusting, ours, never, fentry, symbols):
@@ -124,11 +147,11 @@ def compare(theirs, trusting, ours, never, fentry, symbols):
     # Addresses of what SystemTap lists by its assembler file.
     their_assembler = set().union(*(places[function(point)] for point in theirs if ".S:" in point))
     for point in sorted(theirs.keys() - ours.keys()):
-        name = function(point)
-        same_code = set().union(*(names[address] for address in places[name])) - {name}
+        symbol = module, function_name = function(point)
+        same_code = set().union(*(names[place] for place in places[symbol])) - {symbol}
         if point in never:
             kind = "only theirs: the kernel refuses probes there"
-        elif "@" not in point and CLONE.search(name) and CLONE.split(name)[0] in our_functions:
+        elif "@" not in point and CLONE.search(function_name) and (module, CLONE.split(function_name)[0]) in our_functions:
             kind = "only theirs: a copy by its symbol, beside the function it is of"
         elif same_code & our_functions or ".S:" in point or "<unknown source>" in point or same_code & never_functions:
             kind = "only theirs: assembler, listed here by another of its names or places"
@@ -136,14 +159,14 @@ def compare(theirs, trusting, ours, never, fentry, symbols):
             kind = "?"
         classes[kind].append(point)
     for point in sorted(ours.keys() - theirs.keys()):
-        name = function(point)
+        symbol = _, function_name = function(point)
         if point in trusting:
             kind = "only ours: SystemTap suspects the name, file or section"
-        elif CLONE.search(name):
+        elif CLONE.search(function_name):
             kind = "only ours: what is left of a function whose beginning was inlined, and other copies"
         elif "@" not in point:
             kind = "only ours: a symbol whose description has no code"
-        elif ".S:" in point or places[name] & their_assembler:
+        elif ".S:" in point or places[symbol] & their_assembler:
             kind = "only ours: assembler, listed there by another of its names or places"
         else:
             kind = "?"
@@ -155,9 +178,11 @@ def compare(theirs, trusting, ours, never, fentry, symbols):
         if sorted(their) == sorted(our):
             kind = "variables: in another order"
         elif set(their) < set(our):
-            kind = "variables: more, by the copy with instructions of those at one address, and by operations SystemTap does not know"
+            kind = "variables: more, by the copy with instructions of those at one address, without those in code that is freed after the start, and by operations SystemTap does not know"
         elif set(their) > set(our) and point not in fentry:
             kind = "variables: fewer, where SystemTap looks five bytes into a function that has no call of the tracer"
+        elif not {name(variable) for variable in set(their) - set(our)} & {name(variable) for variable in set(our) - set(their)}:
+            kind = "variables: others, by the copy with instructions of those at one address, and by the first range that has some"
         else:
             kind = "?"
         classes[kind].append(point)

@@ -238,19 +238,25 @@ mod tests {
         b.add("inner", STRUCT, false, 2, 16, &[s, 8, 0, n, 1, 64]); // 15
         b.add("outer", STRUCT, false, 4, 64, &[n, 1, 0, t, 15, 64, s, 14, 192, x, 6, 256]); // 16
         b.add("f", FUNC, false, 0, 9, &[]); // 17
+        b.add("", PTR, false, 0, 10, &[]); // 18
+        b.add("", CONST, false, 0, 10, &[]); // 19
+        b.add("", ARRAY, false, 0, 0, &[18, 1, 3]); // 20
         b.finish()
     }
 
     #[test]
     fn texts_read_as_systemtap_prints_them() {
         let btf = sample();
-        let texts: Vec<_> = [4, 5, 8, 10, 6, 11, 12, 0].map(|id| btf.type_text(id)).into();
+        let texts: Vec<_> = [4, 5, 8, 10, 18, 19, 20, 6, 11, 12, 0].map(|id| btf.type_text(id)).into();
         expect_test::expect![[r#"
             [
                 "char const*",
                 "char[16]",
                 "struct s*",
                 "int (*) (struct s*, char const*)",
+                "int (**) (struct s*, char const*)",
+                "int (* const) (struct s*, char const*)",
+                "int (**[3]) (struct s*, char const*)",
                 "union {...}",
                 "enum colour",
                 "s_t",

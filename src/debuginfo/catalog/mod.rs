@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use modules::{all_names, find_module, loaded_build_id};
+pub use modules::{ModuleFiles, loaded_build_id};
 pub use other_kernel::named_kernel;
 
 use super::dwarf::DebugFile;

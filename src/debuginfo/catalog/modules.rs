@@ -2,120 +2,156 @@
 //! keep it under /usr/lib/debug, at the same place below. modules.dep(5) says where modules are. Those of a kernel that was named
 //! by its file are looked for near that.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
 
 use super::{DebugFile, Missing, build_id_in_notes, build_id_place, first_of};
 use crate::host::Host;
 
-/// The first file that has the module's debug information.
-///
-/// # Errors
-/// There is none, or only of another build.
-pub fn find_module(name: &str, host: &dyn Host) -> Result<(PathBuf, DebugFile), Missing> {
-    let release = host.kernel_release();
-    let build_id = loaded_build_id(name, host);
-    first_of(
-        places(name, build_id.as_deref(), &release, host),
-        build_id.as_deref(),
-        &format!("module {name}"),
-        &release,
-        host,
-    )
+/// Where the modules of a kernel are; nothing is opened for it.
+pub struct ModuleFiles {
+    release: String,
+    /// Below `/lib/modules`, with the modules themselves.
+    installed: Tree,
+    /// Where modules may be near the file that the kernel was named by, the nearest first.
+    near: Vec<Tree>,
 }
 
-fn places(name: &str, build_id: Option<&[u8]>, release: &str, host: &dyn Host) -> Vec<PathBuf> {
-    let mut places: Vec<PathBuf> = build_id.and_then(build_id_place).into_iter().collect();
-    places.extend(near_file(name, release, host));
-    let modules = PathBuf::from(format!("/lib/modules/{release}"));
-    let Some(path) = path_of(name, &modules, host) else {
-        places.push(modules.join("modules.dep"));
-        return places;
-    };
-    let plain = uncompressed(&path).to_owned();
-    for folder in ["/usr/lib/debug/lib/modules", "/usr/lib/debug/usr/lib/modules"] {
-        for file in [&plain, &format!("{plain}.debug"), &path] {
-            let place = PathBuf::from(format!("{folder}/{release}/{file}"));
-            if !places.contains(&place) {
-                places.push(place);
+/// A folder that modules are below.
+struct Tree {
+    folder: PathBuf,
+    /// Paths below the folder, by names as memory has them; empty where the folder has no list.
+    listed: HashMap<String, String>,
+    /// The same for files that are there whatever a list says; gone through when first needed.
+    there: OnceLock<HashMap<String, String>>,
+}
+
+impl ModuleFiles {
+    pub fn of(host: &dyn Host) -> Self {
+        let release = host.kernel_release();
+        let installed = Tree::read(PathBuf::from(format!("/lib/modules/{release}")), host);
+        let near = host.debug_file().map_or_else(Vec::new, |file| trees(&file, &release, host));
+        Self { installed, near, release }
+    }
+
+    /// Every module there is a place for, in memory's spelling, sorted.
+    pub fn names(&self, host: &dyn Host) -> Vec<String> {
+        let near = self.near.iter().flat_map(|tree| tree.names(host));
+        let mut names: Vec<String> = near.chain(self.installed.listed.keys()).cloned().collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The first file that has the module's debug information.
+    ///
+    /// # Errors
+    /// There is none, or only of another build.
+    pub fn find(&self, name: &str, host: &dyn Host) -> Result<(PathBuf, DebugFile), Missing> {
+        let build_id = loaded_build_id(name, host);
+        let build_id = build_id.as_deref();
+        first_of(self.places(name, build_id, host), build_id, &format!("module {name}"), &self.release, host)
+    }
+
+    fn places(&self, name: &str, build_id: Option<&[u8]>, host: &dyn Host) -> Vec<PathBuf> {
+        let installed = self.installed.listed.get(name);
+        let mut places: Vec<PathBuf> = build_id.and_then(build_id_place).into_iter().collect();
+        places.extend(self.near.iter().filter_map(|tree| tree.file(name, installed, host)));
+        let Some(path) = installed else {
+            places.push(self.installed.folder.join(LIST));
+            return places;
+        };
+        let release = &self.release;
+        let plain = uncompressed(path).to_owned();
+        for folder in ["/usr/lib/debug/lib/modules", "/usr/lib/debug/usr/lib/modules"] {
+            for file in [&plain, &format!("{plain}.debug"), path] {
+                let place = PathBuf::from(format!("{folder}/{release}/{file}"));
+                if !places.contains(&place) {
+                    places.push(place);
+                }
             }
         }
+        places.push(self.installed.folder.join(path));
+        places
     }
-    places.push(PathBuf::from(format!("/lib/modules/{release}/{path}")));
-    places
 }
 
-/// Every module of a kernel that depmod knows, in memory's spelling, sorted.
-pub fn all_names(host: &dyn Host) -> Vec<String> {
-    let release = host.kernel_release();
-    let near = host.debug_file();
-    let near = near.iter().flat_map(|file| trees(file, &release));
-    let lists = near.chain([PathBuf::from(format!("/lib/modules/{release}"))]).map(|tree| tree.join("modules.dep"));
-    let mut names = Vec::new();
-    for text in lists.filter_map(|list| host.read(&list).ok()) {
-        let text = String::from_utf8_lossy(&text);
-        let files = text.lines().filter_map(|line| line.split(':').next()?.rsplit('/').next());
-        names.extend(files.filter_map(|file| Some(file.split_once(".ko")?.0.replace('-', "_"))));
+/// depmod's list: `kernel/fs/xfs/xfs.ko.xz: kernel/lib/libcrc32c.ko.xz`
+const LIST: &str = "modules.dep";
+
+impl Tree {
+    fn read(folder: PathBuf, host: &dyn Host) -> Self {
+        let list = host.read(&folder.join(LIST)).unwrap_or_default();
+        let list = String::from_utf8_lossy(&list);
+        let mut listed = HashMap::new();
+        for path in list.lines().filter_map(|line| line.split(':').next()) {
+            if let Some(name) = module_name(path) {
+                listed.entry(name).or_insert_with(|| path.to_owned());
+            }
+        }
+        Self { folder, listed, there: OnceLock::new() }
     }
-    names.sort_unstable();
-    names.dedup();
-    names
+
+    fn names(&self, host: &dyn Host) -> impl Iterator<Item = &String> {
+        if self.listed.is_empty() { self.there(host) } else { &self.listed }.keys()
+    }
+
+    /// Where the module is, if it is there. A package of debug information has no list, but the places of `installed`.
+    fn file(&self, name: &str, installed: Option<&String>, host: &dyn Host) -> Option<PathBuf> {
+        if let Some(path) = self.listed.get(name) {
+            return Some(self.folder.join(path));
+        }
+        let as_installed = installed.map(|path| self.folder.join(uncompressed(path)));
+        let as_installed = as_installed.filter(|path| host.stamp(path).is_ok());
+        as_installed.or_else(|| Some(self.folder.join(self.there(host).get(name)?)))
+    }
+
+    fn there(&self, host: &dyn Host) -> &HashMap<String, String> {
+        self.there.get_or_init(|| {
+            let mut there = HashMap::new();
+            go_through(&self.folder, "", &mut there, host);
+            there
+        })
+    }
 }
 
-/// Where the modules of the kernel in that file may be.
-fn trees(file: &Path, release: &str) -> Vec<PathBuf> {
+/// Where the modules of the kernel in that file may be: in the tree of a package, unpacked anywhere, or in the one it was
+/// built in.
+fn trees(file: &Path, release: &str, host: &dyn Host) -> Vec<Tree> {
     // `boot/vmlinux-R`, `usr/lib/debug/boot/vmlinux-R`, `lib/modules/R/build/vmlinux`
     const MAX_ANCESTORS: usize = 5;
+    let is_tree = |folder: &&Path| [LIST, "modules.order"].iter().any(|list| host.read(&folder.join(list)).is_ok());
+    let own = file.parent().filter(is_tree).map(Path::to_owned);
     let above = file.ancestors().skip(1).take(MAX_ANCESTORS).map(|at| at.join("lib/modules").join(release));
-    file.parent().map(Path::to_owned).into_iter().chain(above).collect()
+    own.into_iter().chain(above).map(|folder| Tree::read(folder, host)).collect()
+}
+
+/// `dm_mod` for `kernel/drivers/md/dm-mod.ko.xz`: a file's name may have dashes where the module's has underscores.
+fn module_name(path: &str) -> Option<String> {
+    let (stem, _) = path.rsplit('/').next()?.split_once(".ko")?;
+    Some(stem.replace('-', "_"))
 }
 
 fn uncompressed(path: &str) -> &str {
     path.trim_end_matches(".gz").trim_end_matches(".xz").trim_end_matches(".zst")
 }
 
-/// `kernel/fs/xfs/xfs.ko.xz` for `xfs`: the file's name may have dashes where the module's has underscores.
-fn path_of(name: &str, modules: &Path, host: &dyn Host) -> Option<String> {
-    let text = host.read(&modules.join("modules.dep")).ok()?;
-    let text = String::from_utf8_lossy(&text);
-    let is_it = |path: &&str| is_called(path.rsplit('/').next().unwrap_or(path), name);
-    text.lines().filter_map(|line| line.split(':').next()).find(is_it).map(str::to_owned)
-}
-
-fn is_called(file: &str, name: &str) -> bool {
-    let stem = file.split_once(".ko").map(|(stem, _)| stem);
-    let is_same = |(a, b): (u8, u8)| a == b || (a, b) == (b'-', b'_');
-    stem.is_some_and(|stem| stem.len() == name.len() && stem.bytes().zip(name.bytes()).all(is_same))
-}
-
-/// Where the module would be in the tree that the kernel's file is in: that of a package, unpacked anywhere, or the one it
-/// was built in.
-fn near_file(name: &str, release: &str, host: &dyn Host) -> Vec<PathBuf> {
-    let Some(file) = host.debug_file() else { return Vec::new() };
-    let mut places = Vec::new();
-    let is_tree =
-        |folder: &PathBuf| ["modules.dep", "modules.order"].iter().any(|list| host.read(&folder.join(list)).is_ok());
-    let own = usize::from(file.parent().is_some_and(|own| !is_tree(&own.to_owned())));
-    // A package of debug information has no list, but the same places.
-    let installed = path_of(name, &PathBuf::from(format!("/lib/modules/{release}")), host);
-    for tree in trees(&file, release).into_iter().skip(own) {
-        let listed = path_of(name, &tree, host).map(|path| tree.join(path));
-        let as_installed = || Some(tree.join(uncompressed(installed.as_ref()?)));
-        let listed = listed.or_else(|| as_installed().filter(|path| host.stamp(path).is_ok()));
-        places.extend(listed.or_else(|| search(name, &tree, 0, host)));
-    }
-    places
-}
-
-/// A folder without a list of its modules is gone through.
-fn search(name: &str, folder: &Path, depth: usize, host: &dyn Host) -> Option<PathBuf> {
+/// Modules below `folder/inner`; one that is nearer goes before others of its name.
+fn go_through(folder: &Path, inner: &str, there: &mut HashMap<String, String>, host: &dyn Host) {
     // `kernel/drivers/net/ethernet/mellanox/mlx5/core/mlx5_core.ko`
     const MAX_DEPTH: usize = 9;
-    let names = host.list(folder).ok().filter(|_| depth < MAX_DEPTH)?;
-    if let Some(file) = names.iter().find(|file| is_called(file, name)) {
-        return Some(folder.join(file));
-    }
     let is_folder = |name: &&String| !name.contains('.') && *name != "build" && *name != "source";
-    names.iter().filter(is_folder).find_map(|inner| search(name, &folder.join(inner), depth + 1, host))
+    let Ok(mut names) = host.list(&folder.join(inner)) else { return };
+    names.sort_unstable();
+    for (file, name) in names.iter().filter_map(|file| Some((file, module_name(file)?))) {
+        there.entry(name).or_insert_with(|| format!("{inner}{file}"));
+    }
+    if inner.matches('/').count() + 1 < MAX_DEPTH {
+        names.iter().filter(is_folder).for_each(|name| go_through(folder, &format!("{inner}{name}/"), there, host));
+    }
 }
 
 /// A loaded module says which build it is in its ELF notes.

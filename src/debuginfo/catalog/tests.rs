@@ -138,9 +138,9 @@ fn a_module_is_found_beside_its_place_or_in_it_however_it_is_kept() {
     let plain = bytes_of("object.o");
     let find = |file: &str, bytes: &[u8]| {
         let machine = with_module("module", file, bytes);
-        find_module("sha_pes", &machine.host())
-            .map(|(path, _)| path.display().to_string())
-            .map_err(|missing| missing.to_string())
+        let host = machine.host();
+        let found = ModuleFiles::of(&host).find("sha_pes", &host);
+        found.map(|(path, _)| path.display().to_string()).map_err(|missing| missing.to_string())
     };
     let own = "/lib/modules/6.1.0-9-amd64/kernel/lib/sha-pes.ko";
     for file in [BESIDE, &format!("{BESIDE}.debug"), own] {
@@ -182,10 +182,11 @@ fn compressed_by_xz(plain: &[u8]) -> Option<Vec<u8>> {
 fn a_module_of_another_build_is_refused() {
     let machine = with_module("other-module", BESIDE, &bytes_of("object.o"));
     machine.put("/sys/module/sha_pes/notes/.note.gnu.build-id", &notes_with(&[0xab; 20]));
-    let missing = find_module("sha_pes", &machine.host()).map(|_| ()).expect_err("is refused");
+    let host = machine.host();
+    let missing = ModuleFiles::of(&host).find("sha_pes", &host).map(|_| ()).expect_err("is refused");
     assert!(missing.to_string().contains("is of another build"), "{missing}");
     // One that depmod does not know.
-    let missing = find_module("nothing", &machine.host()).map(|_| ()).expect_err("is not there");
+    let missing = ModuleFiles::of(&host).find("nothing", &host).map(|_| ()).expect_err("is not there");
     assert!(missing.to_string().contains("modules.dep"), "{missing}");
 }
 
@@ -193,21 +194,24 @@ fn a_module_of_another_build_is_refused() {
 fn modules_of_a_kernel_given_by_its_file_are_near_it() {
     let machine = Machine::new("near-file");
     machine.put("/tree/boot/vmlinux-5.99.1-tapdeck", &bytes_of("vmlinux"));
+    let host = || named_kernel(Arc::new(machine.host()), "/tree/boot/vmlinux-5.99.1-tapdeck").expect("is a kernel");
+    let names = || ModuleFiles::of(&*host()).names(&*host());
     let find = || {
-        let host = named_kernel(Arc::new(machine.host()), "/tree/boot/vmlinux-5.99.1-tapdeck").expect("is a kernel");
-        let found = find_module("sha_pes", &*host).map(|(path, _)| path.display().to_string());
+        let host = host();
+        let found = ModuleFiles::of(&*host).find("sha_pes", &*host).map(|(path, _)| path.display().to_string());
         found.map_err(|missing| missing.to_string())
     };
     assert!(find().is_err_and(|missing| missing.contains("/lib/modules/5.99.1-tapdeck/modules.dep")));
     // Without a list of modules the folders are gone through; with one it counts.
     let tree = "/tree/lib/modules/5.99.1-tapdeck";
     machine.put(&format!("{tree}/kernel/lib/sha-pes.ko"), &bytes_of("object.o"));
+    machine.put(&format!("{tree}/build/left-over.ko"), &bytes_of("object.o"));
+    assert_eq!(names(), ["sha_pes"]);
     assert_eq!(find(), Ok(format!("{tree}/kernel/lib/sha-pes.ko")));
     machine.put(&format!("{tree}/extra/sha_pes.ko"), &bytes_of("object.o"));
     machine.put(&format!("{tree}/modules.dep"), b"extra/sha_pes.ko:\n");
     assert_eq!(find(), Ok(format!("{tree}/extra/sha_pes.ko")));
-    let host = named_kernel(Arc::new(machine.host()), "/tree/boot/vmlinux-5.99.1-tapdeck").expect("is a kernel");
     machine
         .put("/lib/modules/5.99.1-tapdeck/modules.dep", b"kernel/net/a-b.ko.xz: kernel/lib/c.ko\nkernel/lib/c.ko:\n");
-    assert_eq!(all_names(&*host), ["a_b", "c", "sha_pes"]);
+    assert_eq!(names(), ["a_b", "c", "sha_pes"]);
 }

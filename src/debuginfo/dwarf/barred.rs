@@ -27,8 +27,13 @@ pub const NO_KPROBE: u32 = 0;
 pub const NO_INSTRUMENTATION: u32 = 1;
 pub const INIT_TEXT: u32 = 2;
 
-/// Sections that are freed after the start.
-const FREED_SECTIONS: [&str; 2] = [".init.text", ".exit.text"];
+/// The same as sections. Of a linked kernel: what is freed after the start.
+const SECTIONS_OF_KERNEL: [(&str, u32); 2] = [(".init.text", INIT_TEXT), (".exit.text", INIT_TEXT)];
+/// A module keeps what runs when it is unloaded, and has what no symbols bound.
+const SECTIONS_OF_MODULE: [(&str, u32); 3] =
+    [(".init.text", INIT_TEXT), (".kprobes.text", NO_KPROBE), (".noinstr.text", NO_INSTRUMENTATION)];
+/// Where a module has the addresses of its functions that may not be probed.
+const LIST_OF_MODULE: &str = "_kprobe_blacklist";
 
 /// Where functions call the tracer, ascending; empty when the file does not list it.
 pub fn tracer_calls(file: &DebugFile) -> Vec<u64> {
@@ -60,10 +65,14 @@ pub fn put(draft: &mut Draft, file: &DebugFile, symbols: &[FunctionSymbol], trac
             barred.push((start, end, reason));
         }
     }
-    for section in FREED_SECTIONS {
-        barred.extend(file.addresses_of(section).map(|range| (range.start, range.end, INIT_TEXT)));
+    let is_module = !file.layout().is_empty();
+    for (section, reason) in if is_module { &SECTIONS_OF_MODULE[..] } else { &SECTIONS_OF_KERNEL } {
+        barred.extend(file.addresses_of(section).map(|range| (range.start, range.end, *reason)));
     }
-    let no_kprobe = found[0].zip(found[1]).map_or(Vec::new(), |(start, end)| words_between(file, start, end));
+    let no_kprobe = match (found[0], found[1]) {
+        (Some(start), Some(end)) => words_between(file, start, end),
+        _ => file.made_section(LIST_OF_MODULE).map_or(Vec::new(), |bytes| words(&bytes)),
+    };
     if !no_kprobe.is_empty() {
         let wanted: rustc_hash::FxHashSet<u64> = no_kprobe.into_iter().collect();
         for symbol in symbols.iter().filter(|symbol| wanted.contains(&symbol.address)) {

@@ -5,16 +5,16 @@
 //! An object that is not linked yet (a kernel module) has no addresses; its sections are laid out one behind the other, in
 //! the order they have in the file, and all addresses here are in that layout.
 
-use std::{borrow::Cow, ffi::CStr, ops::Range, sync::OnceLock};
+use std::{borrow::Cow, ops::Range, sync::OnceLock};
 
 use gimli::SectionId;
 use object::{
-    Object, ObjectSection, ObjectSymbol, RelocationFlags, RelocationTarget, SectionFlags, SymbolKind,
+    Endianness, Object, ObjectSection, ObjectSymbol, SectionFlags, SectionIndex, SymbolIndex, SymbolKind,
     elf::{
         R_AARCH64_ABS32, R_AARCH64_ABS64, R_AARCH64_PREL32, R_X86_64_32, R_X86_64_32S, R_X86_64_64, R_X86_64_PC32,
-        SHF_ALLOC, SHF_EXECINSTR,
+        SHF_ALLOC, SHF_EXECINSTR, SectionHeader64,
     },
-    read::elf::Sym as _,
+    read::elf::{ElfFile64, Rela as _, SectionHeader as _, Sym as _},
 };
 
 use super::form::TextPlace;
@@ -171,23 +171,29 @@ impl DebugFile {
 
     /// Inflates and relocates.
     fn make(&self, index: usize) -> Option<Vec<u8>> {
-        let elf = open(&self.bytes).ok()?;
+        let object::File::Elf64(elf) = open(&self.bytes).ok()? else { return None };
         let section = elf.section_by_index(object::SectionIndex(index)).ok()?;
         let mut bytes = section.uncompressed_data().ok()?.into_owned();
         if !self.layout.is_empty() {
-            self.relocate(&elf, &section, &mut bytes);
+            self.relocate(&elf, index, &mut bytes);
         }
         Some(bytes)
     }
 
-    fn relocate(&self, elf: &object::File<'_>, section: &object::Section<'_, '_>, bytes: &mut [u8]) {
-        for (offset, relocation) in section.relocations() {
-            let RelocationTarget::Symbol(symbol) = relocation.target() else { continue };
-            let Ok(symbol) = elf.symbol_by_index(symbol) else { continue };
-            let Some(address) = self.symbol_address(&symbol) else { continue };
-            let value = address.wrapping_add_signed(relocation.addend());
-            let RelocationFlags::Elf { r_type } = relocation.flags() else { continue };
-            let (size, value) = match (self.is_aarch64, r_type) {
+    fn relocate(&self, elf: &ElfFile64<'_, Endianness>, section: usize, bytes: &mut [u8]) {
+        let endian = elf.endian();
+        let symbols = elf.elf_symbol_table();
+        let is_of_it = |header: &&SectionHeader64<Endianness>| header.sh_info(endian) as usize == section;
+        let tables = elf.elf_section_table().iter().filter(is_of_it);
+        let tables = tables.filter_map(|header| header.rela(endian, &*self.bytes).ok().flatten());
+        for relocation in tables.flat_map(|(table, _)| table) {
+            let symbol_index = SymbolIndex(relocation.r_sym(endian, false) as usize);
+            let Ok(symbol) = symbols.symbol(symbol_index) else { continue };
+            let Ok(Some(section)) = symbols.symbol_section(endian, symbol, symbol_index) else { continue };
+            let address = symbol.st_value(endian).wrapping_add(self.start_of(section));
+            let value = address.wrapping_add_signed(relocation.r_addend(endian));
+            let offset = relocation.r_offset(endian);
+            let (size, value) = match (self.is_aarch64, relocation.r_type(endian, false)) {
                 (false, R_X86_64_64) | (true, R_AARCH64_ABS64) => (8, value),
                 (false, R_X86_64_32 | R_X86_64_32S) | (true, R_AARCH64_ABS32) => (4, value),
                 (false, R_X86_64_PC32) | (true, R_AARCH64_PREL32) => (4, value.wrapping_sub(offset)),
@@ -200,11 +206,14 @@ impl DebugFile {
         }
     }
 
+    /// In the layout; 0 for what is linked.
+    fn start_of(&self, section: SectionIndex) -> u64 {
+        self.layout.get(section.0).map_or(0, |section| section.addresses.start)
+    }
+
     /// In the layout, for what is not linked. `None`: it is defined elsewhere.
     fn symbol_address<'d>(&self, symbol: &impl ObjectSymbol<'d>) -> Option<u64> {
-        let index = symbol.section_index()?;
-        let base = self.layout.get(index.0).map_or(0, |section| section.addresses.start);
-        Some(symbol.address().wrapping_add(base))
+        Some(symbol.address().wrapping_add(self.start_of(symbol.section_index()?)))
     }
 
     /// Every function symbol with code in this file, in the order of the file.
@@ -311,6 +320,14 @@ impl DebugFile {
         self.bytes.forget(0..self.bytes.len());
     }
 
+    /// Gives back what relocating took. Sections are made again when they are asked for.
+    pub fn without_relocated(mut self) -> Self {
+        if !self.layout.is_empty() {
+            self.sections.iter_mut().for_each(|section| section.made = OnceLock::new());
+        }
+        self
+    }
+
     /// A text at its place; `None` for places outside and texts that are no UTF-8.
     pub fn text(&self, place: TextPlace) -> Option<&str> {
         let (bytes, at) = match place {
@@ -322,7 +339,7 @@ impl DebugFile {
             TextPlace::Symbol(at) => (self.bytes.get(self.symbol_texts.clone())?, at),
         };
         let rest = bytes.get(usize::try_from(at).ok()?..)?;
-        CStr::from_bytes_until_nul(rest).ok()?.to_str().ok()
+        std::str::from_utf8(&rest[..memchr::memchr(0, rest)?]).ok()
     }
 
     pub fn info(&self) -> &[u8] {

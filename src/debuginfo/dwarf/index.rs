@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Counts up when the layout or the meaning of a column changes.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 const MAGIC: [u8; 8] = *b"tapdeck\x1a";
 const HEADER_LEN: usize = 60;
 const CHECKED_FROM: usize = 24;

@@ -84,8 +84,10 @@ impl Dwarf {
             // A full disk costs the next run the time, nothing else.
             let _ = cache.store(&name, &bytes);
         }
-        let index = Index::open(Bytes::Owned(bytes), &identity).ok_or("the index just built cannot be read")?;
-        Ok(Self::new(path, source, index))
+        // Where it was kept the copy there is mapped: of a thousand indexes little is looked at.
+        let index = kept().or_else(|| Index::open(Bytes::Owned(bytes), &identity));
+        let index = index.ok_or("the index just built cannot be read")?;
+        Ok(Self::new(path, Source::of_units(source.file.without_relocated(), index.unit_starts()), index))
     }
 
     /// Its index is kept from another run.
@@ -98,6 +100,11 @@ impl Dwarf {
 
     fn new(path: &Path, source: Source, index: Index) -> Self {
         Self { path: path.to_owned(), source, index, frames: OnceLock::new() }
+    }
+
+    /// Says that nothing of the file will be looked at soon.
+    pub fn forget(&self) {
+        self.source.file.forget();
     }
 
     /// What of the file could not be read, if anything.

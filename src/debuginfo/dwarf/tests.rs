@@ -294,6 +294,28 @@ fn variables_are_in_registers_memory_or_computed() {
 }
 
 #[test]
+fn a_module_says_by_its_sections_what_may_not_be_probed() {
+    let dwarf = open("module.o");
+    let mut text = String::new();
+    for function in dwarf.functions(&FunctionPattern::parse("*").expect("is a pattern")) {
+        text += &format!("{}: {}", function.name, dwarf.traceable(&function.instances[0]));
+        for argument in dwarf.arguments(&function) {
+            text += &format!(" ${}:{}", argument.name, argument.type_text);
+        }
+        text.push('\n');
+    }
+    expect![[r#"
+        choose: ? $table:int (**) (char*) $one:int (* const) (void) $n:int $kept:int (*[]) (char*)
+        cleanup_module: ?
+        enter: never: noinstr
+        handle: never: NOKPROBE
+        init_module: never: init only
+        untouchable: never: NOKPROBE
+    "#]]
+    .assert_eq(&text);
+}
+
+#[test]
 fn what_does_not_live_here_says_where_it_does() {
     let dwarf = open("gcc5.so");
     let measure = dwarf.functions(&FunctionPattern::parse("measure").expect("is a pattern"));

@@ -26,6 +26,8 @@ pub struct TypeNames {
     here: FxHashMap<u64, u32>,
     /// Text << 32 | tag, for what stands behind it: `*`, ` const`.
     suffixed: FxHashMap<u64, u32>,
+    /// Of texts of functions and what is made of those: the bytes behind the place where `*` goes, `void (*` and `) (int)`.
+    behind: FxHashMap<u32, usize>,
     /// By [`TextPlace::key`] of the name, and tag << 44: no file has texts beyond.
     named: FxHashMap<u64, u32>,
 }
@@ -82,9 +84,6 @@ impl TypeNames {
         let keyword = keyword_of(tag);
         match gimli::DwTag(tag) {
             dw::DW_TAG_pointer_type | dw::DW_TAG_reference_type | dw::DW_TAG_rvalue_reference_type => {
-                if let Some(text) = self.function_pointer(source, unit, abbrevs, of, depth) {
-                    return text;
-                }
                 let inner = self.at_depth(source, unit, abbrevs, of, depth + 1);
                 match &*self.texts.values[inner as usize] {
                     // What a va_list parameter decays to.
@@ -104,8 +103,10 @@ impl TypeNames {
                 }
             }
             dw::DW_TAG_subroutine_type => {
-                let text = self.function(source, unit, abbrevs, position, of, "()", depth);
-                self.texts.number_of(&*text)
+                let (text, behind) = self.function(source, unit, abbrevs, position, of, depth);
+                let number = self.texts.number_of(&*(text + &behind));
+                self.behind.insert(number, behind.len());
+                number
             }
             dw::DW_TAG_array_type => {
                 let inner = self.at_depth(source, unit, abbrevs, of, depth + 1);
@@ -123,15 +124,20 @@ impl TypeNames {
         if let Some(number) = self.suffixed.get(&key) {
             return *number;
         }
-        let inner = &self.texts.values[inner as usize];
+        let n_behind = self.behind.get(&inner).copied().unwrap_or(0);
+        let inner = &*self.texts.values[inner as usize];
+        let (text, behind) = inner.split_at_checked(inner.len() - n_behind).unwrap_or((inner, ""));
         let text = match gimli::DwTag(tag) {
-            dw::DW_TAG_pointer_type => format!("{inner}*"),
-            dw::DW_TAG_array_type => format!("{inner}[]"),
-            dw::DW_TAG_reference_type | dw::DW_TAG_rvalue_reference_type => format!("{inner}{keyword}"),
-            _ => format!("{inner} {keyword}"),
+            dw::DW_TAG_pointer_type => format!("{text}*{behind}"),
+            dw::DW_TAG_array_type => format!("{text}[]{behind}"),
+            dw::DW_TAG_reference_type | dw::DW_TAG_rvalue_reference_type => format!("{text}{keyword}{behind}"),
+            _ => format!("{text} {keyword}{behind}"),
         };
         let number = self.texts.number_of(&*text);
         self.suffixed.insert(key, number);
+        if n_behind > 0 {
+            self.behind.insert(number, n_behind);
+        }
         number
     }
 
@@ -151,31 +157,7 @@ impl TypeNames {
         number
     }
 
-    /// `int (*) (char*)`, where a pointer points to a function.
-    fn function_pointer(
-        &mut self,
-        source: &Source,
-        unit: &Unit<'_>,
-        abbrevs: &Abbrevs,
-        to: Option<u64>,
-        depth: usize,
-    ) -> Option<u32> {
-        let to = to.filter(|to| unit.contains(*to))?;
-        let die = unit.die_at(abbrevs, to).ok()??;
-        if die.abbrev.tag != dw::DW_TAG_subroutine_type.0 {
-            return None;
-        }
-        let mut result = None;
-        let _ = unit.facts(abbrevs, die, |attribute, value| {
-            if attribute == dw::DW_AT_type.0 {
-                result = unit.target(value);
-            }
-        });
-        let text = self.function(source, unit, abbrevs, to, result, "(*)", depth + 1);
-        Some(self.texts.number_of(&*text))
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "one step of a recursion over three borrowed things")]
+    /// `int (` and `) (char*)`.
     fn function(
         &mut self,
         source: &Source,
@@ -183,9 +165,8 @@ impl TypeNames {
         abbrevs: &Abbrevs,
         position: u64,
         result: Option<u64>,
-        middle: &str,
         depth: usize,
-    ) -> String {
+    ) -> (String, String) {
         let mut params = Vec::new();
         let mut is_prototyped = false;
         if let Ok(Some(die)) = unit.die_at(abbrevs, position) {
@@ -213,6 +194,6 @@ impl TypeNames {
         if params.is_empty() && is_prototyped {
             params.push("void");
         }
-        format!("{} {middle} ({})", text(result), params.join(", "))
+        (format!("{} (", text(result)), format!(") ({})", params.join(", ")))
     }
 }

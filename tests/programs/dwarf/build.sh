@@ -11,6 +11,7 @@ gcc $flags $link -gdwarf-4 -o gcc4.so shapes.c other.c start.S
 clang $flags $link -gdwarf-5 -o clang5.so shapes.c other.c
 gcc $flags $link -gdwarf-5 -flto -o lto.so shapes.c other.c
 gcc $flags -gdwarf-5 -c -o object.o shapes.c
+gcc $flags -gdwarf-5 -c -o module.o module.c
 gcc $flags $link -gdwarf-5 -o labels.so labels.c
 objcopy --compress-debug-sections=zlib gcc5.so zlib.so
 objcopy --compress-debug-sections=zstd gcc5.so zstd.so
