@@ -54,3 +54,25 @@ impl Image {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::debuginfo::{FunctionPattern, World, catalog::tests::with_module, dwarf::tests::bytes_of};
+
+    #[test]
+    fn sections_that_follow_each_other_in_the_file_are_anywhere_in_memory() {
+        let file = "/usr/lib/debug/lib/modules/6.1.0-9-amd64/kernel/lib/sha-pes.ko";
+        let machine = with_module("image", file, &bytes_of("module.o"));
+        machine.put("/sys/module/sha_pes/sections/.init.text", b"0xffffffffc0100000\n");
+        machine.put("/sys/module/sha_pes/sections/.exit.text", b"0xffffffffc0400000\n");
+        let world = World::new(Arc::new(machine.host()));
+        let image = world.module_image("sha_pes").expect("is there");
+        let all = image.dwarf.functions(&FunctionPattern::parse("*").expect("is a pattern"));
+        let places = all.iter().map(|function| (&*function.name, function.instances[0].pc));
+        let places: Vec<_> = places.filter_map(|(name, pc)| Some((name, image.address(pc?)?))).collect();
+        let expected =
+            [("choose", 0x10), ("cleanup_module", 0x20_0000), ("init_module", -0x10_0000), ("untouchable", 0)];
+        assert_eq!(places, expected.map(|(name, offset)| (name, 0xffff_ffff_c020_0000u64.wrapping_add_signed(offset))));
+    }
+}

@@ -192,3 +192,19 @@ fn parameters_are_known_to_the_end_of_a_function() {
     let texts = run(&["-p2", "-e", "probe kernel.statement(\"vfs_read@fs/read_write.c:*\") { println($$parms) }"]).ok();
     assert!(texts.contains("kernel.function(\"vfs_read\").call"), "some need the entry: {texts}");
 }
+
+#[test]
+fn what_a_module_does_first_and_last_is_told_apart_from_what_is_there_now() {
+    if !require_debug_information() {
+        return;
+    }
+    // Where a module began others lie by now, and what it will do last is not traced by kernels of distributions.
+    let first = run(&["-p2", "-e", "probe module(\"dummy\").function(\"dummy_init_module\") {}"]);
+    assert!(first.code != 0 && first.err.contains("freed once"), "{}", first.err);
+    let last = run(&["-e", "probe module(\"dummy\").function(\"dummy_cleanup_module\") {} probe begin { exit() }"]);
+    assert!(
+        last.code != 0 && last.err.contains("cannot probe \"dummy_cleanup_module\" of module dummy"),
+        "{}",
+        last.err
+    );
+}

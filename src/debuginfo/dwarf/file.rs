@@ -411,7 +411,8 @@ fn flags_by_index<'d>(elf: &impl Object<'d>, flag: u32) -> Vec<bool> {
     by_index
 }
 
-/// Puts sections that are in memory one behind the other. The first page stays free, so that 0 is no address.
+/// Puts sections that are in memory one behind the other, with a byte between: the end of one, where arrays may end, is not the
+/// beginning of the next, which may be anywhere in memory. The first page stays free, so that 0 is no address.
 fn lay_out(elf: &object::File<'_>) -> Vec<LaidOut> {
     let mut layout: Vec<LaidOut> = Vec::new();
     let mut at = 0x1000u64;
@@ -429,6 +430,7 @@ fn lay_out(elf: &object::File<'_>) -> Vec<LaidOut> {
             at = start.saturating_add(section.size().min(1 << 31));
             let name = section.name().unwrap_or_default().to_owned();
             layout[index] = LaidOut { name, addresses: start..at };
+            at = at.saturating_add(1);
         }
     }
     layout

@@ -35,31 +35,40 @@ pub(super) fn sites(wanted: &Wanted, image: &Arc<Image>, world: &World) -> Optio
         return (!functions.is_empty()).then(|| labels(wanted, name, &functions, image, world));
     }
     let n_named = functions.len();
-    let mut n_barred = 0;
+    let mut barred = Vec::new();
     for function in &mut functions {
         let external = function.external;
         function.instances.retain(|instance| is_of_form(&wanted.form, external, instance));
-        let before = function.instances.len();
-        function.instances.retain(|instance| !matches!(dwarf.traceable(instance), Traceable::Not(_)));
-        n_barred += before - function.instances.len();
+        function.instances.retain(|instance| match dwarf.traceable(instance) {
+            Traceable::Not(why) => {
+                barred.push(why);
+                false
+            }
+            _ => true,
+        });
     }
     let points = wanted.points(functions, image);
     if !points.is_empty() {
         return Some(Maker::new(wanted, image, world, &points).sites(points));
     }
     let text = &wanted.text;
-    let no_match = match (n_named, n_barred) {
-        (0, _) if pattern.file.is_none() => return None,
-        (0, _) => nowhere(&wanted.text, dwarf),
-        (_, 0) => NoMatch::new(format!("\"{text}\" has no instance of that form")).help(match wanted.form {
-            Form::Inline => "it was inlined nowhere; .call is where it is called",
-            Form::Exported => "it is static",
-            Form::Call | Form::Return => "it was inlined everywhere; .inline is where",
-            _ => "nothing was inlined into it",
-        }),
-        (_, n) => NoMatch::new(format!("the kernel refuses probes in all {n} places of \"{text}\""))
-            .help("`tapdeck list --all` says why"),
-    };
+    let no_match =
+        match (n_named, &barred[..]) {
+            (0, _) if pattern.file.is_none() => return None,
+            (0, _) => nowhere(&wanted.text, dwarf),
+            (_, []) => NoMatch::new(format!("\"{text}\" has no instance of that form")).help(match wanted.form {
+                Form::Inline => "it was inlined nowhere; .call is where it is called",
+                Form::Exported => "it is static",
+                Form::Call | Form::Return => "it was inlined everywhere; .inline is where",
+                _ => "nothing was inlined into it",
+            }),
+            (_, [why]) => NoMatch::new(format!("\"{text}\" cannot be probed")).help(why.in_words()),
+            (_, all) => NoMatch::new(format!("the kernel refuses probes in all {} places of \"{text}\"", all.len()))
+                .help(match all.iter().all(|why| *why == all[0]) {
+                    true => all[0].in_words(),
+                    false => "`tapdeck list --all` says why",
+                }),
+        };
     Some(no_match.at_part(wanted.part_idx).into())
 }
 

@@ -136,7 +136,7 @@ fn explain(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(libc_errno::ENOENT | libc_errno::ESRCH) => "the kernel has no such function to stop at".to_owned(),
         Some(libc_errno::EINVAL) => {
-            "probes are not allowed there (part of tracing itself, or code before it)".to_owned()
+            "probes are not allowed there (part of tracing itself, code before it, or not traced at all)".to_owned()
         }
         Some(libc_errno::EADDRNOTAVAIL) => "it is used at several places, or is no instruction".to_owned(),
         Some(libc_errno::EBUSY) => "something else changes it: live patching or another tracer".to_owned(),
