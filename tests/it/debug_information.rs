@@ -201,7 +201,10 @@ fn what_a_module_does_first_and_last_is_told_apart_from_what_is_there_now() {
     // Where a module began others lie by now, and what it will do last is not traced by kernels of distributions.
     let first = run(&["-p2", "-e", "probe module(\"dummy\").function(\"dummy_init_module\") {}"]);
     assert!(first.code != 0 && first.err.contains("freed once"), "{}", first.err);
-    let last = run(&["-e", "probe module(\"dummy\").function(\"dummy_cleanup_module\") {} probe begin { exit() }"]);
+    let last = run(&[
+        "-e",
+        "probe module(\"dummy\").function(\"dummy_cleanup_module\") { println(1) } probe begin { exit() }",
+    ]);
     assert!(
         last.code != 0 && last.err.contains("cannot probe \"dummy_cleanup_module\" of module dummy"),
         "{}",
