@@ -187,7 +187,7 @@ impl BodyLower<'_, '_> {
         self.var_arg(dst)
     }
 
-    fn concat(&mut self, parts: &[Expr], expr: &Expr, dst: Option<Var>) -> Arg {
+    pub fn concat(&mut self, parts: &[Expr], expr: &Expr, dst: Option<Var>) -> Arg {
         let args = self.args_in_order(&parts.iter().collect::<Vec<_>>());
         let strings: Vec<StrOperand> =
             args.into_iter().filter_map(|arg| if let Arg::Str(s) = arg { Some(s) } else { None }).collect();

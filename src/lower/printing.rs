@@ -27,12 +27,17 @@ use crate::{
         format::{Conversion, ConversionKind, Flag, Format, Piece, Size},
         types::Type,
     },
+    source::Span,
 };
 
 /// Bytes of a memory dump whose length is only known when it runs.
 const MAX_DYNAMIC_DUMP: u16 = 1024;
 /// Bytes of any memory dump: a page, as in SystemTap.
 const MAX_DUMP: u32 = 4096;
+
+/// What `bpf_snprintf` copies of all arguments together, numbers as eight bytes and texts with their NUL: it cuts what goes
+/// beyond and does not say so. `MAX_BPRINTF_BIN_ARGS`, kernel/trace/bpf_trace.c.
+const HELPER_BYTES: usize = 512;
 
 const PLAIN_STRING: Conversion =
     Conversion { flag: None, width: Size::Default, precision: Size::Default, kind: ConversionKind::String };
@@ -146,6 +151,13 @@ impl BodyLower<'_, '_> {
             self.cx.report(generate::format_in_kernel(expr.span));
             return self.nothing(expr);
         }
+        if self.side == Side::Kernel
+            && args.len() > 1
+            && args.iter().map(|arg| self.helper_bytes(arg)).sum::<usize>() > HELPER_BYTES
+        {
+            let parts = self.in_parts(format, args, expr.span);
+            return self.concat(&parts, expr, dst);
+        }
         let ty = self.str_ty(expr);
         let (site, inputs) = self.print_site(format, &args, Stream::Output, Some(in_kernel));
         // A variable that is an input must not be written while it is read.
@@ -153,6 +165,38 @@ impl BodyLower<'_, '_> {
         let dst = self.dst_for(dst, ty);
         self.emit(Op::Sprint { dst, site, inputs });
         self.var_arg(dst)
+    }
+
+    /// What an argument takes of what the kernel's helper has for all of them.
+    fn helper_bytes(&self, arg: &Expr) -> usize {
+        if arg.ty == Type::Str { usize::from(self.len_of(arg)) + 1 } else { 8 }
+    }
+
+    /// Texts that make the whole when they follow one another, each short enough for the helper.
+    fn in_parts(&self, format: Format, args: Vec<Expr>, span: Span) -> Vec<Expr> {
+        let mut parts = Vec::new();
+        let mut part = (Vec::new(), Vec::new(), 0);
+        let mut finish = |(pieces, args, _): (Vec<Piece>, Vec<Expr>, usize)| match (&pieces[..], &args[..]) {
+            ([], _) => {}
+            ([Piece::Conversion(PLAIN_STRING)], [text]) => parts.push(text.clone()),
+            _ => {
+                let print = Print { to_string: true, format: Format { pieces }, args };
+                parts.push(Expr { kind: ExprKind::Print(Box::new(print)), ty: Type::Str, span });
+            }
+        };
+        let mut args = args.into_iter();
+        for piece in format.pieces {
+            let arg = if matches!(piece, Piece::Conversion(_)) { args.next() } else { None };
+            let n_bytes = arg.as_ref().map_or(0, |arg| self.helper_bytes(arg));
+            if n_bytes + part.2 > HELPER_BYTES {
+                finish(std::mem::take(&mut part));
+            }
+            part.0.push(piece);
+            part.1.extend(arg);
+            part.2 += n_bytes;
+        }
+        finish(part);
+        parts
     }
 
     /// `to_text`: the text is needed here and now, so every argument is a plain value.

@@ -13,7 +13,7 @@ use tapdeck::{
 };
 use tapdeck_ebpf::ir::*;
 
-use crate::executors::{interpret, run_in_kernel, target};
+use crate::executors::{NoRun, interpret, run_in_kernel, target};
 
 // ---- programs as trees, so that failures shrink -----------------------------------------------------------------------
 
@@ -614,9 +614,9 @@ fn interpreter_and_kernel_agree() {
         let lowered = lowered(&stmts);
         let here = interpret(&lowered, &[vec![0]]);
         match run_in_kernel(&lowered, &[vec![0]], &target) {
-            Ok(Some(there)) => prop_assert_eq!(here, there, "\n{}", lowered.ir),
-            Ok(None) => refused.set(refused.get() + 1),
-            Err(error) => prop_assert!(false, "{error}\n{}", lowered.ir),
+            Ok(there) => prop_assert_eq!(here, there, "\n{}", lowered.ir),
+            Err(NoRun::Refused(_) | NoRun::TooLarge) => refused.set(refused.get() + 1),
+            Err(NoRun::Failed(error)) => prop_assert!(false, "{error}\n{}", lowered.ir),
         }
         Ok(())
     });

@@ -147,9 +147,18 @@ pub fn target() -> Option<Target> {
     Some(Compiler::new(world.host.clone(), &[]).target(&options))
 }
 
-/// `None` when code generation says that it cannot, or the verifier gives up on its size.
-pub fn run_in_kernel(lowered: &Arc<Lowered>, events: &Events, target: &Target) -> Result<Option<Seen>, String> {
-    let Ok(object) = generate(&lowered.ir, target) else { return Ok(None) };
+/// Why nothing ran in the kernel.
+pub enum NoRun {
+    /// Code generation says that it cannot, and why.
+    Refused(String),
+    /// The verifier gave up on its size.
+    TooLarge,
+    /// What must not be.
+    Failed(String),
+}
+
+pub fn run_in_kernel(lowered: &Arc<Lowered>, events: &Events, target: &Target) -> Result<Seen, NoRun> {
+    let object = generate(&lowered.ir, target).map_err(|why| NoRun::Refused(why.to_string()))?;
     let loaded = match load::load(&object, &WithLines::default()) {
         Ok(loaded) => loaded,
         // E2BIG: more steps than it takes; ENOSPC: so many that its log does not fit.
@@ -159,14 +168,14 @@ pub fn run_in_kernel(lowered: &Arc<Lowered>, events: &Events, target: &Target) -
                     .iter()
                     .any(|limit| rejection.log.contains(limit)) =>
         {
-            return Ok(None);
+            return Err(NoRun::TooLarge);
         }
         Err(LoadError::Rejected(rejection)) => {
             let log: Vec<&str> = rejection.log.lines().collect();
             let end = log[log.len().saturating_sub(30)..].join("\n");
-            return Err(format!("{}: {}\n{end}", rejection.program, rejection.source));
+            return Err(NoRun::Failed(format!("{}: {}\n{end}", rejection.program, rejection.source)));
         }
-        Err(other) => return Err(other.to_string()),
+        Err(other) => return Err(NoRun::Failed(other.to_string())),
     };
     let layout = Layout::of(&lowered.ir, target.live_histograms);
     let counters = layout.counters;
@@ -183,7 +192,8 @@ pub fn run_in_kernel(lowered: &Arc<Lowered>, events: &Events, target: &Target) -
     for handlers in events {
         // The tracepoint of system calls tells registers and number; others' arguments are nobody's here.
         let context = [0, u64::from(runs[handlers[0]].syscall.unwrap_or(0))];
-        sys::bpf::prog_test_run_raw_tp(loaded.programs[0].as_fd(), &context).map_err(|error| error.to_string())?;
+        sys::bpf::prog_test_run_raw_tp(loaded.programs[0].as_fd(), &context)
+            .map_err(|error| NoRun::Failed(error.to_string()))?;
         ring.drain(usize::MAX, |bytes| match record::decode(bytes, &lowered.ir) {
             Record::Print { site, .. } if lowered.ir.print_sites[site.index()].runs.is_some() => {
                 errors.extend(message(interpreter.run_record(site, bytes, &mut stores, &mut session)));
@@ -204,7 +214,7 @@ pub fn run_in_kernel(lowered: &Arc<Lowered>, events: &Events, target: &Target) -
     }
     let output = String::from_utf8_lossy(&session.output).into_owned();
     let counters = read_counters(loaded.map(MapRole::Counters), counters);
-    Ok(Some(Seen { output, errors, globals: globals(lowered, &stores), cuts: Cuts::There(counters.truncated) }))
+    Ok(Seen { output, errors, globals: globals(lowered, &stores), cuts: Cuts::There(counters.truncated) })
 }
 
 fn message(outcome: Outcome) -> Option<String> {

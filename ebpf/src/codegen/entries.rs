@@ -5,7 +5,7 @@
 //!   for each distinct handler: is this syscall one of its sites? is its probe on? ─▶ its code
 //! ```
 //! An entry with many distinct handlers becomes a dispatcher that jumps by syscall number, and a program for each set of
-//! handlers some numbers share.
+//! handlers some numbers share. Where much code runs at one event, a program goes on in another.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -34,6 +34,12 @@ use crate::{
 const MAX_INLINE_HANDLERS: usize = 8;
 /// More IR instructions than this in one program, and it is divided too.
 const MAX_INLINE_INSTRUCTIONS: usize = 3000;
+
+/// A program with more instructions than this goes on in another, for its next handler: jumps reach 32,767 instructions, and
+/// the verifier follows no way with more than 8,192 turns to come back to.
+const PART_INSNS: usize = 6_000;
+/// The kernel counts 33 jumps from program to program, the dispatcher's among them, and makes no more.
+const MAX_PARTS: u32 = 31;
 
 /// One handler at the places where it runs in this entry, or several that are alike.
 #[derive(Clone, Debug)]
@@ -262,11 +268,7 @@ impl<'a> Programs<'_, 'a> {
         e.prologue(out, true);
         e.number(out, &numbers.iter().map(|(nr, chain)| (*nr, *chain as u32)).collect::<Vec<_>>());
         e.asm.mov(R3, R1);
-        e.asm.load(Size::DW, R1, R10, CTX);
-        e.asm.map(R2, targets);
-        e.asm.call(helpers::TAIL_CALL);
-        // Only when there is no program at that index.
-        e.count(counters::SKIPPED);
+        e.go_on_in(targets);
         e.asm.bind(out);
         e.asm.mov_imm(R0, 0);
         e.asm.exit();
@@ -292,26 +294,42 @@ impl<'a> Programs<'_, 'a> {
         for group in groups {
             parts.push((group, self.prepare(group, task_arg(entry))?));
         }
-        let first_tag = self.shared.program.handlers[groups[0].handler.index()].tag;
-        let mut e = self.emitter(entry);
-        e.at(first_tag);
-        let out = e.asm.label();
-        e.prologue(out, head == Head::Checked);
-        // Where each of them runs, and no other event passes by.
-        if !entry.is_syscall() || head != Head::Checked {
-            e.keep_task_for(parts.iter().map(|(_, prepared)| (&*prepared.body, &*prepared.needs)));
+        let together: Vec<_> = parts.chunk_by(|(a, _), (b, _)| share_lines(a, b)).collect();
+        let (mut rest, mut head, mut index, mut tail) = (&together[..], head, index, tail);
+        let mut parts = None;
+        while let Some((first, _)) = rest.first().map(|together| &together[0]) {
+            let mut e = self.emitter(entry);
+            e.at(e.shared.program.handlers[first.handler.index()].tag);
+            let out = e.asm.label();
+            e.prologue(out, head == Head::Checked);
+            // The part before may have ended the session.
+            e.may_have_stopped = rest.len() < together.len();
+            // Where each of them runs, and no other event passes by.
+            if !entry.is_syscall() || head != Head::Checked {
+                let all = rest.iter().copied().flatten();
+                e.keep_task_for(all.map(|(_, prepared)| (&*prepared.body, &*prepared.needs)));
+            }
+            let mut n_done = 0;
+            while n_done < rest.len() && (n_done == 0 || e.asm.n_insns() < PART_INSNS) {
+                e.runs(rest[n_done], head, out)?;
+                n_done += 1;
+            }
+            rest = &rest[n_done..];
+            let next = if rest.is_empty() { None } else { Some(e.next_part(&mut parts)?) };
+            e.asm.bind(out);
+            e.asm.mov_imm(R0, 0);
+            e.asm.exit();
+            let callbacks = e.emit_callbacks().into_iter().map(|label| (label, "each", FunctionKind::Callback));
+            let mut functions: Vec<_> = callbacks.collect();
+            functions.extend(e.rare_functions());
+            let asm = std::mem::take(&mut e.asm);
+            self.finish(asm, functions, name.clone(), section.clone(), kind.clone(), index.take(), tail)?;
+            tail = next;
+            if head == Head::Checked {
+                head = Head::TailCalled { one_number: false };
+            }
         }
-        for parts in parts.chunk_by(|(a, _), (b, _)| share_lines(a, b)) {
-            e.runs(parts, head, out)?;
-        }
-        e.asm.bind(out);
-        e.asm.mov_imm(R0, 0);
-        e.asm.exit();
-        let callbacks = e.emit_callbacks().into_iter().map(|label| (label, "each", FunctionKind::Callback));
-        let mut functions: Vec<_> = callbacks.collect();
-        functions.extend(e.rare_functions());
-        let asm = std::mem::take(&mut e.asm);
-        self.finish(asm, functions, name, section, kind, index, tail)
+        Ok(())
     }
 
     #[expect(clippy::too_many_arguments)]
@@ -328,7 +346,7 @@ impl<'a> Programs<'_, 'a> {
         let starts: Vec<Label> = subprograms.iter().map(|(label, ..)| *label).collect();
         let code = asm.finish(&starts).map_err(|far| GenerateError {
             tag: far.near,
-            reason: "the handlers of this event are too large for one program".to_owned(),
+            reason: "this handler is too large for one program".to_owned(),
         })?;
         let mut functions = Vec::new();
         let mut declare = |insn: u32, name: String, kind: FunctionKind| {
@@ -445,6 +463,33 @@ impl Emitter<'_, '_> {
             }
             _ => {}
         }
+    }
+
+    /// Goes on in the program at the index in r3.
+    fn go_on_in(&mut self, programs: MapIndex) {
+        self.asm.load(Size::DW, R1, R10, CTX);
+        self.asm.map(R2, programs);
+        self.asm.call(helpers::TAIL_CALL);
+        // Only when there is no program at that index.
+        self.count(counters::SKIPPED);
+    }
+
+    /// Goes on in another part, which will be at that place. `parts`: where the last one was.
+    fn next_part(&mut self, parts: &mut Option<(MapIndex, u32)>) -> Result<(MapIndex, u32), GenerateError> {
+        let (map, index) = match *parts {
+            Some((map, before)) => (map, before + 1),
+            None => {
+                let name = format!("parts_{}", self.shared.maps.len());
+                (self.shared.internal(name, maps::PROG_ARRAY, 4, 4, MAX_PARTS, 0), 0)
+            }
+        };
+        if index == MAX_PARTS {
+            return Err(self.error("the handlers of this event are too large together"));
+        }
+        *parts = Some((map, index));
+        self.asm.mov_imm(R3, index.into());
+        self.go_on_in(map);
+        Ok((map, index))
     }
 
     /// To `out` unless the session runs.

@@ -23,6 +23,8 @@
 //! ```
 //! Variables that are never live at once share a place.
 
+use std::ops::Range;
+
 use super::{
     emit::Line,
     liveness::{Liveness, VarSet, step_back},
@@ -97,6 +99,8 @@ pub struct Frame {
     pub iters: Mem,
     /// Bytes of scratch memory; 0: none is needed.
     pub scratch_size: u32,
+    /// Offsets of words of the stack that are areas' and variables': from the lowest up to the fixed slots.
+    pub own_words: Range<i16>,
 }
 
 impl Frame {
@@ -142,7 +146,8 @@ impl Frame {
         let temp = space.area(needs.temp, needs.temp <= SMALL_AREA);
         let iters = space.area(super::iterate::STATE * body.n_iters, false);
         let scratch_size = if space.scratch > HEADER { space.scratch as u32 } else { 0 };
-        Frame { locs, key, value, work, temp, iters, scratch_size }
+        let own_words = -space.stack as i16..-fixed as i16;
+        Frame { locs, key, value, work, temp, iters, scratch_size, own_words }
     }
 }
 

@@ -64,7 +64,7 @@ impl Liveness {
         let n = body.vars.len();
         let mut live = Self { live_in: vec![VarSet::new(n); body.blocks.len()] };
         // Backwards, so one round does where nothing goes back.
-        let heads = body.loop_heads();
+        let ends = body.loop_ends();
         let mut again = true;
         while std::mem::take(&mut again) {
             for (i, block) in body.blocks.iter().enumerate().rev() {
@@ -76,7 +76,7 @@ impl Liveness {
                     }
                 }
                 let grew = live.live_in[i].union(&set);
-                again |= grew && heads[i];
+                again |= grew && ends[i].is_some();
             }
         }
         live

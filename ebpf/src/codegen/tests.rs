@@ -332,3 +332,63 @@ fn handlers_of_one_event_ask_for_the_task_once() {
     // Other calls are not to pay for what these want.
     assert_eq!(n_calls("entry sys_enter { h0 site0 nr=0 h1 site0 nr=1 }"), 2);
 }
+
+#[test]
+fn rounds_of_a_loop_begin_alike() {
+    let keyed = StoreDecl { keys: vec![Ty::Long], max_entries: 10, ..scalar("a") };
+    let mut b = BodyBuilder::new();
+    let i = b.new_var(Ty::Long);
+    let (head, odd, even, next, done) = (b.new_block(), b.new_block(), b.new_block(), b.new_block(), b.new_block());
+    b.jump(head, NO);
+    b.switch_to(head);
+    let goes_on = b.compare(CmpOp::Lt, Operand::Var(i), Operand::Imm(9), NO);
+    b.branch(goes_on, odd, done, NO);
+    b.switch_to(odd);
+    let is_odd = b.binary(BinOp::And, Operand::Var(i), Operand::Imm(1), NO);
+    b.branch(is_odd, even, next, NO);
+    b.switch_to(even);
+    let keys = vec![Arg::Long(Operand::Var(i))];
+    b.emit(Op::Add { store: StoreId(0), keys, delta: Operand::Imm(1), result: None }, NO);
+    b.jump(next, NO);
+    b.switch_to(next);
+    b.emit(Op::Binary { op: BinOp::Add, dst: i, a: Operand::Var(i), b: Operand::Imm(1) }, NO);
+    b.jump(head, NO);
+    b.switch_to(done);
+    let object = generate(&program(vec![keyed], b), &target()).unwrap();
+    let listing = isa::listing(&object, &object.programs[0]);
+    // Its number is one the verifier knows nothing of, and nothing is left of the round before; where ways meet as well.
+    let hidden = format!("r1 = &control[0]+{}", crate::layout::control::ZERO);
+    assert_eq!(listing.matches(&hidden).count(), 2, "{listing}");
+    assert_eq!(listing.matches("r6 ^= r1").count(), 2, "{listing}");
+    assert_eq!(listing.matches("*(u64 *)(r10 -32) = 0").count(), 2, "{listing}");
+}
+
+#[test]
+fn handlers_of_one_event_that_are_much_go_on_in_other_programs() {
+    let handler = |probe| {
+        let mut b = BodyBuilder::new();
+        for _ in 0..1000 {
+            b.emit(
+                Op::Add { store: StoreId(0), keys: vec![], delta: Operand::Imm(1 + i64::from(probe)), result: None },
+                NO,
+            );
+        }
+        Handler { name: "tick".into(), probe, body: b.finish(NO), tag: NO }
+    };
+    let kind = EntryKind::RawTracepoint { name: "sched_switch".into(), n_args: 2, task_arg: None };
+    let run = |n| Run { handler: HandlerId(n), site: SiteId(0), syscall: None };
+    let many = |n: u32| Program {
+        stores: vec![scalar("n")],
+        handlers: (0..n).map(handler).collect(),
+        sites: vec![SiteData::default()],
+        entries: vec![Entry { kind: kind.clone(), runs: (0..n).map(run).collect() }],
+        ..Program::default()
+    };
+    let object = generate(&many(5), &target()).unwrap();
+    let shown = |program: &crate::object::ProgramDef| (program.entry, program.tail.map(|(_, index)| index));
+    let shown: Vec<_> = object.programs.iter().map(shown).collect();
+    assert_eq!(shown, [(Some(0), None), (None, Some(0)), (None, Some(1))]);
+    assert!(object.programs.iter().all(|program| program.code.len() / 8 < 10_000));
+    let error = generate(&many(70), &target()).unwrap_err();
+    expect!["the handlers of this event are too large together"].assert_eq(&error.reason);
+}

@@ -293,13 +293,13 @@ impl BlockData {
 }
 
 impl Body {
-    /// By block: whether a later one, or itself, goes back to it.
-    pub fn loop_heads(&self) -> Vec<bool> {
-        let mut heads = vec![false; self.blocks.len()];
+    /// By block: the last one that goes back to it, a later one or itself. The loop is what lies between.
+    pub fn loop_ends(&self) -> Vec<Option<usize>> {
+        let mut ends = vec![None; self.blocks.len()];
         for (i, block) in self.blocks.iter().enumerate() {
-            block.successors().iter().filter(|to| to.index() <= i).for_each(|to| heads[to.index()] = true);
+            block.successors().iter().filter(|to| to.index() <= i).for_each(|to| ends[to.index()] = Some(i));
         }
-        heads
+        ends
     }
 }
 

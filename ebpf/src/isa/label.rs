@@ -78,6 +78,11 @@ impl Asm {
         self.labels[label.0 as usize] = Some(self.insns.len() as u32);
     }
 
+    /// Instructions so far.
+    pub fn n_insns(&self) -> usize {
+        self.insns.len()
+    }
+
     pub fn position(&self, label: Label) -> Option<u32> {
         self.labels[label.0 as usize]
     }

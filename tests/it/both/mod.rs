@@ -30,7 +30,7 @@ use tapdeck_ebpf::{
 pub use self::random::Rng;
 use self::random::{Maker, Script};
 use crate::{
-    executors::{Events, Seen, interpret, run_in_kernel, target},
+    executors::{Events, NoRun, Seen, interpret, run_in_kernel, target},
     runs::{in_the_lab, kernel_is_at_least},
     scripts::cases,
 };
@@ -72,6 +72,8 @@ enum Verdict {
     Same(Seen),
     /// The kernel cannot run it, for a reason a user is told.
     Refused(String),
+    /// More than the kernel's verifier takes.
+    TooLarge,
     /// Allowed to differ: statements are handed over and there was an error, or a limit was met.
     Incomparable(String),
     Wrong(String),
@@ -110,9 +112,10 @@ impl Both {
             Err(errors) => return Verdict::Refused(errors),
         };
         let there_seen = match run_in_kernel(&there, events, &self.target) {
-            Ok(Some(there_seen)) => there_seen,
-            Ok(None) => return Verdict::Refused("too much code".to_owned()),
-            Err(error) => return Verdict::Wrong(error),
+            Ok(there_seen) => there_seen,
+            Err(NoRun::Refused(why)) => return Verdict::Refused(why),
+            Err(NoRun::TooLarge) => return Verdict::TooLarge,
+            Err(NoRun::Failed(error)) => return Verdict::Wrong(error),
         };
         let limits = ["MAXACTION exceeded", "MAXNESTING exceeded"];
         if seen.errors.iter().chain(&there_seen.errors).any(|error| limits.contains(&error.as_str())) {
@@ -206,6 +209,7 @@ fn scripts_mean_the_same() {
         let actual = match both.run(&[vec![0]], |point| script.replace("probe both", &format!("probe {point}"))) {
             Verdict::Same(seen) => seen.errors.iter().fold(seen.output, |text, error| text + "ERROR: " + error + "\n"),
             Verdict::Refused(why) => format!("refused: {why}"),
+            Verdict::TooLarge => "too large\n".to_owned(),
             Verdict::Incomparable(why) => format!("incomparable: {why}\n"),
             Verdict::Wrong(why) => format!("differs:\n{why}"),
         };
@@ -245,6 +249,8 @@ fn try_random(n_handlers: usize, n_usually: u64) {
     let n = number("TAPDECK_FUZZ").unwrap_or(if in_the_lab() { n_usually / 5 } else { n_usually });
     let first = number("TAPDECK_FUZZ_SEED").unwrap_or(0);
     let (mut n_same, mut n_refused, mut n_incomparable, mut wrong) = (0u64, 0u64, 0u64, Vec::new());
+    // Without `may_goto` the verifier goes every round of a loop itself.
+    let (mut n_too_large, mut n_too_many_rounds) = (0u64, 0u64);
     let begun = Instant::now();
     for seed in first..first + n {
         let script = Maker::new(seed).script(n_handlers);
@@ -258,32 +264,36 @@ fn try_random(n_handlers: usize, n_usually: u64) {
             let what = match &verdict {
                 Verdict::Same(seen) => shown(seen),
                 Verdict::Refused(why) | Verdict::Incomparable(why) | Verdict::Wrong(why) => why.clone(),
+                Verdict::TooLarge => "too large".to_owned(),
             };
             println!("{what}");
         }
         match verdict {
             Verdict::Same(_) => n_same += 1,
             Verdict::Refused(_) => n_refused += 1,
+            Verdict::TooLarge if both.target.may_goto => n_too_large += 1,
+            Verdict::TooLarge => n_too_many_rounds += 1,
             Verdict::Incomparable(_) => n_incomparable += 1,
             Verdict::Wrong(_) => {
                 let (script, why) = both.small(script);
                 let text = format!("== seed {seed}\n{}\n{why}", script.text(&vec!["both"; n_handlers]));
                 println!("{text}");
                 wrong.push(text);
-                if wrong.len() >= 10 {
-                    break;
-                }
             }
         }
         let done = seed - first + 1;
-        if done.is_multiple_of(1000) {
+        if done.is_multiple_of(1000) || done == n || wrong.len() >= 10 {
             println!(
-                "{done}: {n_same} same, {n_refused} refused, {n_incomparable} incomparable, {:?}",
+                "{done}: {n_same} same, {n_refused} refused, {n_incomparable} incomparable, too large {n_too_large} \
+                 and {n_too_many_rounds} without may_goto, {:?}",
                 begun.elapsed()
             );
         }
+        if wrong.len() >= 10 {
+            break;
+        }
     }
-    println!("{n_same} same, {n_refused} refused, {n_incomparable} incomparable, {:?}", begun.elapsed());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(n_too_large <= 1 + n / 500, "{n_too_large} of {n} scripts are too large for the verifier");
     assert!(n_refused * 2 <= n, "{n_refused} of {n} scripts do not run in the kernel");
 }
