@@ -360,7 +360,7 @@ fn rounds_of_a_loop_begin_alike() {
     let hidden = format!("r1 = &control[0]+{}", crate::layout::control::ZERO);
     assert_eq!(listing.matches(&hidden).count(), 2, "{listing}");
     assert_eq!(listing.matches("r6 ^= r1").count(), 2, "{listing}");
-    assert_eq!(listing.matches("*(u64 *)(r10 -32) = 0").count(), 2, "{listing}");
+    assert_eq!(listing.matches("*(u64 *)(r10 -40) = 0").count(), 2, "{listing}");
 }
 
 #[test]
