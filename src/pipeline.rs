@@ -28,7 +28,7 @@ use crate::{
         list::ListedPoint,
         program::Program,
     },
-    host::{Host, facts::KernelConfig},
+    host::{Host, facts::KernelConfig, memory_map::LazyMemoryMap},
     language::{self, Conditions, ConfigLookup, ParseOptions, Privilege, Recovery, ast},
     lower::{self, LowerOptions},
     runtime::plan::{HistStyle, Lowered},
@@ -219,6 +219,7 @@ impl Compiler {
             has_target: options.has_target,
             task: self.abilities().target.offsets.clone(),
             binprm_filename: self.abilities().binprm_filename,
+            memory: LazyMemoryMap::of(self.world.host.clone()),
             arch: if self.world.host.arch() == "aarch64" { "aarch64" } else { "x86_64" },
         };
         let Some(program) = &out.program else { return out };

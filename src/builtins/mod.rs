@@ -97,6 +97,12 @@ pub enum Special {
     },
     /// The process that compiles and runs the script.
     OwnProcess,
+    /// Where the kernel has physical memory mapped, or 0.
+    PageOffset,
+    /// The node of a page by its number, a local or a literal; -1 where there is none.
+    NodeOfPage,
+    /// The node there is, -1 where there are several or none is known.
+    OnlyNode,
     /// The number of the probe site.
     SiteNumber,
     /// All of the last match of a regular expression.

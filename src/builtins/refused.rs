@@ -33,12 +33,6 @@ pub static ROWS: &[Builtin] = &[
         "the script becomes eBPF programs, and no kernel module",
         "`bpftool prog` shows how large the programs are while they run",
     ),
-    refused(
-        "addr_to_node",
-        &[long("addr")],
-        "the map of physical memory to nodes is not kept where eBPF programs can read it",
-        "cpu() and /sys/devices/system/node tell the node that runs the handler",
-    ),
     refused("mdelay", &[long("ms")], NO_WAITING, "a timer probe does something later"),
     refused("udelay", &[long("us")], NO_WAITING, "a timer probe does something later"),
     refused(

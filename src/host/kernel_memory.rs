@@ -9,6 +9,7 @@ pub struct KernelMemory {
     file: File,
     /// Addresses, and where in the file the first of them is.
     segments: Vec<(Range<u64>, u64)>,
+    page_offset: Option<u64>,
 }
 
 const PROGRAM_HEADER_BYTES: usize = 56;
@@ -31,8 +32,15 @@ impl KernelMemory {
             let (offset, start, size) = (u64_at(header, 8)?, u64_at(header, 16)?, u64_at(header, 40)?);
             (kind == PT_LOAD).then_some((start..start.checked_add(size)?, offset))
         };
-        let segments = headers.chunks_exact(PROGRAM_HEADER_BYTES).filter_map(segment).collect();
-        Ok(Self { file, segments })
+        let headers = headers.chunks_exact(PROGRAM_HEADER_BYTES);
+        let page_offset = headers.clone().find_map(page_offset_by);
+        let segments = headers.filter_map(segment).collect();
+        Ok(Self { file, segments, page_offset })
+    }
+
+    /// Where the first byte of physical memory is mapped, with all others behind it; `None`: no segment tells.
+    pub fn page_offset(&self) -> Option<u64> {
+        self.page_offset
     }
 
     /// The bytes from an address on, as many as fit `into` and belong to the same segment; none where there is no memory.
@@ -51,6 +59,17 @@ impl KernelMemory {
     }
 }
 
+/// What a segment of plain memory says of where all of it is mapped. Others have a physical address of 0 or -1, and the
+/// kernel's own code and modules, mapped a second time in the last two GiB, are of another distance.
+fn page_offset_by(header: &[u8]) -> Option<u64> {
+    const LAST_2_GIB: u64 = 0xffff_ffff_8000_0000;
+    // It is put where a directory of the page tables begins.
+    const ALIGNMENT: u64 = 1 << 30;
+    let (start, physical) = (u64_at(header, 16)?, u64_at(header, 24)?);
+    let is_known = physical != 0 && physical != u64::MAX && start < LAST_2_GIB;
+    start.checked_sub(physical).filter(|offset| is_known && offset.is_multiple_of(ALIGNMENT))
+}
+
 fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
@@ -61,6 +80,12 @@ pub mod tests {
 
     /// A core file with memory at some addresses.
     pub fn core_file(path: &Path, segments: &[(u64, &[u8])]) {
+        let segments: Vec<_> = segments.iter().map(|(address, memory)| (*address, 0, *memory)).collect();
+        core_file_of(path, &segments);
+    }
+
+    /// The same with physical addresses.
+    fn core_file_of(path: &Path, segments: &[(u64, u64, &[u8])]) {
         let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
         bytes.resize(32, 0);
         bytes.extend(64u64.to_le_bytes());
@@ -68,15 +93,30 @@ pub mod tests {
         bytes.extend((segments.len() as u16).to_le_bytes());
         bytes.resize(64, 0);
         let mut offset = 64 + (segments.len() * PROGRAM_HEADER_BYTES) as u64;
-        for (address, memory) in segments {
+        for (address, physical, memory) in segments {
             let size = memory.len() as u64;
-            for word in [u64::from(PT_LOAD), offset, *address, 0, size, size, 0] {
+            for word in [u64::from(PT_LOAD), offset, *address, *physical, size, size, 0] {
                 bytes.extend(word.to_le_bytes());
             }
             offset += size;
         }
-        segments.iter().for_each(|(_, memory)| bytes.extend(*memory));
+        segments.iter().for_each(|(.., memory)| bytes.extend(*memory));
         std::fs::write(path, bytes).expect("can be written");
+    }
+
+    #[test]
+    fn plain_memory_tells_where_all_of_it_is_mapped() {
+        let path = std::env::temp_dir().join(format!("tapdeck-core-map-{}", std::process::id()));
+        let page_offset = |segments: &[(u64, u64, &[u8])]| {
+            core_file_of(&path, segments);
+            KernelMemory::open(&path).expect("is a core file").page_offset()
+        };
+        let text: (u64, u64, &[u8]) = (0xffff_ffff_8100_0000, 0x100_0000, b"text");
+        let vmalloc: (u64, u64, &[u8]) = (0xffff_c900_0000_0000, u64::MAX, b"vmalloc");
+        assert_eq!(page_offset(&[text, vmalloc, (0xffff_c900_0000_0000, 0, b"older")]), None);
+        let memory: (u64, u64, &[u8]) = (0xffff_8881_0000_1000, 0x1000, b"memory");
+        assert_eq!(page_offset(&[text, vmalloc, memory]), Some(0xffff_8881_0000_0000));
+        std::fs::remove_file(&path).expect("is there");
     }
 
     #[test]

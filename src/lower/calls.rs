@@ -1,6 +1,6 @@
 //! Calls of script functions and builtins.
 
-use tapdeck_ebpf::ir::{Arg, BinOp, ContextField, Intrinsic, Op, Operand, Term, Ty, Var};
+use tapdeck_ebpf::ir::{Arg, BinOp, CmpOp, ContextField, Intrinsic, Op, Operand, Term, Ty, Var};
 
 use super::{body::BodyLower, executor::Side, printing::message_print, statements::placeholder};
 use crate::{
@@ -114,6 +114,15 @@ impl BodyLower<'_, '_> {
             Special::SiteNumber => self.context_field(ContextField::SiteNumber, dst),
             Special::SyscallNumber => self.context_field(ContextField::SyscallNr, dst),
             Special::OwnProcess => Arg::Long(Operand::Imm(i64::from(std::process::id()))),
+            Special::PageOffset => {
+                let page_offset = self.cx.options.memory.get().page_offset.unwrap_or(0);
+                Arg::Long(Operand::Imm(page_offset as i64))
+            }
+            Special::OnlyNode => Arg::Long(Operand::Imm(match self.cx.options.memory.get().nodes[..] {
+                [(_, node)] => node.into(),
+                _ => -1,
+            })),
+            Special::NodeOfPage => Arg::Long(self.node_of_page(&args[0])),
             Special::MatchedText if self.side == Side::Kernel => self.refuse_in_kernel(name, expr),
             Special::MatchedText => {
                 let ty = self.str_ty(expr);
@@ -179,6 +188,23 @@ impl BodyLower<'_, '_> {
         };
         let Arg::Long(value) = value else { return Operand::Imm(0) };
         self.truncate(value, width, signed)
+    }
+
+    /// By comparisons with the pages each node has: it takes no more than a few instructions for each.
+    fn node_of_page(&mut self, page: &Expr) -> Operand {
+        let page = self.long(page);
+        let node = self.long_temp();
+        self.emit(Op::Copy { dst: node, src: Operand::Imm(-1) });
+        for (pages, number) in self.cx.options.memory.get().nodes.clone() {
+            let tag = self.tag;
+            let is_from = self.b.compare(CmpOp::Ge, page, Operand::Imm(pages.start as i64), tag);
+            let is_before = self.b.compare(CmpOp::Lt, page, Operand::Imm(pages.end as i64), tag);
+            let is_there = self.b.binary(BinOp::And, is_from, is_before, tag);
+            let to_it = self.b.binary(BinOp::Sub, Operand::Imm(number.into()), Operand::Var(node), tag);
+            let step = self.b.binary(BinOp::Mul, is_there, to_it, tag);
+            self.emit(Op::Binary { op: BinOp::Add, dst: node, a: Operand::Var(node), b: step });
+        }
+        Operand::Var(node)
     }
 
     fn result_ty(&self, expr: &Expr) -> Option<Ty> {

@@ -79,6 +79,7 @@ use crate::{
         program::{Expr, FunctionId, Global, GlobalId, GlobalInit, Probe, Program},
         walk,
     },
+    host::memory_map::LazyMemoryMap,
     language::{
         ast::{HistOp, StatOp},
         format::Format,
@@ -111,6 +112,8 @@ pub struct LowerOptions {
     pub binprm_filename: Option<u32>,
     /// The traced machine, `uname -m`.
     pub arch: &'static str,
+    /// Its physical memory.
+    pub memory: LazyMemoryMap,
 }
 
 impl Default for LowerOptions {
@@ -121,6 +124,7 @@ impl Default for LowerOptions {
             live: false,
             has_target: false,
             task: TaskOffsets::default(),
+            memory: LazyMemoryMap::default(),
             binprm_filename: None,
             arch: "x86_64",
         }

@@ -5,7 +5,7 @@
 //! probed, `//# linux: 6.9` that an older kernel cannot run it, `//# module: loop` names a module it has to have loaded,
 //! `//# needs: perl` a program.
 
-use std::sync::Mutex;
+use std::{fs, path::Path, process::Command, sync::Mutex};
 
 use crate::{
     binary::{finish, require_bpf, require_functions, require_program, tapdeck},
@@ -32,7 +32,7 @@ fn output(case: &Case) -> Option<String> {
         return None;
     }
     if let Some(module) = case.directive("module")
-        && !std::path::Path::new("/sys/module").join(&module).exists()
+        && !Path::new("/sys/module").join(&module).exists()
     {
         eprintln!("skipped: module {module} is not loaded");
         return None;
@@ -117,4 +117,58 @@ fn scripts_print_what_is_expected() {
     std::thread::scope(|scope| (0..n_workers).for_each(|_| drop(scope.spawn(work))));
     let wrong = wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "{}\n(UPDATE_EXPECT=1 rewrites)", wrong.join("\n"));
+}
+
+/// A control group whose memory is all of one node; gone when the test ends.
+struct BoundToNode {
+    folder: String,
+}
+
+impl BoundToNode {
+    fn new(node: usize) -> Self {
+        let root = "/sys/fs/cgroup";
+        fs::write(format!("{root}/cgroup.subtree_control"), "+cpuset").expect("control groups bind memory");
+        let group = Self { folder: format!("{root}/tapdeck-node-{node}") };
+        fs::create_dir_all(&group.folder).expect("can be made");
+        fs::write(format!("{}/cpuset.mems", group.folder), node.to_string()).expect("is a node");
+        group
+    }
+}
+
+impl Drop for BoundToNode {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.folder);
+    }
+}
+
+#[test]
+fn memory_is_known_by_its_node() {
+    if !require_bpf() {
+        return;
+    }
+    let n_nodes = (0..).take_while(|node| Path::new(&format!("/sys/devices/system/node/node{node}")).exists()).count();
+    if n_nodes < 2 {
+        eprintln!("skipped in part: this machine has one node of memory");
+        let mut command = tapdeck();
+        command.args(["run", "-e", "probe begin { println(addr_to_node(task_current())) exit() }"]);
+        assert_eq!(finish(command).out, "0\n");
+        return;
+    }
+    let script = "global n, m, nowhere
+        probe syscall.write {
+          if (pid() != target()) next
+          n[addr_to_node(buf_uaddr)]++
+          m[addr_to_node(task_current()) >= 0]++
+          try { addr_to_node(0x1000) } catch { nowhere++ }
+        }
+        probe end { foreach (node in n) println(node, \" \", n[node] >= 50, \" \", nowhere == n[node], \" \", m[0]) }";
+    let copy = "dd if=/dev/zero of=/dev/null bs=4096 count=50 2>/dev/null";
+    for node in 0..2 {
+        let group = BoundToNode::new(node);
+        let mut bound = Command::new("sh");
+        let inside = format!("echo $$ >{}/cgroup.procs; exec \"$@\"", group.folder);
+        bound.args(["-c", &inside, "sh"]).arg(tapdeck().get_program()).args(["run", "-c", copy, "-e", script]);
+        let ran = finish(bound);
+        assert_eq!(ran.out, format!("{node} 1 1 0\n"), "{}", ran.err);
+    }
 }

@@ -95,10 +95,16 @@ def shell(kernel, files, append=""):
 def machine(kernel, image, smp, memory_mb, append, cpu=CPU):
     # One thread for all processors: before QEMU 8.1, with a thread each, one may run a stale translation of code another
     # has just patched, and tracing patches code all the time.
+    nodes = []
+    if smp == 2:
+        # A node for each processor.
+        for node in range(2):
+            nodes += ["-object", f"memory-backend-ram,id=memory{node},size={memory_mb // 2}M"]
+            nodes += ["-numa", f"node,nodeid={node},memdev=memory{node},cpus={node}"]
     return [
         QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-M", "pc", "-m", f"{memory_mb}M",
         "-smp", str(smp), "-accel", "tcg,thread=single", "-cpu", cpu, "-kernel", kernel.image, "-initrd", image,
-        "-append", f"console=ttyS0 {CONSOLE} {append}",
+        "-append", f"console=ttyS0 {CONSOLE} {append}", *nodes,
     ]
 
 
