@@ -162,7 +162,7 @@ fn memory_is_known_by_its_node() {
           try { addr_to_node(0x1000) } catch { nowhere++ }
         }
         probe end { foreach (node in n) println(node, \" \", n[node] >= 50, \" \", nowhere == n[node], \" \", m[0]) }";
-    let copy = "dd if=/dev/zero of=/dev/null bs=4096 count=50 2>/dev/null";
+    let copy = "exec dd if=/dev/zero of=/dev/null bs=4096 count=50 2>/dev/null";
     for node in 0..2 {
         let group = BoundToNode::new(node);
         let mut bound = Command::new("sh");
