@@ -20,7 +20,7 @@ use tapdeck_ebpf::{
 };
 
 use crate::{
-    debuginfo::{Types as _, World, ebpf_target, returns_are_guarded},
+    debuginfo::{Types as _, World, ebpf_target, memory_map::LazyMemoryMap, returns_are_guarded},
     diagnostics::{Diagnostic, Diagnostics, catalogue::generate as say},
     elaborate::{
         self, ElaborateOptions,
@@ -28,7 +28,7 @@ use crate::{
         list::ListedPoint,
         program::Program,
     },
-    host::{Host, facts::KernelConfig, memory_map::LazyMemoryMap},
+    host::{Host, facts::KernelConfig},
     language::{self, Conditions, ConfigLookup, ParseOptions, Privilege, Recovery, ast},
     lower::{self, LowerOptions},
     runtime::plan::{HistStyle, Lowered},

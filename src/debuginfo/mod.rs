@@ -10,6 +10,7 @@ pub mod function_pattern;
 pub mod glob;
 pub mod image;
 pub mod location;
+pub mod memory_map;
 pub mod model;
 #[cfg(test)]
 mod mutants;

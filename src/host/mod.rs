@@ -5,7 +5,6 @@ pub mod debuginfod;
 pub mod facts;
 pub mod kernel_memory;
 pub mod live;
-pub mod memory_map;
 pub mod recorded;
 
 use std::path::{Path, PathBuf};

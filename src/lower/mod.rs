@@ -74,12 +74,12 @@ use self::{
 };
 use crate::{
     builtins::Stream,
+    debuginfo::memory_map::LazyMemoryMap,
     diagnostics::{Diagnostic, Diagnostics, catalogue::generate},
     elaborate::{
         program::{Expr, FunctionId, Global, GlobalId, GlobalInit, Probe, Program},
         walk,
     },
-    host::memory_map::LazyMemoryMap,
     language::{
         ast::{HistOp, StatOp},
         format::Format,

@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use super::Host;
+use crate::host::Host;
 
 /// What the running kernel says of its memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
