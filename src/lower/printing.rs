@@ -151,10 +151,11 @@ impl BodyLower<'_, '_> {
             self.cx.report(generate::format_in_kernel(expr.span));
             return self.nothing(expr);
         }
-        if self.side == Side::Kernel
-            && args.len() > 1
-            && args.iter().map(|arg| self.helper_bytes(arg)).sum::<usize>() > HELPER_BYTES
-        {
+        if self.side == Side::Kernel && args.iter().map(|arg| self.helper_bytes(arg)).sum::<usize>() > HELPER_BYTES {
+            if matches!(&format.pieces[..], [Piece::Conversion(one)] if *one != PLAIN_STRING) {
+                self.cx.report(generate::format_in_kernel(expr.span));
+                return self.nothing(expr);
+            }
             let parts = self.in_parts(format, args, expr.span);
             return self.concat(&parts, expr, dst);
         }

@@ -296,8 +296,8 @@ impl<'a> Programs<'_, 'a> {
         }
         let together: Vec<_> = parts.chunk_by(|(a, _), (b, _)| share_lines(a, b)).collect();
         let (mut rest, mut head, mut index, mut tail) = (&together[..], head, index, tail);
-        let mut parts = None;
-        while let Some((first, _)) = rest.first().map(|together| &together[0]) {
+        let mut last_part = None;
+        while let Some((first, _)) = rest.first().map(|alike| &alike[0]) {
             let mut e = self.emitter(entry);
             e.at(e.shared.program.handlers[first.handler.index()].tag);
             let out = e.asm.label();
@@ -315,7 +315,7 @@ impl<'a> Programs<'_, 'a> {
                 n_done += 1;
             }
             rest = &rest[n_done..];
-            let next = if rest.is_empty() { None } else { Some(e.next_part(&mut parts)?) };
+            let next = if rest.is_empty() { None } else { Some(e.next_part(&mut last_part)?) };
             e.asm.bind(out);
             e.asm.mov_imm(R0, 0);
             e.asm.exit();
@@ -474,9 +474,9 @@ impl Emitter<'_, '_> {
         self.count(counters::SKIPPED);
     }
 
-    /// Goes on in another part, which will be at that place. `parts`: where the last one was.
-    fn next_part(&mut self, parts: &mut Option<(MapIndex, u32)>) -> Result<(MapIndex, u32), GenerateError> {
-        let (map, index) = match *parts {
+    /// Goes on in another part, which will be at that place. `last`: where the one before is.
+    fn next_part(&mut self, last: &mut Option<(MapIndex, u32)>) -> Result<(MapIndex, u32), GenerateError> {
+        let (map, index) = match *last {
             Some((map, before)) => (map, before + 1),
             None => {
                 let name = format!("parts_{}", self.shared.maps.len());
@@ -486,7 +486,7 @@ impl Emitter<'_, '_> {
         if index == MAX_PARTS {
             return Err(self.error("the handlers of this event are too large together"));
         }
-        *parts = Some((map, index));
+        *last = Some((map, index));
         self.asm.mov_imm(R3, index.into());
         self.go_on_in(map);
         Ok((map, index))
