@@ -280,10 +280,11 @@ impl Emitter<'_, '_> {
             self.asm.label(),
             self.asm.label(),
         );
-        // Few places are followed one by one, which makes each of them quicker.
+        // Few places are followed one by one, which makes each of them quicker. Not in a loop, where the verifier would go on from
+        // each of them.
         const FEW_PLACES: u32 = 1 << 9;
-        let n_places = hay.cap * needle.cap;
-        let hidden = self.shared.target.may_goto && n_places > FEW_PLACES;
+        let are_many = self.cx.body.has_loops || hay.cap * needle.cap > FEW_PLACES;
+        let hidden = self.shared.target.may_goto && are_many;
         // Rounds begin alike for the verifier: it knows nothing of what is counted, nor what is left of the one before.
         let round = |e: &mut Self, counted: &[Reg]| {
             if hidden {
