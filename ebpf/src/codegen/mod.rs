@@ -19,6 +19,7 @@ mod front;
 mod iterate;
 mod liveness;
 mod maps;
+mod meetings;
 mod needs;
 mod other_task;
 mod packed;
