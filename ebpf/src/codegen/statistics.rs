@@ -4,7 +4,7 @@ use super::{GenerateError, emit::*, frame::*, maps};
 use crate::{
     ir::*,
     isa::*,
-    layout::{Place, StatLayout, StoreLayout, ValueLayout, record::ErrorCode, stat},
+    layout::{Place, StatLayout, StoreLayout, ValueLayout, control, record::ErrorCode, stat},
     object::MapIndex,
 };
 
@@ -261,8 +261,14 @@ impl Emitter<'_, '_> {
         self.base(work.at(at), tmp)
     }
 
-    /// `body` for every CPU that has samples, with r0 at its value; r1-r5 are free.
-    fn for_each_cpu(&mut self, map: MapIndex, key: Mem, body: impl FnOnce(&mut Self)) -> Result<(), GenerateError> {
+    /// `body` for every CPU that has samples, with r0 at its value; r1-r5 are free. `sums` are the words it changes.
+    fn for_each_cpu(
+        &mut self,
+        map: MapIndex,
+        key: Mem,
+        sums: &[i32],
+        body: impl FnOnce(&mut Self),
+    ) -> Result<(), GenerateError> {
         if !self.shared.target.lookup_percpu {
             return Err(self.error(
                 "reading a statistic in a kernel handler needs Linux 5.19; read it in a timer's or end's handler",
@@ -279,6 +285,7 @@ impl Emitter<'_, '_> {
         self.asm.store(Size::DW, base, off, R1);
         self.asm.bind(head);
         if hidden {
+            self.begin_round(sums);
             self.asm.may_goto(done);
         }
         let (base, off) = self.work_slot(CPU, R3);
@@ -300,6 +307,19 @@ impl Emitter<'_, '_> {
         self.asm.jump(head);
         self.asm.bind(done);
         Ok(())
+    }
+
+    /// Makes the rounds begin alike for the verifier: it knows nothing of what is summed up, nor what is left of the one
+    /// before.
+    fn begin_round(&mut self, sums: &[i32]) {
+        self.control_word(R1, control::ZERO);
+        for at in sums.iter().chain([&CPU]) {
+            let (base, word) = self.work_slot(*at, R3);
+            self.asm.load(Size::DW, R2, base, word);
+            self.asm.alu(Alu::Xor, R2, R1);
+            self.asm.store(Size::DW, base, word, R2);
+        }
+        [R0, R1, R2, R3, R4, R5].into_iter().for_each(|r| self.asm.mov_imm(r, 0));
     }
 
     /// Clears words of the work area in a way the verifier does not follow.
@@ -342,7 +362,7 @@ impl Emitter<'_, '_> {
             Extractor::Min => Some(stat.min.ok_or_else(missing)?),
             Extractor::Max => Some(stat.max.ok_or_else(missing)?),
         };
-        self.for_each_cpu(map, key, |e| match (op, field) {
+        self.for_each_cpu(map, key, &[COUNT, FIRST], |e| match (op, field) {
             (Extractor::Min | Extractor::Max, Some(field)) => {
                 let (replace, kept) = (e.asm.label(), e.asm.label());
                 let (base, off) = e.work_slot(COUNT, R2);
@@ -395,7 +415,7 @@ impl Emitter<'_, '_> {
         // FIRST becomes the mean of all.
         let (base, off) = self.work_slot(FIRST, R2);
         self.asm.store(Size::DW, base, off, R0);
-        self.for_each_cpu(map, key, |e| {
+        self.for_each_cpu(map, key, &[SECOND], |e| {
             e.asm.mov(R4, R0);
             // r5 = count × (mean here - mean of all)².
             e.asm.load(Size::DW, R5, R4, offset as i16);
@@ -445,7 +465,7 @@ impl Emitter<'_, '_> {
         self.asm.jump_if_imm(Cond::Ge, R1, n, outside);
         let key = self.key(&layout, keys);
         self.clear_words(&[COUNT, FIRST, SECOND]);
-        self.for_each_cpu(map, key, |e| {
+        self.for_each_cpu(map, key, &[COUNT, FIRST], |e| {
             let skip = e.asm.label();
             e.sum_up(COUNT, stat::COUNT);
             e.long(R1, index);
@@ -468,7 +488,7 @@ impl Emitter<'_, '_> {
         let map = self.shared.store(store);
         let key = self.key(layout, &[]);
         let size = layout.value.size();
-        self.for_each_cpu(map, key, |e| {
+        self.for_each_cpu(map, key, &[], |e| {
             e.asm.mov(R1, R0);
             e.asm.mov_imm(R2, size.into());
             e.address(R3, Mem { base: Base::Rodata, off: maps::ZEROS as i32 });
