@@ -113,6 +113,8 @@ pub struct Live {
     pub view_before_costs: LiveView,
     /// Into [`Live::pages`].
     pub page: usize,
+    /// Someone turned to this page, or it has had rows. Before that the first page that gets some comes up by itself.
+    pub page_stays: bool,
     pub states: Vec<TableState>,
     pub cost_selected: usize,
     pub hold_until: Duration,
@@ -129,6 +131,7 @@ impl Default for Live {
             view: LiveView::Histogram,
             view_before_costs: LiveView::Histogram,
             page: 0,
+            page_stays: false,
             states: Vec::new(),
             cost_selected: 0,
             hold_until: Duration::ZERO,
@@ -174,7 +177,13 @@ impl Live {
         self.page = same.unwrap_or(0);
         if same.is_none() {
             self.drilled = false;
+            self.page_stays = false;
         }
+    }
+
+    pub fn turn_to(&mut self, page: usize) {
+        self.page = page;
+        self.page_stays = true;
     }
 
     /// Globals with a page of their own: arrays and statistics. Plain scalars share a strip.
@@ -226,6 +235,12 @@ impl Live {
                 !sample.is_some_and(cleared_since)
             });
             state.refresh(table, rows, sample, before.map(|b| (b, idx)), holding, is_first);
+        }
+        if !self.page_stays {
+            let has_rows = |table: &usize| self.states.get(*table).is_some_and(|state| state.n_rows > 0);
+            if let Some(page) = self.pages().iter().position(has_rows) {
+                self.turn_to(page);
+            }
         }
     }
 }
@@ -449,5 +464,40 @@ mod tests {
         assert_eq!(live.state().unwrap().selected.as_deref(), Some("a"));
         push(&mut live, &mut history, &[("a", 50), ("b", 9)], 9);
         assert_eq!(live.state().unwrap().selected_at(), Some(0));
+    }
+
+    #[test]
+    fn the_first_page_with_rows_comes_up_until_one_is_turned_to() {
+        let table = |name: &str| TableInfo {
+            name: name.into(),
+            keys: vec![ColumnKind::Long],
+            value: ValueKind::Long,
+            max_entries: 10,
+            wrap: false,
+        };
+        let begin = || {
+            let mut live = Live::default();
+            let info = SessionInfo { tables: vec![table("a"), table("b"), table("c")], ..Default::default() };
+            live.start(Arc::new(info), "probe x { b[1]++; c[1]++ }");
+            (live, History::default())
+        };
+        let push = |live: &mut Live, history: &mut History, n_rows: [i64; 3], at: u64| {
+            let at = Duration::from_secs(at);
+            let row = |n| Row { keys: vec![Datum::Long(n)], value: Datum::Long(1) };
+            let tables = n_rows.map(|n| Table { rows: (0..n).map(row).collect(), overflows: 0 }).to_vec();
+            history.push(Arc::new(Snapshot { at, tables, ..Default::default() }), at);
+            live.refresh(history, None, at);
+        };
+        let (mut live, mut history) = begin();
+        push(&mut live, &mut history, [0, 0, 0], 1);
+        assert_eq!(live.page, 0);
+        push(&mut live, &mut history, [0, 1, 1], 2);
+        assert_eq!(live.page, 1);
+        push(&mut live, &mut history, [3, 0, 1], 3);
+        assert_eq!(live.page, 1, "a table that was emptied stays");
+        let (mut live, mut history) = begin();
+        live.turn_to(0);
+        push(&mut live, &mut history, [0, 1, 1], 1);
+        assert_eq!(live.page, 0);
     }
 }

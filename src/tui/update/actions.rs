@@ -309,7 +309,7 @@ fn sideways(model: &mut Model, right: bool) {
         Pane::Probes => model.browser.toggle(Some(right)),
         Pane::Live if model.live.view != LiveView::Costs => {
             let n = model.live.pages().len().max(1);
-            model.live.page = (model.live.page + if right { 1 } else { n - 1 }) % n;
+            model.live.turn_to((model.live.page + if right { 1 } else { n - 1 }) % n);
             model.live.drilled = false;
             if n == 1 {
                 model.complain("there is one table; {sort} sorts it, {filter} filters");

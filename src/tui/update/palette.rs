@@ -143,7 +143,7 @@ pub fn run(model: &mut Model, text: &str, item: Option<PaletteItem>, effects: &m
         }
         Some(PaletteItem { what: PaletteAct::Theme(name), .. }) => effects.push(Effect::LoadTheme(name)),
         Some(PaletteItem { what: PaletteAct::Page(page), .. }) => {
-            model.live.page = page;
+            model.live.turn_to(page);
             super::focus(model, crate::tui::layout::Pane::Live);
         }
     }

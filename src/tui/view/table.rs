@@ -647,7 +647,8 @@ fn row_in_full(model: &Model, pen: &mut Pen, view: LiveView) {
     let live = &model.live;
     let (Some(info), Some(state), Some(idx)) = (live.table_info(), live.state(), live.current_table()) else { return };
     let Some(table) = model.sample().and_then(|s| s.snapshot.tables.get(idx)) else { return };
-    let key = state.selected.clone().unwrap_or_default();
+    // There has been no row yet.
+    let Some(key) = state.selected.clone() else { return };
     let Some(row) = find_row(table, &key) else {
         section(pen, 0, "", "", model);
         pen.text(2, 1, "the selected row is gone", model.theme.get(Role::Dim));
