@@ -5,7 +5,7 @@ use rustc_hash::FxHashSet as HashSet;
 
 use tapdeck_ebpf::ir::Intrinsic;
 
-use super::{deferral::may_divide_by_zero, matches};
+use super::{deferral::may_divide_by_zero, handed_over::part_may_fail, matches};
 use crate::elaborate::walk;
 use crate::{
     builtins::{self, Implementation, Special},
@@ -21,6 +21,8 @@ pub struct Facts {
     pub pure_: Vec<bool>,
     /// Divides by what may be 0, itself or in a function it calls.
     pub divides: Vec<bool>,
+    /// May raise an error, itself or in a function it calls.
+    pub fails: Vec<bool>,
     calls: Vec<Vec<FunctionId>>,
     /// Globals touched directly.
     globals: Vec<Vec<GlobalId>>,
@@ -45,13 +47,18 @@ impl Facts {
         let globals = program.functions.iter().map(|function| globals_of(&function.body)).collect();
         let looks = program.functions.iter().map(|function| Looks::of(&function.body)).collect();
         let matches_matter = super::matches::matter(program);
-        let (recursive, pure_, divides) = (vec![false; n], vec![false; n], vec![false; n]);
-        let mut facts = Facts { recursive, pure_, divides, calls, globals, looks, matches_matter };
-        let divides: Vec<bool> = program.functions.iter().map(|function| has_division(&function.body)).collect();
+        let [recursive, pure_, divides, fails] = [(); 4].map(|()| vec![false; n]);
+        let mut facts = Facts { recursive, pure_, divides, fails, calls, globals, looks, matches_matter };
+        let of_bodies = |has: fn(&Stmt) -> bool| -> Vec<bool> {
+            program.functions.iter().map(|function| has(&function.body)).collect()
+        };
+        let (divides, fails) = (of_bodies(has_division), of_bodies(has_failure));
         for idx in 0..n {
             let id = FunctionId(idx as u32);
             facts.recursive[idx] = facts.calls[idx].iter().any(|callee| facts.reachable(&[*callee]).contains(&id));
-            facts.divides[idx] = facts.reachable(&[id]).iter().any(|callee| divides[callee.index()]);
+            let reachable = facts.reachable(&[id]);
+            facts.divides[idx] = reachable.iter().any(|callee| divides[callee.index()]);
+            facts.fails[idx] = reachable.iter().any(|callee| fails[callee.index()]);
         }
         // Start from "pure unless it does something itself" and let the impure spread to callers.
         facts.pure_ = program
@@ -217,6 +224,15 @@ fn has_next(body: &Stmt) -> bool {
 fn has_division(body: &Stmt) -> bool {
     let mut found = false;
     walk::every_expr(body, &mut |expr| found |= may_divide_by_zero(expr));
+    found
+}
+
+/// Something in it may raise an error, other than in a function it calls.
+fn has_failure(body: &Stmt) -> bool {
+    let mut found = false;
+    walk::every_expr(body, &mut |expr| {
+        found |= !matches!(expr.kind, ExprKind::Call { .. }) && part_may_fail(expr, &|row| row.raises);
+    });
     found
 }
 

@@ -244,7 +244,7 @@ impl BodyLower<'_, '_> {
         let ExprKind::Print(print) = &expr.kind else { return false };
         let mut only = !print.to_string;
         print.args.iter().for_each(|arg| {
-            only &= !can_raise(arg);
+            only &= !self.can_raise(arg);
             walk::expr_and_below(arg, &mut |part| match &part.kind {
                 ExprKind::Assign { .. } | ExprKind::Crement { .. } | ExprKind::Hist { .. } => only = false,
                 ExprKind::Call { function, .. } => only &= self.cx.facts.pure_[function.index()],
@@ -413,7 +413,7 @@ impl BodyLower<'_, '_> {
             return expr.clone();
         }
         let is_certain = unit.n_conditions == 0 && unit.is_first;
-        if !self.belongs_there(expr, unit) && (is_certain || !can_raise(expr)) {
+        if !self.belongs_there(expr, unit) && (is_certain || !self.can_raise(expr)) {
             return self.taken(expr, unit);
         }
         let kind = match &expr.kind {
@@ -512,6 +512,18 @@ impl BodyLower<'_, '_> {
                 Target::Element { global: *global, keys: self.handed_all(keys, unit) }
             }
         }
+    }
+
+    /// Taking the value may raise an error, in a function it calls or here.
+    fn can_raise(&self, expr: &Expr) -> bool {
+        let mut found = false;
+        walk::expr_and_below(expr, &mut |part| {
+            found |= match &part.kind {
+                ExprKind::Call { function, .. } => self.cx.facts.fails[function.index()],
+                _ => part_may_fail(part, &|row| row.raises),
+            };
+        });
+        found
     }
 
     /// A value of the event: taken here, an argument there.
@@ -733,7 +745,7 @@ pub(super) fn value_may_fail(expr: &Expr) -> bool {
     found
 }
 
-fn part_may_fail(expr: &Expr, raises: &impl Fn(&Builtin) -> bool) -> bool {
+pub(super) fn part_may_fail(expr: &Expr, raises: &impl Fn(&Builtin) -> bool) -> bool {
     can_raise(expr)
         || match &expr.kind {
             ExprKind::Assign { target: Target::Element { .. }, .. }
