@@ -745,21 +745,35 @@ pub(super) fn value_may_fail(expr: &Expr) -> bool {
     found
 }
 
-pub(super) fn part_may_fail(expr: &Expr, raises: &impl Fn(&Builtin) -> bool) -> bool {
-    can_raise(expr)
-        || match &expr.kind {
-            ExprKind::Assign { target: Target::Element { .. }, .. }
-            | ExprKind::Crement { target: Target::Element { .. }, .. }
-            | ExprKind::Hist { .. }
-            | ExprKind::Call { .. } => true,
-            ExprKind::Builtin { builtin, .. } => {
-                let row = builtins::get(*builtin);
-                let errs = matches!(row.implementation, Implementation::Lowered(Special::Error | Special::MatchedText));
-                let op_raises = matches!(row.implementation, Implementation::Intrinsic(op) if op.may_raise());
-                errs || op_raises || raises(row)
-            }
-            _ => false,
+/// Whether it may itself, without its parts.
+pub(super) fn part_may_fail(part: &Expr, raises: &impl Fn(&Builtin) -> bool) -> bool {
+    match &part.kind {
+        ExprKind::Assign { target: Target::Element { .. }, .. }
+        | ExprKind::Crement { target: Target::Element { .. }, .. }
+        | ExprKind::Hist { .. }
+        | ExprKind::Stat { .. }
+        | ExprKind::Bucket { .. }
+        | ExprKind::Call { .. } => true,
+        ExprKind::Context(context) => !context.access.steps.is_empty(),
+        ExprKind::Binary { .. } => may_divide_by_zero(part),
+        ExprKind::Builtin { builtin, .. } => {
+            let row = builtins::get(*builtin);
+            let is_raised = match &row.implementation {
+                Implementation::Lowered(special) => matches!(
+                    special,
+                    Special::Error
+                        | Special::MatchedText
+                        | Special::Read { fault: ReadFault::Raise(_), .. }
+                        | Special::ReadText { fault: TextFault::Raise(_), .. }
+                        | Special::ReadQuoted { fault: QuotedFault::Raise(_), .. }
+                ),
+                Implementation::Intrinsic(op) => op.may_raise(),
+                _ => false,
+            };
+            is_raised || raises(row)
         }
+        _ => false,
+    }
 }
 
 /// A statement, without those inside it, that changes a global, prints, or asks for something of the session.
@@ -775,28 +789,6 @@ fn does_something(stmt: &Stmt) -> bool {
             ExprKind::Assign { target, .. } | ExprKind::Crement { target, .. } => !matches!(target, Target::Local(_)),
             ExprKind::Print(print) => !print.to_string,
             ExprKind::Builtin { builtin, .. } => is_done_there(builtins::get(*builtin)),
-            _ => false,
-        };
-    });
-    found
-}
-
-/// Taking the value may raise an error.
-fn can_raise(expr: &Expr) -> bool {
-    let mut found = false;
-    walk::expr_and_below(expr, &mut |expr| {
-        found |= match &expr.kind {
-            ExprKind::Context(context) => !context.access.steps.is_empty(),
-            ExprKind::Binary { .. } => may_divide_by_zero(expr),
-            ExprKind::Builtin { builtin, .. } => matches!(
-                builtins::get(*builtin).implementation,
-                Implementation::Lowered(
-                    Special::Read { fault: ReadFault::Raise(_), .. }
-                        | Special::ReadText { fault: TextFault::Raise(_), .. }
-                        | Special::ReadQuoted { fault: QuotedFault::Raise(_), .. }
-                )
-            ),
-            ExprKind::Stat { .. } | ExprKind::Bucket { .. } => true,
             _ => false,
         };
     });

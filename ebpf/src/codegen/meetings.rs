@@ -74,9 +74,7 @@ impl Emitter<'_, '_> {
         self.control_word(R1, control::ZERO);
         forgotten.iter().for_each(|r| self.asm.alu(Alu::Xor, *r, R1));
         for word in words.iter().filter(|(_, is_forgotten)| **is_forgotten).map(|(word, _)| *word) {
-            self.asm.load(Size::DW, R2, R10, word);
-            self.asm.alu(Alu::Xor, R2, R1);
-            self.asm.store(Size::DW, R10, word, R2);
+            self.forget_word(R10, word);
         }
         if uses_areas {
             let own = self.cx.frame.own_words.clone().step_by(8).chain([TMP0, TMP1]);
@@ -84,5 +82,12 @@ impl Emitter<'_, '_> {
         }
         let saved = [R6, R7, R8, R9].into_iter().filter(|r| !forgotten.contains(r) && !kept.contains(r));
         [R0, R1, R2, R3, R4, R5].into_iter().chain(saved).for_each(|r| self.asm.mov_imm(r, 0));
+    }
+
+    /// The verifier shall not know what the word holds. r1 is [`control::ZERO`]; uses r2.
+    pub fn forget_word(&mut self, base: Reg, word: i16) {
+        self.asm.load(Size::DW, R2, base, word);
+        self.asm.alu(Alu::Xor, R2, R1);
+        self.asm.store(Size::DW, base, word, R2);
     }
 }

@@ -315,9 +315,7 @@ impl Emitter<'_, '_> {
         self.control_word(R1, control::ZERO);
         for at in sums.iter().chain([&CPU]) {
             let (base, word) = self.work_slot(*at, R3);
-            self.asm.load(Size::DW, R2, base, word);
-            self.asm.alu(Alu::Xor, R2, R1);
-            self.asm.store(Size::DW, base, word, R2);
+            self.forget_word(base, word);
         }
         [R0, R1, R2, R3, R4, R5].into_iter().for_each(|r| self.asm.mov_imm(r, 0));
     }

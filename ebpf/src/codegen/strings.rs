@@ -74,10 +74,7 @@ impl Emitter<'_, '_> {
         let parts = [0..n, n..cap].into_iter().filter(|part| part.len() <= WORDS as usize);
         self.control_word(R1, control::ZERO);
         for at in parts.flat_map(|part| part.step_by(8)) {
-            let word = mem.off as i16 + at as i16;
-            self.asm.load(Size::DW, R2, R10, word);
-            self.asm.alu(Alu::Xor, R2, R1);
-            self.asm.store(Size::DW, R10, word, R2);
+            self.forget_word(R10, mem.off as i16 + at as i16);
         }
     }
 
