@@ -337,7 +337,7 @@ pub fn ebpf_target(btf: Option<&Arc<Btf>>, arch: &str, n_cpus: u32, calls_are_de
     let cast = btf.filter(|_| arch == "x86_64").and_then(|btf| cast(btf, cast_to_anything));
     Target {
         n_cpus,
-        may_goto,
+        may_goto: may_goto && std::env::var_os("TAPDECK_OLD").is_none(),
         for_each_map_elem,
         lookup_percpu,
         snprintf,

@@ -55,6 +55,11 @@ impl TaskCx {
         (self.is_kept, self.is_known) = (true, true);
     }
 
+    /// What was kept since the body began cannot be relied on, in any block.
+    pub fn forget(&mut self) {
+        self.at_start.fill(false);
+    }
+
     pub fn enter(&mut self, block: usize) {
         self.is_kept = self.is_known || self.n_uses > 1 && self.at_start.get(block).copied().unwrap_or(false);
     }
@@ -78,7 +83,7 @@ fn uses_task(op: &Op, body: &Body, target: &Target) -> bool {
 impl Emitter<'_, '_> {
     pub fn context(&mut self, dst: Var, field: ContextField) {
         let word = |e: &mut Self, n: i16| {
-            e.asm.load(Size::DW, R1, R10, CTX);
+            e.asm.load(Size::DW, R1, e.fp, CTX);
             e.asm.load(Size::DW, R0, R1, 8 * n);
         };
         let is_perf = matches!(self.cx.kind, EntryKind::PerfEvent { .. });
@@ -93,32 +98,32 @@ impl Emitter<'_, '_> {
         let (function_args, result) = (offsets.regs_function_args, offsets.regs_return as i16);
         match field {
             ContextField::TraceArg(n) if !is_perf => word(self, n.into()),
-            ContextField::SyscallNr if is_syscall => self.asm.load(Size::DW, R0, R10, NR),
+            ContextField::SyscallNr if is_syscall => self.asm.load(Size::DW, R0, self.fp, NR),
             ContextField::CallReturn if self.cx.kind == EntryKind::SysExit => word(self, 1),
             ContextField::CallReturn if is_kprobe => {
-                self.asm.load(Size::DW, R1, R10, CTX);
+                self.asm.load(Size::DW, R1, self.fp, CTX);
                 self.asm.load(Size::DW, R0, R1, result);
             }
             // The result stands behind the arguments.
             ContextField::CallReturn if fentry_args.is_some() => word(self, fentry_args.map_or(0, i16::from)),
             ContextField::CallArg(n) if fentry_args.is_some_and(|n_args| n < n_args) => word(self, n.into()),
             ContextField::CallArg(n) if is_kprobe && usize::from(n) < function_args.len() => {
-                self.asm.load(Size::DW, R1, R10, CTX);
+                self.asm.load(Size::DW, R1, self.fp, CTX);
                 self.asm.load(Size::DW, R0, R1, function_args[usize::from(n)] as i16);
             }
             ContextField::CallArg(n) if is_syscall && usize::from(n) < args.len() => {
                 self.user_register(args[usize::from(n)]);
             }
             ContextField::Regs if is_syscall => word(self, 0),
-            ContextField::Regs if is_perf || is_kprobe => self.asm.load(Size::DW, R0, R10, CTX),
+            ContextField::Regs if is_perf || is_kprobe => self.asm.load(Size::DW, R0, self.fp, CTX),
             ContextField::InstructionPointer if is_perf || is_kprobe => {
-                self.asm.load(Size::DW, R1, R10, CTX);
+                self.asm.load(Size::DW, R1, self.fp, CTX);
                 self.asm.load(Size::DW, R0, R1, ip);
             }
             ContextField::Register(n) if is_perf || is_kprobe => match offsets.register(n) {
                 Some(offset) => {
                     let offset = offset as i16;
-                    self.asm.load(Size::DW, R1, R10, CTX);
+                    self.asm.load(Size::DW, R1, self.fp, CTX);
                     self.asm.load(Size::DW, R0, R1, offset);
                 }
                 None => self.asm.mov_imm(R0, 0),
@@ -143,18 +148,18 @@ impl Emitter<'_, '_> {
 
     /// r0 = one of the user's registers at a system call.
     fn user_register(&mut self, offset: u32) {
-        self.asm.load(Size::DW, R1, R10, REGS);
+        self.asm.load(Size::DW, R1, self.fp, REGS);
         if self.shared.target.user_registers_are_known() {
             return self.asm.load(Size::DW, R0, R1, offset as i16);
         }
         // What the tracepoint was given is a bare address to the verifier.
         self.asm.mov(R3, R1);
         self.asm.add_imm(R3, offset as i32);
-        self.asm.mov(R1, R10);
+        self.asm.mov(R1, self.fp);
         self.asm.add_imm(R1, TMP0.into());
         self.asm.mov_imm(R2, 8);
         self.asm.call(helpers::PROBE_READ_KERNEL);
-        self.asm.load(Size::DW, R0, R10, TMP0);
+        self.asm.load(Size::DW, R0, self.fp, TMP0);
     }
 
     /// r0 = the number of this run's site.
@@ -183,11 +188,11 @@ impl Emitter<'_, '_> {
         let fits = self.asm.label();
         if matches!(self.cx.kind, EntryKind::Kprobe { .. }) {
             // Asked where it is wanted: most handlers do without.
-            self.asm.load(Size::DW, R1, R10, CTX);
+            self.asm.load(Size::DW, R1, self.fp, CTX);
             self.asm.call(helpers::GET_ATTACH_COOKIE);
             self.asm.mov(into, R0);
         } else {
-            self.asm.load(Size::DW, into, R10, SITE);
+            self.asm.load(Size::DW, into, self.fp, SITE);
             if self.cx.line.is_some() {
                 self.asm.load(Size::DW, into, into, 0);
             }
@@ -259,19 +264,19 @@ impl Emitter<'_, '_> {
         }
         let (unknown, known) = (self.asm.label(), self.asm.label());
         // The user's registers are at the start of the stack.
-        self.asm.load(Size::DW, R1, R10, CTX);
+        self.asm.load(Size::DW, R1, self.fp, CTX);
         self.asm.load(Size::DW, R1, R1, 0);
         self.asm.alu_imm(Alu::And, R1, -TaskByStack::STACK_BYTES);
-        self.asm.store(Size::DW, R10, TMP0, R1);
+        self.asm.store(Size::DW, self.fp, TMP0, R1);
         self.place_of_task(R1);
         self.asm.load(Size::DW, R0, R2, 0);
         self.asm.jump_if_imm(Cond::Eq, R0, 0, unknown);
         self.cast(by.cast.function, by.task_struct);
         self.asm.load(Size::DW, R2, R0, by.stack as i16);
-        self.asm.load(Size::DW, R1, R10, TMP0);
+        self.asm.load(Size::DW, R1, self.fp, TMP0);
         self.asm.jump_if(Cond::Eq, R1, R2, known);
         self.asm.bind(unknown);
-        self.asm.load(Size::DW, R1, R10, TMP0);
+        self.asm.load(Size::DW, R1, self.fp, TMP0);
         self.call_rare(Rare::FindTask);
         self.cast(by.cast.function, by.task_struct);
         self.asm.bind(known);
@@ -316,7 +321,7 @@ impl Emitter<'_, '_> {
             self.asm.mov(R1, R0);
             return self.asm.call(helpers::TASK_PT_REGS);
         }
-        self.asm.load(Size::DW, R1, R10, CTX);
+        self.asm.load(Size::DW, R1, self.fp, CTX);
         self.asm.load(Size::DW, R0, R1, 0);
         if let CurrentTask::ByStack(at) = target.current_task {
             self.cast(at.cast.function, at.pt_regs);
@@ -326,7 +331,7 @@ impl Emitter<'_, '_> {
     /// What the body is about to want several times, and is at hand.
     pub fn keep_task(&mut self) {
         if self.cx.task.n_uses > 0 {
-            self.asm.store(Size::DW, R10, TASK, R0);
+            self.asm.store(Size::DW, self.fp, TASK, R0);
             self.cx.task.is_known = true;
         }
     }
@@ -349,11 +354,11 @@ impl Emitter<'_, '_> {
     /// r0 = the current task.
     pub fn task(&mut self) {
         if self.cx.task.is_kept {
-            return self.asm.load(Size::DW, R0, R10, TASK);
+            return self.asm.load(Size::DW, R0, self.fp, TASK);
         }
         self.current_task();
         if self.cx.task.n_uses > 1 {
-            self.asm.store(Size::DW, R10, TASK, R0);
+            self.asm.store(Size::DW, self.fp, TASK, R0);
             self.cx.task.is_kept = true;
         }
     }
@@ -433,7 +438,7 @@ impl Emitter<'_, '_> {
             Intrinsic::UserMode => match self.cx.kind {
                 EntryKind::PerfEvent { .. } => {
                     // Kernel addresses have the top bit set.
-                    self.asm.load(Size::DW, R1, R10, CTX);
+                    self.asm.load(Size::DW, R1, self.fp, CTX);
                     self.asm.load(Size::DW, R0, R1, offsets.regs_ip as i16);
                     self.asm.alu_imm(Alu::Rsh, R0, 63);
                     self.asm.alu_imm(Alu::Xor, R0, 1);
@@ -464,7 +469,7 @@ impl Emitter<'_, '_> {
                 let is_return =
                     matches!(self.cx.kind, EntryKind::Fentry { exit: true, .. } | EntryKind::Kprobe { exit: true, .. });
                 if is_return && self.shared.target.task_pt_regs {
-                    self.asm.load(Size::DW, R1, R10, CTX);
+                    self.asm.load(Size::DW, R1, self.fp, CTX);
                     self.asm.call(helpers::GET_FUNC_IP);
                 } else {
                     self.asm.mov_imm(R0, 0);
@@ -519,7 +524,7 @@ impl Emitter<'_, '_> {
     /// r0 = the number under which a stack is kept, or a negative error.
     fn stack_number(&mut self, flags: i64) {
         let stacks = self.shared.stacks();
-        self.asm.load(Size::DW, R1, R10, CTX);
+        self.asm.load(Size::DW, R1, self.fp, CTX);
         self.asm.map(R2, stacks);
         self.asm.mov_imm(R3, flags);
         self.asm.call(helpers::GET_STACKID);
@@ -533,18 +538,18 @@ impl Emitter<'_, '_> {
             // `bpf_get_func_ip` is of the same kernel as `bpf_task_pt_regs`.
             EntryKind::Fentry { exit: false, .. } if !self.shared.target.task_pt_regs => self.asm.mov_imm(R0, 0),
             EntryKind::Fentry { exit: false, .. } | EntryKind::Kprobe { multi: true, exit: false, .. } => {
-                self.asm.load(Size::DW, R1, R10, CTX);
+                self.asm.load(Size::DW, R1, self.fp, CTX);
                 self.asm.call(helpers::GET_FUNC_IP);
             }
             EntryKind::Kprobe { exit, .. } => {
-                self.asm.load(Size::DW, R1, R10, CTX);
+                self.asm.load(Size::DW, R1, self.fp, CTX);
                 self.asm.load(Size::DW, R0, R1, ip);
                 if !exit {
                     self.asm.add_imm(R0, -breakpoint);
                 }
             }
             EntryKind::PerfEvent { .. } => {
-                self.asm.load(Size::DW, R1, R10, CTX);
+                self.asm.load(Size::DW, R1, self.fp, CTX);
                 self.asm.load(Size::DW, R0, R1, ip);
             }
             _ => self.asm.mov_imm(R0, 0),
@@ -637,7 +642,7 @@ impl Emitter<'_, '_> {
                     self.asm.jump_if_imm(Cond::SLt, R0, 0, raised);
                 }
                 // After a fault the helper left zeros.
-                self.asm.load(size, R0, R10, TMP0);
+                self.asm.load(size, R0, self.fp, TMP0);
             }
         }
         if signed && width < 8 {
@@ -651,8 +656,8 @@ impl Emitter<'_, '_> {
 
     /// The bytes at `addr` to the stack; r0 is negative when they cannot be read.
     fn read_by_helper(&mut self, space: Space, size: Size, addr: Operand) {
-        self.asm.store_imm(Size::DW, R10, TMP0, 0);
-        self.asm.mov(R1, R10);
+        self.asm.store_imm(Size::DW, self.fp, TMP0, 0);
+        self.asm.mov(R1, self.fp);
         self.asm.add_imm(R1, TMP0.into());
         self.asm.mov_imm(R2, size.bytes().into());
         self.long(R3, addr);
@@ -685,7 +690,7 @@ impl Emitter<'_, '_> {
     pub fn perhaps_fault(&mut self, what: StrId, addr: Operand, size: Size, is_pointer: bool, then: Label) {
         // To the verifier even this 0 is a pointer, and has to be one behind `then`.
         if is_pointer {
-            self.asm.store(Size::DW, R10, TMP0, R0);
+            self.asm.store(Size::DW, self.fp, TMP0, R0);
         }
         self.long(R1, addr);
         if let Operand::Var(_) = addr {
@@ -696,7 +701,7 @@ impl Emitter<'_, '_> {
         let raised = self.raise_fault(what, addr);
         self.asm.jump_if_imm(Cond::Ne, R0, 0, raised);
         if is_pointer {
-            self.asm.load(Size::DW, R0, R10, TMP0);
+            self.asm.load(Size::DW, R0, self.fp, TMP0);
         }
         self.asm.jump(then);
     }
@@ -764,8 +769,8 @@ impl Emitter<'_, '_> {
 
     /// Goes to `then` when the text at `addr` ends with its first `room - 1` bytes.
     pub fn more_to_read(&mut self, space: Space, addr: Operand, room: u32, then: Label) {
-        self.asm.store_imm(Size::DW, R10, TMP0, 0);
-        self.asm.mov(R1, R10);
+        self.asm.store_imm(Size::DW, self.fp, TMP0, 0);
+        self.asm.mov(R1, self.fp);
         self.asm.add_imm(R1, TMP0.into());
         self.asm.mov_imm(R2, 1);
         self.long(R3, addr);
@@ -775,7 +780,7 @@ impl Emitter<'_, '_> {
             Space::User => helpers::PROBE_READ_USER,
         });
         // What cannot be read any more cannot have been read before: it ends there, too.
-        self.asm.load(Size::B, R1, R10, TMP0);
+        self.asm.load(Size::B, R1, self.fp, TMP0);
         self.asm.jump_if_imm(Cond::Eq, R1, 0, then);
     }
 }

@@ -14,6 +14,7 @@ use super::{
     maps::Shared,
     meetings::{Meeting, meetings},
     needs::Needs,
+    rounds::Outermost,
     sending::{Haste, RecordSize},
 };
 use crate::{ir::*, isa::*, layout::control};
@@ -21,10 +22,14 @@ use crate::{ir::*, isa::*, layout::control};
 pub struct Emitter<'s, 'a> {
     pub asm: Asm,
     pub shared: &'s mut Shared<'a>,
+    /// The frame pointer: r10, and in a loop's callback where the program's is.
+    pub fp: Reg,
     /// Of the handler being emitted.
     pub cx: HandlerCx,
     /// Callbacks to append after the program: label and what they do.
     pub callbacks: Vec<(Label, super::iterate::Callback)>,
+    /// Loops of this handler that become callbacks.
+    pub loops: Vec<(Label, super::rounds::Outermost)>,
     /// The current task is in its slot, for this handler and those behind it.
     pub task_is_kept: bool,
     /// A handler before this one may have ended the session, so this one has to look: as the first of the program does.
@@ -34,6 +39,7 @@ pub struct Emitter<'s, 'a> {
 }
 
 /// What is true within one handler.
+#[derive(Clone)]
 pub struct HandlerCx {
     pub body: Rc<Body>,
     pub frame: Frame,
@@ -92,7 +98,7 @@ impl Emitter<'_, '_> {
     }
 
     /// Emits a flattened body. Falls through or jumps to `cx.end`, which the caller binds.
-    pub fn handler(&mut self, needs: &Needs, live: &Liveness) -> Result<(), GenerateError> {
+    pub fn handler(&mut self, needs: &Needs, live: &Rc<Liveness>) -> Result<(), GenerateError> {
         self.cx.task = super::context::TaskCx::of(&self.cx.body, self.shared.target);
         if self.task_is_kept {
             self.cx.task.know();
@@ -110,15 +116,19 @@ impl Emitter<'_, '_> {
                 }
             }
             self.user_registers();
-            self.asm.store(Size::DW, R10, REGS, R0);
+            self.asm.store(Size::DW, self.fp, REGS, R0);
         }
         if needs.budget {
             self.control_word(R1, control::MAX_ACTION);
-            self.asm.store(Size::DW, R10, BUDGET, R1);
+            self.asm.store(Size::DW, self.fp, BUDGET, R1);
         }
-        self.cx.pointers =
-            super::pointers::Pointers::of(&self.cx.body, &self.cx.kind, &self.cx.frame.locs, self.shared.target);
         let body = self.cx.body.clone();
+        let loops = if self.shared.target.loops_by_callbacks() { Outermost::all(&body) } else { Vec::new() };
+        // The verifier goes to each beginning of a loop at once, where nothing is a pointer yet.
+        if loops.is_empty() {
+            let locs = &self.cx.frame.locs;
+            self.cx.pointers = super::pointers::Pointers::of(&body, &self.cx.kind, locs, self.shared.target);
+        }
         let alike = self.cx.line.as_ref().map(|line| line.alike.clone());
         let is_loaded = |v| alike.as_ref().is_some_and(|alike| alike.is_loaded(v));
         let cleared = live.live_in.first().into_iter().flat_map(|set| set.iter());
@@ -135,9 +145,14 @@ impl Emitter<'_, '_> {
         self.cx.blocks = body.blocks.iter().map(|_| self.asm.label()).collect();
         let meetings = meetings(&body);
         for (i, block) in body.blocks.iter().enumerate() {
-            self.block(i, block, meetings[i].as_ref().map(|meeting| (meeting, &live.live_in[i])))?;
+            match loops.iter().find(|of| of.blocks.contains(&i)) {
+                Some(of) if *of.blocks.start() == i => self.run_rounds(of, live),
+                Some(_) => {}
+                None => self.block(i, block, meetings[i].as_ref().map(|meeting| (meeting, &live.live_in[i])))?,
+            }
         }
         self.stubs()?;
+        self.put_loops_off(live);
         Ok(())
     }
 
@@ -150,24 +165,33 @@ impl Emitter<'_, '_> {
     ) -> Result<(), GenerateError> {
         let label = self.cx.blocks[i];
         self.asm.bind(label);
-        self.cx.catch = block.catch.clone();
-        self.cx.task.enter(i);
+        self.enter(i, block);
         if let Some((meeting, alive)) = meeting
             && self.shared.target.may_goto
         {
-            self.at(block.insts.first().map_or(block.term_tag, |inst| inst.tag));
-            self.meet(meeting.within.clone(), alive);
+            self.meet(meeting.within.clone(), alive, false);
             if meeting.is_head {
                 let out = self.uncatchable(crate::layout::record::ErrorCode::MaxAction);
                 self.asm.may_goto(out);
             }
         }
+        self.instructions(block, i + 1)
+    }
+
+    pub fn enter(&mut self, i: usize, block: &BlockData) {
+        self.cx.catch = block.catch.clone();
+        self.cx.task.enter(i);
+        self.at(block.insts.first().map_or(block.term_tag, |inst| inst.tag));
+    }
+
+    /// `next`: the block that is written behind this one.
+    pub fn instructions(&mut self, block: &BlockData, next: usize) -> Result<(), GenerateError> {
         for inst in &block.insts {
             self.at(inst.tag);
             self.op(&inst.op)?;
         }
         self.at(block.term_tag);
-        self.term(&block.term, i + 1)
+        self.term(&block.term, next)
     }
 
     pub fn at(&mut self, tag: SourceTag) {
@@ -211,9 +235,9 @@ impl Emitter<'_, '_> {
             Op::Sprint { dst, site, inputs } => self.sprint(*dst, *site, inputs)?,
             Op::Exit => self.stop_session(),
             Op::Actions { n } => {
-                self.asm.load(Size::DW, R1, R10, BUDGET);
+                self.asm.load(Size::DW, R1, self.fp, BUDGET);
                 self.asm.add_imm(R1, -(*n as i32));
-                self.asm.store(Size::DW, R10, BUDGET, R1);
+                self.asm.store(Size::DW, self.fp, BUDGET, R1);
                 let over = self.uncatchable(crate::layout::record::ErrorCode::MaxAction);
                 self.asm.jump_if_imm(Cond::SLt, R1, 0, over);
             }
@@ -328,13 +352,13 @@ impl Emitter<'_, '_> {
     /// A register and offset to reach memory by; `tmp` is loaded when it is not the stack.
     pub fn base(&mut self, mem: Mem, tmp: Reg) -> (Reg, i16) {
         match mem.base {
-            Base::Stack => (R10, mem.off as i16),
+            Base::Stack => (self.fp, mem.off as i16),
             Base::Scratch => {
-                self.asm.load(Size::DW, tmp, R10, SCRATCH);
+                self.asm.load(Size::DW, tmp, self.fp, SCRATCH);
                 (tmp, mem.off as i16)
             }
             Base::Line => {
-                self.asm.load(Size::DW, tmp, R10, SITE);
+                self.asm.load(Size::DW, tmp, self.fp, SITE);
                 (tmp, mem.off as i16)
             }
             Base::Rodata => {
@@ -413,14 +437,14 @@ impl Emitter<'_, '_> {
         match (self.loc(dst), src) {
             (Loc::None, _) => {}
             (Loc::Reg(r), Operand::Imm(n)) => {
-                if self.cx.body.has_loops && self.shared.target.may_goto {
+                if self.rounds_are_alike() {
                     self.hidden_imm(r, n);
                 } else {
                     self.asm.mov_imm(r, n);
                 }
             }
             (Loc::Reg(r), src) => self.long(r, src),
-            (Loc::Mem(_), Operand::Imm(n)) if self.cx.body.has_loops && self.shared.target.may_goto => {
+            (Loc::Mem(_), Operand::Imm(n)) if self.rounds_are_alike() => {
                 self.hidden_imm(R1, n);
                 self.put(dst, R1);
             }

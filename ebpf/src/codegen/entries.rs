@@ -223,10 +223,11 @@ impl<'a> Programs<'_, 'a> {
         let mut asm = Asm::default();
         let (end, failed) = (asm.label(), asm.label());
         let body = Rc::new(Body::default());
-        let frame = Frame::of(&body, &Needs::default(), &Liveness::of(&body), None);
+        let frame = Frame::of(&body, &Needs::default(), &Liveness::of(&body), None, false);
         Emitter {
             asm,
             shared: &mut *self.shared,
+            fp: R10,
             cx: HandlerCx {
                 body,
                 frame,
@@ -246,6 +247,7 @@ impl<'a> Programs<'_, 'a> {
                 iters: Vec::new(),
             },
             callbacks: Vec::new(),
+            loops: Vec::new(),
             task_is_kept: false,
             may_have_stopped: false,
             rare: Vec::new(),
@@ -319,7 +321,7 @@ impl<'a> Programs<'_, 'a> {
             e.asm.bind(out);
             e.asm.mov_imm(R0, 0);
             e.asm.exit();
-            let callbacks = e.emit_callbacks().into_iter().map(|label| (label, "each", FunctionKind::Callback));
+            let callbacks = e.emit_callbacks()?.into_iter().map(|label| (label, "each", FunctionKind::Callback));
             let mut functions: Vec<_> = callbacks.collect();
             functions.extend(e.rare_functions());
             let asm = std::mem::take(&mut e.asm);
@@ -437,7 +439,7 @@ impl Emitter<'_, '_> {
         match self.cx.kind {
             EntryKind::SysEnter => {
                 self.asm.load(Size::DW, R0, R1, 8);
-                self.asm.store(Size::DW, R10, NR, R0);
+                self.asm.store(Size::DW, self.fp, NR, R0);
             }
             EntryKind::SysExit => {
                 let nr = self.shared.target.offsets.regs_syscall_nr as i16;
@@ -453,13 +455,13 @@ impl Emitter<'_, '_> {
                 } else {
                     self.asm.load(Size::DW, R3, R1, 0);
                     self.asm.add_imm(R3, nr.into());
-                    self.asm.mov(R1, R10);
+                    self.asm.mov(R1, self.fp);
                     self.asm.add_imm(R1, NR.into());
                     self.asm.mov_imm(R2, 8);
                     self.asm.call(helpers::PROBE_READ_KERNEL);
-                    self.asm.load(Size::DW, R0, R10, NR);
+                    self.asm.load(Size::DW, R0, self.fp, NR);
                 }
-                self.asm.store(Size::DW, R10, NR, R0);
+                self.asm.store(Size::DW, self.fp, NR, R0);
             }
             _ => {}
         }
@@ -467,7 +469,7 @@ impl Emitter<'_, '_> {
 
     /// Goes on in the program at the index in r3.
     fn go_on_in(&mut self, programs: MapIndex) {
-        self.asm.load(Size::DW, R1, R10, CTX);
+        self.asm.load(Size::DW, R1, self.fp, CTX);
         self.asm.map(R2, programs);
         self.asm.call(helpers::TAIL_CALL);
         // Only when there is no program at that index.
@@ -509,7 +511,7 @@ impl Emitter<'_, '_> {
         }
         let at = self.shared.constant(&bytes);
         let rodata = self.shared.rodata();
-        self.asm.load(Size::DW, R2, R10, NR);
+        self.asm.load(Size::DW, R2, self.fp, NR);
         self.asm.jump_if_imm(Cond::Ge, R2, n as i32, out);
         self.asm.alu_imm(Alu::Lsh, R2, 1);
         self.asm.map_value(R1, rodata, at);
@@ -531,12 +533,12 @@ impl Emitter<'_, '_> {
         } else if is_syscall && !sure {
             match first.places.as_slice() {
                 [Place { nr, .. }] => {
-                    self.asm.load(Size::DW, R2, R10, NR);
+                    self.asm.load(Size::DW, R2, self.fp, NR);
                     self.asm.jump_if_imm(Cond::Ne, R2, *nr as i32, skip);
                 }
                 _ => {
                     self.index_of(first, skip);
-                    self.asm.store(Size::DW, R10, SITE, R1);
+                    self.asm.store(Size::DW, self.fp, SITE, R1);
                 }
             }
         }
@@ -580,13 +582,15 @@ impl Emitter<'_, '_> {
         self.asm.alu_imm(Alu::Mul, R1, (lines.len() / n) as i32);
         self.asm.map_value(R2, rodata, at);
         self.asm.alu(Alu::Add, R2, R1);
-        self.asm.store(Size::DW, R10, SITE, R2);
+        self.asm.store(Size::DW, self.fp, SITE, R2);
     }
 
     /// One handler: is its probe on, its code, the end. To `out` where the session is over by now.
     fn run(&mut self, group: &Group, line: Option<Line>, prepared: &Prepared, out: Label) -> Result<(), GenerateError> {
         let Prepared { body, needs, live } = prepared;
-        let frame = Frame::of(body, needs, live, line.as_ref());
+        let repeats = body.has_loops || body.n_iters > 0;
+        let by_callbacks = repeats && self.shared.target.loops_by_callbacks();
+        let frame = Frame::of(body, needs, live, line.as_ref(), by_callbacks);
         let skip = self.asm.label();
         let handler = &self.shared.program.handlers[group.handler.index()];
         self.at(handler.tag);
@@ -623,7 +627,7 @@ impl Emitter<'_, '_> {
         }
         if needs.timed {
             self.asm.call(helpers::KTIME_GET_NS);
-            self.asm.store(Size::DW, R10, BEGUN, R0);
+            self.asm.store(Size::DW, self.fp, BEGUN, R0);
         }
         if uses_scratch {
             self.claim_scratch(scratch_size, skip);
@@ -634,7 +638,7 @@ impl Emitter<'_, '_> {
             self.count_time(handler.probe);
         }
         if uses_scratch {
-            self.asm.load(Size::DW, R1, R10, SCRATCH);
+            self.asm.load(Size::DW, R1, self.fp, SCRATCH);
             self.asm.store_imm(Size::DW, R1, 0, 0);
         }
         self.asm.bind(skip);
@@ -681,7 +685,7 @@ impl Emitter<'_, '_> {
     /// Loads what this call's line says of the handler.
     pub fn of_line(&mut self, size: Size, into: Reg, at: u32) {
         let section = self.cx.line.as_ref().map_or(0, |line| line.section);
-        self.asm.load(Size::DW, into, R10, SITE);
+        self.asm.load(Size::DW, into, self.fp, SITE);
         self.asm.load(size, into, into, (section + at) as i16);
     }
 
@@ -690,22 +694,22 @@ impl Emitter<'_, '_> {
         let times = self.shared.times();
         let (not_shorter, not_longer, done) = (self.asm.label(), self.asm.label(), self.asm.label());
         self.asm.call(helpers::KTIME_GET_NS);
-        self.asm.load(Size::DW, R1, R10, BEGUN);
+        self.asm.load(Size::DW, R1, self.fp, BEGUN);
         self.asm.alu(Alu::Sub, R0, R1);
-        self.asm.store(Size::DW, R10, TMP1, R0);
+        self.asm.store(Size::DW, self.fp, TMP1, R0);
         match self.cx.line {
             Some(_) => {
                 self.of_line(Size::W, R1, alike::PROBE);
-                self.asm.store(Size::W, R10, TMP0, R1);
+                self.asm.store(Size::W, self.fp, TMP0, R1);
             }
-            None => self.asm.store_imm(Size::W, R10, TMP0, probe as i32),
+            None => self.asm.store_imm(Size::W, self.fp, TMP0, probe as i32),
         }
-        self.asm.mov(R2, R10);
+        self.asm.mov(R2, self.fp);
         self.asm.add_imm(R2, TMP0.into());
         self.asm.map(R1, times);
         self.asm.call(helpers::MAP_LOOKUP_ELEM);
         self.asm.jump_if_imm(Cond::Eq, R0, 0, done);
-        self.asm.load(Size::DW, R1, R10, TMP1);
+        self.asm.load(Size::DW, R1, self.fp, TMP1);
         self.asm.mov_imm(R2, 1);
         self.asm.atomic(AtomicOp::Add, R0, times::RUNS as i16, R2);
         self.asm.atomic(AtomicOp::Add, R0, times::SUM as i16, R1);
@@ -732,8 +736,8 @@ impl Emitter<'_, '_> {
         let taken = self.asm.label();
         for level in 0..maps::SCRATCH_LEVELS {
             let busy = self.asm.label();
-            self.asm.store_imm(Size::W, R10, TMP0, level as i32);
-            self.asm.mov(R2, R10);
+            self.asm.store_imm(Size::W, self.fp, TMP0, level as i32);
+            self.asm.mov(R2, self.fp);
             self.asm.add_imm(R2, TMP0.into());
             self.asm.map(R1, scratch);
             self.asm.call(helpers::MAP_LOOKUP_ELEM);
@@ -748,7 +752,7 @@ impl Emitter<'_, '_> {
         self.count_rarely(counters::SKIPPED);
         self.asm.jump(skip);
         self.asm.bind(taken);
-        self.asm.store(Size::DW, R10, SCRATCH, R0);
+        self.asm.store(Size::DW, self.fp, SCRATCH, R0);
     }
 }
 

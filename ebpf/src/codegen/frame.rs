@@ -48,6 +48,9 @@ pub const TASK: i16 = -72;
 pub const BEGUN: i16 = -80;
 const FIXED: i32 = 72;
 const STACK: i32 = 480;
+/// What a loop's callback and what it calls may have of the stack, 32 bytes each: two callbacks in it for `foreach`, or one of
+/// [`super::rare::Rare`].
+const CALLBACK_STACK: i32 = 96;
 /// Start of scratch memory: u64 busy, u64 nesting level.
 const HEADER: i32 = 16;
 
@@ -87,7 +90,7 @@ pub enum Loc {
     Mem(Mem),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Frame {
     pub locs: Vec<Loc>,
     pub key: Mem,
@@ -101,10 +104,13 @@ pub struct Frame {
     pub scratch_size: u32,
     /// Offsets of words of the stack that are areas' and variables': from the lowest up to the fixed slots.
     pub own_words: Range<i16>,
+    /// Where a loop's callback begins, and then where the program goes on; see [`super::rounds`].
+    pub round: Mem,
 }
 
 impl Frame {
-    pub fn of(body: &Body, needs: &Needs, live: &Liveness, line: Option<&Line>) -> Frame {
+    /// `by_callbacks`: its loops are in callbacks, which have registers of their own and a part of the stack.
+    pub fn of(body: &Body, needs: &Needs, live: &Liveness, line: Option<&Line>, by_callbacks: bool) -> Frame {
         let conflicts = conflicts(body, live);
         let mut order = by_weight(body);
         let mut locs = vec![Loc::None; body.vars.len()];
@@ -115,7 +121,10 @@ impl Frame {
             }
         }
         let fixed = if needs.timed { -i32::from(BEGUN) } else { FIXED };
-        let mut space = Space { stack: fixed, scratch: HEADER };
+        let most = if by_callbacks { STACK - CALLBACK_STACK } else { STACK };
+        let registers: &[Reg] = if by_callbacks { &[] } else { &[R6, R7, R8, R9] };
+        let mut space = Space { stack: fixed, scratch: HEADER, most };
+        let round = space.area(if by_callbacks { 8 } else { 0 }, true);
         let work = space.area(needs.work.max(32), true);
         let key = space.area(needs.key, true);
         let value = space.area(needs.value, true);
@@ -129,7 +138,7 @@ impl Frame {
                     taken[usize::from(register.0)] = true;
                 }
             }
-            let register = [R6, R7, R8, R9].into_iter().find(|r| !taken[usize::from(r.0)]);
+            let register = registers.iter().copied().find(|r| !taken[usize::from(r.0)]);
             locs[v.index()] = match register {
                 Some(register) => Loc::Reg(register),
                 None => Loc::Mem(share(&mut slots, &mut space, *v, 8, conflict, true)),
@@ -147,13 +156,15 @@ impl Frame {
         let iters = space.area(super::iterate::STATE * body.n_iters, false);
         let scratch_size = if space.scratch > HEADER { space.scratch as u32 } else { 0 };
         let own_words = -space.stack as i16..-fixed as i16;
-        Frame { locs, key, value, work, temp, iters, scratch_size, own_words }
+        Frame { locs, key, value, work, temp, iters, scratch_size, own_words, round }
     }
 }
 
 struct Space {
     stack: i32,
     scratch: i32,
+    /// Of the stack.
+    most: i32,
 }
 
 impl Space {
@@ -162,7 +173,7 @@ impl Space {
         if size == 0 {
             return Mem { base: Base::Stack, off: 0 };
         }
-        if on_stack && size <= SMALL_AREA as i32 && self.stack + size <= STACK {
+        if on_stack && size <= SMALL_AREA as i32 && self.stack + size <= self.most {
             self.stack += size;
             return Mem { base: Base::Stack, off: -self.stack };
         }

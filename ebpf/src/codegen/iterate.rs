@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Bytes of state for each iterator.
-pub const STATE: u32 = 64;
+pub const STATE: u32 = 72;
 /// Records copied.
 const COPIED: i32 = 0;
 /// Elements given so far.
@@ -29,9 +29,11 @@ const LAST: i32 = 32;
 const LOOKED_AT: i32 = 40;
 const BEST: i32 = 48;
 const BEST_STAMP: i32 = 56;
+/// Of the next one that the slice lets through, as [`Step::Advance`] found it: -1 for none.
+const FOUND: i32 = 64;
 
 /// Arrays up to this many elements are walked in order.
-const ORDERED: i32 = 256;
+pub const ORDERED: i32 = 256;
 /// Bytes before the key in a record.
 const KEY: u32 = 8;
 
@@ -41,8 +43,27 @@ pub const LEVEL: i16 = 8;
 /// A subprogram to append.
 #[derive(Clone)]
 pub enum Callback {
-    Collect { records: MapIndex, n_records: u32, key_size: u32, value_at: u32, value_size: u32, state: i32 },
+    Collect {
+        records: MapIndex,
+        n_records: u32,
+        key_size: u32,
+        value_at: u32,
+        value_size: u32,
+        state: i32,
+    },
     DeleteEach,
+    /// A loop's.
+    Round(Box<super::rounds::Pending>),
+    /// One of what else is repeated in a callback, see [`super::rounds`], in the handler that wants it.
+    Step(Box<(Step, HandlerCx)>),
+}
+
+#[derive(Clone)]
+pub enum Step {
+    /// Looks at one more record: is it the next one?
+    Look(IterCx),
+    /// Goes to the next record: does the slice let it through?
+    Advance(IterCx),
 }
 
 /// A running iterator.
@@ -62,13 +83,6 @@ impl Emitter<'_, '_> {
         }
         Err(self
             .error("going through an array in a kernel handler needs Linux 5.13; do it in a timer's or end's handler"))
-    }
-
-    fn needs_bounded_loops(&self) -> Result<(), GenerateError> {
-        if self.shared.target.may_goto {
-            return Ok(());
-        }
-        Err(self.error("foreach in a kernel handler needs Linux 6.9; do it in a timer's or end's handler"))
     }
 
     /// `delete array`.
@@ -103,7 +117,6 @@ impl Emitter<'_, '_> {
             return Err(self.error("a sorted foreach needs a user-space handler, such as a timer's or end's"));
         }
         self.needs_for_each()?;
-        self.needs_bounded_loops()?;
         let layout = self.store_layout(*store)?;
         let map = self.shared.store(*store);
         let (value_at, value_size) = match &layout.value {
@@ -133,7 +146,7 @@ impl Emitter<'_, '_> {
         self.asm.map(R1, map);
         self.asm.function(R2, callback);
         // The callback finds the scratch pointer in our frame.
-        self.asm.mov(R3, R10);
+        self.asm.mov(R3, self.fp);
         self.asm.add_imm(R3, SCRATCH.into());
         self.asm.mov_imm(R4, 0);
         self.asm.call(helpers::FOR_EACH_MAP_ELEM);
@@ -157,12 +170,45 @@ impl Emitter<'_, '_> {
             return Err(self.error("an iterator was not begun"));
         };
         let done = self.cx.blocks[done.index()];
-        let again = self.asm.label();
         let filters = cx.slice.iter().any(Option::is_some);
-        self.asm.bind(again);
-        if filters {
-            self.asm.may_goto(done);
+        if filters && !self.shared.target.may_goto {
+            let (base, off) = self.base(cx.state, R2);
+            self.asm.store_imm(Size::DW, base, off + FOUND as i16, -1);
+            self.repeat(Step::Advance(cx.clone()));
+            let (base, off) = self.base(cx.state, R2);
+            self.asm.load(Size::DW, R1, base, off + FOUND as i16);
+            self.asm.jump_if_imm(Cond::Eq, R1, -1, done);
+            self.copied_record(&cx, done);
+        } else {
+            let again = self.asm.label();
+            self.asm.bind(again);
+            if filters {
+                self.asm.may_goto(done);
+            }
+            self.next_record(&cx, done);
+            self.copied_record(&cx, done);
+            self.skip_unless_wanted(&cx, again);
         }
+        for ((at, ty), var) in cx.layout.key.parts.iter().zip(keys) {
+            self.take(KEY + *at, *ty, *var);
+        }
+        if let Some(var) = value {
+            match &cx.layout.value {
+                ValueLayout::Long { .. } => self.take(KEY + cx.layout.key.size, Ty::Long, var),
+                ValueLayout::Str { cap, .. } => self.take(KEY + cx.layout.key.size, Ty::Str { cap: *cap }, var),
+                ValueLayout::Packed { cap, .. } => {
+                    self.asm.store(Size::DW, self.fp, TMP1, R0);
+                    self.take_packed(var, KEY + cx.layout.key.size, u32::from(*cap));
+                    self.asm.load(Size::DW, R0, self.fp, TMP1);
+                }
+                ValueLayout::Stat(_) => return Err(self.error("a statistic has no value of its own")),
+            }
+        }
+        Ok(())
+    }
+
+    /// r1 = index of the next record.
+    fn next_record(&mut self, cx: &IterCx, done: Label) {
         let (base, off) = self.base(cx.state, R2);
         self.asm.load(Size::DW, R1, base, off + NEXT as i16);
         self.asm.load(Size::DW, R3, base, off + COPIED as i16);
@@ -173,38 +219,18 @@ impl Emitter<'_, '_> {
         self.asm.add_imm(R3, 1);
         self.asm.store(Size::DW, base, off + NEXT as i16, R3);
         if cx.layout.place == Place::Hash {
-            self.choose(&cx, done);
+            self.choose(cx, done);
         }
-        self.copied_record(&cx, done);
-        for (part, wanted) in cx.layout.key.parts.iter().zip(&cx.slice) {
-            self.skip_unless((KEY + part.0, part.1), wanted, again);
-        }
-        for ((at, ty), var) in cx.layout.key.parts.iter().zip(keys) {
-            self.take(KEY + *at, *ty, *var);
-        }
-        if let Some(var) = value {
-            match &cx.layout.value {
-                ValueLayout::Long { .. } => self.take(KEY + cx.layout.key.size, Ty::Long, var),
-                ValueLayout::Str { cap, .. } => self.take(KEY + cx.layout.key.size, Ty::Str { cap: *cap }, var),
-                ValueLayout::Packed { cap, .. } => {
-                    self.asm.store(Size::DW, R10, TMP1, R0);
-                    self.take_packed(var, KEY + cx.layout.key.size, u32::from(*cap));
-                    self.asm.load(Size::DW, R0, R10, TMP1);
-                }
-                ValueLayout::Stat(_) => return Err(self.error("a statistic has no value of its own")),
-            }
-        }
-        Ok(())
     }
 
     /// r0 = record r1 of the iterator, or to `done`. Uses r1-r5.
     fn copied_record(&mut self, cx: &IterCx, done: Label) {
-        self.asm.load(Size::DW, R3, R10, SCRATCH);
+        self.asm.load(Size::DW, R3, self.fp, SCRATCH);
         self.asm.load(Size::DW, R3, R3, LEVEL);
         self.asm.alu_imm(Alu::Mul, R3, cx.n_records as i32);
         self.asm.alu(Alu::Add, R1, R3);
-        self.asm.store(Size::DW, R10, TMP0, R1);
-        self.asm.mov(R2, R10);
+        self.asm.store(Size::DW, self.fp, TMP0, R1);
+        self.asm.mov(R2, self.fp);
         self.asm.add_imm(R2, TMP0.into());
         self.asm.map(R1, cx.records);
         self.asm.call(helpers::MAP_LOOKUP_ELEM);
@@ -213,16 +239,35 @@ impl Emitter<'_, '_> {
 
     /// r1 = index of the oldest record not given yet; stays as it is when there are too many to look through.
     fn choose(&mut self, cx: &IterCx, done: Label) {
-        let (look, better, chosen, many) = (self.asm.label(), self.asm.label(), self.asm.label(), self.asm.label());
+        let (look, chosen, many) = (self.asm.label(), self.asm.label(), self.asm.label());
         let (base, off) = self.base(cx.state, R2);
         let field = |at: i32| off + at as i16;
         self.asm.load(Size::DW, R3, base, field(COPIED));
         self.asm.jump_if_imm(Cond::Gt, R3, ORDERED, many);
         self.asm.store_imm(Size::DW, base, field(LOOKED_AT), 0);
         self.asm.store_imm(Size::DW, base, field(BEST), -1);
-        self.asm.bind(look);
-        self.asm.may_goto(done);
+        if self.shared.target.may_goto {
+            self.asm.bind(look);
+            self.asm.may_goto(done);
+            self.look(cx, look, chosen, done);
+        } else {
+            self.repeat(Step::Look(cx.clone()));
+        }
+        self.asm.bind(chosen);
         let (base, _) = self.base(cx.state, R2);
+        self.asm.load(Size::DW, R1, base, field(BEST));
+        self.asm.jump_if_imm(Cond::Eq, R1, -1, done);
+        self.asm.store(Size::DW, base, field(LAST), R1);
+        self.asm.load(Size::DW, R3, base, field(BEST_STAMP));
+        self.asm.store(Size::DW, base, field(LAST_STAMP), R3);
+        self.asm.bind(many);
+    }
+
+    /// Looks at one more record; then to `look`, or to `chosen` when there is none.
+    fn look(&mut self, cx: &IterCx, look: Label, chosen: Label, done: Label) {
+        let (better, after) = (self.asm.label(), self.asm.label());
+        let (base, off) = self.base(cx.state, R2);
+        let field = |at: i32| off + at as i16;
         self.asm.load(Size::DW, R1, base, field(LOOKED_AT));
         self.asm.load(Size::DW, R3, base, field(COPIED));
         self.asm.jump_if(Cond::Ge, R1, R3, chosen);
@@ -235,7 +280,6 @@ impl Emitter<'_, '_> {
         self.asm.load(Size::DW, R5, base, field(LOOKED_AT));
         self.asm.add_imm(R5, -1);
         // Only what comes after the last one; of equal stamps the index decides.
-        let after = self.asm.label();
         self.asm.load(Size::DW, R3, base, field(LAST_STAMP));
         self.asm.jump_if(Cond::Lt, R1, R3, look);
         self.asm.jump_if(Cond::Ne, R1, R3, after);
@@ -250,13 +294,40 @@ impl Emitter<'_, '_> {
         self.asm.store(Size::DW, base, field(BEST_STAMP), R1);
         self.asm.store(Size::DW, base, field(BEST), R5);
         self.asm.jump(look);
-        self.asm.bind(chosen);
-        self.asm.load(Size::DW, R1, base, field(BEST));
-        self.asm.jump_if_imm(Cond::Eq, R1, -1, done);
-        self.asm.store(Size::DW, base, field(LAST), R1);
-        self.asm.load(Size::DW, R3, base, field(BEST_STAMP));
-        self.asm.store(Size::DW, base, field(LAST_STAMP), R3);
-        self.asm.bind(many);
+    }
+
+    /// A step's callback.
+    pub fn write_step(&mut self, (step, cx): (Step, HandlerCx)) {
+        (self.cx, self.fp) = (cx, R9);
+        self.asm.mov(R9, R4);
+        let (again, out) = (self.asm.label(), self.asm.label());
+        match &step {
+            Step::Look(cx) => self.look(cx, again, out, out),
+            Step::Advance(cx) => {
+                self.next_record(cx, out);
+                let (base, off) = self.base(cx.state, R2);
+                self.asm.store(Size::DW, base, off + LOOKED_AT as i16, R1);
+                self.copied_record(cx, out);
+                self.skip_unless_wanted(cx, again);
+                let (base, off) = self.base(cx.state, R2);
+                self.asm.load(Size::DW, R1, base, off + LOOKED_AT as i16);
+                self.asm.store(Size::DW, base, off + FOUND as i16, R1);
+                self.asm.jump(out);
+            }
+        }
+        for (label, result) in [(again, 0), (out, 1)] {
+            self.asm.bind(label);
+            self.asm.mov_imm(R0, result);
+            self.asm.exit();
+        }
+        self.fp = R10;
+    }
+
+    /// Goes to `again` unless the slice lets the record at r0 through.
+    fn skip_unless_wanted(&mut self, cx: &IterCx, again: Label) {
+        for (part, wanted) in cx.layout.key.parts.iter().zip(&cx.slice) {
+            self.skip_unless((KEY + part.0, part.1), wanted, again);
+        }
     }
 
     /// Goes to `again` unless the key part at r0 is the wanted one.
@@ -289,18 +360,20 @@ impl Emitter<'_, '_> {
             self.asm.load(Size::DW, R1, R0, at as i16);
             return self.put(var, R1);
         };
-        self.asm.store(Size::DW, R10, TMP1, R0);
+        self.asm.store(Size::DW, self.fp, TMP1, R0);
         self.copy_text_at_r0(var, at, cap.into());
-        self.asm.load(Size::DW, R0, R10, TMP1);
+        self.asm.load(Size::DW, R0, self.fp, TMP1);
     }
 
     /// Appends the callbacks; gives where each starts.
-    pub fn emit_callbacks(&mut self) -> Vec<Label> {
+    pub fn emit_callbacks(&mut self) -> Result<Vec<Label>, GenerateError> {
         let mut labels = Vec::new();
-        for (label, callback) in std::mem::take(&mut self.callbacks) {
+        while let Some((label, callback)) = self.callbacks.pop() {
             self.asm.bind(label);
             labels.push(label);
             match callback {
+                Callback::Round(pending) => self.write_round(*pending)?,
+                Callback::Step(step) => self.write_step(*step),
                 Callback::DeleteEach => {
                     // r1 and r2 are the map and the key already.
                     self.asm.call(helpers::MAP_DELETE_ELEM);
@@ -344,6 +417,6 @@ impl Emitter<'_, '_> {
                 }
             }
         }
-        labels
+        Ok(labels)
     }
 }

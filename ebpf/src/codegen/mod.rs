@@ -27,6 +27,7 @@ mod pointers;
 mod printing;
 mod rare;
 mod regex;
+mod rounds;
 mod sending;
 mod statistics;
 mod strings;
@@ -51,7 +52,7 @@ use maps::Shared;
 pub struct Target {
     /// Processors that may ever be online; sizes per-CPU loops.
     pub n_cpus: u32,
-    /// `may_goto` loops (6.9); otherwise loops are unrolled by the verifier.
+    /// `may_goto` loops (6.9); otherwise loops are made of callbacks, or unrolled by the verifier.
     pub may_goto: bool,
     /// `bpf_for_each_map_elem` (5.13).
     pub for_each_map_elem: bool,
@@ -85,6 +86,11 @@ impl Target {
     /// A function of its own may be given the address of a key and give it to a helper: 6.2, as is `bpf_rdonly_cast`.
     fn passes_keys(&self) -> bool {
         matches!(self.direct_reads, DirectReads::ByCast(_))
+    }
+
+    /// See [`rounds`].
+    fn loops_by_callbacks(&self) -> bool {
+        !self.may_goto && self.for_each_map_elem
     }
 }
 

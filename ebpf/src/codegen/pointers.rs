@@ -41,7 +41,7 @@ pub struct Place {
 const FARTHEST: u32 = 1 << 20;
 
 /// By variable: the pointers among them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Pointers(Vec<Option<Place>>);
 
 impl Pointers {

@@ -41,15 +41,15 @@ impl Emitter<'_, '_> {
             } else {
                 let zeros = Mem { base: Base::Rodata, off: maps::ZEROS as i32 };
                 self.insert_making_room(store, &layout, map, key, zeros);
-                self.asm.store(Size::DW, R10, TMP1, R0);
+                self.asm.store(Size::DW, self.fp, TMP1, R0);
             }
             self.look_up(map, key);
             let refused = self.refused(store, done);
             self.asm.jump_if_imm(Cond::Eq, R0, 0, refused);
             if !self.inserts_by_call(&layout) {
-                self.asm.store(Size::DW, R10, TMP0, R0);
+                self.asm.store(Size::DW, self.fp, TMP0, R0);
                 self.asm.call(helpers::KTIME_GET_NS);
-                self.asm.load(Size::DW, R1, R10, TMP0);
+                self.asm.load(Size::DW, R1, self.fp, TMP0);
                 self.asm.store(Size::DW, R1, stat::STAMP as i16, R0);
                 self.asm.mov(R0, R1);
             }
@@ -61,9 +61,9 @@ impl Emitter<'_, '_> {
         let alone = self.shared.entry_kinds[store.index()] <= 1 && self.cx.kind.is_syscall();
         if let Some(slot) = slot {
             // Before it is sampled, so that both ways go on as one: the verifier walks each of them to its end.
-            self.asm.store(Size::DW, R10, TMP0, R0);
+            self.asm.store(Size::DW, self.fp, TMP0, R0);
             self.take_slot(slot, keys);
-            self.asm.load(Size::DW, R3, R10, TMP0);
+            self.asm.load(Size::DW, R3, self.fp, TMP0);
             self.asm.bind(slot.hit);
             self.asm.mov(R0, R3);
         }
@@ -217,8 +217,8 @@ impl Emitter<'_, '_> {
     fn deviate(&mut self, _stat: &StatLayout, value: Reg, mean: i16, shift: u8) {
         let (first, done) = (self.asm.label(), self.asm.label());
         // r0 and r1 are the operands of a division.
-        self.asm.store(Size::DW, R10, TMP0, R0);
-        self.asm.store(Size::DW, R10, TMP1, value);
+        self.asm.store(Size::DW, self.fp, TMP0, R0);
+        self.asm.store(Size::DW, self.fp, TMP1, value);
         self.asm.mov(R4, R0);
         self.asm.mov(R5, value);
         self.asm.alu_imm(Alu::Lsh, R5, (shift & 63).into());
@@ -250,9 +250,9 @@ impl Emitter<'_, '_> {
         self.asm.store(Size::DW, R4, mean, R5);
         self.asm.store_imm(Size::DW, R4, mean + 8, 0);
         self.asm.bind(done);
-        self.asm.load(Size::DW, R0, R10, TMP0);
+        self.asm.load(Size::DW, R0, self.fp, TMP0);
         if value == R1 {
-            self.asm.load(Size::DW, R1, R10, TMP1);
+            self.asm.load(Size::DW, R1, self.fp, TMP1);
         }
     }
 

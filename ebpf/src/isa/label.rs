@@ -365,8 +365,8 @@ impl Asm {
             .iter()
             .map(|f| self.position(*f).is_some_and(|at| reached.get(at as usize).copied().unwrap_or(false)))
             .collect();
-        let is_load_of =
-            |insn: &Insn, slot| insn.code == LDX | MEM | Size::DW.code() && insn.src == R10.0 && insn.off == slot;
+        // A callback has the frame in another register; nothing else is so far below what a register points to.
+        let is_load_of = |insn: &Insn, slot| insn.code == LDX | MEM | Size::DW.code() && insn.off == slot;
         for at in std::mem::take(&mut self.kept) {
             let slot = self.insns[at as usize].off;
             let loads = self.insns.iter().zip(&reached).any(|(insn, reached)| *reached && is_load_of(insn, slot));

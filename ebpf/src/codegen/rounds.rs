@@ -1,0 +1,227 @@
+//! Loops where the kernel does not know `may_goto`: it calls a round for each element of an array, for the verifier once.
+//!
+//! ```text
+//!   program                                       round, a callback; r9: the program's frame
+//!     frame.round = where the loop is entered       to the block that frame.round names
+//!     bpf_for_each_map_elem(rounds, round, r10)     … blocks of the loop …
+//!     to the block that frame.round names             back to a beginning: frame.round = it, return 0
+//!     no element is left: MAXACTION                   out of the loop:     frame.round = where to, return 1
+//! ```
+//! A loop and those inside it share a callback. Each variable is in memory: a callback's registers are its own. Before
+//! Linux 5.13 there are no such calls either, and the verifier follows every round of a loop.
+
+use std::{collections::BTreeSet, ops::RangeInclusive, rc::Rc};
+
+use super::{
+    GenerateError,
+    emit::{Emitter, HandlerCx},
+    iterate::{Callback, ORDERED, Step},
+    liveness::Liveness,
+    maps,
+    meetings::Meeting,
+};
+use crate::{ir::*, isa::*, layout::record::ErrorCode};
+
+/// Elements at most, 8 bytes each: what `-DMAXACTION` asks for beyond this does not happen.
+const MAX_ROUNDS: u32 = 1 << 20;
+
+/// A loop and all that are inside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outermost {
+    pub blocks: RangeInclusive<usize>,
+    /// Blocks where a round may begin: where the loop is entered, and where any of its loops begins.
+    beginnings: BTreeSet<usize>,
+    /// Of those, where it is entered from outside.
+    entered_at: BTreeSet<usize>,
+    /// Blocks outside that it leads to.
+    ways_out: BTreeSet<usize>,
+}
+
+/// A loop whose callback is still to be written.
+#[derive(Clone)]
+pub struct Pending {
+    of: Outermost,
+    cx: HandlerCx,
+    live: Rc<Liveness>,
+}
+
+impl Outermost {
+    pub fn all(body: &Body) -> Vec<Self> {
+        let ends = body.loop_ends();
+        let mut ranges: Vec<RangeInclusive<usize>> = Vec::new();
+        for (head, end) in ends.iter().enumerate().filter_map(|(head, end)| Some((head, (*end)?))) {
+            match ranges.last_mut() {
+                Some(last) if last.contains(&head) => *last = *last.start()..=end.max(*last.end()),
+                _ => ranges.push(head..=end),
+            }
+        }
+        let leads_to = |block: &BlockData| -> Vec<usize> {
+            let caught = block.catch.iter().map(|catch| catch.block);
+            block.term.targets().into_iter().chain(caught).map(|to| to.index()).collect()
+        };
+        let outermost = |blocks: RangeInclusive<usize>| {
+            let (mut entered_at, mut ways_out) = (BTreeSet::new(), BTreeSet::new());
+            for (i, block) in body.blocks.iter().enumerate() {
+                let across = leads_to(block).into_iter().filter(|to| blocks.contains(to) != blocks.contains(&i));
+                if blocks.contains(&i) { ways_out.extend(across) } else { entered_at.extend(across) }
+            }
+            if *blocks.start() == 0 {
+                entered_at.insert(0);
+            }
+            let heads = blocks.clone().filter(|i| ends[*i].is_some());
+            Outermost { beginnings: entered_at.iter().copied().chain(heads).collect(), blocks, entered_at, ways_out }
+        };
+        ranges.into_iter().map(outermost).collect()
+    }
+}
+
+impl Emitter<'_, '_> {
+    /// Whether rounds are to begin alike for the verifier, which shall not count them.
+    pub fn rounds_are_alike(&self) -> bool {
+        self.cx.body.has_loops && (self.shared.target.may_goto || self.shared.target.loops_by_callbacks())
+    }
+
+    /// What stands in the program for a loop.
+    pub fn run_rounds(&mut self, of: &Outermost, live: &Rc<Liveness>) {
+        let body = self.cx.body.clone();
+        let (call, callback) = (self.asm.label(), self.asm.label());
+        let first = &body.blocks[*of.blocks.start()];
+        self.at(first.insts.first().map_or(first.term_tag, |inst| inst.tag));
+        self.cx.catch = None;
+        for entry in &of.entered_at {
+            let label = self.cx.blocks[*entry];
+            self.asm.bind(label);
+            self.meet(of.blocks.clone(), &live.live_in[*entry], true);
+            // Older verifiers go through a callback once, and take what they then have not seen for dead.
+            self.hidden_imm(R1, *entry as i64);
+            self.keep_round(R1);
+            self.asm.jump(call);
+        }
+        self.asm.bind(call);
+        self.call_rounds(callback);
+        self.round(R1);
+        for way in &of.ways_out {
+            let label = self.cx.blocks[*way];
+            self.asm.jump_if_imm(Cond::Eq, R1, *way as i32, label);
+        }
+        let end = self.cx.end;
+        self.asm.jump_if_imm(Cond::Eq, R1, body.blocks.len() as i32, end);
+        let over = self.uncatchable(ErrorCode::MaxAction);
+        self.asm.jump(over);
+        self.loops.push((callback, of.clone()));
+    }
+
+    /// Does a step until it says that it is enough.
+    pub fn repeat(&mut self, step: Step) {
+        let callback = self.asm.label();
+        let cx = HandlerCx { stubs: Vec::new(), ..self.cx.clone() };
+        self.callbacks.push((callback, Callback::Step(Box::new((step, cx)))));
+        self.call_rounds(callback);
+    }
+
+    fn call_rounds(&mut self, callback: Label) {
+        let limit = self.shared.program.limits.max_action.saturating_add(2);
+        let n_rounds = limit.clamp(ORDERED as u32 + 2, MAX_ROUNDS);
+        let rounds = self.shared.internal("rounds", maps::ARRAY, 4, 8, n_rounds, 0);
+        self.asm.map(R1, rounds);
+        self.asm.function(R2, callback);
+        self.asm.mov(R3, self.fp);
+        self.asm.mov_imm(R4, 0);
+        self.asm.call(helpers::FOR_EACH_MAP_ELEM);
+    }
+
+    /// The handler is written, and what its loops know of it is complete.
+    pub fn put_loops_off(&mut self, live: &Rc<Liveness>) {
+        for (label, of) in std::mem::take(&mut self.loops) {
+            let pending = Pending { of, cx: self.cx.clone(), live: live.clone() };
+            self.callbacks.push((label, Callback::Round(Box::new(pending))));
+        }
+    }
+
+    /// The callback of a loop.
+    pub fn write_round(&mut self, pending: Pending) -> Result<(), GenerateError> {
+        let Pending { of, cx, live } = pending;
+        self.cx = cx;
+        self.fp = R9;
+        self.asm.mov(R9, R4);
+        self.cx.task.forget();
+        (self.cx.end, self.cx.failed) = (self.asm.label(), self.asm.label());
+        let end = self.cx.end;
+        for way in &of.ways_out {
+            self.cx.blocks[*way] = self.asm.label();
+        }
+        let mut begin: Vec<(usize, Label)> = Vec::new();
+        for beginning in &of.beginnings {
+            begin.push((*beginning, self.asm.label()));
+        }
+        for block in of.blocks.clone() {
+            self.cx.blocks[block] = self.asm.label();
+        }
+        self.round(R1);
+        for (i, (block, label)) in begin.iter().enumerate() {
+            if i + 1 < begin.len() {
+                self.asm.jump_if_imm(Cond::Eq, R1, *block as i32, *label);
+            } else {
+                self.asm.jump(*label);
+            }
+        }
+        let body = self.cx.body.clone();
+        let meetings = super::meetings::meetings(&body);
+        let mut again: Vec<(usize, Label)> = Vec::new();
+        for i in of.blocks.clone() {
+            let label = self.cx.blocks[i];
+            self.asm.bind(label);
+            self.enter(i, &body.blocks[i]);
+            let is_head = matches!(meetings[i], Some(Meeting { is_head: true, .. }));
+            // Nothing but a new round leads to where the outermost begins.
+            if meetings[i].is_some() && i != *of.blocks.start() {
+                self.meet(of.blocks.clone(), &live.live_in[i], false);
+            }
+            if let Some((_, label)) = begin.iter().find(|(block, _)| *block == i) {
+                self.asm.bind(*label);
+            }
+            if is_head {
+                let label = self.asm.label();
+                again.push((i, label));
+                self.cx.blocks[i] = label;
+            }
+            let next = if i == *of.blocks.end() { usize::MAX } else { i + 1 };
+            self.instructions(&body.blocks[i], next)?;
+        }
+        self.stubs()?;
+        let (go_on, stop) = (self.asm.label(), self.asm.label());
+        self.asm.bind(end);
+        self.asm.mov_imm(R1, body.blocks.len() as i64);
+        self.asm.jump(stop);
+        for way in &of.ways_out {
+            let label = self.cx.blocks[*way];
+            self.asm.bind(label);
+            self.asm.mov_imm(R1, *way as i64);
+            self.asm.jump(stop);
+        }
+        for (head, label) in again {
+            self.asm.bind(label);
+            self.meet(of.blocks.clone(), &live.live_in[head], false);
+            self.asm.mov_imm(R1, head as i64);
+            self.asm.jump(go_on);
+        }
+        for (label, result) in [(stop, 1), (go_on, 0)] {
+            self.asm.bind(label);
+            self.keep_round(R1);
+            self.asm.mov_imm(R0, result);
+            self.asm.exit();
+        }
+        self.fp = R10;
+        Ok(())
+    }
+
+    fn keep_round(&mut self, from: Reg) {
+        let (base, off) = self.base(self.cx.frame.round, R2);
+        self.asm.store(Size::DW, base, off, from);
+    }
+
+    fn round(&mut self, into: Reg) {
+        let (base, off) = self.base(self.cx.frame.round, into);
+        self.asm.load(Size::DW, into, base, off);
+    }
+}
