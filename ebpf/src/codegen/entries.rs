@@ -588,7 +588,7 @@ impl Emitter<'_, '_> {
     /// One handler: is its probe on, its code, the end. To `out` where the session is over by now.
     fn run(&mut self, group: &Group, line: Option<Line>, prepared: &Prepared, out: Label) -> Result<(), GenerateError> {
         let Prepared { body, needs, live } = prepared;
-        let repeats = body.has_loops || body.n_iters > 0;
+        let repeats = body.has_loops || body.n_iters > 0 || needs.steps;
         let by_callbacks = repeats && self.shared.target.loops_by_callbacks();
         let frame = Frame::of(body, needs, live, line.as_ref(), by_callbacks);
         let skip = self.asm.label();

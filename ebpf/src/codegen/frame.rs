@@ -104,6 +104,8 @@ pub struct Frame {
     pub scratch_size: u32,
     /// Offsets of words of the stack that are areas' and variables': from the lowest up to the fixed slots.
     pub own_words: Range<i16>,
+    /// Its loops, and long ones of its operations, are callbacks.
+    pub by_callbacks: bool,
     /// Where a loop's callback begins, and then where the program goes on; see [`super::rounds`].
     pub round: Mem,
 }
@@ -156,7 +158,7 @@ impl Frame {
         let iters = space.area(super::iterate::STATE * body.n_iters, false);
         let scratch_size = if space.scratch > HEADER { space.scratch as u32 } else { 0 };
         let own_words = -space.stack as i16..-fixed as i16;
-        Frame { locs, key, value, work, temp, iters, scratch_size, own_words, round }
+        Frame { locs, key, value, work, temp, iters, scratch_size, own_words, by_callbacks, round }
     }
 }
 

@@ -7,7 +7,7 @@
 //! The next element is the one with the least stamp after the last one's: short to verify, and fast for what an event
 //! handler should walk. Differs from stap: arrays of more than 256 elements come in the hash's order.
 
-use super::{GenerateError, arrays::ANY, emit::*, frame::*, maps};
+use super::{GenerateError, arrays::ANY, emit::*, frame::*, maps, rounds::Step};
 use crate::{
     ir::*,
     isa::*,
@@ -29,7 +29,7 @@ const LAST: i32 = 32;
 const LOOKED_AT: i32 = 40;
 const BEST: i32 = 48;
 const BEST_STAMP: i32 = 56;
-/// Of the next one that the slice lets through, as [`Step::Advance`] found it: -1 for none.
+/// Of the next one that the slice lets through, as a callback found it: -1 for none.
 const FOUND: i32 = 64;
 
 /// Arrays up to this many elements are walked in order.
@@ -41,7 +41,6 @@ const KEY: u32 = 8;
 pub const LEVEL: i16 = 8;
 
 /// A subprogram to append.
-#[derive(Clone)]
 pub enum Callback {
     Collect {
         records: MapIndex,
@@ -54,16 +53,8 @@ pub enum Callback {
     DeleteEach,
     /// A loop's.
     Round(Box<super::rounds::Pending>),
-    /// One of what else is repeated in a callback, see [`super::rounds`], in the handler that wants it.
-    Step(Box<(Step, HandlerCx)>),
-}
-
-#[derive(Clone)]
-pub enum Step {
-    /// Looks at one more record: is it the next one?
-    Look(IterCx),
-    /// Goes to the next record: does the slice let it through?
-    Advance(IterCx),
+    /// What else is repeated, in the handler that wants it.
+    Step(Box<HandlerCx>, Step),
 }
 
 /// A running iterator.
@@ -174,7 +165,8 @@ impl Emitter<'_, '_> {
         if filters && !self.shared.target.may_goto {
             let (base, off) = self.base(cx.state, R2);
             self.asm.store_imm(Size::DW, base, off + FOUND as i16, -1);
-            self.repeat(Step::Advance(cx.clone()));
+            let searched = cx.clone();
+            self.repeat(move |e, again, out| e.advance(&searched, again, out));
             let (base, off) = self.base(cx.state, R2);
             self.asm.load(Size::DW, R1, base, off + FOUND as i16);
             self.asm.jump_if_imm(Cond::Eq, R1, -1, done);
@@ -251,7 +243,8 @@ impl Emitter<'_, '_> {
             self.asm.may_goto(done);
             self.look(cx, look, chosen, done);
         } else {
-            self.repeat(Step::Look(cx.clone()));
+            let cx = cx.clone();
+            self.repeat(move |e, again, out| e.look(&cx, again, out, out));
         }
         self.asm.bind(chosen);
         let (base, _) = self.base(cx.state, R2);
@@ -296,31 +289,17 @@ impl Emitter<'_, '_> {
         self.asm.jump(look);
     }
 
-    /// A step's callback.
-    pub fn write_step(&mut self, (step, cx): (Step, HandlerCx)) {
-        (self.cx, self.fp) = (cx, R9);
-        self.asm.mov(R9, R4);
-        let (again, out) = (self.asm.label(), self.asm.label());
-        match &step {
-            Step::Look(cx) => self.look(cx, again, out, out),
-            Step::Advance(cx) => {
-                self.next_record(cx, out);
-                let (base, off) = self.base(cx.state, R2);
-                self.asm.store(Size::DW, base, off + LOOKED_AT as i16, R1);
-                self.copied_record(cx, out);
-                self.skip_unless_wanted(cx, again);
-                let (base, off) = self.base(cx.state, R2);
-                self.asm.load(Size::DW, R1, base, off + LOOKED_AT as i16);
-                self.asm.store(Size::DW, base, off + FOUND as i16, R1);
-                self.asm.jump(out);
-            }
-        }
-        for (label, result) in [(again, 0), (out, 1)] {
-            self.asm.bind(label);
-            self.asm.mov_imm(R0, result);
-            self.asm.exit();
-        }
-        self.fp = R10;
+    /// Goes to the next record: does the slice let it through?
+    fn advance(&mut self, cx: &IterCx, again: Label, out: Label) {
+        self.next_record(cx, out);
+        let (base, off) = self.base(cx.state, R2);
+        self.asm.store(Size::DW, base, off + LOOKED_AT as i16, R1);
+        self.copied_record(cx, out);
+        self.skip_unless_wanted(cx, again);
+        let (base, off) = self.base(cx.state, R2);
+        self.asm.load(Size::DW, R1, base, off + LOOKED_AT as i16);
+        self.asm.store(Size::DW, base, off + FOUND as i16, R1);
+        self.asm.jump(out);
     }
 
     /// Goes to `again` unless the slice lets the record at r0 through.
@@ -373,7 +352,7 @@ impl Emitter<'_, '_> {
             labels.push(label);
             match callback {
                 Callback::Round(pending) => self.write_round(*pending)?,
-                Callback::Step(step) => self.write_step(*step),
+                Callback::Step(cx, step) => self.write_step(*cx, step),
                 Callback::DeleteEach => {
                     // r1 and r2 are the map and the key already.
                     self.asm.call(helpers::MAP_DELETE_ELEM);

@@ -1,5 +1,6 @@
 //! How much passing memory a handler's instructions want, and which fixed values.
 
+use super::rounds::{are_many_places, is_long};
 use crate::{
     ir::*,
     layout::{Layout, Place, ValueLayout, record},
@@ -15,6 +16,8 @@ pub struct Needs {
     pub work: u32,
     /// Bytes for strings and records being put together.
     pub temp: u32,
+    /// It goes through long texts.
+    pub steps: bool,
     /// How long it runs is measured.
     pub timed: bool,
     /// The user's `pt_regs`.
@@ -67,9 +70,16 @@ impl Needs {
                         }
                     }
                     Op::StrConcat { a, b, .. } => needs.temp = needs.temp.max(cap(*a) + cap(*b)),
+                    Op::Regex { subject, .. } => needs.steps |= is_long(cap(*subject)),
                     Op::Intrinsic { op, args, .. } => {
                         if let Some(Arg::Str(s)) = args.first() {
                             match op {
+                                Intrinsic::Strtol => needs.steps |= is_long(cap(*s)),
+                                Intrinsic::IsInStr => {
+                                    if let Some(Arg::Str(needle)) = args.get(1) {
+                                        needs.steps |= are_many_places(body, cap(*s), cap(*needle));
+                                    }
+                                }
                                 Intrinsic::StrLen | Intrinsic::Substr => needs.temp = needs.temp.max(cap(*s)),
                                 _ => {}
                             }

@@ -15,7 +15,7 @@ use std::{collections::BTreeSet, ops::RangeInclusive, rc::Rc};
 use super::{
     GenerateError,
     emit::{Emitter, HandlerCx},
-    iterate::{Callback, ORDERED, Step},
+    iterate::{Callback, ORDERED},
     liveness::Liveness,
     maps,
     meetings::Meeting,
@@ -24,6 +24,24 @@ use crate::{ir::*, isa::*, layout::record::ErrorCode};
 
 /// Elements at most, 8 bytes each: what `-DMAXACTION` asks for beyond this does not happen.
 const MAX_ROUNDS: u32 = 1 << 20;
+
+/// Writes one step of what is repeated. It goes to the first label to have another one follow, to the second to be done.
+pub type Step = Box<dyn FnOnce(&mut Emitter<'_, '_>, Label, Label)>;
+
+/// Bytes up to which a text is gone through in line, byte by byte.
+const SHORT: u32 = 64;
+
+/// Whether a text of that capacity is gone through by steps, where there are callbacks.
+pub fn is_long(cap: u32) -> bool {
+    cap > SHORT
+}
+
+/// Whether a text of that capacity has more than a few places to look at for another one. Few are followed one by one, which
+/// makes each of them quicker. Not in a loop, where the verifier would go on from each of them.
+pub fn are_many_places(body: &Body, hay: u32, needle: u32) -> bool {
+    const FEW: u32 = 1 << 9;
+    body.has_loops || hay * needle > FEW
+}
 
 /// A loop and all that are inside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,17 +129,48 @@ impl Emitter<'_, '_> {
         self.loops.push((callback, of.clone()));
     }
 
-    /// Does a step until it says that it is enough.
-    pub fn repeat(&mut self, step: Step) {
+    /// Does a step until it goes to the second of the labels it is given. Nothing of the program's registers is known in it.
+    pub fn repeat(&mut self, step: impl FnOnce(&mut Emitter<'_, '_>, Label, Label) + 'static) {
         let callback = self.asm.label();
         let cx = HandlerCx { stubs: Vec::new(), ..self.cx.clone() };
-        self.callbacks.push((callback, Callback::Step(Box::new((step, cx)))));
+        self.callbacks.push((callback, Callback::Step(Box::new(cx), Box::new(step))));
         self.call_rounds(callback);
     }
 
+    /// A step's callback.
+    pub fn write_step(&mut self, cx: HandlerCx, step: Step) {
+        (self.cx, self.fp) = (cx, R9);
+        self.asm.mov(R9, R4);
+        let (again, out) = (self.asm.label(), self.asm.label());
+        step(self, again, out);
+        for (label, result) in [(again, 0), (out, 1)] {
+            self.asm.bind(label);
+            self.asm.mov_imm(R0, result);
+            self.asm.exit();
+        }
+        self.fp = R10;
+    }
+
+    /// Keeps registers that a step counts with, in the words of the work area. At first the verifier must not know what they
+    /// hold, since older ones go through a callback once.
+    pub fn keep_counted(&mut self, counted: &[Reg]) {
+        for (reg, at) in counted.iter().zip((0..).step_by(8)) {
+            let (base, off) = self.base(self.cx.frame.work.at(at), R3);
+            self.asm.store(Size::DW, base, off, *reg);
+        }
+    }
+
+    pub fn load_counted(&mut self, counted: &[Reg]) {
+        for (reg, at) in counted.iter().zip((0..).step_by(8)) {
+            let (base, off) = self.base(self.cx.frame.work.at(at), *reg);
+            self.asm.load(Size::DW, *reg, base, off);
+        }
+    }
+
     fn call_rounds(&mut self, callback: Label) {
-        let limit = self.shared.program.limits.max_action.saturating_add(2);
-        let n_rounds = limit.clamp(ORDERED as u32 + 2, MAX_ROUNDS);
+        let limits = &self.shared.program.limits;
+        let n_rounds = limits.max_action.max(limits.max_string_len.into()).max(ORDERED as u32);
+        let n_rounds = n_rounds.saturating_add(2).min(MAX_ROUNDS);
         let rounds = self.shared.internal("rounds", maps::ARRAY, 4, 8, n_rounds, 0);
         self.asm.map(R1, rounds);
         self.asm.function(R2, callback);

@@ -5,7 +5,7 @@
 //! A text that is longer than its new place is cut there and counted. Capacities are inferred so that nearly everything
 //! fits for sure; only what may not fit is looked at, and costs a jump that is not taken.
 
-use super::{emit::*, errors::StubKind, frame::*};
+use super::{emit::*, errors::StubKind, frame::*, rounds::are_many_places};
 use crate::{
     ir::*,
     isa::*,
@@ -298,10 +298,10 @@ impl Emitter<'_, '_> {
             self.asm.label(),
             self.asm.label(),
         );
-        // Few places are followed one by one, which makes each of them quicker. Not in a loop, where the verifier would go on from
-        // each of them.
-        const FEW_PLACES: u32 = 1 << 9;
-        let are_many = self.cx.body.has_loops || hay.cap * needle.cap > FEW_PLACES;
+        let are_many = are_many_places(&self.cx.body, hay.cap, needle.cap);
+        if are_many && self.cx.frame.by_callbacks {
+            return self.search(dst, hay, needle);
+        }
         let hidden = self.shared.target.may_goto && are_many;
         // Rounds begin alike for the verifier: it knows nothing of what is counted, nor what is left of the one before.
         let round = |e: &mut Self, counted: &[Reg]| {
@@ -347,6 +347,53 @@ impl Emitter<'_, '_> {
         self.asm.bind(yes);
         self.asm.mov_imm(R0, 1);
         self.asm.bind(done);
+        self.put(dst, R0);
+    }
+
+    /// The same by steps: for each place, and for each byte there.
+    fn search(&mut self, dst: Var, hay: Text, needle: Text) {
+        // The place in the haystack, in the needle, and what is known: 1 that it is in it, 2 that it is not.
+        const COUNTED: [Reg; 3] = [R1, R2, R0];
+        COUNTED.into_iter().for_each(|r| self.hidden_imm(r, 0));
+        self.keep_counted(&COUNTED);
+        self.repeat(move |e, again, out| {
+            e.repeat(move |e, again, out| {
+                let [yes, no, known] = [(); 3].map(|()| e.asm.label());
+                e.load_counted(&COUNTED);
+                e.asm.jump_if_imm(Cond::Ge, R2, needle.cap as i32, yes);
+                e.address(R3, needle.mem);
+                e.asm.alu(Alu::Add, R3, R2);
+                e.asm.load(Size::B, R3, R3, 0);
+                e.asm.jump_if_imm(Cond::Eq, R3, 0, yes);
+                e.asm.mov(R4, R1);
+                e.asm.alu(Alu::Add, R4, R2);
+                e.asm.jump_if_imm(Cond::Ge, R4, hay.cap as i32, no);
+                e.address(R5, hay.mem);
+                e.asm.alu(Alu::Add, R5, R4);
+                e.asm.load(Size::B, R4, R5, 0);
+                e.asm.jump_if_imm(Cond::Eq, R4, 0, no);
+                e.asm.jump_if(Cond::Ne, R3, R4, out);
+                e.asm.add_imm(R2, 1);
+                e.keep_counted(&COUNTED);
+                e.asm.jump(again);
+                for (label, what) in [(yes, 1), (no, 2)] {
+                    e.asm.bind(label);
+                    e.asm.mov_imm(R0, what);
+                    e.asm.jump(known);
+                }
+                e.asm.bind(known);
+                e.keep_counted(&COUNTED);
+                e.asm.jump(out);
+            });
+            e.load_counted(&COUNTED);
+            e.asm.jump_if_imm(Cond::Ne, R0, 0, out);
+            e.asm.add_imm(R1, 1);
+            e.asm.mov_imm(R2, 0);
+            e.keep_counted(&COUNTED);
+            e.asm.jump(again);
+        });
+        self.load_counted(&COUNTED);
+        self.asm.alu_imm(Alu::And, R0, 1);
         self.put(dst, R0);
     }
 

@@ -1,20 +1,24 @@
 //! The number a text begins with, digit by digit: the kernel's helper skips blanks, knows four bases and stops at 64
 //! bits, where `strtol` of a script (the kernel's `simple_strtol`) does none of that.
 
-use super::emit::*;
+use super::{emit::*, rounds::is_long};
 use crate::{ir::*, isa::*, layout::control};
 
 /// What makes a letter small.
 const SMALL: i32 = 0x20;
 
+/// The number, the place in the text, the base.
+const COUNTED: [Reg; 3] = [R0, R1, R5];
+
 impl Emitter<'_, '_> {
     /// `strtol(s, base)`. Uses r0-r5.
     pub fn strtol(&mut self, dst: Var, s: StrOperand, base: Operand) {
         let text = self.text(s);
-        let [again, letter, digit, end, done] = [(); 5].map(|()| self.asm.label());
-        // r0: the number, r1: place in the text, r5: the base. Hidden, or the verifier follows every round.
+        let [end, done] = [(); 2].map(|()| self.asm.label());
+        // Hidden, or the verifier follows every round.
         self.hidden_imm(R0, 0);
-        let hidden = self.shared.target.may_goto;
+        let steps = self.cx.frame.by_callbacks && is_long(text.cap);
+        let hidden = self.shared.target.may_goto || steps;
         if hidden {
             self.hidden_imm(R1, 0);
         } else {
@@ -34,14 +38,43 @@ impl Emitter<'_, '_> {
             Operand::Imm(base) if base as u32 != 0 && base as u32 != 16 => {}
             _ => self.skip_prefix(text, end),
         }
-        self.asm.bind(again);
-        if hidden {
-            // Rounds begin alike for the verifier: it knows nothing of what is counted, nor what is left of the one before.
+        if steps {
             self.control_word(R2, control::ZERO);
-            [R0, R1, R5].into_iter().for_each(|r| self.asm.alu(Alu::Xor, r, R2));
-            [R3, R4].into_iter().for_each(|r| self.asm.mov_imm(r, 0));
-            self.asm.may_goto(end);
+            self.asm.alu(Alu::Xor, R5, R2);
+            self.keep_counted(&COUNTED);
+            self.repeat(move |e, again, out| {
+                let next = e.asm.label();
+                e.load_counted(&COUNTED);
+                e.digit(text, next, out);
+                e.asm.bind(next);
+                e.keep_counted(&COUNTED);
+                e.asm.jump(again);
+            });
+            self.load_counted(&COUNTED);
+        } else {
+            let again = self.asm.label();
+            self.asm.bind(again);
+            if hidden {
+                // Rounds begin alike for the verifier: it knows nothing of what is counted, nor what is left of the one before.
+                self.control_word(R2, control::ZERO);
+                COUNTED.into_iter().for_each(|r| self.asm.alu(Alu::Xor, r, R2));
+                [R3, R4].into_iter().for_each(|r| self.asm.mov_imm(r, 0));
+                self.asm.may_goto(end);
+            }
+            self.digit(text, again, end);
         }
+        self.asm.bind(end);
+        self.address(R3, text.mem);
+        self.asm.load(Size::B, R4, R3, 0);
+        self.asm.jump_if_imm(Cond::Ne, R4, i32::from(b'-'), done);
+        self.asm.neg(R0);
+        self.asm.bind(done);
+        self.put(dst, R0);
+    }
+
+    /// One byte further. Uses r3.
+    fn digit(&mut self, text: Text, again: Label, end: Label) {
+        let [letter, digit] = [(); 2].map(|()| self.asm.label());
         self.byte_at_r1(R3, text, 0, end);
         self.asm.add_imm(R3, -i32::from(b'0'));
         self.asm.jump_if_imm(Cond::Ge, R3, 10, letter);
@@ -59,13 +92,6 @@ impl Emitter<'_, '_> {
         self.asm.alu(Alu::Add, R0, R3);
         self.asm.add_imm(R1, 1);
         self.asm.jump(again);
-        self.asm.bind(end);
-        self.address(R3, text.mem);
-        self.asm.load(Size::B, R4, R3, 0);
-        self.asm.jump_if_imm(Cond::Ne, R4, i32::from(b'-'), done);
-        self.asm.neg(R0);
-        self.asm.bind(done);
-        self.put(dst, R0);
     }
 
     /// `0x` before a number in base 16; base 0 goes by it, or a `0` alone.
