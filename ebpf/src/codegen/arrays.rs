@@ -103,7 +103,7 @@ impl Emitter<'_, '_> {
     /// For a `catch`; TMP1 holds what the insert gave.
     pub fn overflow(&mut self, store: StoreId, then: Label) {
         let full = self.asm.label();
-        self.asm.load(Size::DW, R1, self.fp, TMP1);
+        self.asm.load(Size::DW, R1, R10, TMP1);
         self.asm.jump_if_imm(Cond::Eq, R1, E2BIG, full);
         self.count_rarely(counters::LOST);
         self.asm.jump(then);
@@ -207,14 +207,14 @@ impl Emitter<'_, '_> {
             }
             return;
         }
-        self.asm.store(Size::DW, self.fp, TMP0, R0);
+        self.asm.store(Size::DW, R10, TMP0, R0);
         self.asm.mov(R1, R0);
         self.asm.add_imm(R1, off as i32);
         self.asm.mov_imm(R2, n.into());
         self.address(R3, src.mem);
         self.asm.call(helpers::PROBE_READ_KERNEL);
         if cap > n {
-            self.asm.load(Size::DW, R1, self.fp, TMP0);
+            self.asm.load(Size::DW, R1, R10, TMP0);
             self.asm.add_imm(R1, (off + n) as i32);
             self.asm.mov_imm(R2, (cap - n).into());
             self.address(R3, Mem { base: Base::Rodata, off: maps::ZEROS as i32 });
@@ -266,7 +266,7 @@ impl Emitter<'_, '_> {
                 }
                 self.insert_making_room(store, &layout, map, key, area);
                 self.asm.jump_if_imm(Cond::Eq, R0, 0, done);
-                self.asm.store(Size::DW, self.fp, TMP1, R0);
+                self.asm.store(Size::DW, R10, TMP1, R0);
                 self.look_up(map, key);
                 let refused = self.refused(store, done);
                 self.asm.jump_if_imm(Cond::Eq, R0, 0, refused);
@@ -336,7 +336,7 @@ impl Emitter<'_, '_> {
                         self.asm.mov_imm(R1, 0);
                     }
                     self.asm.jump_if_imm(Cond::Eq, R0, 0, done);
-                    self.asm.store(Size::DW, self.fp, TMP1, R0);
+                    self.asm.store(Size::DW, R10, TMP1, R0);
                     self.look_up(map, key);
                     let refused = self.refused(store, lost);
                     self.asm.jump_if_imm(Cond::Eq, R0, 0, refused);
@@ -437,7 +437,7 @@ impl Emitter<'_, '_> {
     pub fn call_insert(&mut self, store: StoreId, key: Mem) {
         self.address(R1, key);
         self.call_rare(Rare::Insert(store));
-        self.asm.store(Size::DW, self.fp, TMP1, R0);
+        self.asm.store(Size::DW, R10, TMP1, R0);
     }
 
     /// [`Rare::Insert`]. It has 32 bytes of stack: a new number takes 16 of them.
@@ -451,9 +451,9 @@ impl Emitter<'_, '_> {
         if is_number {
             self.asm.mov(R7, R2);
             self.asm.call(helpers::KTIME_GET_NS);
-            self.asm.store(Size::DW, self.fp, -16, R0);
-            self.asm.store(Size::DW, self.fp, -8, R7);
-            self.asm.mov(R3, self.fp);
+            self.asm.store(Size::DW, R10, -16, R0);
+            self.asm.store(Size::DW, R10, -8, R7);
+            self.asm.mov(R3, R10);
             self.asm.add_imm(R3, -16);
         } else {
             self.address(R3, Mem { base: Base::Rodata, off: maps::ZEROS as i32 });

@@ -155,11 +155,11 @@ impl Emitter<'_, '_> {
         // What the tracepoint was given is a bare address to the verifier.
         self.asm.mov(R3, R1);
         self.asm.add_imm(R3, offset as i32);
-        self.asm.mov(R1, self.fp);
+        self.asm.mov(R1, R10);
         self.asm.add_imm(R1, TMP0.into());
         self.asm.mov_imm(R2, 8);
         self.asm.call(helpers::PROBE_READ_KERNEL);
-        self.asm.load(Size::DW, R0, self.fp, TMP0);
+        self.asm.load(Size::DW, R0, R10, TMP0);
     }
 
     /// r0 = the number of this run's site.
@@ -267,16 +267,16 @@ impl Emitter<'_, '_> {
         self.asm.load(Size::DW, R1, self.fp, CTX);
         self.asm.load(Size::DW, R1, R1, 0);
         self.asm.alu_imm(Alu::And, R1, -TaskByStack::STACK_BYTES);
-        self.asm.store(Size::DW, self.fp, TMP0, R1);
+        self.asm.store(Size::DW, R10, TMP0, R1);
         self.place_of_task(R1);
         self.asm.load(Size::DW, R0, R2, 0);
         self.asm.jump_if_imm(Cond::Eq, R0, 0, unknown);
         self.cast(by.cast.function, by.task_struct);
         self.asm.load(Size::DW, R2, R0, by.stack as i16);
-        self.asm.load(Size::DW, R1, self.fp, TMP0);
+        self.asm.load(Size::DW, R1, R10, TMP0);
         self.asm.jump_if(Cond::Eq, R1, R2, known);
         self.asm.bind(unknown);
-        self.asm.load(Size::DW, R1, self.fp, TMP0);
+        self.asm.load(Size::DW, R1, R10, TMP0);
         self.call_rare(Rare::FindTask);
         self.cast(by.cast.function, by.task_struct);
         self.asm.bind(known);
@@ -642,7 +642,7 @@ impl Emitter<'_, '_> {
                     self.asm.jump_if_imm(Cond::SLt, R0, 0, raised);
                 }
                 // After a fault the helper left zeros.
-                self.asm.load(size, R0, self.fp, TMP0);
+                self.asm.load(size, R0, R10, TMP0);
             }
         }
         if signed && width < 8 {
@@ -656,8 +656,8 @@ impl Emitter<'_, '_> {
 
     /// The bytes at `addr` to the stack; r0 is negative when they cannot be read.
     fn read_by_helper(&mut self, space: Space, size: Size, addr: Operand) {
-        self.asm.store_imm(Size::DW, self.fp, TMP0, 0);
-        self.asm.mov(R1, self.fp);
+        self.asm.store_imm(Size::DW, R10, TMP0, 0);
+        self.asm.mov(R1, R10);
         self.asm.add_imm(R1, TMP0.into());
         self.asm.mov_imm(R2, size.bytes().into());
         self.long(R3, addr);
@@ -690,7 +690,7 @@ impl Emitter<'_, '_> {
     pub fn perhaps_fault(&mut self, what: StrId, addr: Operand, size: Size, is_pointer: bool, then: Label) {
         // To the verifier even this 0 is a pointer, and has to be one behind `then`.
         if is_pointer {
-            self.asm.store(Size::DW, self.fp, TMP0, R0);
+            self.asm.store(Size::DW, R10, TMP0, R0);
         }
         self.long(R1, addr);
         if let Operand::Var(_) = addr {
@@ -701,7 +701,7 @@ impl Emitter<'_, '_> {
         let raised = self.raise_fault(what, addr);
         self.asm.jump_if_imm(Cond::Ne, R0, 0, raised);
         if is_pointer {
-            self.asm.load(Size::DW, R0, self.fp, TMP0);
+            self.asm.load(Size::DW, R0, R10, TMP0);
         }
         self.asm.jump(then);
     }
@@ -769,8 +769,8 @@ impl Emitter<'_, '_> {
 
     /// Goes to `then` when the text at `addr` ends with its first `room - 1` bytes.
     pub fn more_to_read(&mut self, space: Space, addr: Operand, room: u32, then: Label) {
-        self.asm.store_imm(Size::DW, self.fp, TMP0, 0);
-        self.asm.mov(R1, self.fp);
+        self.asm.store_imm(Size::DW, R10, TMP0, 0);
+        self.asm.mov(R1, R10);
         self.asm.add_imm(R1, TMP0.into());
         self.asm.mov_imm(R2, 1);
         self.long(R3, addr);
@@ -780,7 +780,7 @@ impl Emitter<'_, '_> {
             Space::User => helpers::PROBE_READ_USER,
         });
         // What cannot be read any more cannot have been read before: it ends there, too.
-        self.asm.load(Size::B, R1, self.fp, TMP0);
+        self.asm.load(Size::B, R1, R10, TMP0);
         self.asm.jump_if_imm(Cond::Eq, R1, 0, then);
     }
 }

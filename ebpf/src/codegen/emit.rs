@@ -120,7 +120,8 @@ impl Emitter<'_, '_> {
         }
         if needs.budget {
             self.control_word(R1, control::MAX_ACTION);
-            self.asm.store(Size::DW, self.fp, BUDGET, R1);
+            let (base, off) = self.base(self.cx.frame.budget, R2);
+            self.asm.store(Size::DW, base, off, R1);
         }
         let body = self.cx.body.clone();
         let loops = if self.shared.target.loops_by_callbacks() { Outermost::all(&body) } else { Vec::new() };
@@ -146,7 +147,7 @@ impl Emitter<'_, '_> {
         let meetings = meetings(&body);
         for (i, block) in body.blocks.iter().enumerate() {
             match loops.iter().find(|of| of.blocks.contains(&i)) {
-                Some(of) if *of.blocks.start() == i => self.run_rounds(of, live),
+                Some(of) if *of.blocks.start() == i => self.run_rounds(of),
                 Some(_) => {}
                 None => self.block(i, block, meetings[i].as_ref().map(|meeting| (meeting, &live.live_in[i])))?,
             }
@@ -169,7 +170,7 @@ impl Emitter<'_, '_> {
         if let Some((meeting, alive)) = meeting
             && self.shared.target.may_goto
         {
-            self.meet(meeting.within.clone(), alive, false);
+            self.meet(meeting.within.clone(), alive);
             if meeting.is_head {
                 let out = self.uncatchable(crate::layout::record::ErrorCode::MaxAction);
                 self.asm.may_goto(out);
@@ -235,9 +236,10 @@ impl Emitter<'_, '_> {
             Op::Sprint { dst, site, inputs } => self.sprint(*dst, *site, inputs)?,
             Op::Exit => self.stop_session(),
             Op::Actions { n } => {
-                self.asm.load(Size::DW, R1, self.fp, BUDGET);
+                let (base, off) = self.base(self.cx.frame.budget, R2);
+                self.asm.load(Size::DW, R1, base, off);
                 self.asm.add_imm(R1, -(*n as i32));
-                self.asm.store(Size::DW, self.fp, BUDGET, R1);
+                self.asm.store(Size::DW, base, off, R1);
                 let over = self.uncatchable(crate::layout::record::ErrorCode::MaxAction);
                 self.asm.jump_if_imm(Cond::SLt, R1, 0, over);
             }
@@ -437,14 +439,14 @@ impl Emitter<'_, '_> {
         match (self.loc(dst), src) {
             (Loc::None, _) => {}
             (Loc::Reg(r), Operand::Imm(n)) => {
-                if self.rounds_are_alike() {
+                if self.cx.body.has_loops && self.shared.target.may_goto {
                     self.hidden_imm(r, n);
                 } else {
                     self.asm.mov_imm(r, n);
                 }
             }
             (Loc::Reg(r), src) => self.long(r, src),
-            (Loc::Mem(_), Operand::Imm(n)) if self.rounds_are_alike() => {
+            (Loc::Mem(_), Operand::Imm(n)) if self.cx.body.has_loops && self.shared.target.may_goto => {
                 self.hidden_imm(R1, n);
                 self.put(dst, R1);
             }

@@ -632,6 +632,14 @@ impl Emitter<'_, '_> {
         if uses_scratch {
             self.claim_scratch(scratch_size, skip);
         }
+        if by_callbacks && self.cx.kind.is_syscall() {
+            let has_number = self.cx.line.is_none() && self.cx.sites.len() > 1;
+            self.control_word(R1, control::ZERO);
+            self.forget_word(R10, NR);
+            if has_number {
+                self.forget_word(R10, SITE);
+            }
+        }
         self.handler(needs, live)?;
         self.asm.bind(end);
         if needs.timed {
@@ -696,20 +704,20 @@ impl Emitter<'_, '_> {
         self.asm.call(helpers::KTIME_GET_NS);
         self.asm.load(Size::DW, R1, self.fp, BEGUN);
         self.asm.alu(Alu::Sub, R0, R1);
-        self.asm.store(Size::DW, self.fp, TMP1, R0);
+        self.asm.store(Size::DW, R10, TMP1, R0);
         match self.cx.line {
             Some(_) => {
                 self.of_line(Size::W, R1, alike::PROBE);
-                self.asm.store(Size::W, self.fp, TMP0, R1);
+                self.asm.store(Size::W, R10, TMP0, R1);
             }
-            None => self.asm.store_imm(Size::W, self.fp, TMP0, probe as i32),
+            None => self.asm.store_imm(Size::W, R10, TMP0, probe as i32),
         }
-        self.asm.mov(R2, self.fp);
+        self.asm.mov(R2, R10);
         self.asm.add_imm(R2, TMP0.into());
         self.asm.map(R1, times);
         self.asm.call(helpers::MAP_LOOKUP_ELEM);
         self.asm.jump_if_imm(Cond::Eq, R0, 0, done);
-        self.asm.load(Size::DW, R1, self.fp, TMP1);
+        self.asm.load(Size::DW, R1, R10, TMP1);
         self.asm.mov_imm(R2, 1);
         self.asm.atomic(AtomicOp::Add, R0, times::RUNS as i16, R2);
         self.asm.atomic(AtomicOp::Add, R0, times::SUM as i16, R1);
@@ -736,8 +744,8 @@ impl Emitter<'_, '_> {
         let taken = self.asm.label();
         for level in 0..maps::SCRATCH_LEVELS {
             let busy = self.asm.label();
-            self.asm.store_imm(Size::W, self.fp, TMP0, level as i32);
-            self.asm.mov(R2, self.fp);
+            self.asm.store_imm(Size::W, R10, TMP0, level as i32);
+            self.asm.mov(R2, R10);
             self.asm.add_imm(R2, TMP0.into());
             self.asm.map(R1, scratch);
             self.asm.call(helpers::MAP_LOOKUP_ELEM);

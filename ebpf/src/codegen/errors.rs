@@ -156,7 +156,7 @@ impl Emitter<'_, '_> {
                 StubKind::Overflow { store, then } if stub.catch.is_some() => self.overflow(store, then),
                 StubKind::Overflow { store, then } => {
                     self.handler_and_site(R4);
-                    self.asm.load(Size::DW, R3, self.fp, TMP1);
+                    self.asm.load(Size::DW, R3, R10, TMP1);
                     self.call_report(ErrorCode::ArrayOverflow, store.0, stub.tag);
                     self.asm.jump_if_imm(Cond::Eq, R0, 0, then);
                     let end = self.cx.end;
@@ -352,8 +352,8 @@ impl Emitter<'_, '_> {
     /// r0 = this processor's counters. Uses r1-r5.
     pub fn counters_into_r0(&mut self, none: Label) {
         let counters = self.shared.counters();
-        self.asm.store_imm(Size::W, self.fp, TMP0, 0);
-        self.asm.mov(R2, self.fp);
+        self.asm.store_imm(Size::W, R10, TMP0, 0);
+        self.asm.mov(R2, R10);
         self.asm.add_imm(R2, TMP0.into());
         self.asm.map(R1, counters);
         self.asm.call(helpers::MAP_LOOKUP_ELEM);

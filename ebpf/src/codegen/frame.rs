@@ -48,9 +48,6 @@ pub const TASK: i16 = -72;
 pub const BEGUN: i16 = -80;
 const FIXED: i32 = 72;
 const STACK: i32 = 480;
-/// What a loop's callback and what it calls may have of the stack, 32 bytes each: two callbacks in it for `foreach`, or one of
-/// [`super::rare::Rare`].
-const CALLBACK_STACK: i32 = 96;
 /// Start of scratch memory: u64 busy, u64 nesting level.
 const HEADER: i32 = 16;
 
@@ -108,10 +105,14 @@ pub struct Frame {
     pub by_callbacks: bool,
     /// Where a loop's callback begins, and then where the program goes on; see [`super::rounds`].
     pub round: Mem,
+    /// Statements left.
+    pub budget: Mem,
 }
 
 impl Frame {
-    /// `by_callbacks`: its loops are in callbacks, which have registers of their own and a part of the stack.
+    /// `by_callbacks`: what callbacks share with the program is all in scratch memory. Registers are their own, and of words of
+    /// the program's stack that are read through another register than r10 verifiers before Linux 6.8 take a number that was
+    /// there on one way for what is there on all.
     pub fn of(body: &Body, needs: &Needs, live: &Liveness, line: Option<&Line>, by_callbacks: bool) -> Frame {
         let conflicts = conflicts(body, live);
         let mut order = by_weight(body);
@@ -123,10 +124,13 @@ impl Frame {
             }
         }
         let fixed = if needs.timed { -i32::from(BEGUN) } else { FIXED };
-        let most = if by_callbacks { STACK - CALLBACK_STACK } else { STACK };
+        let most = if by_callbacks { 0 } else { STACK };
         let registers: &[Reg] = if by_callbacks { &[] } else { &[R6, R7, R8, R9] };
         let mut space = Space { stack: fixed, scratch: HEADER, most };
-        let round = space.area(if by_callbacks { 8 } else { 0 }, true);
+        let [round, budget] = match by_callbacks {
+            true => [(); 2].map(|()| space.area(8, false)),
+            false => [Mem { base: Base::Stack, off: BUDGET.into() }; 2],
+        };
         let work = space.area(needs.work.max(32), true);
         let key = space.area(needs.key, true);
         let value = space.area(needs.value, true);
@@ -158,7 +162,7 @@ impl Frame {
         let iters = space.area(super::iterate::STATE * body.n_iters, false);
         let scratch_size = if space.scratch > HEADER { space.scratch as u32 } else { 0 };
         let own_words = -space.stack as i16..-fixed as i16;
-        Frame { locs, key, value, work, temp, iters, scratch_size, own_words, by_callbacks, round }
+        Frame { locs, key, value, work, temp, iters, scratch_size, own_words, by_callbacks, round, budget }
     }
 }
 

@@ -189,9 +189,9 @@ impl Emitter<'_, '_> {
                 ValueLayout::Long { .. } => self.take(KEY + cx.layout.key.size, Ty::Long, var),
                 ValueLayout::Str { cap, .. } => self.take(KEY + cx.layout.key.size, Ty::Str { cap: *cap }, var),
                 ValueLayout::Packed { cap, .. } => {
-                    self.asm.store(Size::DW, self.fp, TMP1, R0);
+                    self.asm.store(Size::DW, R10, TMP1, R0);
                     self.take_packed(var, KEY + cx.layout.key.size, u32::from(*cap));
-                    self.asm.load(Size::DW, R0, self.fp, TMP1);
+                    self.asm.load(Size::DW, R0, R10, TMP1);
                 }
                 ValueLayout::Stat(_) => return Err(self.error("a statistic has no value of its own")),
             }
@@ -221,8 +221,8 @@ impl Emitter<'_, '_> {
         self.asm.load(Size::DW, R3, R3, LEVEL);
         self.asm.alu_imm(Alu::Mul, R3, cx.n_records as i32);
         self.asm.alu(Alu::Add, R1, R3);
-        self.asm.store(Size::DW, self.fp, TMP0, R1);
-        self.asm.mov(R2, self.fp);
+        self.asm.store(Size::DW, R10, TMP0, R1);
+        self.asm.mov(R2, R10);
         self.asm.add_imm(R2, TMP0.into());
         self.asm.map(R1, cx.records);
         self.asm.call(helpers::MAP_LOOKUP_ELEM);
@@ -339,9 +339,9 @@ impl Emitter<'_, '_> {
             self.asm.load(Size::DW, R1, R0, at as i16);
             return self.put(var, R1);
         };
-        self.asm.store(Size::DW, self.fp, TMP1, R0);
+        self.asm.store(Size::DW, R10, TMP1, R0);
         self.copy_text_at_r0(var, at, cap.into());
-        self.asm.load(Size::DW, R0, self.fp, TMP1);
+        self.asm.load(Size::DW, R0, R10, TMP1);
     }
 
     /// Appends the callbacks; gives where each starts.

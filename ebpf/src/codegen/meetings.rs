@@ -36,9 +36,8 @@ pub fn meetings(body: &Body) -> Vec<Option<Meeting>> {
 impl Emitter<'_, '_> {
     /// Makes all rounds of a loop begin alike for the verifier, which is done with a loop when it comes to the beginning as
     /// it did before. What it finds out about numbers on the way (a shift makes them small, a comparison parts their
-    /// range) it shall not know, and of what nobody needs any more nothing shall be left. `clears`: nor shall a word of
-    /// the frame be one that was never written.
-    pub fn meet(&mut self, blocks: RangeInclusive<usize>, alive: &VarSet, clears: bool) {
+    /// range) it shall not know, and of what nobody needs any more nothing shall be left.
+    pub fn meet(&mut self, blocks: RangeInclusive<usize>, alive: &VarSet) {
         let body = self.cx.body.clone();
         let of_loop = || body.blocks[blocks.clone()].iter();
         let ops = || of_loop().flat_map(|block| &block.insts).map(|inst| &inst.op);
@@ -69,18 +68,17 @@ impl Emitter<'_, '_> {
                 Loc::Mem(_) | Loc::None => {}
             }
         }
-        if ops().any(|op| matches!(op, Op::Actions { .. })) {
+        if !self.cx.frame.by_callbacks && ops().any(|op| matches!(op, Op::Actions { .. })) {
             words.insert(BUDGET, true);
         }
         self.control_word(R1, control::ZERO);
         forgotten.iter().for_each(|r| self.asm.alu(Alu::Xor, *r, R1));
         for word in words.iter().filter(|(_, is_forgotten)| **is_forgotten).map(|(word, _)| *word) {
-            self.forget_word(self.fp, word);
+            self.forget_word(R10, word);
         }
-        if uses_areas || clears {
+        if uses_areas {
             let own = self.cx.frame.own_words.clone().step_by(8).chain([TMP0, TMP1]);
-            own.filter(|word| !words.contains_key(word))
-                .for_each(|word| self.asm.store_imm(Size::DW, self.fp, word, 0));
+            own.filter(|word| !words.contains_key(word)).for_each(|word| self.asm.store_imm(Size::DW, R10, word, 0));
         }
         let is_dead = |r: &Reg| !forgotten.contains(r) && !kept.contains(r) && *r != self.fp;
         let saved: Vec<Reg> = [R6, R7, R8, R9].into_iter().filter(is_dead).collect();

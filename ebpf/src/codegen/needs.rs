@@ -70,11 +70,11 @@ impl Needs {
                         }
                     }
                     Op::StrConcat { a, b, .. } => needs.temp = needs.temp.max(cap(*a) + cap(*b)),
-                    Op::Regex { subject, .. } => needs.steps |= is_long(cap(*subject)),
+                    Op::Regex { subject, .. } => needs.steps |= is_long(body, cap(*subject)),
                     Op::Intrinsic { op, args, .. } => {
                         if let Some(Arg::Str(s)) = args.first() {
                             match op {
-                                Intrinsic::Strtol => needs.steps |= is_long(cap(*s)),
+                                Intrinsic::Strtol => needs.steps |= is_long(body, cap(*s)),
                                 Intrinsic::IsInStr => {
                                     if let Some(Arg::Str(needle)) = args.get(1) {
                                         needs.steps |= are_many_places(body, cap(*s), cap(*needle));

@@ -28,7 +28,7 @@ impl Emitter<'_, '_> {
         let (fixed, variable) = record::fixed_size(site);
         self.append_inputs(dst.mem, site, inputs, fixed);
         if variable {
-            self.asm.load(Size::DW, R1, self.fp, TMP1);
+            self.asm.load(Size::DW, R1, R10, TMP1);
             self.asm.alu_imm(Alu::Lsh, R1, 8);
             self.asm.mov_imm(R2, ring::head(record::PRINT, 0, id.0) as i64);
             self.asm.alu(Alu::Or, R1, R2);
@@ -124,16 +124,16 @@ impl Emitter<'_, '_> {
         self.asm.bind(fits);
         // It is a multiple of 8; the verifier wants to see it, or it allows for more.
         self.asm.alu_imm(Alu::And, R2, -8);
-        self.asm.store(Size::DW, self.fp, TMP0, R2);
+        self.asm.store(Size::DW, R10, TMP0, R2);
         self.append_address(record);
-        self.asm.load(Size::DW, R2, self.fp, TMP0);
+        self.asm.load(Size::DW, R2, R10, TMP0);
         self.address(R3, src.mem);
         self.asm.call(helpers::PROBE_READ_KERNEL);
-        self.asm.load(Size::DW, R0, self.fp, TMP0);
+        self.asm.load(Size::DW, R0, R10, TMP0);
         let (base, off) = self.base(at, R2);
         self.asm.store(Size::DW, base, off, R0);
-        self.asm.load(Size::DW, R1, self.fp, TMP1);
+        self.asm.load(Size::DW, R1, R10, TMP1);
         self.asm.alu(Alu::Add, R1, R0);
-        self.asm.store(Size::DW, self.fp, TMP1, R1);
+        self.asm.store(Size::DW, R10, TMP1, R1);
     }
 }

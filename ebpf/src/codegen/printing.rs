@@ -98,7 +98,7 @@ impl Emitter<'_, '_> {
 
     /// Writes the inputs of a record at `temp`, which leaves its size in TMP1.
     pub fn append_inputs(&mut self, temp: Mem, site: &PrintSite, inputs: &[Arg], fixed: u32) {
-        self.asm.store_imm(Size::DW, self.fp, TMP1, fixed as i32);
+        self.asm.store_imm(Size::DW, R10, TMP1, fixed as i32);
         let mut at = record::HEADER as i32;
         let mut args = inputs.iter();
         for input in &site.inputs {
@@ -146,7 +146,7 @@ impl Emitter<'_, '_> {
     /// r1 = where the next variable part goes.
     pub fn append_address(&mut self, temp: Mem) {
         self.address(R1, temp);
-        self.asm.load(Size::DW, R2, self.fp, TMP1);
+        self.asm.load(Size::DW, R2, R10, TMP1);
         self.asm.alu(Alu::Add, R1, R2);
     }
 
@@ -159,9 +159,9 @@ impl Emitter<'_, '_> {
         }
         self.asm.add_imm(R0, 7);
         self.asm.alu_imm(Alu::And, R0, -8);
-        self.asm.load(Size::DW, R1, self.fp, TMP1);
+        self.asm.load(Size::DW, R1, R10, TMP1);
         self.asm.alu(Alu::Add, R1, R0);
-        self.asm.store(Size::DW, self.fp, TMP1, R1);
+        self.asm.store(Size::DW, R10, TMP1, R1);
     }
 
     fn append_memory(&mut self, temp: Mem, at: i32, cap: u16, space: Space, address: Operand, length: Operand) {
@@ -173,9 +173,9 @@ impl Emitter<'_, '_> {
         self.asm.jump_if_imm(Cond::Le, R2, cap.into(), fits);
         self.asm.mov_imm(R2, cap.into());
         self.asm.bind(fits);
-        self.asm.store(Size::DW, self.fp, TMP0, R2);
+        self.asm.store(Size::DW, R10, TMP0, R2);
         self.append_address(temp);
-        self.asm.load(Size::DW, R2, self.fp, TMP0);
+        self.asm.load(Size::DW, R2, R10, TMP0);
         self.long(R3, address);
         self.asm.call(match space {
             Space::Kernel => helpers::PROBE_READ_KERNEL,
@@ -187,7 +187,7 @@ impl Emitter<'_, '_> {
         self.asm.bind(readable);
         let (base, off) = self.base(temp.at(at), R2);
         self.asm.store(Size::W, base, off + 4, R1);
-        self.asm.load(Size::DW, R0, self.fp, TMP0);
+        self.asm.load(Size::DW, R0, R10, TMP0);
         self.appended(temp.at(at), -1);
     }
 
@@ -221,10 +221,6 @@ impl Emitter<'_, '_> {
                 Arg::Str(s) => {
                     let text = self.text(*s);
                     self.address(R1, text.mem);
-                    if self.fp != R10 {
-                        // A callback keeps no pointers to a stack.
-                        self.plain_number(R1);
-                    }
                     R1
                 }
                 Arg::Packed(_) => return Err(self.error("this text is not known inside a kernel handler")),

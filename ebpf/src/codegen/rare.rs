@@ -125,9 +125,9 @@ impl Emitter<'_, '_> {
                     self.asm.mov(R3, R1);
                     // The verifier is shown that they fit the stack, and before 6.3 something has to be there.
                     self.asm.alu_imm(Alu::And, R2, 15);
-                    self.asm.store_imm(Size::DW, self.fp, TMP0, 0);
-                    self.asm.store_imm(Size::DW, self.fp, TMP0 + 8, 0);
-                    self.asm.mov(R1, self.fp);
+                    self.asm.store_imm(Size::DW, R10, TMP0, 0);
+                    self.asm.store_imm(Size::DW, R10, TMP0 + 8, 0);
+                    self.asm.mov(R1, R10);
                     self.asm.add_imm(R1, TMP0.into());
                     self.asm.call(helpers::PROBE_READ_KERNEL);
                     self.asm.exit();

@@ -26,8 +26,8 @@ impl Emitter<'_, '_> {
                 let text = self.text(subject);
                 let (again, no) = (self.asm.label(), self.asm.label());
                 // r1: place in the text, r2: the state's row. Hidden, or the verifier follows every round.
-                let steps = self.cx.frame.by_callbacks && is_long(text.cap);
-                let hidden = self.shared.target.may_goto || steps;
+                let steps = self.cx.frame.by_callbacks && is_long(&self.cx.body, text.cap);
+                let hidden = self.shared.target.may_goto;
                 if hidden {
                     self.hidden_imm(R1, 0);
                     self.hidden_imm(R2, start.into());

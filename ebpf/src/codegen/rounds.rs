@@ -28,12 +28,10 @@ const MAX_ROUNDS: u32 = 1 << 20;
 /// Writes one step of what is repeated. It goes to the first label to have another one follow, to the second to be done.
 pub type Step = Box<dyn FnOnce(&mut Emitter<'_, '_>, Label, Label)>;
 
-/// Bytes up to which a text is gone through in line, byte by byte.
-const SHORT: u32 = 64;
-
-/// Whether a text of that capacity is gone through by steps, where there are callbacks.
-pub fn is_long(cap: u32) -> bool {
-    cap > SHORT
+/// Whether a text of that capacity is gone through by steps, where there are callbacks. Else it is done in line, byte by byte.
+pub fn is_long(body: &Body, cap: u32) -> bool {
+    const SHORT: u32 = 16;
+    body.has_loops || cap > SHORT
 }
 
 /// Whether a text of that capacity has more than a few places to look at for another one. Few are followed one by one, which
@@ -94,13 +92,8 @@ impl Outermost {
 }
 
 impl Emitter<'_, '_> {
-    /// Whether rounds are to begin alike for the verifier, which shall not count them.
-    pub fn rounds_are_alike(&self) -> bool {
-        self.cx.body.has_loops && (self.shared.target.may_goto || self.shared.target.loops_by_callbacks())
-    }
-
     /// What stands in the program for a loop.
-    pub fn run_rounds(&mut self, of: &Outermost, live: &Rc<Liveness>) {
+    pub fn run_rounds(&mut self, of: &Outermost) {
         let body = self.cx.body.clone();
         let (call, callback) = (self.asm.label(), self.asm.label());
         let first = &body.blocks[*of.blocks.start()];
@@ -109,13 +102,11 @@ impl Emitter<'_, '_> {
         for entry in &of.entered_at {
             let label = self.cx.blocks[*entry];
             self.asm.bind(label);
-            self.meet(of.blocks.clone(), &live.live_in[*entry], true);
-            // Older verifiers go through a callback once, and take what they then have not seen for dead.
-            self.hidden_imm(R1, *entry as i64);
-            self.keep_round(R1);
+            self.asm.mov_imm(R1, *entry as i64);
             self.asm.jump(call);
         }
         self.asm.bind(call);
+        self.keep_round(R1);
         self.call_rounds(callback);
         self.round(R1);
         for way in &of.ways_out {
@@ -151,8 +142,7 @@ impl Emitter<'_, '_> {
         self.fp = R10;
     }
 
-    /// Keeps registers that a step counts with, in the words of the work area. At first the verifier must not know what they
-    /// hold, since older ones go through a callback once.
+    /// Keeps registers that a step counts with, in the words of the work area.
     pub fn keep_counted(&mut self, counted: &[Reg]) {
         for (reg, at) in counted.iter().zip((0..).step_by(8)) {
             let (base, off) = self.base(self.cx.frame.work.at(at), R3);
@@ -170,6 +160,7 @@ impl Emitter<'_, '_> {
     fn call_rounds(&mut self, callback: Label) {
         let limits = &self.shared.program.limits;
         let n_rounds = limits.max_action.max(limits.max_string_len.into()).max(ORDERED as u32);
+        let n_rounds = n_rounds.max(self.shared.target.n_cpus);
         let n_rounds = n_rounds.saturating_add(2).min(MAX_ROUNDS);
         let rounds = self.shared.internal("rounds", maps::ARRAY, 4, 8, n_rounds, 0);
         self.asm.map(R1, rounds);
@@ -224,7 +215,7 @@ impl Emitter<'_, '_> {
             let is_head = matches!(meetings[i], Some(Meeting { is_head: true, .. }));
             // Nothing but a new round leads to where the outermost begins.
             if meetings[i].is_some() && i != *of.blocks.start() {
-                self.meet(of.blocks.clone(), &live.live_in[i], false);
+                self.meet(of.blocks.clone(), &live.live_in[i]);
             }
             if let Some((_, label)) = begin.iter().find(|(block, _)| *block == i) {
                 self.asm.bind(*label);
@@ -250,7 +241,6 @@ impl Emitter<'_, '_> {
         }
         for (head, label) in again {
             self.asm.bind(label);
-            self.meet(of.blocks.clone(), &live.live_in[head], false);
             self.asm.mov_imm(R1, head as i64);
             self.asm.jump(go_on);
         }

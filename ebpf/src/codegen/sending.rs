@@ -69,7 +69,7 @@ impl Emitter<'_, '_> {
         self.asm.bind(again);
         match size {
             RecordSize::Fixed(size) => self.asm.mov_imm(R2, size.into()),
-            RecordSize::InSlot { slot, .. } => self.asm.load(Size::DW, R2, self.fp, slot),
+            RecordSize::InSlot { slot, .. } => self.asm.load(Size::DW, R2, R10, slot),
         }
         self.asm.alu(Alu::Add, R2, R0);
         self.asm.load(Size::DW, R3, R1, ring::GIVEN as i16);
@@ -115,9 +115,9 @@ impl Emitter<'_, '_> {
         // Once is enough.
         self.asm.map_value(R3, control, control::ASLEEP);
         self.asm.store_imm(Size::W, R3, 0, 0);
-        self.asm.store_imm(Size::DW, self.fp, TMP0, 0);
+        self.asm.store_imm(Size::DW, R10, TMP0, 0);
         self.asm.map(R1, waker);
-        self.asm.mov(R2, self.fp);
+        self.asm.mov(R2, R10);
         self.asm.add_imm(R2, TMP0.into());
         self.asm.mov_imm(R3, 8);
         self.asm.mov_imm(R4, FORCE_WAKEUP.into());
@@ -137,13 +137,13 @@ impl Emitter<'_, '_> {
         let full = self.lost(loss, done);
         self.take_record(size, full);
         if size.most() > 8 {
-            self.asm.store(Size::DW, self.fp, TMP0, R0);
+            self.asm.store(Size::DW, R10, TMP0, R0);
             self.asm.mov(R1, R0);
             self.asm.add_imm(R1, 8);
             match size {
                 RecordSize::Fixed(size) => self.asm.mov_imm(R2, i64::from(size) - 8),
                 RecordSize::InSlot { slot, most } => {
-                    self.asm.load(Size::DW, R2, self.fp, slot);
+                    self.asm.load(Size::DW, R2, R10, slot);
                     self.asm.add_imm(R2, -8);
                     // In a loop of the script the verifier forgets over the loop above what it knew of the slot.
                     let fits = self.asm.label();
@@ -154,14 +154,14 @@ impl Emitter<'_, '_> {
             }
             self.address(R3, mem.at(8));
             self.asm.call(helpers::PROBE_READ_KERNEL);
-            self.asm.load(Size::DW, R0, self.fp, TMP0);
+            self.asm.load(Size::DW, R0, R10, TMP0);
         }
         let (base, off) = self.base(mem, R2);
         self.asm.load(Size::DW, R1, base, off);
         match size {
             RecordSize::Fixed(size) => self.asm.mov_imm(R2, i64::from(size) << 8),
             RecordSize::InSlot { slot, .. } => {
-                self.asm.load(Size::DW, R2, self.fp, slot);
+                self.asm.load(Size::DW, R2, R10, slot);
                 self.asm.alu_imm(Alu::Lsh, R2, 8);
             }
         }

@@ -41,15 +41,15 @@ impl Emitter<'_, '_> {
             } else {
                 let zeros = Mem { base: Base::Rodata, off: maps::ZEROS as i32 };
                 self.insert_making_room(store, &layout, map, key, zeros);
-                self.asm.store(Size::DW, self.fp, TMP1, R0);
+                self.asm.store(Size::DW, R10, TMP1, R0);
             }
             self.look_up(map, key);
             let refused = self.refused(store, done);
             self.asm.jump_if_imm(Cond::Eq, R0, 0, refused);
             if !self.inserts_by_call(&layout) {
-                self.asm.store(Size::DW, self.fp, TMP0, R0);
+                self.asm.store(Size::DW, R10, TMP0, R0);
                 self.asm.call(helpers::KTIME_GET_NS);
-                self.asm.load(Size::DW, R1, self.fp, TMP0);
+                self.asm.load(Size::DW, R1, R10, TMP0);
                 self.asm.store(Size::DW, R1, stat::STAMP as i16, R0);
                 self.asm.mov(R0, R1);
             }
@@ -61,9 +61,9 @@ impl Emitter<'_, '_> {
         let alone = self.shared.entry_kinds[store.index()] <= 1 && self.cx.kind.is_syscall();
         if let Some(slot) = slot {
             // Before it is sampled, so that both ways go on as one: the verifier walks each of them to its end.
-            self.asm.store(Size::DW, self.fp, TMP0, R0);
+            self.asm.store(Size::DW, R10, TMP0, R0);
             self.take_slot(slot, keys);
-            self.asm.load(Size::DW, R3, self.fp, TMP0);
+            self.asm.load(Size::DW, R3, R10, TMP0);
             self.asm.bind(slot.hit);
             self.asm.mov(R0, R3);
         }
@@ -217,8 +217,8 @@ impl Emitter<'_, '_> {
     fn deviate(&mut self, _stat: &StatLayout, value: Reg, mean: i16, shift: u8) {
         let (first, done) = (self.asm.label(), self.asm.label());
         // r0 and r1 are the operands of a division.
-        self.asm.store(Size::DW, self.fp, TMP0, R0);
-        self.asm.store(Size::DW, self.fp, TMP1, value);
+        self.asm.store(Size::DW, R10, TMP0, R0);
+        self.asm.store(Size::DW, R10, TMP1, value);
         self.asm.mov(R4, R0);
         self.asm.mov(R5, value);
         self.asm.alu_imm(Alu::Lsh, R5, (shift & 63).into());
@@ -250,9 +250,9 @@ impl Emitter<'_, '_> {
         self.asm.store(Size::DW, R4, mean, R5);
         self.asm.store_imm(Size::DW, R4, mean + 8, 0);
         self.asm.bind(done);
-        self.asm.load(Size::DW, R0, self.fp, TMP0);
+        self.asm.load(Size::DW, R0, R10, TMP0);
         if value == R1 {
-            self.asm.load(Size::DW, R1, self.fp, TMP1);
+            self.asm.load(Size::DW, R1, R10, TMP1);
         }
     }
 
@@ -267,14 +267,14 @@ impl Emitter<'_, '_> {
         map: MapIndex,
         key: Mem,
         sums: &[i32],
-        body: impl FnOnce(&mut Self),
+        body: impl FnOnce(&mut Emitter<'_, '_>) + 'static,
     ) -> Result<(), GenerateError> {
         if !self.shared.target.lookup_percpu {
             return Err(self.error(
                 "reading a statistic in a kernel handler needs Linux 5.19; read it in a timer's or end's handler",
             ));
         }
-        let (head, next, done) = (self.asm.label(), self.asm.label(), self.asm.label());
+        let steps = self.cx.frame.by_callbacks;
         let hidden = self.shared.target.may_goto;
         if hidden {
             self.hidden_imm(R1, 0);
@@ -283,11 +283,24 @@ impl Emitter<'_, '_> {
         }
         let (base, off) = self.work_slot(CPU, R2);
         self.asm.store(Size::DW, base, off, R1);
+        if steps {
+            self.repeat(move |e, again, out| e.at_cpu(map, key, body, again, out));
+            return Ok(());
+        }
+        let (head, done) = (self.asm.label(), self.asm.label());
         self.asm.bind(head);
         if hidden {
             self.begin_round(sums);
             self.asm.may_goto(done);
         }
+        self.at_cpu(map, key, body, head, done);
+        self.asm.bind(done);
+        Ok(())
+    }
+
+    /// `body` for the CPU whose turn it is.
+    fn at_cpu(&mut self, map: MapIndex, key: Mem, body: impl FnOnce(&mut Emitter<'_, '_>), again: Label, done: Label) {
+        let next = self.asm.label();
         let (base, off) = self.work_slot(CPU, R3);
         self.asm.load(Size::DW, R3, base, off);
         let n_cpus = self.shared.target.n_cpus as i32;
@@ -304,9 +317,7 @@ impl Emitter<'_, '_> {
         self.asm.load(Size::DW, R1, base, off);
         self.asm.add_imm(R1, 1);
         self.asm.store(Size::DW, base, off, R1);
-        self.asm.jump(head);
-        self.asm.bind(done);
-        Ok(())
+        self.asm.jump(again);
     }
 
     /// Makes the rounds begin alike for the verifier: it knows nothing of what is summed up, nor what is left of the one
@@ -360,7 +371,7 @@ impl Emitter<'_, '_> {
             Extractor::Min => Some(stat.min.ok_or_else(missing)?),
             Extractor::Max => Some(stat.max.ok_or_else(missing)?),
         };
-        self.for_each_cpu(map, key, &[COUNT, FIRST], |e| match (op, field) {
+        self.for_each_cpu(map, key, &[COUNT, FIRST], move |e| match (op, field) {
             (Extractor::Min | Extractor::Max, Some(field)) => {
                 let (replace, kept) = (e.asm.label(), e.asm.label());
                 let (base, off) = e.work_slot(COUNT, R2);
@@ -413,7 +424,7 @@ impl Emitter<'_, '_> {
         // FIRST becomes the mean of all.
         let (base, off) = self.work_slot(FIRST, R2);
         self.asm.store(Size::DW, base, off, R0);
-        self.for_each_cpu(map, key, &[SECOND], |e| {
+        self.for_each_cpu(map, key, &[SECOND], move |e| {
             e.asm.mov(R4, R0);
             // r5 = count × (mean here - mean of all)².
             e.asm.load(Size::DW, R5, R4, offset as i16);
@@ -463,7 +474,7 @@ impl Emitter<'_, '_> {
         self.asm.jump_if_imm(Cond::Ge, R1, n, outside);
         let key = self.key(&layout, keys);
         self.clear_words(&[COUNT, FIRST, SECOND]);
-        self.for_each_cpu(map, key, &[COUNT, FIRST], |e| {
+        self.for_each_cpu(map, key, &[COUNT, FIRST], move |e| {
             let skip = e.asm.label();
             e.sum_up(COUNT, stat::COUNT);
             e.long(R1, index);
@@ -486,7 +497,7 @@ impl Emitter<'_, '_> {
         let map = self.shared.store(store);
         let key = self.key(layout, &[]);
         let size = layout.value.size();
-        self.for_each_cpu(map, key, &[], |e| {
+        self.for_each_cpu(map, key, &[], move |e| {
             e.asm.mov(R1, R0);
             e.asm.mov_imm(R2, size.into());
             e.address(R3, Mem { base: Base::Rodata, off: maps::ZEROS as i32 });

@@ -60,7 +60,7 @@ impl Emitter<'_, '_> {
         self.copy_bytes(dst.mem, src.mem, n);
         self.zero(dst.mem, n, dst.cap);
         let is_known = src.mem.base == Base::Rodata && dst.mem.base == Base::Stack;
-        if is_known && self.rounds_are_alike() {
+        if is_known && self.cx.body.has_loops && self.shared.target.may_goto {
             self.forget_text(dst.mem, n, dst.cap);
         }
         if src.room > dst.room {
@@ -74,7 +74,7 @@ impl Emitter<'_, '_> {
         let parts = [0..n, n..cap].into_iter().filter(|part| part.len() <= WORDS as usize);
         self.control_word(R1, control::ZERO);
         for at in parts.flat_map(|part| part.step_by(8)) {
-            self.forget_word(self.fp, mem.off as i16 + at as i16);
+            self.forget_word(R10, mem.off as i16 + at as i16);
         }
     }
 
@@ -127,7 +127,7 @@ impl Emitter<'_, '_> {
         self.length_in_r0(a.cap);
         let may_be_cut = a.room + b.room - 1 > dst.room;
         if may_be_cut {
-            self.asm.store(Size::DW, self.fp, TMP1, R0);
+            self.asm.store(Size::DW, R10, TMP1, R0);
         }
         self.asm.mov(R1, R0);
         self.address(R2, temp);
@@ -140,7 +140,7 @@ impl Emitter<'_, '_> {
         if may_be_cut {
             let done = self.asm.label();
             let cut = self.stub(None, StubKind::Cut { text: Text { cap: dst.cap.min(total), ..built }, then: done });
-            self.asm.load(Size::DW, R1, self.fp, TMP1);
+            self.asm.load(Size::DW, R1, R10, TMP1);
             self.asm.alu(Alu::Add, R1, R0);
             self.asm.jump_if_imm(Cond::SGt, R1, dst.room as i32, cut);
             self.asm.bind(done);
@@ -282,9 +282,9 @@ impl Emitter<'_, '_> {
     }
 
     fn zero_keeping_r3(&mut self, dst: Text) {
-        self.asm.store(Size::DW, self.fp, TMP0, R3);
+        self.asm.store(Size::DW, R10, TMP0, R3);
         self.zero(dst.mem, 0, dst.cap);
-        self.asm.load(Size::DW, R3, self.fp, TMP0);
+        self.asm.load(Size::DW, R3, R10, TMP0);
     }
 
     /// `isinstr(haystack, needle)`: every place, byte by byte.
@@ -354,7 +354,7 @@ impl Emitter<'_, '_> {
     fn search(&mut self, dst: Var, hay: Text, needle: Text) {
         // The place in the haystack, in the needle, and what is known: 1 that it is in it, 2 that it is not.
         const COUNTED: [Reg; 3] = [R1, R2, R0];
-        COUNTED.into_iter().for_each(|r| self.hidden_imm(r, 0));
+        COUNTED.into_iter().for_each(|r| self.asm.mov_imm(r, 0));
         self.keep_counted(&COUNTED);
         self.repeat(move |e, again, out| {
             e.repeat(move |e, again, out| {

@@ -17,8 +17,8 @@ impl Emitter<'_, '_> {
         let [end, done] = [(); 2].map(|()| self.asm.label());
         // Hidden, or the verifier follows every round.
         self.hidden_imm(R0, 0);
-        let steps = self.cx.frame.by_callbacks && is_long(text.cap);
-        let hidden = self.shared.target.may_goto || steps;
+        let steps = self.cx.frame.by_callbacks && is_long(&self.cx.body, text.cap);
+        let hidden = self.shared.target.may_goto;
         if hidden {
             self.hidden_imm(R1, 0);
         } else {
@@ -39,8 +39,6 @@ impl Emitter<'_, '_> {
             _ => self.skip_prefix(text, end),
         }
         if steps {
-            self.control_word(R2, control::ZERO);
-            self.asm.alu(Alu::Xor, R5, R2);
             self.keep_counted(&COUNTED);
             self.repeat(move |e, again, out| {
                 let next = e.asm.label();

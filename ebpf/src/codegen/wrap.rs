@@ -54,12 +54,12 @@ impl Emitter<'_, '_> {
         self.asm.mov_imm(R2, 1);
         self.asm.atomic(AtomicOp::FetchAdd, R1, at, R2);
         self.asm.alu_imm(Alu::And, R2, (slots - 1) as i32);
-        self.asm.store(Size::DW, self.fp, TMP0, R2);
+        self.asm.store(Size::DW, R10, TMP0, R2);
     }
 
     /// r0 = the slot TMP0 names.
     fn slot(&mut self, order: MapIndex) {
-        self.asm.mov(R2, self.fp);
+        self.asm.mov(R2, R10);
         self.asm.add_imm(R2, TMP0.into());
         self.asm.map(R1, order);
         self.asm.call(helpers::MAP_LOOKUP_ELEM);
