@@ -315,6 +315,7 @@ pub fn ebpf_target(btf: Option<&Arc<Btf>>, arch: &str, n_cpus: u32, calls_are_de
     let names = [
         "BPF_MAY_GOTO",
         "BPF_FUNC_for_each_map_elem",
+        "BPF_FUNC_loop",
         "BPF_FUNC_map_lookup_percpu_elem",
         "BPF_FUNC_snprintf",
         "BPF_FUNC_get_current_task_btf",
@@ -327,18 +328,20 @@ pub fn ebpf_target(btf: Option<&Arc<Btf>>, arch: &str, n_cpus: u32, calls_are_de
     let [
         may_goto,
         for_each_map_elem,
+        bpf_loop,
         lookup_percpu,
         snprintf,
         current_task_btf,
         task_pt_regs,
         cast_to_anything,
         inlines_current_task,
-    ] = btf.map_or([false; 8], |btf| btf.have_enumerators(names));
+    ] = btf.map_or([false; 9], |btf| btf.have_enumerators(names));
     let cast = btf.filter(|_| arch == "x86_64").and_then(|btf| cast(btf, cast_to_anything));
     Target {
         n_cpus,
-        may_goto: may_goto && std::env::var_os("TAPDECK_OLD").is_none(),
+        may_goto,
         for_each_map_elem,
+        bpf_loop,
         lookup_percpu,
         snprintf,
         current_task: match (btf, cast) {

@@ -110,9 +110,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// `by_callbacks`: what callbacks share with the program is all in scratch memory. Registers are their own, and of words of
-    /// the program's stack that are read through another register than r10 verifiers before Linux 6.8 take a number that was
-    /// there on one way for what is there on all.
+    /// `by_callbacks`: what callbacks share with the program is all in scratch memory, see [`super::rounds`].
     pub fn of(body: &Body, needs: &Needs, live: &Liveness, line: Option<&Line>, by_callbacks: bool) -> Frame {
         let conflicts = conflicts(body, live);
         let mut order = by_weight(body);

@@ -56,6 +56,8 @@ pub struct Target {
     pub may_goto: bool,
     /// `bpf_for_each_map_elem` (5.13).
     pub for_each_map_elem: bool,
+    /// `bpf_loop` (5.17).
+    pub bpf_loop: bool,
     /// `bpf_map_lookup_percpu_elem` (5.19).
     pub lookup_percpu: bool,
     /// `bpf_snprintf` (5.13).

@@ -1,14 +1,20 @@
-//! Loops where the kernel does not know `may_goto`: it calls a round for each element of an array, for the verifier once.
+//! Loops where the kernel does not know `may_goto` (6.9): it calls a function for each round, which the verifier looks at once.
 //!
 //! ```text
-//!   program                                       round, a callback; r9: the program's frame
-//!     frame.round = where the loop is entered       to the block that frame.round names
-//!     bpf_for_each_map_elem(rounds, round, r10)     … blocks of the loop …
-//!     to the block that frame.round names             back to a beginning: frame.round = it, return 0
-//!     no element is left: MAXACTION                   out of the loop:     frame.round = where to, return 1
+//!   program                                     callback; r9: the program's frame
+//!     round = where the loop is entered           to the block that round names
+//!     bpf_loop(n_rounds, callback, r10)           … blocks of the loop …
+//!     to the block that round names                 back to a beginning: round = it, return 0
+//!     it names a beginning: MAXACTION               out of the loop:     round = where to, return 1
 //! ```
-//! A loop and those inside it share a callback. Each variable is in memory: a callback's registers are its own. Before
-//! Linux 5.13 there are no such calls either, and the verifier follows every round of a loop.
+//! A loop and those inside it share a callback. Before Linux 5.17 it is called for each element of an array that holds nothing;
+//! before 5.13 there are no callbacks, and the verifier follows every round of a loop. What an operation repeats (over
+//! processors, the places of a text, the elements of an array) is done by steps, which are callbacks of their own.
+//!
+//! All that program and callback share is in scratch memory, of which the verifier knows nothing: a callback has registers of
+//! its own, and of a number in the program's stack, which it reaches by another register than r10, verifiers before Linux 6.8
+//! take what was there on one way for what is there on every one. They go through a callback once, too, and what they then
+//! have not seen they take out of the program.
 
 use std::{collections::BTreeSet, ops::RangeInclusive, rc::Rc};
 
@@ -22,8 +28,9 @@ use super::{
 };
 use crate::{ir::*, isa::*, layout::record::ErrorCode};
 
-/// Elements at most, 8 bytes each: what `-DMAXACTION` asks for beyond this does not happen.
-const MAX_ROUNDS: u32 = 1 << 20;
+/// Rounds at most, for an MAXACTION beyond them: of `bpf_loop`, and of 8 bytes each.
+const MAX_ROUNDS: u32 = 1 << 23;
+const MAX_ELEMENTS: u32 = 1 << 20;
 
 /// Writes one step of what is repeated. It goes to the first label to have another one follow, to the second to be done.
 pub type Step = Box<dyn FnOnce(&mut Emitter<'_, '_>, Label, Label)>;
@@ -130,8 +137,8 @@ impl Emitter<'_, '_> {
 
     /// A step's callback.
     pub fn write_step(&mut self, cx: HandlerCx, step: Step) {
-        (self.cx, self.fp) = (cx, R9);
-        self.asm.mov(R9, R4);
+        self.cx = cx;
+        self.begin_callback();
         let (again, out) = (self.asm.label(), self.asm.label());
         step(self, again, out);
         for (label, result) in [(again, 0), (out, 1)] {
@@ -160,14 +167,26 @@ impl Emitter<'_, '_> {
     fn call_rounds(&mut self, callback: Label) {
         let limits = &self.shared.program.limits;
         let n_rounds = limits.max_action.max(limits.max_string_len.into()).max(ORDERED as u32);
-        let n_rounds = n_rounds.max(self.shared.target.n_cpus);
-        let n_rounds = n_rounds.saturating_add(2).min(MAX_ROUNDS);
-        let rounds = self.shared.internal("rounds", maps::ARRAY, 4, 8, n_rounds, 0);
-        self.asm.map(R1, rounds);
+        let n_rounds = n_rounds.max(self.shared.target.n_cpus).saturating_add(2);
+        let helper = if self.shared.target.bpf_loop {
+            self.asm.mov_imm(R1, n_rounds.min(MAX_ROUNDS).into());
+            helpers::LOOP
+        } else {
+            let rounds = self.shared.internal("rounds", maps::ARRAY, 4, 8, n_rounds.min(MAX_ELEMENTS), 0);
+            self.asm.map(R1, rounds);
+            helpers::FOR_EACH_MAP_ELEM
+        };
         self.asm.function(R2, callback);
         self.asm.mov(R3, self.fp);
         self.asm.mov_imm(R4, 0);
-        self.asm.call(helpers::FOR_EACH_MAP_ELEM);
+        self.asm.call(helper);
+    }
+
+    /// A callback begins: finds the program's frame.
+    fn begin_callback(&mut self) {
+        self.fp = R9;
+        // Behind the round's number, or behind map, key and value.
+        self.asm.mov(R9, if self.shared.target.bpf_loop { R2 } else { R4 });
     }
 
     /// The handler is written, and what its loops know of it is complete.
@@ -182,28 +201,23 @@ impl Emitter<'_, '_> {
     pub fn write_round(&mut self, pending: Pending) -> Result<(), GenerateError> {
         let Pending { of, cx, live } = pending;
         self.cx = cx;
-        self.fp = R9;
-        self.asm.mov(R9, R4);
+        self.begin_callback();
         self.cx.task.forget();
         (self.cx.end, self.cx.failed) = (self.asm.label(), self.asm.label());
         let end = self.cx.end;
         for way in &of.ways_out {
             self.cx.blocks[*way] = self.asm.label();
         }
-        let mut begin: Vec<(usize, Label)> = Vec::new();
-        for beginning in &of.beginnings {
-            begin.push((*beginning, self.asm.label()));
-        }
         for block in of.blocks.clone() {
             self.cx.blocks[block] = self.asm.label();
         }
-        self.round(R1);
-        for (i, (block, label)) in begin.iter().enumerate() {
-            if i + 1 < begin.len() {
+        let begin: Vec<(usize, Label)> = of.beginnings.iter().map(|block| (*block, self.asm.label())).collect();
+        if let Some(((_, last), others)) = begin.split_last() {
+            self.round(R1);
+            for (block, label) in others {
                 self.asm.jump_if_imm(Cond::Eq, R1, *block as i32, *label);
-            } else {
-                self.asm.jump(*label);
             }
+            self.asm.jump(*last);
         }
         let body = self.cx.body.clone();
         let meetings = super::meetings::meetings(&body);

@@ -12,6 +12,7 @@ pub fn target() -> Target {
         n_cpus: 2,
         may_goto: true,
         for_each_map_elem: true,
+        bpf_loop: true,
         lookup_percpu: true,
         snprintf: true,
         current_task: CurrentTask::ByHelper,

@@ -42,6 +42,7 @@ helpers! {
     GET_FUNC_IP = 173, "get_func_ip", "5.15";
     GET_ATTACH_COOKIE = 174, "get_attach_cookie", "5.15";
     TASK_PT_REGS = 175, "task_pt_regs", "5.15";
+    LOOP = 181, "loop", "5.17";
     MAP_LOOKUP_PERCPU_ELEM = 195, "map_lookup_percpu_elem", "5.19";
 }
 

@@ -24,7 +24,7 @@ pub fn function_id(at: usize) -> u32 {
 pub enum FunctionKind {
     /// `int f(void *ctx)`
     Program,
-    /// `int f(void *map, void *key, void *value, void *ctx)`, of `bpf_for_each_map_elem`.
+    /// `int f(void *map, void *key, void *value, void *ctx)`, of `bpf_for_each_map_elem`; or `bpf_loop`'s.
     Callback,
     /// `int f(long, …)` with at most four of them, verified by itself.
     Global(u8),

@@ -43,6 +43,7 @@ pub fn target() -> Target {
         n_cpus: bpf::possible_cpus() as u32,
         may_goto: knows("BPF_MAY_GOTO"),
         for_each_map_elem: knows("BPF_FUNC_for_each_map_elem"),
+        bpf_loop: knows("BPF_FUNC_loop"),
         lookup_percpu: knows("BPF_FUNC_map_lookup_percpu_elem"),
         snprintf: knows("BPF_FUNC_snprintf"),
         current_task: current_task(),
