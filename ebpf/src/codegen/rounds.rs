@@ -278,3 +278,44 @@ impl Emitter<'_, '_> {
         self.asm.load(Size::DW, into, base, off);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NO: SourceTag = SourceTag::NONE;
+
+    /// 0 → 1 ⇄ (2 ⇄ 3) → 4, and 5 ⇄ 6 → 7: two loops, one with another inside it.
+    fn body() -> Body {
+        let mut b = BodyBuilder::new();
+        let x = b.new_var(Ty::Long);
+        let blocks: Vec<Block> = (0..7).map(|_| b.new_block()).collect();
+        let to = |n: usize| blocks[n - 1];
+        let cond = Operand::Var(x);
+        b.jump(to(1), NO);
+        let mut fork = |at: usize, then: usize, otherwise: usize| {
+            b.switch_to(to(at));
+            b.terminate(Term::Branch { cond, then: to(then), otherwise: to(otherwise) }, NO);
+        };
+        fork(1, 2, 4);
+        fork(2, 3, 1);
+        fork(3, 2, 7);
+        fork(4, 5, 7);
+        fork(5, 6, 7);
+        b.switch_to(to(6));
+        b.jump(to(5), NO);
+        b.finish(NO)
+    }
+
+    #[test]
+    fn a_loop_has_those_inside_it() {
+        let of = |blocks, beginnings: &[usize], entered_at, ways_out: &[usize]| Outermost {
+            blocks,
+            beginnings: beginnings.iter().copied().collect(),
+            entered_at: BTreeSet::from([entered_at]),
+            ways_out: ways_out.iter().copied().collect(),
+        };
+        let expected = [of(1..=3, &[1, 2], 1, &[4, 7]), of(5..=6, &[5], 5, &[7])];
+        assert_eq!(Outermost::all(&body()), expected);
+    }
+}

@@ -118,6 +118,36 @@ fn without_new_features_there_is_a_reason() {
 }
 
 #[test]
+fn a_loop_is_a_callback_where_there_is_no_may_goto() {
+    let names = |may_goto, for_each_map_elem, bpf_loop| {
+        let mut b = BodyBuilder::new();
+        let i = b.new_var(Ty::Long);
+        let (head, round, done) = (b.new_block(), b.new_block(), b.new_block());
+        b.emit(Op::Copy { dst: i, src: Operand::Imm(3) }, NO);
+        b.jump(head, NO);
+        b.switch_to(head);
+        b.terminate(Term::Branch { cond: Operand::Var(i), then: round, otherwise: done }, NO);
+        b.switch_to(round);
+        let less = b.binary(BinOp::Sub, Operand::Var(i), Operand::Imm(1), NO);
+        b.emit(Op::Copy { dst: i, src: less }, NO);
+        b.emit(Op::Add { store: StoreId(0), keys: vec![], delta: Operand::Imm(1), result: None }, NO);
+        b.jump(head, NO);
+        b.switch_to(done);
+        let target = Target { may_goto, for_each_map_elem, bpf_loop, ..target() };
+        let object = generate(&program(vec![scalar("n")], b), &target).unwrap();
+        let program = &object.programs[0];
+        let calls = isa::listing(&object, program);
+        let calls = calls.lines().filter_map(|line| line.split_once("call ")).map(|(_, name)| name.to_owned());
+        let calls: Vec<String> = calls.filter(|name| name.contains("loop") || name.contains("each")).collect();
+        (program.functions.iter().filter(|function| function.name.ends_with("_each")).count(), calls.join(" "))
+    };
+    assert_eq!(names(true, true, true), (0, String::new()));
+    assert_eq!(names(false, true, true), (1, "loop".to_owned()));
+    assert_eq!(names(false, true, false), (1, "for_each_map_elem".to_owned()));
+    assert_eq!(names(false, false, false), (0, String::new()));
+}
+
+#[test]
 fn what_nobody_reads_is_not_computed() {
     let mut b = BodyBuilder::new();
     let dst = b.new_var(Ty::Str { cap: 512 });

@@ -665,10 +665,17 @@ fn foreach_in_the_kernel() {
     if !permitted() {
         return;
     }
-    if !target().may_goto {
-        eprintln!("skipped: this kernel bounds no loops (Linux 6.9 does)");
+    if !target().for_each_map_elem {
+        eprintln!("skipped: this kernel goes through no arrays (Linux 5.13 does)");
         return;
     }
+    // In newer kernels also as in older ones.
+    let by_calls = tapdeck_ebpf::Target { may_goto: false, ..target() };
+    let by_elements = tapdeck_ebpf::Target { bpf_loop: false, ..by_calls.clone() };
+    [target(), by_calls, by_elements].iter().for_each(foreach_in);
+}
+
+fn foreach_in(target: &tapdeck_ebpf::Target) {
     let mut s = Script::new();
     let a = s.store("a", &[Ty::Long, Ty::Str { cap: 16 }], StoreTy::Long);
     let (keys, values, sliced) = (
@@ -719,7 +726,7 @@ fn foreach_in_the_kernel() {
     b.emit(Op::Clear { store: a }, NO);
     let h = s.handler(b);
     s.entry(trace(), &[(h, None)]);
-    let loaded = s.load();
+    let loaded = s.load_with(target);
     for (k, n) in [(1, 10), (7, 20), (3, 30)] {
         loaded.run(0, &[k, n]);
     }
