@@ -182,7 +182,7 @@ impl Emitter<'_, '_> {
     pub fn enter(&mut self, i: usize, block: &BlockData) {
         self.cx.catch = block.catch.clone();
         self.cx.task.enter(i);
-        self.at(block.insts.first().map_or(block.term_tag, |inst| inst.tag));
+        self.at(block.tag());
     }
 
     /// `next`: the block that is written behind this one.

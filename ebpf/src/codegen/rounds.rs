@@ -103,8 +103,7 @@ impl Emitter<'_, '_> {
     pub fn run_rounds(&mut self, of: &Outermost) {
         let body = self.cx.body.clone();
         let (call, callback) = (self.asm.label(), self.asm.label());
-        let first = &body.blocks[*of.blocks.start()];
-        self.at(first.insts.first().map_or(first.term_tag, |inst| inst.tag));
+        self.at(body.blocks[*of.blocks.start()].tag());
         self.cx.catch = None;
         for entry in &of.entered_at {
             let label = self.cx.blocks[*entry];
@@ -137,8 +136,7 @@ impl Emitter<'_, '_> {
 
     /// A step's callback.
     pub fn write_step(&mut self, cx: HandlerCx, step: Step) {
-        self.cx = cx;
-        self.begin_callback();
+        self.begin_callback(cx);
         let (again, out) = (self.asm.label(), self.asm.label());
         step(self, again, out);
         for (label, result) in [(again, 0), (out, 1)] {
@@ -182,9 +180,10 @@ impl Emitter<'_, '_> {
         self.asm.call(helper);
     }
 
-    /// A callback begins: finds the program's frame.
-    fn begin_callback(&mut self) {
-        self.fp = R9;
+    /// A callback begins, of what stands there: finds the program's frame.
+    fn begin_callback(&mut self, cx: HandlerCx) {
+        (self.cx, self.fp) = (cx, R9);
+        self.at(self.cx.tag);
         // Behind the round's number, or behind map, key and value.
         self.asm.mov(R9, if self.shared.target.bpf_loop { R2 } else { R4 });
     }
@@ -192,7 +191,8 @@ impl Emitter<'_, '_> {
     /// The handler is written, and what its loops know of it is complete.
     pub fn put_loops_off(&mut self, live: &Rc<Liveness>) {
         for (label, of) in std::mem::take(&mut self.loops) {
-            let pending = Pending { of, cx: self.cx.clone(), live: live.clone() };
+            let tag = self.cx.body.blocks[*of.blocks.start()].tag();
+            let pending = Pending { of, cx: HandlerCx { tag, ..self.cx.clone() }, live: live.clone() };
             self.callbacks.push((label, Callback::Round(Box::new(pending))));
         }
     }
@@ -200,8 +200,7 @@ impl Emitter<'_, '_> {
     /// The callback of a loop.
     pub fn write_round(&mut self, pending: Pending) -> Result<(), GenerateError> {
         let Pending { of, cx, live } = pending;
-        self.cx = cx;
-        self.begin_callback();
+        self.begin_callback(cx);
         self.cx.task.forget();
         (self.cx.end, self.cx.failed) = (self.asm.label(), self.asm.label());
         let end = self.cx.end;

@@ -280,6 +280,11 @@ impl Term {
 }
 
 impl BlockData {
+    /// Where in the script it begins.
+    pub fn tag(&self) -> SourceTag {
+        self.insts.first().map_or(self.term_tag, |inst| inst.tag)
+    }
+
     pub fn may_raise(&self) -> bool {
         matches!(self.term, Term::Raise { .. }) || self.insts.iter().any(|inst| inst.op.may_raise())
     }
