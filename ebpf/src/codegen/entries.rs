@@ -439,7 +439,7 @@ impl Emitter<'_, '_> {
         match self.cx.kind {
             EntryKind::SysEnter => {
                 self.asm.load(Size::DW, R0, R1, 8);
-                self.asm.store(Size::DW, self.fp, NR, R0);
+                self.asm.store(Size::DW, R10, NR, R0);
             }
             EntryKind::SysExit => {
                 let nr = self.shared.target.offsets.regs_syscall_nr as i16;
@@ -455,13 +455,13 @@ impl Emitter<'_, '_> {
                 } else {
                     self.asm.load(Size::DW, R3, R1, 0);
                     self.asm.add_imm(R3, nr.into());
-                    self.asm.mov(R1, self.fp);
+                    self.asm.mov(R1, R10);
                     self.asm.add_imm(R1, NR.into());
                     self.asm.mov_imm(R2, 8);
                     self.asm.call(helpers::PROBE_READ_KERNEL);
-                    self.asm.load(Size::DW, R0, self.fp, NR);
+                    self.asm.load(Size::DW, R0, R10, NR);
                 }
-                self.asm.store(Size::DW, self.fp, NR, R0);
+                self.asm.store(Size::DW, R10, NR, R0);
             }
             _ => {}
         }
@@ -469,7 +469,7 @@ impl Emitter<'_, '_> {
 
     /// Goes on in the program at the index in r3.
     fn go_on_in(&mut self, programs: MapIndex) {
-        self.asm.load(Size::DW, R1, self.fp, CTX);
+        self.asm.load(Size::DW, R1, R10, CTX);
         self.asm.map(R2, programs);
         self.asm.call(helpers::TAIL_CALL);
         // Only when there is no program at that index.
@@ -511,7 +511,7 @@ impl Emitter<'_, '_> {
         }
         let at = self.shared.constant(&bytes);
         let rodata = self.shared.rodata();
-        self.asm.load(Size::DW, R2, self.fp, NR);
+        self.asm.load(Size::DW, R2, R10, NR);
         self.asm.jump_if_imm(Cond::Ge, R2, n as i32, out);
         self.asm.alu_imm(Alu::Lsh, R2, 1);
         self.asm.map_value(R1, rodata, at);
@@ -533,12 +533,12 @@ impl Emitter<'_, '_> {
         } else if is_syscall && !sure {
             match first.places.as_slice() {
                 [Place { nr, .. }] => {
-                    self.asm.load(Size::DW, R2, self.fp, NR);
+                    self.asm.load(Size::DW, R2, R10, NR);
                     self.asm.jump_if_imm(Cond::Ne, R2, *nr as i32, skip);
                 }
                 _ => {
                     self.index_of(first, skip);
-                    self.asm.store(Size::DW, self.fp, SITE, R1);
+                    self.asm.store(Size::DW, R10, SITE, R1);
                 }
             }
         }
@@ -582,7 +582,7 @@ impl Emitter<'_, '_> {
         self.asm.alu_imm(Alu::Mul, R1, (lines.len() / n) as i32);
         self.asm.map_value(R2, rodata, at);
         self.asm.alu(Alu::Add, R2, R1);
-        self.asm.store(Size::DW, self.fp, SITE, R2);
+        self.asm.store(Size::DW, R10, SITE, R2);
     }
 
     /// One handler: is its probe on, its code, the end. To `out` where the session is over by now.
@@ -627,12 +627,13 @@ impl Emitter<'_, '_> {
         }
         if needs.timed {
             self.asm.call(helpers::KTIME_GET_NS);
-            self.asm.store(Size::DW, self.fp, BEGUN, R0);
+            self.asm.store(Size::DW, R10, BEGUN, R0);
         }
         if uses_scratch {
             self.claim_scratch(scratch_size, skip);
         }
         if by_callbacks && self.cx.kind.is_syscall() {
+            // Callbacks read them, see [`super::rounds`].
             let has_number = self.cx.line.is_none() && self.cx.sites.len() > 1;
             self.control_word(R1, control::ZERO);
             self.forget_word(R10, NR);
@@ -646,7 +647,7 @@ impl Emitter<'_, '_> {
             self.count_time(handler.probe);
         }
         if uses_scratch {
-            self.asm.load(Size::DW, R1, self.fp, SCRATCH);
+            self.asm.load(Size::DW, R1, R10, SCRATCH);
             self.asm.store_imm(Size::DW, R1, 0, 0);
         }
         self.asm.bind(skip);
@@ -702,7 +703,7 @@ impl Emitter<'_, '_> {
         let times = self.shared.times();
         let (not_shorter, not_longer, done) = (self.asm.label(), self.asm.label(), self.asm.label());
         self.asm.call(helpers::KTIME_GET_NS);
-        self.asm.load(Size::DW, R1, self.fp, BEGUN);
+        self.asm.load(Size::DW, R1, R10, BEGUN);
         self.asm.alu(Alu::Sub, R0, R1);
         self.asm.store(Size::DW, R10, TMP1, R0);
         match self.cx.line {
@@ -760,7 +761,7 @@ impl Emitter<'_, '_> {
         self.count_rarely(counters::SKIPPED);
         self.asm.jump(skip);
         self.asm.bind(taken);
-        self.asm.store(Size::DW, self.fp, SCRATCH, R0);
+        self.asm.store(Size::DW, R10, SCRATCH, R0);
     }
 }
 
