@@ -61,7 +61,6 @@ pub struct Outermost {
 }
 
 /// A loop whose callback is still to be written.
-#[derive(Clone)]
 pub struct Pending {
     of: Outermost,
     cx: HandlerCx,

@@ -321,18 +321,7 @@ impl Emitter<'_, '_> {
         round(self, &[R1]);
         self.asm.bind(inner);
         round(self, &[R1, R2]);
-        self.asm.jump_if_imm(Cond::Ge, R2, needle.cap as i32, yes);
-        self.address(R3, needle.mem);
-        self.asm.alu(Alu::Add, R3, R2);
-        self.asm.load(Size::B, R3, R3, 0);
-        self.asm.jump_if_imm(Cond::Eq, R3, 0, yes);
-        self.asm.mov(R4, R1);
-        self.asm.alu(Alu::Add, R4, R2);
-        self.asm.jump_if_imm(Cond::Ge, R4, hay.cap as i32, no);
-        self.address(R5, hay.mem);
-        self.asm.alu(Alu::Add, R5, R4);
-        self.asm.load(Size::B, R4, R5, 0);
-        self.asm.jump_if_imm(Cond::Eq, R4, 0, no);
+        self.two_bytes(hay, needle, yes, no);
         // The verifier goes on here first and keeps the other way for later: from place to place it keeps few of them, and
         // each ends where it has been.
         self.asm.jump_if(Cond::Eq, R3, R4, matched);
@@ -350,7 +339,24 @@ impl Emitter<'_, '_> {
         self.put(dst, R0);
     }
 
-    /// The same by steps: for each place, and for each byte there.
+    /// r3 = the needle's byte at r2, r4 = the one that far from r1 in the haystack; to `yes` behind the needle, to `no` behind
+    /// the haystack. Uses r5.
+    fn two_bytes(&mut self, hay: Text, needle: Text, yes: Label, no: Label) {
+        self.asm.jump_if_imm(Cond::Ge, R2, needle.cap as i32, yes);
+        self.address(R3, needle.mem);
+        self.asm.alu(Alu::Add, R3, R2);
+        self.asm.load(Size::B, R3, R3, 0);
+        self.asm.jump_if_imm(Cond::Eq, R3, 0, yes);
+        self.asm.mov(R4, R1);
+        self.asm.alu(Alu::Add, R4, R2);
+        self.asm.jump_if_imm(Cond::Ge, R4, hay.cap as i32, no);
+        self.address(R5, hay.mem);
+        self.asm.alu(Alu::Add, R5, R4);
+        self.asm.load(Size::B, R4, R5, 0);
+        self.asm.jump_if_imm(Cond::Eq, R4, 0, no);
+    }
+
+    /// `isinstr` by steps: for each place, and for each byte there.
     fn search(&mut self, dst: Var, hay: Text, needle: Text) {
         // The place in the haystack, in the needle, and what is known: 1 that it is in it, 2 that it is not.
         const COUNTED: [Reg; 3] = [R1, R2, R0];
@@ -360,18 +366,7 @@ impl Emitter<'_, '_> {
             e.repeat(move |e, again, out| {
                 let [yes, no, known] = [(); 3].map(|()| e.asm.label());
                 e.load_counted(&COUNTED);
-                e.asm.jump_if_imm(Cond::Ge, R2, needle.cap as i32, yes);
-                e.address(R3, needle.mem);
-                e.asm.alu(Alu::Add, R3, R2);
-                e.asm.load(Size::B, R3, R3, 0);
-                e.asm.jump_if_imm(Cond::Eq, R3, 0, yes);
-                e.asm.mov(R4, R1);
-                e.asm.alu(Alu::Add, R4, R2);
-                e.asm.jump_if_imm(Cond::Ge, R4, hay.cap as i32, no);
-                e.address(R5, hay.mem);
-                e.asm.alu(Alu::Add, R5, R4);
-                e.asm.load(Size::B, R4, R5, 0);
-                e.asm.jump_if_imm(Cond::Eq, R4, 0, no);
+                e.two_bytes(hay, needle, yes, no);
                 e.asm.jump_if(Cond::Ne, R3, R4, out);
                 e.asm.add_imm(R2, 1);
                 e.keep_counted(&COUNTED);
